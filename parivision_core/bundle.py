@@ -1,0 +1,145 @@
+"""The champion bundle: an ONNX graph that takes features and offset, and `bundle.json`, which says what it is and proves it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from parivision_core.problems import BundleError
+
+FORMAT = 1
+GRAPH = "model.onnx"
+CARD = "bundle.json"
+TOLERANCE = 1e-5
+
+Floats = NDArray[np.float32]
+
+
+class KnownAnswers(msgspec.Struct, frozen=True):
+    """Rows with the probabilities that the trainer gave; a bundle that answers otherwise is not the trained model."""
+
+    features: list[list[float]]
+    offset: list[float]
+    probability: list[float]
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a bundle came from."""
+
+    run_id: str
+    code_version: str
+    data_fingerprint: str
+    """Digest of the ids and outcomes of the training rows."""
+    batches: int
+    """How many committed batches the warehouse held."""
+    first_date: str
+    last_train_date: str
+    seen_until: str
+    """ISO date of the last game used to fit, stop or choose; later games are unseen."""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a bundle but its graph."""
+
+    format: int = FORMAT
+    sport: str
+    model: str
+    """Family of the model, for people."""
+    feature_names: list[str]
+    schema: str
+    base_fingerprint: str
+    graph_sha256: str
+    known_answers: KnownAnswers
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle, ready to predict."""
+
+    card: Card
+    sha256: str
+    """Digest of `bundle.json`, which holds the graph's: it names the whole bundle."""
+    session: ort.InferenceSession
+
+    def predict(self, features: Floats, offset: Floats) -> Floats:
+        """Probability of a make, (n,), from features (n, k) and offset (n,), both float32."""
+        # ONNX Runtime's stubs don't know that a named float output is an array.
+        (result,) = self.session.run(["probability"], {"features": features, "offset": offset.reshape(-1, 1)})
+        return np.asarray(result, dtype=np.float32).reshape(-1)
+
+    def fits(self, schema: str, base_fingerprint: str) -> bool:
+        """Whether a form of this schema and base table may be paired with the bundle."""
+        return (schema, base_fingerprint) == (self.card.schema, self.card.base_fingerprint)
+
+
+def digest(data: bytes) -> str:
+    """Hexadecimal sha256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def session(graph: bytes) -> ort.InferenceSession:
+    """An ONNX Runtime session on one thread, which is fastest for single rows and fair to the neighbours."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def save(folder: Path, graph: bytes, card: Card) -> str:
+    """Write a bundle into a folder; returns the sha256 that names it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(card), indent=1)
+    (folder / GRAPH).write_bytes(graph)
+    (folder / CARD).write_bytes(text)
+    return digest(text)
+
+
+def load(folder: Path, sha256: str | None = None) -> Bundle:
+    """Read and verify a bundle: complete, unaltered, of this format, and reproducing its known answers.
+
+    Raises BundleError saying which of these fails.
+    """
+    try:
+        text, graph = (folder / CARD).read_bytes(), (folder / GRAPH).read_bytes()
+    except OSError as error:
+        raise BundleError(f"the bundle in {folder} is incomplete: {error}") from error
+    if sha256 is not None and digest(text) != sha256:
+        raise BundleError(
+            f"{folder / CARD} was altered: its sha256 is {digest(text)}, the registry says {sha256}"
+        )
+    try:
+        card = msgspec.json.decode(text, type=Card)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{folder / CARD} can't be read: {error}") from error
+    if card.format != FORMAT:
+        raise BundleError(f"the bundle has format {card.format}, this version reads format {FORMAT}")
+    if digest(graph) != card.graph_sha256:
+        raise BundleError(f"{folder / GRAPH} was altered: its sha256 isn't the one in {CARD}")
+    try:
+        bundle = Bundle(card, digest(text), session(graph))
+    except Exception as error:  # ONNX Runtime's own exceptions share no base class
+        raise BundleError(f"{folder / GRAPH} is no graph that ONNX Runtime can run: {error}") from error
+    verify(bundle)
+    return bundle
+
+
+def verify(bundle: Bundle) -> None:
+    """Raise BundleError unless the graph reproduces the known answers within 1e-5."""
+    known = bundle.card.known_answers
+    features = np.asarray(known.features, dtype=np.float32)
+    if not len(features) or features.shape[1] != len(bundle.card.feature_names):
+        raise BundleError("the bundle's known answers don't have its features; it can't be verified")
+    try:
+        answer = bundle.predict(features, np.asarray(known.offset, dtype=np.float32))
+    except Exception as error:  # as above
+        raise BundleError(f"the graph can't answer its known rows: {error}") from error
+    gap = float(np.max(np.abs(answer - np.asarray(known.probability))))
+    if not gap <= TOLERANCE:
+        raise BundleError(f"the graph misses its known answers by {gap:.2g} (allowed {TOLERANCE:g})")

@@ -1,0 +1,86 @@
+"""The model's inputs for a shot: ordered names, and the one builder that serves a whole season and a single click."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.nba import court
+from parivision_core.nba.form import Columns, Floats, History
+from parivision_core.nba.kinds import KINDS
+
+ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points") + tuple(
+    f"zone_{z}" for z in court.ZONES
+)
+CONTEXT = ("angle", "period", "home", *(f"kind_{kind}" for kind in KINDS))
+FORM = (
+    "base_logit",
+    "shooter_form",
+    "shooter_zone_form",
+    "shooter_shots",
+    "team_form",
+    "opponent_form",
+    "opponent_zone_form",
+)
+NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FORM
+"""Feature names in the order of the matrix's columns. No raw player id: a shooter enters through the form."""
+
+
+def schema_version() -> str:
+    """Digest of the ordered names: a bundle trained on another list is never fed these columns."""
+    return hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]
+
+
+def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features (n, len(NAMES)) and offset (n,), both float32, of shots with their history.
+
+    `shots` holds columns (n,): `x`, `y` (tenths of a foot), `period`, `seconds_remaining` (in the period), `home`
+    (1 home, 0 away, -1 unknown) and `kind` (one of KINDS or the empty string). Unknown context is a zero in every
+    column that would carry it, which is how training masks it, so the result never holds a NaN.
+    """
+    x, y = np.asarray(shots["x"], dtype=np.float64), np.asarray(shots["y"], dtype=np.float64)
+    zone = court.zone(x, y)
+    home = np.asarray(shots["home"], dtype=np.float64)
+    kind = np.asarray(shots["kind"], dtype=str)
+    columns: dict[str, Floats] = {
+        "x_metres": x * court.METRES_PER_TENTH,
+        "y_metres": y * court.METRES_PER_TENTH,
+        "distance_metres": court.metres(x, y),
+        "seconds_remaining": np.asarray(shots["seconds_remaining"], dtype=np.float64),
+        "points": court.points(x, y).astype(np.float64),
+        **{f"zone_{z}": (zone == z).astype(np.float64) for z in court.ZONES},
+        "angle": court.angle(x, y),
+        "period": np.asarray(shots["period"], dtype=np.float64),
+        "home": np.where(home < 0, 0.0, 2 * home - 1),
+        **{f"kind_{k}": (kind == k).astype(np.float64) for k in KINDS},
+        "base_logit": history.base_logit,
+        "shooter_form": history.strength("shooter"),
+        "shooter_zone_form": history.strength("shooter_zone"),
+        "shooter_shots": np.log1p(history.sums["shooter"][:, 2]),
+        "team_form": history.strength("team"),
+        "opponent_form": history.strength("opponent"),
+        "opponent_zone_form": history.strength("opponent_zone"),
+    }
+    matrix = np.column_stack([columns[name] for name in NAMES]).astype(np.float32)
+    return matrix, history.base_logit.astype(np.float32)
+
+
+MASKS: dict[str, tuple[str, ...]] = {
+    "player_id": ("shooter_form", "shooter_zone_form", "shooter_shots"),
+    "team": ("team_form",),
+    "opponent": ("opponent_form", "opponent_zone_form"),
+    "home": ("home",),
+    "kind": tuple(f"kind_{kind}" for kind in KINDS),
+}
+"""Optional input -> the columns that become 0 when a request leaves it out."""
+
+
+def mask(matrix: NDArray[np.float32], missing: dict[str, NDArray[np.bool_]]) -> NDArray[np.float32]:
+    """A copy of the features as if each optional input were left out on the rows marked (n,) in `missing`."""
+    masked = matrix.copy()
+    for name, rows in missing.items():
+        for column in MASKS[name]:
+            masked[rows, NAMES.index(column)] = 0.0
+    return masked

@@ -1,0 +1,107 @@
+"""The small records that rooms exchange through a store: manifests, quarantined rows, verdicts, forms."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+
+Decision = Literal["pass", "refuse", "not_yet"]
+
+
+def now_ms() -> int:
+    """Current time in milliseconds since the epoch (dates travel between stores as integers)."""
+    return time.time_ns() // 1_000_000
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The record whose write makes a batch exist. `rows = inserted + duplicates + quarantined` always holds."""
+
+    batch_id: str
+    fingerprint: str
+    """sha256 of the content as the feed handed it over."""
+    feed: str
+    source: str
+    """Where the feed found it, for a person to read (a file name, an address)."""
+    rows: int
+    inserted: int
+    duplicates: int
+    quarantined: int
+    attempt: int
+    layout: str
+    details: dict[str, str | int | float] = {}
+    """What the sport's layout inferred about the source, such as unit and hand."""
+    first_date: str | None = None
+    last_date: str | None = None
+    """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
+    committed_at: int = msgspec.field(default_factory=now_ms)
+
+    def __post_init__(self) -> None:
+        """Refuse a manifest that loses rows."""
+        if self.rows != self.inserted + self.duplicates + self.quarantined:
+            raise ValueError(
+                f"batch {self.batch_id}: {self.rows} rows in, but {self.inserted} inserted + "
+                f"{self.duplicates} duplicates + {self.quarantined} quarantined"
+            )
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """One document that breaks the contract, kept exactly as it came, with the reason."""
+
+    batch_id: str
+    row: int
+    """Number of the row in its batch, counted from 1 without the header."""
+    reason: str
+    raw: str
+    """The document as JSON text."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that could not be ingested: how often it was tried and what was wrong the last time."""
+
+    fingerprint: str
+    batch_id: str
+    attempts: int
+    error: str
+    failed_at: int = msgspec.field(default_factory=now_ms)
+
+
+class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A serialised form and what the service must know before it pairs it with a bundle."""
+
+    stamp: str
+    """Digest of the payload: two forms with the same stamp are the same form."""
+    schema: str
+    base_fingerprint: str
+    through: str | None
+    """ISO date of the last day folded in."""
+    shots: int
+    payload: bytes
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The recorded comparison of one candidate with one expected champion at one epoch.
+
+    Differences are log loss of the champion minus log loss of the candidate, per shot: positive is better.
+    """
+
+    candidate: int
+    champion: int | None
+    """Version of the expected champion; None when there was none and the baseline took its place."""
+    epoch: int
+    decision: Decision
+    reason: str
+    games: int
+    shots: int
+    candidate_log_loss: float | None = None
+    champion_log_loss: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    margin: float
+    level: float
+    """Confidence level of the interval `gain_low .. gain_high`."""
+    first_date: str | None = None
+    last_date: str | None = None
+    judged_at: int = msgspec.field(default_factory=now_ms)

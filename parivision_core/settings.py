@@ -1,0 +1,115 @@
+"""The one place where environment variables become settings; every other room receives them from here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from parivision_core.problems import ConfigurationError
+
+
+def _env(variable: str, default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"variable": variable, "help": help_text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where PariVision keeps its state and finds its neighbours; `Settings.from_env()` reads it once."""
+
+    home: Path = _env(
+        "PARIVISION_HOME",
+        Path(".parivision"),
+        "folder of all state: lake, warehouse, registry, Dagster's storage",
+    )
+    inbox: Path = _env(
+        "PARIVISION_INBOX",
+        Path(),
+        "folder watched for season files; by default `inbox` inside PARIVISION_HOME",
+    )
+    inbox_settle_seconds: float = _env(
+        "PARIVISION_INBOX_SETTLE_SECONDS",
+        3.0,
+        "a file touched more recently than this is still being written",
+    )
+    sensor_seconds: int = _env("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
+    tracking_uri: str = _env(
+        "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME"
+    )
+    registry_url: str = _env(
+        "PARIVISION_REGISTRY_URL",
+        "",
+        "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
+    )
+    champion_poll_seconds: float = _env(
+        "PARIVISION_CHAMPION_POLL_SECONDS",
+        2.0,
+        "seconds between the service's looks for a new champion or form",
+    )
+    api_port: int = _env("PARIVISION_API_PORT", 8000, "the prediction service")
+    dagster_port: int = _env("PARIVISION_DAGSTER_PORT", 3000, "Dagster's web page")
+    mlflow_port: int = _env("PARIVISION_MLFLOW_PORT", 5000, "the MLflow server")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from environment variables; an empty variable counts as unset.
+
+        Raises ConfigurationError naming the variable that can't be used.
+        """
+        env = os.environ if environ is None else environ
+        given = {
+            f.name: _parse(f, env[f.metadata["variable"]])
+            for f in fields(cls)
+            if env.get(f.metadata["variable"])
+        }
+        return cls(**given).resolved()
+
+    def resolved(self) -> Settings:
+        """Fill in what depends on other fields and make every path absolute."""
+        home = self.home.expanduser().absolute()
+        local = f"http://127.0.0.1:{self.mlflow_port}"
+        return Settings(
+            **{
+                **{f.name: getattr(self, f.name) for f in fields(self)},
+                "home": home,
+                "inbox": home / "inbox" if self.inbox == Path() else self.inbox.expanduser().absolute(),
+                "tracking_uri": self.tracking_uri or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+                "registry_url": self.registry_url
+                or (self.tracking_uri if self.tracking_uri.startswith("http") else local),
+            }
+        )
+
+    @property
+    def store(self) -> Path:
+        """Folder of the embedded store."""
+        return self.home / "store"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow's artifacts when tracking is embedded."""
+        return self.home / "mlflow" / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """Folder in which the service keeps downloaded bundles."""
+        return self.home / "cache"
+
+
+def _parse(f: Field[Any], text: str) -> Any:
+    kind: Any = type(f.default)
+    variable = f.metadata["variable"]
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{variable}={text!r} is not a {kind.__name__}; set it to a number or leave it unset ({f.metadata['help']})"
+        ) from None
+    if kind is int and not 0 < value < 65536:
+        raise ConfigurationError(f"{variable}={text!r} must lie between 1 and 65535 ({f.metadata['help']})")
+    if kind is float and not 0 <= value < 86400:
+        raise ConfigurationError(
+            f"{variable}={text!r} must lie between 0 and 86400 seconds ({f.metadata['help']})"
+        )
+    return value

@@ -1,0 +1,102 @@
+"""What a sport provides. The platform's other rooms know a sport through this alone; none of them names a court's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.records import FormRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Columns = dict[str, NDArray[Any]]
+Features = NDArray[np.float32]
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A batch translated into a sport's contract, row for row; `reasons` (n,) is empty text where a row is sound."""
+
+    shots: pd.DataFrame
+    reasons: NDArray[np.object_]
+    layout: str
+    details: dict[str, str | int | float]
+
+
+class Form(Protocol):
+    """The running history state of a sport."""
+
+    through: str | None
+    shots: int
+
+    def record(self) -> FormRecord:
+        """Serialise for the store."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One request ready for a bundle: features (1, k), offset (1,), and what to tell the caller about the shot."""
+
+    features: Features
+    offset: Features
+    details: msgspec.Struct
+
+
+@dataclass(frozen=True)
+class Sport:
+    """The domain of one sport, as data and functions."""
+
+    name: str
+    registered_model: str
+    lake: str
+    """Collection of raw shots."""
+    warehouse: str
+    """Collection of feature rows."""
+
+    fields: Mapping[str, str]
+    """The contract: field -> Arrow type. Every sport has `game_date`, `game_id`, `season`, `made` and `event_id`."""
+    identity: tuple[str, ...]
+    """Fields that name a shot."""
+    match: tuple[str, ...]
+    """Fields that recognise a shot among those sharing its identity."""
+    parse: Callable[[pd.DataFrame], Parsed]
+    """A batch of text columns -> the contract."""
+
+    feature_names: tuple[str, ...]
+    schema: str
+    base_fingerprint: str
+    masks: Mapping[str, tuple[str, ...]]
+    """Optional input -> feature columns that are 0 without it."""
+    mask_rates: Mapping[str, float]
+    """Optional input -> share of training rows on which it is left out."""
+    empty_form: Callable[[], Any]
+    load_form: Callable[[FormRecord], Any]
+    fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
+    """Form and later shots -> features (n, k), offset (n,), the form after them."""
+    baseline: Callable[[Columns, Columns], NDArray[np.float64]]
+    """Training shots and shots to predict -> the probabilities the first champion must beat."""
+    breakdown: Callable[[Columns], list[tuple[str, int, float]]]
+    """Shots -> (group, shots, make rate) for a person to read."""
+    check_location: Callable[[Columns], float]
+    """Shots -> share whose location agrees with what the source stated about it."""
+
+    request: type[msgspec.Struct]
+    details: type[msgspec.Struct]
+    problems: Callable[[Any], list[FieldProblem]]
+    """What a well-typed request still gets wrong."""
+    prepare: Callable[[Any, Any], Prepared]
+    """Request and form -> model inputs, by the same builder as training."""

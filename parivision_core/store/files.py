@@ -1,0 +1,293 @@
+"""The embedded store: Parquet files published by rename, and one SQLite file whose transactions are the commit points."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parivision_core.problems import StoreError
+from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
+from parivision_core.store.base import CURRENT_FORM, WarehouseState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "1"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS manifests (
+    n INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, file TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (
+    batch_id TEXT NOT NULL, row INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (batch_id, row));
+CREATE TABLE IF NOT EXISTS failures (fingerprint TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, file TEXT NOT NULL, rows INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS forms (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class FileStore:
+    """A store in one folder. Any number of processes on the machine may read and write it."""
+
+    def __init__(self, folder: Path, lake: str = "lake", warehouse: str = "warehouse") -> None:
+        self.folder = folder
+        self._lake = folder / lake
+        self._warehouse = folder / warehouse
+        try:
+            self._lake.mkdir(parents=True, exist_ok=True)
+            self._warehouse.mkdir(parents=True, exist_ok=True)
+            with self._connect() as db:
+                db.executescript(_TABLES)
+                db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
+                found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"can't open the store in {folder}: {error}; check that the disk is writable"
+            ) from error
+        if found != FORMAT:
+            raise StoreError(
+                f"the store in {folder} has format {found}, this version writes format {FORMAT}; "
+                "move the folder away (its source files can be ingested again) or run the version that made it"
+            )
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self.folder / "meta.sqlite", timeout=60, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            yield db
+        finally:
+            db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def _query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with self._connect() as db:
+            return db.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
+        """See Store. The kernel's file lock: it ends with its process, however that dies."""
+        path = self.folder / f"{name}.lock"
+        give_up = time.monotonic() + wait_seconds
+        with path.open("a+") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > give_up:
+                        file.seek(0)
+                        raise StoreError(
+                            f"{name} is held by process {file.read() or 'unknown'} since over {wait_seconds:g} s"
+                        ) from None
+                    time.sleep(0.05)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    # Lake
+
+    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
+        """See Store. The Parquet file is invisible until the transaction that holds the manifest."""
+        file = _write(self._lake, manifest.batch_id, shots)
+        try:
+            with self._transaction() as db:
+                db.execute(
+                    "INSERT INTO manifests (batch_id, file, body) VALUES (?, ?, ?)",
+                    (manifest.batch_id, file.name, _encode(manifest)),
+                )
+                db.executemany(
+                    "INSERT INTO quarantine VALUES (?, ?, ?)",
+                    ((q.batch_id, q.row, _encode(q)) for q in quarantined),
+                )
+                db.execute("DELETE FROM failures WHERE fingerprint = ?", (manifest.fingerprint,))
+        except sqlite3.IntegrityError as error:
+            file.unlink(missing_ok=True)
+            raise StoreError(f"batch {manifest.batch_id} is committed already") from error
+
+    def manifests(self) -> list[Manifest]:
+        """See Store."""
+        return [_decode(body, Manifest) for (body,) in self._query("SELECT body FROM manifests ORDER BY n")]
+
+    def lake(
+        self, columns: Sequence[str] | None = None, since: str | None = None, until: str | None = None
+    ) -> pa.Table:
+        """See Store. Only files whose dates overlap are opened."""
+        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+
+        tables = []
+        for file, body in self._query("SELECT file, body FROM manifests ORDER BY n"):
+            manifest = _decode(body, Manifest)
+            if not manifest.inserted or manifest.first_date is None or manifest.last_date is None:
+                continue
+            if (since is None or manifest.last_date >= since) and (
+                until is None or manifest.first_date <= until
+            ):
+                tables.append(_read(self._lake / file, columns, since, until))
+        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+
+    def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
+        """See Store."""
+        rows = self._query(
+            "SELECT body FROM quarantine WHERE ?1 IS NULL OR batch_id = ?1 ORDER BY batch_id, row", batch_id
+        )
+        return [_decode(body, Quarantined) for (body,) in rows]
+
+    def record_failure(self, fingerprint: str, batch_id: str, error: str) -> Failure:
+        """See Store."""
+        with self._transaction() as db:
+            row = db.execute("SELECT body FROM failures WHERE fingerprint = ?", (fingerprint,)).fetchone()
+            attempts = _decode(row[0], Failure).attempts if row else 0
+            failure = Failure(fingerprint=fingerprint, batch_id=batch_id, attempts=attempts + 1, error=error)
+            db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (fingerprint, _encode(failure)))
+        return failure
+
+    def failures(self) -> list[Failure]:
+        """See Store."""
+        return [_decode(body, Failure) for (body,) in self._query("SELECT body FROM failures")]
+
+    # Warehouse and form
+
+    def publish_warehouse(
+        self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+    ) -> None:
+        """See Store. Replaced files stay for readers that are under way, until the next publication."""
+        listed = {file for (file,) in self._query("SELECT file FROM parts")}
+        files = {
+            name: _write(self._warehouse, f"{name}-{uuid.uuid4().hex[:8]}", table)
+            for name, table in parts.items()
+        }
+        with self._transaction() as db:
+            for name, file in files.items():
+                db.execute(
+                    "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows)
+                )
+            for name, form in forms.items():
+                db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
+            db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),)
+            )
+        keep = listed | {file.name for file in files.values()}
+        for old in self._warehouse.glob("*.parquet"):
+            if old.name not in keep:
+                old.unlink(missing_ok=True)
+
+    def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
+        """See Store."""
+        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+
+        listed = self._query("SELECT name, file FROM parts ORDER BY name")
+        tables = [
+            _read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts
+        ]
+        return pa.concat_tables(tables) if tables else pa.table({})
+
+    def warehouse_parts(self) -> dict[str, int]:
+        """See Store."""
+        return {name: rows for name, rows in self._query("SELECT name, rows FROM parts ORDER BY name")}
+
+    def warehouse_state(self) -> WarehouseState:
+        """See Store."""
+        row = self._query("SELECT value FROM meta WHERE key = 'warehouse'")
+        return msgspec.json.decode(row[0][0], type=WarehouseState) if row else WarehouseState()
+
+    def put_form(self, name: str, form: FormRecord) -> None:
+        """See Store."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
+
+    def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
+        """See Store."""
+        row = self._query("SELECT body FROM forms WHERE name = ?", name)
+        return _decode(row[0][0], FormRecord) if row else None
+
+    def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
+        """See Store."""
+        row = self._query("SELECT stamp FROM forms WHERE name = ?", name)
+        return row[0][0] if row else None
+
+    # Verdicts
+
+    def put_verdict(self, verdict: Verdict) -> None:
+        """See Store."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO verdicts (candidate, body) VALUES (?, ?)", (verdict.candidate, _encode(verdict))
+            )
+
+    def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
+        """See Store."""
+        rows = self._query(
+            "SELECT body FROM verdicts WHERE ?1 IS NULL OR candidate = ?1 ORDER BY n DESC LIMIT ?2",
+            candidate,
+            -1 if limit is None else limit,
+        )
+        return [_decode(body, Verdict) for (body,) in rows]
+
+
+def _decode(body: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"a {kind.__name__} in the store is damaged or of another version: {error}"
+        ) from error
+
+
+def _write(folder: Path, name: str, table: pa.Table) -> Path:
+    """Write a Parquet file beside its place, flush it to disk, and rename it into place."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
+
+    target = folder / f"{name}.parquet"
+    partial = folder / f".{name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        with partial.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise StoreError(
+            f"can't write {target}: {error}; free some space or check the folder's rights"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _read(
+    path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None
+) -> pa.Table:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
+
+    conditions = [("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None]
+    try:
+        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"can't read {path}: {error}; restore it from a backup or ingest its batch again"
+        ) from error
