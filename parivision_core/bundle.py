@@ -111,9 +111,7 @@ def load(folder: Path, sha256: str | None = None) -> Bundle:
     except OSError as error:
         raise BundleError(f"the bundle in {folder} is incomplete: {error}") from error
     if sha256 is not None and digest(text) != sha256:
-        raise BundleError(
-            f"{folder / CARD} was altered: its sha256 is {digest(text)}, the registry says {sha256}"
-        )
+        raise BundleError(f"{folder / CARD} was altered: its sha256 is {digest(text)}, the registry says {sha256}")
     try:
         card = msgspec.json.decode(text, type=Card)
     except msgspec.DecodeError as error:

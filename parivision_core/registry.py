@@ -125,9 +125,7 @@ class Registry:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.is_error:
-            raise RegistryError(
-                f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}"
-            )
+            raise RegistryError(f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}")
         try:
             return answer.json()
         except ValueError as error:

@@ -71,9 +71,7 @@ def ece(made: NDArray[np.generic], probability: NDArray[np.floating], bins: int 
     """Expected calibration error over bins of equal count (Nguyen and O'Connor, 2015)."""
     table = reliability(made, probability, bins)
     total = sum(row.count for row in table)
-    return (
-        sum(row.count * abs(row.predicted - row.observed) for row in table) / total if total else float("nan")
-    )
+    return sum(row.count * abs(row.predicted - row.observed) for row in table) / total if total else float("nan")
 
 
 def slope(made: NDArray[np.generic], probability: NDArray[np.floating], steps: int = 25) -> float:
@@ -99,9 +97,7 @@ def slope(made: NDArray[np.generic], probability: NDArray[np.floating], steps: i
 def score(made: NDArray[np.generic], probability: NDArray[np.floating]) -> Scores:
     """All scores of one set of predictions. Raises ValueError for an empty set or lengths that differ."""
     if len(made) == 0 or len(made) != len(probability):
-        raise ValueError(
-            f"need equally many outcomes and probabilities, got {len(made)} and {len(probability)}"
-        )
+        raise ValueError(f"need equally many outcomes and probabilities, got {len(made)} and {len(probability)}")
     y = np.asarray(made, dtype=np.float64)
     return Scores(
         rows=len(y),

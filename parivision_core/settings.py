@@ -59,11 +59,7 @@ class Settings:
         Raises ConfigurationError naming the variable that can't be used.
         """
         env = os.environ if environ is None else environ
-        given = {
-            f.name: _parse(f, env[f.metadata["variable"]])
-            for f in fields(cls)
-            if env.get(f.metadata["variable"])
-        }
+        given = {f.name: _parse(f, env[f.metadata["variable"]]) for f in fields(cls) if env.get(f.metadata["variable"])}
         return cls(**given).resolved()
 
     def resolved(self) -> Settings:
@@ -109,7 +105,5 @@ def _parse(f: Field[Any], text: str) -> Any:
     if kind is int and not 0 < value < 65536:
         raise ConfigurationError(f"{variable}={text!r} must lie between 1 and 65535 ({f.metadata['help']})")
     if kind is float and not 0 <= value < 86400:
-        raise ConfigurationError(
-            f"{variable}={text!r} must lie between 0 and 86400 seconds ({f.metadata['help']})"
-        )
+        raise ConfigurationError(f"{variable}={text!r} must lie between 0 and 86400 seconds ({f.metadata['help']})")
     return value

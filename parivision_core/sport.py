@@ -66,6 +66,8 @@ class Sport:
     """Collection of raw shots."""
     warehouse: str
     """Collection of feature rows."""
+    asset_prefix: tuple[str, ...]
+    """Prefix of the sport's asset keys."""
 
     fields: Mapping[str, str]
     """The contract: field -> Arrow type. Every sport has `game_date`, `game_id`, `season`, `made` and `event_id`."""
@@ -87,8 +89,12 @@ class Sport:
     load_form: Callable[[FormRecord], Any]
     fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
     """Form and later shots -> features (n, k), offset (n,), the form after them."""
-    baseline: Callable[[Columns, Columns], NDArray[np.float64]]
-    """Training shots and shots to predict -> the probabilities the first champion must beat."""
+    baseline: Callable[[Features, NDArray[Any], Features], NDArray[np.float64]]
+    """Training features and outcomes, features to predict -> the probabilities the first champion must beat."""
+    part_of: Callable[[str], str]
+    """ISO date -> name of the part of the warehouse it belongs to; parts follow each other in time and name."""
+    part_bounds: Callable[[str], tuple[str, str]]
+    """Name of a part -> its first and last ISO date."""
     breakdown: Callable[[Columns], list[tuple[str, int, float]]]
     """Shots -> (group, shots, make rate) for a person to read."""
     check_location: Callable[[Columns], float]

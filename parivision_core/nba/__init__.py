@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from parivision_core.sport import Columns, Features, Parsed, Sport
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SEASON_START, SEASON_END = "10-13", "10-12"
 
 
 def _parse(raw: pd.DataFrame) -> Parsed:
@@ -30,14 +33,25 @@ def _empty_form() -> form.Form:
     return form.Form(schema=features.schema_version())
 
 
-def zone_rates(train: Columns, shots: Columns) -> NDArray[np.float64]:
+def zone_rates(train: Features, made: NDArray[Any], shots: Features) -> NDArray[np.float64]:
     """Make rate of each shot's zone among the training shots: the baseline a first champion must beat."""
-    zone, made = court.zone(train["x"], train["y"]), np.asarray(train["made"], dtype=np.float64)
-    attempts = np.bincount(zone, minlength=8)
-    makes = np.bincount(zone, weights=made, minlength=8)
+    zones = [features.NAMES.index(f"zone_{z}") for z in court.ZONES]
+    attempts, makes = train[:, zones].sum(axis=0), np.asarray(made, dtype=np.float64) @ train[:, zones]
     # One extra shot at the overall rate keeps a zone without shots away from 0 and 1.
-    rates: NDArray[np.float64] = (makes + made.mean()) / (attempts + 1)
-    return rates[court.zone(shots["x"], shots["y"])]
+    rates = (makes + np.mean(made)) / (attempts + 1)
+    return np.asarray(shots[:, zones] @ rates, dtype=np.float64)
+
+
+def season_part(date: str) -> str:
+    """Year in which the season of an ISO date ends; a season begins on 13 October (the bubble's ended on the 11th)."""
+    year = int(date[:4])
+    return f"{year + 1 if date[5:] >= SEASON_START else year:04d}"
+
+
+def season_bounds(part: str) -> tuple[str, str]:
+    """First and last ISO date of a season's part of the warehouse."""
+    year = int(part)
+    return f"{year - 1:04d}-{SEASON_START}", f"{year:04d}-{SEASON_END}"
 
 
 def zone_breakdown(shots: Columns) -> list[tuple[str, int, float]]:
@@ -60,6 +74,7 @@ NBA = Sport(
     registered_model="parivision",
     lake="parivision_raw",
     warehouse="parivision_processed",
+    asset_prefix=(),
     fields=contract.FIELDS,
     identity=contract.IDENTITY,
     match=contract.MATCH,
@@ -73,6 +88,8 @@ NBA = Sport(
     load_form=form.Form.from_record,
     fold=_fold,
     baseline=zone_rates,
+    part_of=season_part,
+    part_bounds=season_bounds,
     breakdown=zone_breakdown,
     check_location=distance_agreement,
     request=request.ShotRequest,

@@ -72,7 +72,7 @@ def team_codes(teams: NDArray[Any]) -> Ints:
     """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself."""
     names, inverse = np.unique(np.asarray(teams, dtype=str), return_inverse=True)
     ids: Ints = np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
-    return ids[inverse]
+    return np.take(ids, inverse)
 
 
 def keys_of(shots: Columns, zone: NDArray[Any]) -> dict[str, Ints]:
@@ -131,14 +131,10 @@ class League:
 
     def after_day(self, cell: Ints, made: Floats) -> League:
         """The table once a day's shots are added and the older ones have decayed by one day."""
-        counts = np.stack(
-            [np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=made, minlength=CELLS)]
-        )
+        counts = np.stack([np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=made, minlength=CELLS)])
         by_zone = counts.reshape(2, 8, FEET).sum(axis=2)
         slow, fast = 0.5 ** (1 / CELL_HALF_LIFE), 0.5 ** (1 / ZONE_HALF_LIFE)
-        return League(
-            self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone
-        )
+        return League(self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone)
 
 
 @dataclass
@@ -240,9 +236,7 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
         return History(np.empty(0), {f: np.empty((0, 3)) for f in FAMILIES}), form
     dates, day = np.unique(np.asarray(shots["game_date"], dtype=str), return_inverse=True)
     if form.through is not None and dates[0] <= form.through:
-        raise ValueError(
-            f"the form already holds {form.through}; shots of {dates[0]} can't be folded on top of it"
-        )
+        raise ValueError(f"the form already holds {form.through}; shots of {dates[0]} can't be folded on top of it")
     made = np.asarray(shots["made"], dtype=np.float64)
     zone = court.zone(shots["x"], shots["y"])
     cell = cell_of(zone, court.feet(shots["x"], shots["y"]))

@@ -133,9 +133,7 @@ def parse(raw: pd.DataFrame) -> Parsed:
     worth = pd.to_numeric(text["worth"].str[:1], errors="coerce")
     reasons.add(~worth.isin([2, 3]), layout.columns["worth"] + "={} is neither 2 nor 3 points", text["worth"])
     seconds = _clock(number, reasons)
-    reasons.add(
-        number["player_id"] <= 0, layout.columns["player_id"] + "={} names no player", text["player_id"]
-    )
+    reasons.add(number["player_id"] <= 0, layout.columns["player_id"] + "={} names no player", text["player_id"])
     x, y, placement = _locations(number, text, layout, reasons)
     team, opponent, home = _sides(number["team_id"], text, reasons)
     shots = pd.DataFrame(
@@ -170,9 +168,7 @@ def _number(text: pd.Series, column: str, reasons: _Reasons, *, whole: bool) -> 
     reasons.add(text == "", f"{column} is missing")
     reasons.add(~np.isfinite(value), column + "={} is not a number", text)
     if whole:
-        reasons.add(
-            np.isfinite(value) & (value != np.floor(value)), column + "={} is not a whole number", text
-        )
+        reasons.add(np.isfinite(value) & (value != np.floor(value)), column + "={} is not a whole number", text)
         reasons.add(np.abs(value) >= 2**53, column + "={} is out of range", text)
     return value
 
@@ -181,18 +177,14 @@ def _dates(text: pd.Series, layout: Layout, reasons: _Reasons) -> pd.Series:
     days = pd.to_datetime(text, format=layout.date_format, errors="coerce")
     column = layout.columns["date"]
     reasons.add(days.isna(), column + "={} is not a date like " + layout.date_format, text)
-    reasons.add(
-        (days < "1946-11-01") | (days > "2100-01-01"), column + "={} lies outside the league's years", text
-    )
+    reasons.add((days < "1946-11-01") | (days > "2100-01-01"), column + "={} lies outside the league's years", text)
     return days.dt.strftime("%Y-%m-%d")
 
 
 def _clock(number: dict[str, pd.Series], reasons: _Reasons) -> pd.Series:
     period, minutes, seconds = number["period"], number["minutes"], number["seconds"]
     reasons.add((period < 1) | (period > contract.MAX_PERIOD), "period {} does not exist", period)
-    reasons.add(
-        (seconds < 0) | (seconds > 59) | (minutes < 0), "the clock shows {} minutes and a part", minutes
-    )
+    reasons.add((seconds < 0) | (seconds > 59) | (minutes < 0), "the clock shows {} minutes and a part", minutes)
     left = minutes * 60 + seconds
     longest = np.where(period <= 4, contract.QUARTER_SECONDS, contract.OVERTIME_SECONDS)
     reasons.add(left > longest, "{} seconds left are more than the period has", left)
@@ -203,9 +195,7 @@ def _locations(
     number: dict[str, pd.Series], text: pd.DataFrame, layout: Layout, reasons: _Reasons
 ) -> tuple[np.ndarray, np.ndarray, Placement]:
     readable = np.isfinite(number["x"]) & np.isfinite(number["y"]) & np.isfinite(number["distance"])
-    side = np.where(
-        text["area"].str.startswith("Left"), -1, np.where(text["area"].str.startswith("Right"), 1, 0)
-    )
+    side = np.where(text["area"].str.startswith("Left"), -1, np.where(text["area"].str.startswith("Right"), 1, 0))
     placement = infer_placement(
         number["x"][readable].to_numpy(),
         number["y"][readable].to_numpy(),
@@ -221,9 +211,7 @@ def _locations(
     return x, y, placement
 
 
-def _sides(
-    team_id: pd.Series, text: pd.DataFrame, reasons: _Reasons
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sides(team_id: pd.Series, text: pd.DataFrame, reasons: _Reasons) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     home_id, away_id = text["home"].map(FRANCHISE), text["away"].map(FRANCHISE)
     at_home, away = team_id == home_id, team_id == away_id
     unknown = ~team_id.isin(list(ABBREVIATIONS))

@@ -48,9 +48,9 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         float,
         Meta(ge=0, le=contract.QUARTER_SECONDS, description="Seconds left in the period.", examples=[35]),
     ]
-    player_id: (
-        Annotated[int, Meta(gt=0, lt=2**53, description="The shooter's NBA id.", examples=[201939])] | None
-    ) = None
+    player_id: Annotated[int, Meta(gt=0, lt=2**53, description="The shooter's NBA id.", examples=[201939])] | None = (
+        None
+    )
     team: Annotated[Team, Meta(description="The shooter's team.")] | None = None
     opponent: Annotated[Team, Meta(description="The defending team.")] | None = None
     home: Annotated[bool, Meta(description="Whether the shooter's team plays at home.")] | None = None
@@ -64,9 +64,7 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
     zone: int
     zone_name: str
     points: int
-    shooter_shots: Annotated[
-        int, Meta(description="Earlier shots of the shooter that the form knows; 0 if unknown.")
-    ]
+    shooter_shots: Annotated[int, Meta(description="Earlier shots of the shooter that the form knows; 0 if unknown.")]
 
 
 def problems(request: ShotRequest) -> list[FieldProblem]:

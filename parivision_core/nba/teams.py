@@ -36,7 +36,5 @@ ABBREVIATIONS: dict[int, tuple[str, ...]] = {
 }
 """Franchise id -> abbreviations, today's first."""
 
-FRANCHISE: dict[str, int] = {
-    abbreviation: team for team, names in ABBREVIATIONS.items() for abbreviation in names
-}
+FRANCHISE: dict[str, int] = {abbreviation: team for team, names in ABBREVIATIONS.items() for abbreviation in names}
 """Abbreviation, of any year -> franchise id."""

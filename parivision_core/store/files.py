@@ -53,9 +53,7 @@ class FileStore:
                 db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
                 found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"can't open the store in {folder}: {error}; check that the disk is writable"
-            ) from error
+            raise StoreError(f"can't open the store in {folder}: {error}; check that the disk is writable") from error
         if found != FORMAT:
             raise StoreError(
                 f"the store in {folder} has format {found}, this version writes format {FORMAT}; "
@@ -144,9 +142,7 @@ class FileStore:
             manifest = _decode(body, Manifest)
             if not manifest.inserted or manifest.first_date is None or manifest.last_date is None:
                 continue
-            if (since is None or manifest.last_date >= since) and (
-                until is None or manifest.first_date <= until
-            ):
+            if (since is None or manifest.last_date >= since) and (until is None or manifest.first_date <= until):
                 tables.append(_read(self._lake / file, columns, since, until))
         return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
 
@@ -178,19 +174,14 @@ class FileStore:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
         listed = {file for (file,) in self._query("SELECT file FROM parts")}
         files = {
-            name: _write(self._warehouse, f"{name}-{uuid.uuid4().hex[:8]}", table)
-            for name, table in parts.items()
+            name: _write(self._warehouse, f"{name}-{uuid.uuid4().hex[:8]}", table) for name, table in parts.items()
         }
         with self._transaction() as db:
             for name, file in files.items():
-                db.execute(
-                    "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows)
-                )
+                db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows))
             for name, form in forms.items():
                 db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
-            db.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),)
-            )
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),))
         keep = listed | {file.name for file in files.values()}
         for old in self._warehouse.glob("*.parquet"):
             if old.name not in keep:
@@ -201,14 +192,12 @@ class FileStore:
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         listed = self._query("SELECT name, file FROM parts ORDER BY name")
-        tables = [
-            _read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts
-        ]
+        tables = [_read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts]
         return pa.concat_tables(tables) if tables else pa.table({})
 
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
-        return {name: rows for name, rows in self._query("SELECT name, rows FROM parts ORDER BY name")}
+        return dict(tuple(row) for row in self._query("SELECT name, rows FROM parts ORDER BY name"))
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""
@@ -235,9 +224,7 @@ class FileStore:
     def put_verdict(self, verdict: Verdict) -> None:
         """See Store."""
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO verdicts (candidate, body) VALUES (?, ?)", (verdict.candidate, _encode(verdict))
-            )
+            db.execute("INSERT INTO verdicts (candidate, body) VALUES (?, ?)", (verdict.candidate, _encode(verdict)))
 
     def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
         """See Store."""
@@ -253,9 +240,7 @@ def _decode(body: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise StoreError(
-            f"a {kind.__name__} in the store is damaged or of another version: {error}"
-        ) from error
+        raise StoreError(f"a {kind.__name__} in the store is damaged or of another version: {error}") from error
 
 
 def _write(folder: Path, name: str, table: pa.Table) -> Path:
@@ -271,23 +256,17 @@ def _write(folder: Path, name: str, table: pa.Table) -> Path:
             os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
-        raise StoreError(
-            f"can't write {target}: {error}; free some space or check the folder's rights"
-        ) from error
+        raise StoreError(f"can't write {target}: {error}; free some space or check the folder's rights") from error
     finally:
         partial.unlink(missing_ok=True)
     return target
 
 
-def _read(
-    path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None
-) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None) -> pa.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
 
     conditions = [("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None]
     try:
         return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
     except (OSError, ValueError) as error:
-        raise StoreError(
-            f"can't read {path}: {error}; restore it from a backup or ingest its batch again"
-        ) from error
+        raise StoreError(f"can't read {path}: {error}; restore it from a backup or ingest its batch again") from error

@@ -1,0 +1,1 @@
+"""Sources of shots; each offers batches through the protocol in `base`."""

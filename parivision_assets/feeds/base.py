@@ -1,0 +1,53 @@
+"""What a feed is: something that offers batches, each with an id and a content fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that isn't even a document of its source's layout."""
+
+    row: int
+    """Number of the row in its batch, counted from 1 without the header."""
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """A batch exactly as it came: text columns, and the rows that don't fit into them."""
+
+    table: pa.Table
+    rows: list[int]
+    """Number of each of the table's rows in the batch."""
+    broken: list[BrokenRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a feed hands over at once, not read yet."""
+
+    id: str
+    fingerprint: str
+    """sha256 of the content."""
+    feed: str
+    source: str
+    read: Callable[[], RawBatch]
+    """Raises BatchError when the content can't be read."""
+
+
+class Feed(Protocol):
+    """A source of batches."""
+
+    name: str
+
+    def batches(self) -> list[Batch]:
+        """Every batch on offer now, committed or not, oldest first."""
+        ...

@@ -1,0 +1,86 @@
+"""From a batch as it came to the rows that enter the lake: parse, quarantine, drop repeats, type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from parivision_assets.feeds.base import RawBatch
+from parivision_core.problems import BatchError
+from parivision_core.records import Quarantined
+from parivision_core.sport import Sport
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a batch's rows: `len(shots) + len(quarantined) + repeats` is the number that came."""
+
+    shots: pd.DataFrame
+    """Sound rows in the contract's fields, indexed by their number in the batch."""
+    raw: pd.DataFrame
+    """Their text columns, same index."""
+    quarantined: list[Quarantined]
+    repeats: int
+    layout: str
+    details: dict[str, str | int | float]
+
+
+def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
+    """Sort a batch's rows into sound ones, quarantined ones and exact repeats.
+
+    A repeat is a row equal to an earlier one in every field of the contract, or, where it breaks the contract, in every
+    field as it came. Raises BatchError when the batch as a whole can't be read.
+    """
+    raw = batch.table.to_pandas()
+    raw.index = pd.Index(batch.rows)
+    if raw.empty and not batch.broken:
+        raise BatchError("the file holds a header but no shots")
+    parsed = sport.parse(raw)
+    sound = parsed.reasons == ""
+    shots = typed(parsed.shots[sound], sport)
+    again = shots.duplicated()
+    bad = raw[~sound]
+    bad_again = bad.duplicated()
+    reasons = parsed.reasons[~sound][~bad_again.to_numpy()]
+    documents = bad[~bad_again].to_dict("records")
+    quarantined = [
+        Quarantined(batch_id=batch_id, row=int(row), reason=str(reason), raw=to_json(document))
+        for row, reason, document in zip(bad.index[~bad_again], reasons, documents, strict=True)
+    ]
+    broken = {b.text: b for b in reversed(batch.broken)}.values()
+    quarantined += [
+        Quarantined(batch_id=batch_id, row=b.row, reason=b.reason, raw=to_json({"line": b.text})) for b in broken
+    ]
+    repeats = int(again.sum()) + int(bad_again.sum()) + len(batch.broken) - len(broken)
+    kept = shots[~again]
+    return Cleaned(kept, raw.loc[kept.index], quarantined, repeats, parsed.layout, parsed.details)
+
+
+def typed(shots: pd.DataFrame, sport: Sport) -> pd.DataFrame:
+    """The contract's fields in the contract's types."""
+    kinds = {field: str if kind == "string" else np.dtype(kind) for field, kind in sport.fields.items()}
+    return shots[list(sport.fields)].astype(kinds)
+
+
+def to_json(document: dict[str, str]) -> str:
+    """A document as it came, as JSON text."""
+    return msgspec.json.encode(document).decode()
+
+
+def lake_table(cleaned: Cleaned, ids: pd.Series, sport: Sport, batch_id: str, ingested_at: int) -> pa.Table:
+    """The new shots as the lake keeps them: contract, then the envelope with the document exactly as it came."""
+    new = ids.notna().to_numpy()
+    shots, raw = cleaned.shots[new], cleaned.raw[new]
+    columns = {"_id": pa.array(ids[new], pa.string())}
+    columns |= {field: pa.array(shots[field].to_numpy(), kind) for field, kind in sport.fields.items()}
+    columns |= {
+        "batch_id": pa.array([batch_id] * len(shots), pa.string()),
+        "row": pa.array(shots.index.to_numpy(), pa.int32()),
+        "ingested_at": pa.array([ingested_at] * len(shots), pa.int64()),
+        "raw": pa.array([to_json(document) for document in raw.to_dict("records")], pa.string()),
+    }
+    return pa.table(columns)

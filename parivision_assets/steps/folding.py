@@ -1,0 +1,123 @@
+"""Bringing the warehouse up to date with the lake: refold from the first part of time that a new batch touches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from parivision_core.records import FormRecord
+from parivision_core.sport import Columns, Sport
+from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState
+
+KEPT = ("_id", "game_date", "game_id", "season", "made")
+"""Columns that go from lake to warehouse beside the features."""
+OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What an update did."""
+
+    state: WarehouseState
+    parts: list[str]
+    """Parts of the warehouse that were folded anew; empty when it was up to date."""
+    form: FormRecord | None
+
+
+def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = lambda _: None) -> Folded:
+    """Fold every committed batch into the warehouse and the form; says one line per part.
+
+    The form after each part is kept, so a batch that arrives late costs only the parts from its own on.
+    """
+    with store.exclusive("warehouse"):
+        manifests, state = store.manifests(), store.warehouse_state()
+        same_recipe = (state.schema, state.base_fingerprint) == (sport.schema, sport.base_fingerprint)
+        folded = set(state.batches) if same_recipe else set()
+        days = [m.first_date for m in manifests if m.first_date and m.batch_id not in folded]
+        batches = tuple(m.batch_id for m in manifests)
+        if not days:
+            form = store.get_form()
+            if batches != state.batches and form is not None:
+                # Batches that held nothing new still count as folded.
+                store.publish_warehouse({}, _replaced(state, batches), {})
+            return Folded(store.warehouse_state(), [], form)
+        ends = [m.last_date for m in manifests if m.last_date]
+        form = _form_before(sport.part_of(min(days)), store, sport, manifests)
+        parts: dict[str, pa.Table] = {}
+        forms: dict[str, FormRecord] = {}
+        for part in _parts(sport, min(days), max(ends)):
+            shots = _shots(store, sport, part)
+            if not len(shots["made"]):
+                continue
+            features, offset, form = sport.fold(form, shots)
+            parts[part] = _table(sport, shots, features, offset)
+            forms[f"after-{part}"] = form.record()
+            say(f"{part}: {len(offset):,} shots folded, form through {form.through}")
+        record = forms[CURRENT_FORM] = form.record()
+        kept = {name: rows for name, rows in store.warehouse_parts().items() if name not in parts}
+        new = WarehouseState(
+            schema=sport.schema,
+            base_fingerprint=sport.base_fingerprint,
+            form_stamp=record.stamp,
+            batches=batches,
+            rows=sum(kept.values()) + sum(table.num_rows for table in parts.values()),
+        )
+        store.publish_warehouse(parts, new, forms)
+        return Folded(new, list(parts), record)
+
+
+def columns_of(table: pa.Table) -> Columns:
+    """Columns of an Arrow table as numpy arrays."""
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def matrix_of(table: pa.Table, sport: Sport) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, k) and offset (n,) of warehouse rows."""
+    return np.column_stack([table[name].to_numpy() for name in sport.feature_names]), table[OFFSET].to_numpy()
+
+
+def _replaced(state: WarehouseState, batches: tuple[str, ...]) -> WarehouseState:
+    import msgspec
+
+    return msgspec.structs.replace(state, batches=batches)
+
+
+def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
+    day = first
+    while True:
+        part = sport.part_of(day)
+        yield part
+        end = sport.part_bounds(part)[1]
+        if end >= last:
+            return
+        day = str(np.datetime64(end) + 1)
+
+
+def _form_before(part: str, store: Store, sport: Sport, manifests: list[Any]) -> Any:
+    """The form kept after the last part before this one, or an empty form."""
+    earlier = min((m.first_date for m in manifests if m.first_date), default=None)
+    if earlier is None or sport.part_of(earlier) >= part:
+        return sport.empty_form()
+    before = [p for p in store.warehouse_parts() if p < part]
+    record = store.get_form(f"after-{max(before)}") if before else None
+    return sport.load_form(record) if record else sport.empty_form()
+
+
+def _shots(store: Store, sport: Sport, part: str) -> Columns:
+    """The part's shots in canonical order: by date, then id."""
+    table = store.lake(["_id", *sport.fields], *sport.part_bounds(part))
+    if not table.num_rows:
+        return {"made": np.empty(0)}
+    return columns_of(table.sort_by([("game_date", "ascending"), ("_id", "ascending")]))
+
+
+def _table(sport: Sport, shots: Columns, features: np.ndarray, offset: np.ndarray) -> pa.Table:
+    kept = {name: pa.array(shots[name]) for name in KEPT}
+    inputs = zip(sport.feature_names, features.T, strict=True)
+    return pa.table({**kept, OFFSET: pa.array(offset), **{name: pa.array(column) for name, column in inputs}})
+
+

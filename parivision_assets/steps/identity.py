@@ -1,0 +1,62 @@
+"""Which incoming rows are new, and what `_id` each new one gets, whatever order and file they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+EVENT = "event_id"
+NO_EVENT = -1
+
+
+def identify(new: pd.DataFrame, existing: pd.DataFrame, identity: Sequence[str], match: Sequence[str]) -> pd.Series:
+    """The `_id` of each new row; None for one that the lake already holds.
+
+    `new` holds contract rows without exact repeats; `existing` the lake's rows that could meet them: `_id`, `event_id`
+    and the `match` columns. Rows that share all identity fields are told apart by an occurrence number. An incoming row
+    is the lake's when both carry the same event id, else when the match fields are equal and not both carry an event
+    id. Occurrences are counted in the order of the match fields, then of all others, so the file's order never matters.
+    """
+    rows = new.assign(_key=_keys(new, identity), _at=np.arange(len(new)))
+    ids = pd.Series([None] * len(new), index=new.index, dtype=object)
+    name = existing["_id"].str.extract(r"^(?P<key>.*):(?P<occurrence>\d+)$")
+    held = existing.assign(_key=name["key"], _occurrence=name["occurrence"].astype(int))
+    held = held[held["_key"].isin(set(rows["_key"]))]
+    known = _held_already(rows, held, list(match)) if len(held) else np.zeros(len(rows), dtype=bool)
+
+    others = [column for column in new.columns if column not in (*identity, *match, EVENT)]
+    fresh = rows[~known].sort_values(["_key", *match, *others, EVENT], kind="stable")
+    taken = held.groupby("_key")["_occurrence"].max()
+    first = fresh["_key"].map(taken).fillna(-1).astype(int) + 1
+    occurrence = first + fresh.groupby("_key").cumcount()
+    ids.iloc[fresh["_at"].to_numpy()] = (fresh["_key"] + ":" + occurrence.astype(str)).to_numpy()
+    return ids
+
+
+def _keys(rows: pd.DataFrame, identity: Sequence[str]) -> pd.Series:
+    parts = [rows[field].astype(str) for field in identity]
+    return parts[0].str.cat(parts[1:], sep=":") if parts[1:] else parts[0]
+
+
+def _held_already(rows: pd.DataFrame, held: pd.DataFrame, match: list[str]) -> np.ndarray:
+    """Mark (n,) the incoming rows that pair off one to one with rows of the lake."""
+    known = np.zeros(len(rows), dtype=bool)
+    used = np.zeros(len(held), dtype=bool)
+    held = held.assign(_at=np.arange(len(held)))
+
+    def pair(left: np.ndarray, right: np.ndarray, on: list[str]) -> None:
+        """Pair equal rows off, as many as both sides have."""
+        mine, theirs = rows[left & ~known], held[right & ~used]
+        mine = mine.assign(_n=mine.groupby(on).cumcount())
+        theirs = theirs.assign(_n=theirs.groupby(on).cumcount())
+        both = mine[["_key", *on[1:], "_n", "_at"]].merge(theirs, on=[*on, "_n"], suffixes=("", "_held"))
+        known[both["_at"].to_numpy()] = True
+        used[both["_at_held"].to_numpy()] = True
+
+    mine_has, lake_has = (rows[EVENT] != NO_EVENT).to_numpy(), (held[EVENT] != NO_EVENT).to_numpy()
+    pair(mine_has, lake_has, ["_key", EVENT])
+    pair(~mine_has, np.ones(len(held), dtype=bool), ["_key", *match])
+    pair(mine_has, ~lake_has, ["_key", *match])
+    return known
