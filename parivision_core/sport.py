@@ -106,3 +106,11 @@ class Sport:
     """What a well-typed request still gets wrong."""
     prepare: Callable[[Any, Any], Prepared]
     """Request and form -> model inputs, by the same builder as training."""
+
+    def mask(self, matrix: Features, missing: Mapping[str, NDArray[np.bool_]]) -> Features:
+        """A copy of features (n, k) as if each optional input were left out on the rows marked (n,) in `missing`."""
+        masked = matrix.copy()
+        for name, rows in missing.items():
+            for column in self.masks[name]:
+                masked[rows, self.feature_names.index(column)] = 0.0
+        return masked

@@ -44,7 +44,9 @@ class InboxFeed:
             return []
         slug = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-")[:60]
         return [
-            Batch(f"{slug or 'file'}-{fingerprint[:8]}", fingerprint, self.name, path.name, partial(read_csv_file, path))
+            Batch(
+                f"{slug or 'file'}-{fingerprint[:8]}", fingerprint, self.name, path.name, partial(read_csv_file, path)
+            )
         ]
 
 

@@ -119,5 +119,3 @@ def _table(sport: Sport, shots: Columns, features: np.ndarray, offset: np.ndarra
     kept = {name: pa.array(shots[name]) for name in KEPT}
     inputs = zip(sport.feature_names, features.T, strict=True)
     return pa.table({**kept, OFFSET: pa.array(offset), **{name: pa.array(column) for name, column in inputs}})
-
-

@@ -75,12 +75,3 @@ MASKS: dict[str, tuple[str, ...]] = {
     "kind": tuple(f"kind_{kind}" for kind in KINDS),
 }
 """Optional input -> the columns that become 0 when a request leaves it out."""
-
-
-def mask(matrix: NDArray[np.float32], missing: dict[str, NDArray[np.bool_]]) -> NDArray[np.float32]:
-    """A copy of the features as if each optional input were left out on the rows marked (n,) in `missing`."""
-    masked = matrix.copy()
-    for name, rows in missing.items():
-        for column in MASKS[name]:
-            masked[rows, NAMES.index(column)] = 0.0
-    return masked

@@ -72,7 +72,8 @@ def team_codes(teams: NDArray[Any]) -> Ints:
     """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself."""
     names, inverse = np.unique(np.asarray(teams, dtype=str), return_inverse=True)
     ids: Ints = np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
-    return np.take(ids, inverse)
+    coded: Ints = np.take(ids, inverse)
+    return coded
 
 
 def keys_of(shots: Columns, zone: NDArray[Any]) -> dict[str, Ints]:

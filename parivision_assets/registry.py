@@ -1,0 +1,125 @@
+"""The pipeline's hand on the MLflow registry: registering candidates, and the two writes that make a champion."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from parivision_core import bundle
+from parivision_core.problems import RegistryError
+from parivision_core.registry import ALIAS, BUNDLE_PATH, EPOCH_TAG, SHA_TAG
+
+DEFECTS_TAG = "parivision.defects"
+PREVIOUS_TAG = "parivision.previous_champion"
+
+
+class ModelRegistry:
+    """One registered model. Only promotion and rollback, which hold the lock, may call the two writers at the end."""
+
+    def __init__(self, tracking_uri: str, model: str) -> None:
+        self.tracking_uri = tracking_uri
+        self.model = model
+
+    @cached_property
+    def client(self) -> Any:
+        """MLflow's client, made on first use because importing MLflow costs seconds."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.tracking_uri)
+
+    def register(self, run_id: str, artifact_uri: str, sha256: str, defects: list[str]) -> int:
+        """Register the bundle that a run logged as a new version without alias."""
+        from mlflow.exceptions import MlflowException
+
+        with contextlib.suppress(MlflowException):  # it exists already
+            self.client.create_registered_model(self.model)
+        version = self.client.create_model_version(
+            self.model,
+            source=f"{artifact_uri}/{BUNDLE_PATH}",
+            run_id=run_id,
+            tags={SHA_TAG: sha256, DEFECTS_TAG: "; ".join(defects)},
+        )
+        return int(version.version)
+
+    def newest(self) -> int | None:
+        """The version registered last; None before the first."""
+        versions = self.client.search_model_versions(
+            f"name = '{self.model}'", order_by=["version_number DESC"], max_results=1
+        )
+        return int(versions[0].version) if versions else None
+
+    def tags(self, version: int) -> Mapping[str, str]:
+        """Tags of a version. Raises RegistryError when it doesn't exist."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found: Mapping[str, str] = self.client.get_model_version(self.model, str(version)).tags
+        except MlflowException as error:
+            raise RegistryError(f"{self.model} has no version {version} in {self.tracking_uri}: {error}") from error
+        return found
+
+    def defects(self, version: int) -> str:
+        """What makes a version defective, in words; empty for a sound one."""
+        return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")
+
+    def run_of(self, version: int) -> str:
+        """Id of the MLflow run that made a version."""
+        return str(self.client.get_model_version(self.model, str(version)).run_id)
+
+    def bundle(self, version: int) -> bundle.Bundle:
+        """The verified bundle of a version. Raises RegistryError or BundleError."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_model_version(self.model, str(version))
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = download_artifacts(artifact_uri=found.source, dst_path=folder, tracking_uri=self.tracking_uri)
+            except (MlflowException, OSError) as error:
+                raise RegistryError(
+                    f"the bundle of version {version} can't be read from {found.source}: {error}"
+                ) from error
+            return bundle.load(Path(path), found.tags.get(SHA_TAG))
+
+    def champion(self) -> int | None:
+        """The version that holds the alias, or None."""
+        model = self._model()
+        version = model.aliases.get(ALIAS) if model else None
+        return None if version is None else int(version)
+
+    def epoch(self) -> int:
+        """How often the champion was changed."""
+        model = self._model()
+        return int(model.tags.get(EPOCH_TAG, 0)) if model else 0
+
+    def _model(self) -> Any:
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+        try:
+            return self.client.get_registered_model(self.model)
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                return None
+            raise RegistryError(f"the registry at {self.tracking_uri} can't be read: {error}") from error
+
+    def note_previous(self, version: int, previous: int | None) -> None:
+        """Note on a version whom it follows, for a rollback."""
+        self.client.set_model_version_tag(self.model, str(version), PREVIOUS_TAG, str(previous or ""))
+
+    def previous(self, version: int) -> int | None:
+        """The champion that a version followed."""
+        previous = self.tags(version).get(PREVIOUS_TAG)
+        return int(previous) if previous else None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Raise the epoch: every earlier verdict is stale from now on."""
+        self.client.set_registered_model_tag(self.model, EPOCH_TAG, str(epoch))
+
+    def set_champion(self, version: int) -> None:
+        """Move the alias."""
+        self.client.set_registered_model_alias(self.model, ALIAS, str(version))
