@@ -1,4 +1,4 @@
-"""The champion bundle: an ONNX graph that takes features and offset, and `bundle.json`, which says what it is and proves it."""
+"""The champion bundle: an ONNX graph that takes features and offset, and `bundle.json`, which proves it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from parivision_assets.feeds.base import BrokenRow, RawBatch
 from parivision_core.problems import BatchError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 def read_csv_file(path: Path) -> RawBatch:

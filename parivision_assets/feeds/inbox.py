@@ -1,4 +1,4 @@
-"""The inbox: a folder in which each csv or zipped csv is a batch. A file still being written is left for the next look."""
+"""The inbox: a folder in which each csv or zipped csv is a batch. One still being written waits for the next look."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ class InboxFeed:
 
 
 @lru_cache(maxsize=4096)
-def _fingerprint(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  # noqa: ARG001 - they key the cache
+def _fingerprint(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  # the rest keys the cache
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

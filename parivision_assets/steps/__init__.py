@@ -1,1 +1,1 @@
-"""The pipeline's work without Dagster: cleaning, identity, folding, splitting, fitting, converting, judging, promoting."""
+"""The pipeline's work without Dagster: cleaning, identity, folding, fitting, converting, judging, promoting."""

@@ -1,4 +1,4 @@
-"""Fitting candidate models on features and an offset, with optional inputs left out at random as callers leave them out."""
+"""Fitting candidate models on features and an offset, with optional inputs left out at random, as callers do."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
         if (newest.champion, newest.epoch) != (champion, epoch):
             return Outcome(
                 "refused",
-                f"the verdict is stale: it was passed against {_name(newest.champion)} at epoch {newest.epoch}, but now "
-                f"{_name(champion)} reigns at epoch {epoch}; train a new candidate to be judged again",
+                f"the verdict is stale: it was passed against {_name(newest.champion)} at epoch {newest.epoch}, but "
+                f"now {_name(champion)} reigns at epoch {epoch}; train a new candidate to be judged again",
                 epoch,
                 newest,
             )

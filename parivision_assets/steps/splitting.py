@@ -1,4 +1,4 @@
-"""Which games a model is fitted on, which choose and stop it, and which stay unseen: a split by date between whole games."""
+"""Which games a model is fitted on, which choose and stop it, which stay unseen: a split by date and game."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def train(
     rows = Rows(*matrix_of(table, sport), table["made"].to_numpy())
     say(f"fitting on {int(periods.train.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
     ranking = fit_all(rows.take(periods.train), rows.take(periods.validation), sport)
-    for fitted, scores in ranking:
-        say(f"{fitted.name}: validation log loss {scores.log_loss:.5f}")
+    for fitted, tried in ranking:
+        say(f"{fitted.name}: validation log loss {tried.log_loss:.5f}")
     best = ranking[0][0]
     validation = rows.take(periods.validation)
     trainer = best.predict(validation.features, validation.offset)
@@ -73,9 +73,7 @@ def train(
     scores = {
         "validation": scoring.score(validation.made, answers),
         "unseen": scoring.score(unseen.made, served.predict(unseen.features, unseen.offset)),
-        "minimal": scoring.score(
-            unseen.made, served.predict(sport.mask(unseen.features, everything), unseen.offset)
-        ),
+        "minimal": scoring.score(unseen.made, served.predict(sport.mask(unseen.features, everything), unseen.offset)),
     }
     return Trained(
         fitted=best,

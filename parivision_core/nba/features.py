@@ -11,9 +11,8 @@ from parivision_core.nba import court
 from parivision_core.nba.form import Columns, Floats, History
 from parivision_core.nba.kinds import KINDS
 
-ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points") + tuple(
-    f"zone_{z}" for z in court.ZONES
-)
+ZONES = tuple(f"zone_{z}" for z in court.ZONES)
+ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points", *ZONES)
 CONTEXT = ("angle", "period", "home", *(f"kind_{kind}" for kind in KINDS))
 FORM = (
     "base_logit",

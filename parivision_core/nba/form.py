@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -65,7 +66,8 @@ def base_fingerprint() -> str:
 
 def cell_of(zone: NDArray[Any], feet: NDArray[Any]) -> Ints:
     """Index of the base table's cell: zone x foot."""
-    return np.asarray(zone, dtype=np.int64) * FEET + np.minimum(feet, FEET - 1)
+    cell: Ints = np.asarray(zone, dtype=np.int64) * FEET + np.minimum(feet, FEET - 1)
+    return cell
 
 
 def team_codes(teams: NDArray[Any]) -> Ints:
@@ -257,7 +259,7 @@ def _fold_league(league: League, cell: Ints, day: Ints, made: Floats, days: int)
     order = np.argsort(day, kind="stable")
     bounds = np.searchsorted(day[order], np.arange(days + 1))
     base = np.empty(len(cell))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         rows = order[start:stop]
         base[rows] = league.logits()[cell[rows]]
         league = league.after_day(cell[rows], made[rows])

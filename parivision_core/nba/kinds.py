@@ -1,4 +1,4 @@
-"""Coarse kinds of shot. Fine official labels may follow the outcome (bank shots go in too often), so they are merged."""
+"""Coarse kinds of shot. Fine official labels may follow the outcome (bank shots go in too often), so they merge."""
 
 from __future__ import annotations
 

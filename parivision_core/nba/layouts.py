@@ -1,4 +1,4 @@
-"""How sources write a shot: each layout is recognised by its columns and translated into the contract (needs pandas)."""
+"""How sources write a shot: a layout is recognised by its columns and translated into the contract (needs pandas)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unit and hand of a source's coordinates: inferred from the shots themselves and proven, never keyed on a file's name."""
+"""Unit and hand of a source's coordinates: inferred from the shots and proven, never keyed on a file's name."""
 
 from __future__ import annotations
 

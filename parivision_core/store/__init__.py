@@ -1,0 +1,1 @@
+"""The store: what it must do (`base`) and what it can be made of."""

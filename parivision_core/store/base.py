@@ -1,4 +1,4 @@
-"""What a store must do, whatever it is made of. Tables travel as Arrow; the service reads forms and verdicts without it."""
+"""What a store must do, whatever it is made of. Tables travel as Arrow; forms and verdicts are read without it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Store(Protocol):
     # Lake
 
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
-        """Make a batch exist: its shots (with `_id`), its quarantined rows, and last, in one atomic write, its manifest.
+        """Make a batch exist: its shots (with `_id`), its quarantined rows and last, in one atomic write, its manifest.
 
         Raises StoreError when the batch id is committed already.
         """

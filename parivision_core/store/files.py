@@ -1,4 +1,4 @@
-"""The embedded store: Parquet files published by rename, and one SQLite file whose transactions are the commit points."""
+"""The embedded store: Parquet files published by rename, and a SQLite file whose transactions are the commit points."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+"""The only entry: wiring for a list of sports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from parivision_assets import jobs
+from parivision_assets.defs import features, feed, promotion, training
+from parivision_assets.resources import resources
+from parivision_core.nba import NBA
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+
+
+def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
+    """Assets, checks, sensors and jobs of one sport."""
+    mlflow_page = settings.registry_url
+    return dg.Definitions(
+        assets=[
+            feed.assets.build(sport),
+            features.assets.build(sport),
+            training.assets.build(sport, mlflow_page),
+            promotion.assets.build(sport),
+        ],
+        asset_checks=[*feed.checks.build(sport), *features.checks.build(sport), *training.checks.build(sport)],
+        sensors=[feed.sensors.build(sport, settings.sensor_seconds)],
+        jobs=[jobs.refresh_job(sport), jobs.rollback_job(sport)],
+        resources=resources(settings, sport),
+    )
+
+
+def build(sports: Sequence[Sport], settings: Settings) -> dg.Definitions:
+    """The code location."""
+    automation = dg.AutomationConditionSensorDefinition(
+        "automation",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=settings.sensor_seconds,
+        description="Refreshes what lies behind new batches: features, candidate, verdict, champion.",
+    )
+    shared = dg.Definitions(sensors=[automation], executor=dg.in_process_executor)
+    return dg.Definitions.merge(shared, *(sport_definitions(sport, settings) for sport in sports))
+
+
+defs = build([NBA], Settings.from_env())

@@ -1,0 +1,49 @@
+"""`shot_features`: the warehouse, one feature row per shot, folded from earlier shots only."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from parivision_assets.keys import OWNERS, raw_shots_key, shot_features_key
+from parivision_assets.resources import StoreResource
+from parivision_core.sport import Sport
+
+
+def build(sport: Sport) -> dg.AssetsDefinition:
+    """The asset for one sport."""
+
+    @dg.asset(
+        key=shot_features_key(sport),
+        deps=[raw_shots_key(sport)],
+        output_required=False,
+        # Plain eager() waits for ever once a single batch is poisoned, because its partition stays missing.
+        automation_condition=dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()),
+        group_name="features",
+        kinds={"numpy", "parquet"},
+        owners=OWNERS,
+        description="What was known before each shot: where it was taken, the form of shooter, teams and league. The "
+        "form after the last day is what the service answers with.",
+        metadata={"collection": sport.warehouse},
+    )
+    def shot_features(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        from parivision_assets.steps.folding import update_warehouse
+
+        warehouse = store.of(sport)
+        folded = update_warehouse(warehouse, sport, context.log.info)
+        if folded.form is None:
+            context.log.warning("the lake is empty: put a batch into a feed, for example a season file into the inbox")
+            return
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": folded.state.rows,
+                "folded_anew": ", ".join(folded.parts) or "nothing: up to date",
+                "batches": len(folded.state.batches),
+                "form_through": folded.form.through or "",
+                "form_stamp": folded.form.stamp,
+                "schema": sport.schema,
+                "features": dg.MetadataValue.json(list(sport.feature_names)),
+                "parts": dg.MetadataValue.json(warehouse.warehouse_parts()),
+            }
+        )
+
+    return shot_features

@@ -1,0 +1,46 @@
+"""Checks on the warehouse. They block: a model must not be trained on a broken one."""
+
+import dagster as dg
+import numpy as np
+
+from parivision_assets.keys import shot_features_key
+from parivision_assets.resources import StoreResource
+from parivision_core.sport import Sport
+
+
+def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
+    """The checks for one sport; values are checked on the newest part of the warehouse."""
+    asset = shot_features_key(sport)
+
+    @dg.asset_check(
+        asset=asset, blocking=True, description="The warehouse has the columns and base table of this code."
+    )
+    def schema(store: StoreResource) -> dg.AssetCheckResult:
+        warehouse = store.of(sport)
+        state, columns = warehouse.warehouse_state(), warehouse.warehouse(parts=_newest(store, sport)).column_names
+        missing = [name for name in sport.feature_names if name not in columns]
+        return dg.AssetCheckResult(
+            passed=not missing and (state.schema, state.base_fingerprint) == (sport.schema, sport.base_fingerprint),
+            metadata={"missing": missing, "schema": state.schema, "expected": sport.schema},
+        )
+
+    @dg.asset_check(asset=asset, blocking=True, description="Every feature of every shot is a finite number.")
+    def nulls(store: StoreResource) -> dg.AssetCheckResult:
+        table = store.of(sport).warehouse(["offset", *sport.feature_names], _newest(store, sport))
+        bad = {name: int((~np.isfinite(table[name].to_numpy())).sum()) for name in table.column_names}
+        bad = {name: count for name, count in bad.items() if count}
+        return dg.AssetCheckResult(passed=not bad, metadata={"not_finite": bad, "rows": table.num_rows})
+
+    @dg.asset_check(asset=asset, blocking=True, description="There are both makes and misses, and nothing else.")
+    def both_outcomes(store: StoreResource) -> dg.AssetCheckResult:
+        made = store.of(sport).warehouse(["made"], _newest(store, sport))["made"].to_numpy()
+        values = sorted({int(value) for value in np.unique(made)})
+        return dg.AssetCheckResult(
+            passed=values == [0, 1], metadata={"values": values, "make_rate": float(made.mean())}
+        )
+
+    return [schema, nulls, both_outcomes]
+
+
+def _newest(store: StoreResource, sport: Sport) -> list[str]:
+    return list(store.of(sport).warehouse_parts())[-1:]

@@ -1,0 +1,95 @@
+"""`raw_shots`: every batch that the feeds offer, each its own partition, ingested exactly once."""
+
+import dagster as dg
+
+from parivision_assets.keys import OWNERS, raw_shots_key
+from parivision_assets.partitions import batches_of
+from parivision_assets.reporting import breakdown_table
+from parivision_assets.resources import FeedsResource, StoreResource
+from parivision_assets.steps.ingesting import ingest
+from parivision_core.problems import BatchError
+from parivision_core.records import Manifest
+from parivision_core.sport import Sport
+from parivision_core.store.base import Store
+
+
+def build(sport: Sport) -> dg.AssetsDefinition:
+    """The asset for one sport."""
+
+    @dg.asset(
+        key=raw_shots_key(sport),
+        partitions_def=batches_of(sport),
+        # One run takes all waiting batches: a run costs seconds of imports, and a season has 170 game days.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="feed",
+        kinds={"python", "parquet"},
+        owners=OWNERS,
+        description="Shots exactly as the feeds handed them over, in batches that are ingested exactly once. Rows "
+        "that break the contract go to quarantine with a reason; a batch that can't be read fails alone and is offered "
+        "again.",
+        metadata={"collection": sport.lake},
+    )
+    def raw_shots(context: dg.AssetExecutionContext, store: StoreResource, feeds: FeedsResource) -> None:
+        lake = store.of(sport)
+        offered = {batch.id: batch for batch in feeds.batches()}
+        committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
+        done: dict[str, Manifest] = {}
+        failed: dict[str, str] = {}
+        for at, key in enumerate(context.partition_keys, start=1):
+            try:
+                if key not in offered and key not in committed:
+                    raise BatchError("no feed offers it any more; put its source back or delete the partition")
+                done[key] = ingest(offered[key], sport, lake) if key in offered else committed[key]
+            except Exception as error:  # one poisoned batch must not stall the others
+                failed[key] = f"{type(error).__name__}: {error}"
+                context.log.error(f"{key}: {failed[key]}")
+                if not isinstance(error, BatchError):
+                    context.log.exception(f"{key} failed unexpectedly")
+                continue
+            context.log.info(f"batch {at} of {len(context.partition_keys)}: {_in_words(done[key])}")
+        if not failed:
+            for key, manifest in done.items():
+                context.add_asset_metadata(_metadata(manifest, lake, sport), partition_key=key)
+            return
+        for key, manifest in done.items():  # a red run emits no output, but these batches exist
+            event = dg.AssetMaterialization(context.asset_key, metadata=_metadata(manifest, lake, sport), partition=key)
+            context.log_event(event)
+        raise dg.Failure(
+            f"{len(failed)} of {len(context.partition_keys)} batches failed; the others are in the lake. "
+            + "; ".join(f"{key}: {error}" for key, error in failed.items()),
+            allow_retries=False,
+        )
+
+    return raw_shots
+
+
+def _in_words(m: Manifest) -> str:
+    return (
+        f"{m.batch_id}: {m.rows:,} rows = {m.inserted:,} inserted + {m.duplicates:,} duplicates "
+        f"+ {m.quarantined:,} quarantined"
+    )
+
+
+def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.MetadataValue]:
+    import pyarrow.compute as pc
+
+    from parivision_assets.steps.folding import columns_of
+
+    found: dict[str, dg.MetadataValue] = {
+        "dagster/partition_row_count": dg.MetadataValue.int(manifest.inserted),
+        "rows": dg.MetadataValue.int(manifest.rows),
+        "duplicates": dg.MetadataValue.int(manifest.duplicates),
+        "quarantined": dg.MetadataValue.int(manifest.quarantined),
+        "source": dg.MetadataValue.text(manifest.source),
+        "layout": dg.MetadataValue.text(manifest.layout),
+        "fingerprint": dg.MetadataValue.text(manifest.fingerprint),
+        "inferred": dg.MetadataValue.json(manifest.details),
+        "attempt": dg.MetadataValue.int(manifest.attempt),
+    }
+    if manifest.inserted:
+        shots = lake.lake(["batch_id", *sport.fields], manifest.first_date, manifest.last_date)
+        mine = columns_of(shots.filter(pc.equal(shots["batch_id"], manifest.batch_id)))
+        found["make_rate"] = dg.MetadataValue.float(float(mine["made"].mean()))
+        found["breakdown"] = dg.MetadataValue.md(breakdown_table(sport.breakdown(mine)))
+        found["days"] = dg.MetadataValue.text(f"{manifest.first_date} to {manifest.last_date}")
+    return found

@@ -1,0 +1,5 @@
+"""From a passed verdict to the champion, and back."""
+
+from parivision_assets.defs.promotion import assets
+
+__all__ = ["assets"]

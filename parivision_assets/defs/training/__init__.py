@@ -1,0 +1,5 @@
+"""From the warehouse to a registered candidate, and the proofs it must bring."""
+
+from parivision_assets.defs.training import assets, checks
+
+__all__ = ["assets", "checks"]

@@ -1,0 +1,60 @@
+"""Two different questions about a candidate: does it work at all (blocks), and is it better (never blocks)."""
+
+import dagster as dg
+
+from parivision_assets.keys import trained_model_key
+from parivision_assets.resources import RegistryResource, StoreResource
+from parivision_core.sport import Sport
+
+
+def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
+    """The checks for one sport."""
+    asset = trained_model_key(sport)
+
+    @dg.asset_check(
+        asset=asset,
+        blocking=True,
+        description="Finite metrics, sane calibration, today's schema, and a graph that equals its trainer.",
+    )
+    def candidate_sound(registry: RegistryResource) -> dg.AssetCheckResult:
+        models = registry.of(sport)
+        version = models.newest()
+        defects = models.defects(version) if version is not None else "no candidate is registered"
+        return dg.AssetCheckResult(
+            passed=not defects,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=defects or f"version {version} is sound",
+            metadata={"version": version or 0, "defects": defects},
+        )
+
+    @dg.asset_check(
+        asset=asset,
+        description="On games that neither has seen, the candidate's log loss is lower than the champion's, beyond "
+        "noise and margin. The verdict is recorded; a refusal is a result, not an error.",
+    )
+    def beats_champion(registry: RegistryResource, store: StoreResource) -> dg.AssetCheckResult:
+        from parivision_assets.steps.promoting import current_verdict
+
+        models, ledger = registry.of(sport), store.of(sport)
+        version = models.newest()
+        if version is None:
+            return dg.AssetCheckResult(
+                passed=False, severity=dg.AssetCheckSeverity.WARN, description="no candidate is registered"
+            )
+        verdict = current_verdict(version, models, ledger, registry.judge(ledger, sport))
+        return dg.AssetCheckResult(
+            passed=verdict.decision == "pass",
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{verdict.decision}: {verdict.reason}",
+            metadata={
+                "candidate": verdict.candidate,
+                "expected_champion": verdict.champion or 0,
+                "epoch": verdict.epoch,
+                "decision": verdict.decision,
+                "games": verdict.games,
+                "gain": verdict.gain if verdict.gain is not None else float("nan"),
+                "interval": f"{verdict.gain_low} .. {verdict.gain_high}",
+            },
+        )
+
+    return [candidate_sound, beats_champion]

@@ -1,0 +1,65 @@
+"""Jobs a person starts: a refresh of everything behind the lake, and the champion's rollback."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from parivision_assets.keys import champion_model_key, named, shot_features_key, trained_model_key
+from parivision_assets.resources import RegistryResource, StoreResource
+from parivision_core.problems import PromotionError
+from parivision_core.sport import Sport
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+
+class RollbackConfig(dg.Config):
+    """Where to go back to."""
+
+    version: int | None = None
+    """A registered version; by default the one that the champion followed."""
+
+
+def refresh_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
+    """Features, training, verdict and promotion in one run."""
+    keys = [shot_features_key(sport), trained_model_key(sport), champion_model_key(sport)]
+    return dg.define_asset_job(
+        named(sport, "refresh"),
+        selection=dg.AssetSelection.assets(*keys),
+        description="Bring the warehouse up to date, train a candidate, judge it, promote it if proven better.",
+    )
+
+
+def rollback_job(sport: Sport) -> dg.JobDefinition:
+    """Put an earlier version back on the throne."""
+
+    @dg.op(name=named(sport, "put_back_champion"))
+    def put_back(
+        context: dg.OpExecutionContext, config: RollbackConfig, registry: RegistryResource, store: StoreResource
+    ) -> None:
+        from parivision_assets.steps.promoting import roll_back
+
+        models = registry.of(sport)
+        try:
+            outcome = roll_back(models, store.of(sport), config.version)
+        except PromotionError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        context.log.info(outcome.reason)
+        context.log_event(
+            dg.AssetMaterialization(
+                champion_model_key(sport),
+                description=outcome.reason,
+                metadata={"version": models.champion() or 0, "epoch": outcome.epoch, "result": "rolled back"},
+            )
+        )
+
+    @dg.job(
+        name=named(sport, "rollback_champion"),
+        executor_def=dg.in_process_executor,
+        description="Move the alias back to the champion's predecessor, or to the configured version. Verdicts passed "
+        "so far are stale from then on.",
+    )
+    def rollback() -> None:
+        put_back()
+
+    return rollback

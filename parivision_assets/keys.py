@@ -1,0 +1,34 @@
+"""The names of the assets, written once."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from parivision_core.sport import Sport
+
+OWNERS = ["team:ml-platform"]
+
+
+def raw_shots_key(sport: Sport) -> dg.AssetKey:
+    """Batches in the lake."""
+    return dg.AssetKey([*sport.asset_prefix, "raw_shots"])
+
+
+def shot_features_key(sport: Sport) -> dg.AssetKey:
+    """The warehouse."""
+    return dg.AssetKey([*sport.asset_prefix, "shot_features"])
+
+
+def trained_model_key(sport: Sport) -> dg.AssetKey:
+    """The newest candidate."""
+    return dg.AssetKey([*sport.asset_prefix, "trained_model"])
+
+
+def champion_model_key(sport: Sport) -> dg.AssetKey:
+    """Whoever holds the alias."""
+    return dg.AssetKey([*sport.asset_prefix, "champion_model"])
+
+
+def named(sport: Sport, name: str) -> str:
+    """Name of a sensor or job of a sport."""
+    return "_".join([*sport.asset_prefix, name])

@@ -1,0 +1,85 @@
+"""One headless refresh: ingest what waits, then features, training, verdict and promotion, without a daemon.
+
+`python -m parivision_assets.refresh` exits with 0 when the candidate was promoted, refused or can't be judged yet, and
+with 1 when something broke. Its last line is `result: promoted|refused|not_yet|failed`.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Literal
+
+import dagster as dg
+
+from parivision_assets.definitions import build
+from parivision_assets.keys import champion_model_key, named, raw_shots_key
+from parivision_assets.partitions import batches_of, ingest_tags, stretches
+from parivision_assets.resources import resources
+from parivision_assets.steps.ingesting import waiting
+from parivision_core.nba import NBA
+from parivision_core.problems import PariVisionError
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+
+Result = Literal["promoted", "refused", "not_yet", "failed"]
+
+
+def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> Result:
+    """Run one refresh in this process; its runs are recorded in the instance.
+
+    A batch that can't be read doesn't keep the others from being used, but makes the result `failed`.
+    """
+    definitions = build([sport], settings)
+    all_ingested = _ingest(definitions, settings, sport, instance)
+    job = definitions.resolve_job_def(named(sport, "refresh"))
+    outcome = job.execute_in_process(instance=instance, raise_on_error=False)
+    if not outcome.success or not all_ingested:
+        return "failed"
+    key = champion_model_key(sport)
+    if any(event.asset_key == key for event in outcome.get_asset_materialization_events()):
+        return "promoted"
+    results = [
+        event.asset_observation_data.asset_observation.metadata["result"].value
+        for event in outcome.get_asset_observation_events()
+        if event.asset_key == key
+    ]
+    # The champion trained again on the same shots is `already` champion: nothing better was found.
+    return "not_yet" if not results or results[-1] == "not_yet" else "refused"
+
+
+def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:
+    """Ingest every waiting batch; whether all of them went through."""
+    parts = resources(settings, sport)
+    due = waiting(parts["feeds"].batches(), parts["store"].of(sport))
+    partitions = str(batches_of(sport).name)
+    instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    runs = [
+        job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            asset_selection=[raw_shots_key(sport)],
+            tags=ingest_tags(stretch, sport),
+        )
+        for stretch in stretches(due, list(instance.get_dynamic_partitions(partitions)))
+    ]
+    return all(run.success for run in runs)
+
+
+def main() -> int:
+    """Run a refresh with the settings of the environment; the exit code."""
+    result: Result = "failed"
+    try:
+        with dg.DagsterInstance.get() as instance:
+            result = refresh(Settings.from_env(), NBA, instance)
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    print(f"result: {result}", flush=True)
+    return 1 if result == "failed" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

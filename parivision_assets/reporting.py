@@ -1,0 +1,40 @@
+"""Metadata for people: tables in Markdown, and plots that show in Dagster's pages."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+
+from parivision_core.scoring import Bin
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def breakdown_table(groups: Iterable[tuple[str, int, float]]) -> str:
+    """Shots and make rate by group as Markdown."""
+    return table(["where", "shots", "made"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
+
+
+def reliability_plot(bins: Sequence[Bin], title: str) -> bytes:
+    """PNG of predicted against observed make rates."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", color="#1d428a")
+    axes.set(xlabel="predicted", ylabel="made", title=title, xlim=(0, 1), ylim=(0, 1))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def image(png: bytes, alt: str) -> str:
+    """A PNG inside Markdown."""
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"

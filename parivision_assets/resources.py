@@ -1,0 +1,92 @@
+"""What assets reach for: the store, the feeds, the registry and the MLflow run, each opened for a sport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.registry import ModelRegistry
+from parivision_assets.steps.judging import Judge
+from parivision_core.store.files import FileStore
+
+if TYPE_CHECKING:
+    from parivision_assets.feeds.base import Batch
+    from parivision_core.settings import Settings
+    from parivision_core.sport import Sport
+    from parivision_core.store.base import Store
+
+
+class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The lake, warehouse, forms and verdicts."""
+
+    folder: str
+
+    def of(self, sport: Sport) -> Store:
+        """The store of one sport."""
+        return FileStore(Path(self.folder) / sport.name, sport.lake, sport.warehouse)
+
+
+class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Every feed that is switched on."""
+
+    inbox: str
+    inbox_settle_seconds: float = 3.0
+
+    def batches(self) -> list[Batch]:
+        """All batches on offer, feed by feed."""
+        return InboxFeed(Path(self.inbox), self.inbox_settle_seconds).batches()
+
+
+class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The model registry."""
+
+    tracking_uri: str
+
+    def of(self, sport: Sport) -> ModelRegistry:
+        """The registered model of one sport."""
+        return ModelRegistry(self.tracking_uri, sport.registered_model)
+
+    def judge(self, store: Store, sport: Sport) -> Judge:
+        """The judge of one sport's candidates."""
+        return Judge(store, sport, self.of(sport))
+
+
+@dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifacts": str})
+def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
+    """dagster-mlflow's `mlflow_tracking`, imported only in runs that train, with its run ended whatever happens.
+
+    With embedded tracking the experiment is made beforehand, so that its artifacts lie in the state folder.
+    """
+    import mlflow
+    from dagster_mlflow import mlflow_tracking
+
+    config = context.resource_config
+    mlflow.set_tracking_uri(config["mlflow_tracking_uri"])
+    name = config["experiment_name"]
+    if config["mlflow_tracking_uri"].startswith("sqlite:") and mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=Path(config["artifacts"]).absolute().as_uri())
+    try:
+        yield from mlflow_tracking.resource_fn(context)
+    finally:
+        if mlflow.active_run() is not None:  # the asset that ends it was never reached
+            mlflow.end_run("KILLED")
+
+
+def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
+    """The resources of a code location for these settings."""
+    return {
+        "store": StoreResource(folder=str(settings.store)),
+        "feeds": FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds),
+        "registry": RegistryResource(tracking_uri=settings.tracking_uri),
+        "mlflow": mlflow_run.configured(
+            {
+                "experiment_name": sport.registered_model,
+                "mlflow_tracking_uri": settings.tracking_uri,
+                "artifacts": str(settings.artifacts),
+            }
+        ),
+    }
