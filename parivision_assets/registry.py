@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
@@ -27,6 +28,8 @@ class ModelRegistry:
     @cached_property
     def client(self) -> Any:
         """MLflow's client, made on first use because importing MLflow costs seconds."""
+        # A bundle is two small files: a progress bar for each download only fills the logs.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
         return MlflowClient(self.tracking_uri)

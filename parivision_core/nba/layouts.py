@@ -108,7 +108,8 @@ class _Reasons:
 
     def add(self, wrong: np.ndarray | pd.Series, reason: str, values: pd.Series | None = None) -> None:
         for row in np.flatnonzero(np.asarray(wrong) & (self.text == "")):
-            self.text[row] = reason if values is None else reason.format(repr(values.iat[row]))
+            value = None if values is None else values.iat[row]
+            self.text[row] = reason.format(f"{value:g}" if isinstance(value, float) else repr(value))
 
 
 def parse(raw: pd.DataFrame) -> Parsed:
@@ -203,9 +204,9 @@ def _locations(
         side[readable],
     )
     x, y = placement.apply(number["x"].to_numpy(), number["y"].to_numpy())
-    place = pd.Series([f"({a:g}, {b:g})" for a, b in zip(number["x"], number["y"], strict=True)])
+    spot = pd.Series([f"({a:g}, {b:g})" for a, b in zip(number["x"], number["y"], strict=True)])
     off_court = (np.abs(x) > court.HALF_WIDTH) | (y < court.BASELINE_Y) | (y > court.FAR_BASELINE_Y)
-    reasons.add(off_court, "the location {} is off the court", place)
+    reasons.add(off_court, "the location {} is off the court", spot)
     gap = np.abs(np.floor(court.distance(x, y) / court.TENTHS_PER_FOOT) - number["distance"])
     reasons.add(gap > 1, f"{layout.columns['distance']}={{}} ft contradicts the location", text["distance"])
     return x, y, placement

@@ -1,0 +1,113 @@
+"""The inbox and its csv reader: what is offered, what is left for later, and what is wrong with a bad file."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from parivision_assets.feeds.csv_text import read_csv, read_csv_file
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_core.problems import BatchError
+from tests import shots
+
+
+def test_files_are_offered_with_stable_ids(tmp_path: Path) -> None:
+    shots.write(shots.season(games=1), tmp_path / "Season (1).csv")
+    (tmp_path / "notes.txt").write_text("no batch")
+    (tmp_path / ".hidden.csv").write_text("no batch")
+    (tmp_path / "folder.csv").mkdir()
+    (one,) = InboxFeed(tmp_path, 0).batches()
+    (again,) = InboxFeed(tmp_path, 0).batches()
+    assert one.id == again.id == f"Season-1-{one.fingerprint[:8]}"
+    assert one.source == "Season (1).csv"
+
+
+def test_a_missing_inbox_is_made(tmp_path: Path) -> None:
+    assert InboxFeed(tmp_path / "new" / "inbox", 0).batches() == []
+    assert (tmp_path / "new" / "inbox").is_dir()
+
+
+def test_a_file_still_being_written_waits(tmp_path: Path) -> None:
+    path = shots.write(shots.season(games=1), tmp_path / "a.csv")
+    os.utime(path, (1, 1))  # a copy that keeps the original's times
+    assert InboxFeed(tmp_path, settle_seconds=60).batches() == []
+    assert len(InboxFeed(tmp_path, settle_seconds=0).batches()) == 1
+
+
+def test_changed_content_is_another_batch(tmp_path: Path) -> None:
+    frame = shots.season(games=1)
+    shots.write(frame, tmp_path / "a.csv")
+    (before,) = InboxFeed(tmp_path, 0).batches()
+    shots.write(frame.iloc[:-1], tmp_path / "a.csv")
+    (after,) = InboxFeed(tmp_path, 0).batches()
+    assert before.fingerprint != after.fingerprint
+    assert before.id != after.id
+
+
+def test_text_is_kept_as_it_came() -> None:
+    batch = read_csv("x.csv", b'\xef\xbb\xbfa,b\n-0,"x, y"\n007,\n')
+    assert batch.table.to_pydict() == {"a": ["-0", "007"], "b": ["x, y", ""]}
+    assert batch.rows == [1, 2]
+    assert batch.broken == []
+
+
+def test_rows_of_the_wrong_width_are_set_aside_with_their_number() -> None:
+    batch = read_csv("x.csv", b"a,b\n1,2\n3\n4,5\n6,7,8\n")
+    assert batch.table["a"].to_pylist() == ["1", "4"]
+    assert batch.rows == [1, 3]
+    assert [(b.row, b.text) for b in batch.broken] == [(2, "3"), (4, "6,7,8")]
+    assert batch.broken[0].reason == "the row has 1 fields, the header 2"
+
+
+def test_a_zip_of_several_files_is_one_batch_without_the_system_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1.csv", "a,b\n1,2\n")
+        archive.writestr("2.csv", "a,b\n3,4\n5\n")
+        archive.writestr("__MACOSX/._1.csv", "rubbish")
+        archive.writestr("sub/._3.csv", "rubbish")
+    batch = read_csv_file(path)
+    assert batch.table["a"].to_pylist() == ["1", "3"]
+    assert batch.rows == [1, 2]
+    assert [b.row for b in batch.broken] == [3]
+
+
+def zipped(path: Path, **members: str) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(f"{name}.csv", text)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"  \n\n", "is empty"),
+        ("a.csv", b"\xff\xfe\x00a", "not UTF-8"),
+        ("a.csv", b"a,b\n\xff,1\n", "saved as UTF-8"),
+        ("a.csv", b"a,a\n1,2\n", "more than once"),
+        ("a.zip", b"PK\x03\x04 half a file", "not a complete zip"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BatchError, match=says):
+        read_csv_file(tmp_path / name)
+
+
+def test_a_half_copied_zip_and_one_without_csv_say_so(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "whole.zip", one="a,b\n" + "1,2\n" * 1000)
+    (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BatchError, match="not a complete zip"):
+        read_csv_file(tmp_path / "half.zip")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(BatchError, match="holds no csv"):
+        read_csv_file(tmp_path / "none.zip")
+    zipped(tmp_path / "mixed.zip", one="a,b\n1,2\n", two="c\n1\n")
+    with pytest.raises(BatchError, match="different headers"):
+        read_csv_file(tmp_path / "mixed.zip")

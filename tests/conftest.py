@@ -1,0 +1,51 @@
+"""Fixtures for every room: a store in a temporary folder, and the real seasons where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.steps.ingesting import ingest, waiting
+from parivision_core.nba import NBA
+from parivision_core.records import Manifest
+from parivision_core.store.files import FileStore
+from tests import shots
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    """An empty embedded store."""
+    return FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., list[Manifest]]:
+    """Ingest frames as files of an inbox, in the given order: `put(store, frame, ...)` returns the new manifests."""
+    count = iter(range(10_000))
+
+    def put_frames(into: FileStore, *frames: pd.DataFrame) -> list[Manifest]:
+        manifests = []
+        for frame in frames:
+            folder = tmp_path / f"inbox-{next(count)}"
+            shots.write(frame, folder / "shots.csv")
+            manifests += [ingest(batch, NBA, into) for batch in waiting(InboxFeed(folder, 0).batches(), into)]
+        return manifests
+
+    return put_frames
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; tests that need it skip without."""
+    folder = os.environ.get("PARIVISION_TEST_DATA")
+    if not folder or not (Path(folder) / "nba").is_dir():
+        pytest.skip("PARIVISION_TEST_DATA names no folder of real data")
+    return Path(folder) / "nba"

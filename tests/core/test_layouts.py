@@ -1,0 +1,133 @@
+"""Layouts and orientation: recognised by columns, proven by the shots, refused when nothing fits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parivision_core.nba import court, layouts
+from parivision_core.nba.kinds import KINDS, kind_of
+from parivision_core.nba.orientation import infer_placement
+from parivision_core.problems import BatchError
+from tests import shots
+
+
+def test_both_layouts_tell_the_same_shots() -> None:
+    frame = shots.season(games=8)
+    one, other = layouts.parse(frame), layouts.parse(shots.as_kaggle(frame))
+    assert (one.layout, other.layout) == ("season", "kaggle")
+    assert not (one.reasons != "").any()
+    assert not (other.reasons != "").any()
+    same = [c for c in one.shots.columns if c != "event_id"]
+    for column in same:
+        assert (one.shots[column].to_numpy() == other.shots[column].to_numpy()).all(), column
+
+
+@pytest.mark.parametrize(
+    ("to_x", "to_y", "name"),
+    [
+        (lambda x: -x / 10, lambda y: y / 10 + 5.25, "feet from the baseline"),
+        (lambda x: x / 10, lambda y: y / 10 + 5.25, "feet from the baseline"),
+        (lambda x: x / 100, lambda y: (y / 10 + 5.25) / 10 + 5.25, "tens of feet from the baseline"),
+        (lambda x: x, lambda y: y, "tenths of a foot from the hoop"),
+        (lambda x: x / 10, lambda y: y / 10, "feet from the hoop"),
+    ],
+)
+def test_unit_and_hand_are_found(to_x, to_y, name) -> None:  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(-250, 251, 400), rng.integers(-40, 300, 400)
+    placement = infer_placement(to_x(x), to_y(y), court.feet(x, y), np.sign(x))
+    got_x, got_y = placement.apply(to_x(x), to_y(y))
+    assert placement.unit.name == name
+    assert np.array_equal(got_x, x)
+    assert np.array_equal(got_y, y)
+
+
+def test_coordinates_that_fit_no_unit_are_refused() -> None:
+    frame = shots.season(games=4)
+    frame["LOC_X"] = (frame["LOC_X"].astype(float) * 3.7).astype(str)
+    with pytest.raises(BatchError, match=r"fit no known unit.*99 %"):
+        layouts.parse(frame)
+
+
+def test_sides_that_contradict_each_other_are_refused() -> None:
+    frame = shots.season(games=4)
+    rng = np.random.default_rng(0)
+    frame["ZONE_NAME"] = rng.choice(["Left Side", "Right Side"], len(frame))
+    with pytest.raises(BatchError, match="left and right contradict"):
+        layouts.parse(frame)
+
+
+def test_one_wrong_location_in_a_small_batch_is_quarantined_alone() -> None:
+    frame = shots.season(games=1, shots=30)
+    frame.loc[3, "LOC_Y"] = "80.0"
+    frame.loc[3, "SHOT_DISTANCE"] = "4"
+    parsed = layouts.parse(frame)
+    assert [bool(r) for r in parsed.reasons].count(True) == 1
+    assert "contradicts the location" in parsed.reasons[3]
+
+
+BAD = {
+    "PLAYER_ID": ("", "PLAYER_ID is missing"),
+    "GAME_ID": ("x7", "GAME_ID='x7' is not a number"),
+    "QUARTER": ("0", "period 0 does not exist"),
+    "MINS_LEFT": ("13", "seconds left are more than the period has"),
+    "SECS_LEFT": ("75", "the clock shows"),
+    "LOC_X": ("nan", "LOC_X='nan' is not a number"),
+    "SHOT_MADE": ("MAYBE", "SHOT_MADE='MAYBE' is neither made nor missed"),
+    "SHOT_TYPE": ("4PT Field Goal", "is neither 2 nor 3 points"),
+    "GAME_DATE": ("2022-10-18", "is not a date like"),
+    "TEAM_ID": ("17", "team id '17' is no franchise"),
+    "HOME_TEAM": ("ZZZ", "home team 'ZZZ' is unknown"),
+}
+
+
+@pytest.mark.parametrize("column", BAD)
+def test_a_bad_field_is_named(column: str) -> None:
+    value, reason = BAD[column]
+    frame = shots.season(games=2)
+    frame.loc[5, column] = value
+    parsed = layouts.parse(frame)
+    assert reason in parsed.reasons[5], parsed.reasons[5]
+    assert (parsed.reasons[np.arange(len(frame)) != 5] == "").all()
+
+
+def test_an_unknown_layout_names_what_is_missing() -> None:
+    with pytest.raises(BatchError, match="unknown layout"):
+        layouts.parse(pd.DataFrame({"a": ["1"], "b": ["2"]}))
+    with pytest.raises(BatchError, match=r"season layout but lacks the columns LOC_X, SHOT_MADE"):
+        layouts.parse(shots.season(games=1).drop(columns=["LOC_X", "SHOT_MADE"]))
+
+
+def test_position_columns_are_not_needed_and_order_is_free() -> None:
+    frame = shots.season(games=2)
+    assert "POSITION" not in frame.columns
+    backwards = frame.iloc[::-1, ::-1]
+    assert (layouts.parse(backwards).reasons == "").all()
+
+
+def test_seasons_by_game_id_and_by_date() -> None:
+    frame = shots.season(games=2)
+    assert set(layouts.parse(frame).shots["season"]) == {2023}
+    frame["GAME_ID"] = "77"
+    assert set(layouts.parse(frame).shots["season"]) == {2023}
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("Tip Dunk Shot", "tip"),
+        ("Running Alley Oop Dunk Shot", "dunk"),
+        ("Driving Finger Roll Layup Shot", "layup"),
+        ("Turnaround Bank Hook Shot", "hook"),
+        ("Driving Floating Bank Jump Shot", "float"),
+        ("Step Back Bank Jump Shot", "stepback"),
+        ("Turnaround Fadeaway shot", "fadeaway"),
+        ("Running Pull-Up Jump Shot", "pullup"),
+        ("Jump Bank Shot", "jump"),
+        ("Driving Bank shot", "jump"),
+        ("No Shot", ""),
+    ],
+)
+def test_kinds(action: str, kind: str) -> None:
+    assert kind_of(action) == kind
+    assert kind == "" or kind in KINDS

@@ -1,0 +1,36 @@
+"""Settings: defaults, overrides, and errors that name the variable."""
+
+from pathlib import Path
+
+import pytest
+
+from parivision_core.problems import ConfigurationError
+from parivision_core.settings import Settings
+
+
+def test_defaults_hang_together() -> None:
+    settings = Settings.from_env({})
+    assert settings.home == Path.cwd() / ".parivision"
+    assert settings.inbox == settings.home / "inbox"
+    assert settings.tracking_uri == f"sqlite:///{settings.home}/mlflow/mlflow.db"
+    assert settings.registry_url == "http://127.0.0.1:5000"
+
+
+def test_overrides_and_what_follows_from_them(tmp_path: Path) -> None:
+    env = {"PARIVISION_HOME": str(tmp_path), "PARIVISION_MLFLOW_PORT": "5999", "PARIVISION_API_PORT": ""}
+    settings = Settings.from_env(env)
+    assert (settings.inbox, settings.registry_url, settings.api_port) == (
+        tmp_path / "inbox",
+        "http://127.0.0.1:5999",
+        8000,
+    )
+    assert Settings.from_env({"MLFLOW_TRACKING_URI": "http://mlflow:5000"}).registry_url == "http://mlflow:5000"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PARIVISION_API_PORT", "eighty"), ("PARIVISION_API_PORT", "70000"), ("PARIVISION_INBOX_SETTLE_SECONDS", "-1")],
+)
+def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable):
+        Settings.from_env({variable: value})
