@@ -1,4 +1,4 @@
-"""What a sport provides. The other rooms know a sport through this alone; none of them names a court's parts."""
+"""What a sport provides. The other rooms know a sport through this alone; none of them names its parts."""
 
 from __future__ import annotations
 

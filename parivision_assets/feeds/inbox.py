@@ -37,7 +37,8 @@ class InboxFeed:
         try:
             stat = path.stat()
             # The change time, unlike the modification time, can't be set by the program that copies a file in.
-            if not path.is_file() or time.time() - stat.st_ctime < self.settle_seconds:
+            # One that lies in the future, because the clock was set back, must not wait for it.
+            if not path.is_file() or 0 <= time.time() - stat.st_ctime < self.settle_seconds:
                 return []
             fingerprint = _fingerprint(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         except FileNotFoundError:  # removed between two looks

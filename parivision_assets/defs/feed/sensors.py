@@ -1,7 +1,7 @@
 """The sensor at the door: whatever the feeds offer and the lake doesn't hold is ingested in one run."""
 
 import hashlib
-import time
+from time import time
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -56,7 +56,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         under_way = dg.RunsFilter(tags={INGEST_TAG: sport.name}, statuses=UNFINISHED)
         if context.instance.get_runs_count(under_way):
             return dg.SkipReason("an ingest is under way")
-        now = time.time()
+        now = time()
         launches = msgspec.json.decode(context.cursor or "{}", type=dict[str, Launches])
         absent = waiting(feeds.batches(), store.of(sport))
         due = [b for b in absent if b.fingerprint not in launches or launches[b.fingerprint].retry_at() <= now]

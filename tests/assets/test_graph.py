@@ -1,0 +1,246 @@
+"""The asset graph on a real Dagster instance with real MLflow on SQLite: promoted, refused, defective, not yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import msgspec
+import pytest
+
+from parivision_assets import refresh as refresh_room
+from parivision_assets.definitions import build
+from parivision_assets.registry import ModelRegistry
+from parivision_assets.steps import soundness
+from parivision_core.nba import NBA
+from parivision_core.settings import Settings
+from parivision_core.store.files import FileStore
+from tests import shots
+
+CHAMPION = dg.AssetKey("champion_model")
+
+
+@dataclasses.dataclass
+class Platform:
+    """A platform in a folder, with everything a test asks of it."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        return build([NBA], self.settings)
+
+    @property
+    def store(self) -> FileStore:
+        return FileStore(self.settings.store / "nba", NBA.lake, NBA.warehouse)
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(self.settings.tracking_uri, NBA.registered_model)
+
+    def refresh(self) -> str:
+        return refresh_room.refresh(self.settings, NBA, self.instance)
+
+    def materialize(self, *names: str) -> dg.ExecuteInProcessResult:
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=self.instance, asset_selection=[dg.AssetKey(name) for name in names], raise_on_error=False
+        )
+
+    def drop(self, name: str, **season: object) -> None:
+        shots.write(shots.season(**season), self.settings.inbox / name)  # type: ignore[arg-type]
+
+
+def platform_in(folder: Path) -> Platform:
+    settings = Settings(home=folder / "home", inbox_settle_seconds=0).resolved()
+    (folder / "dagster").mkdir(parents=True, exist_ok=True)
+    return Platform(settings, dg.DagsterInstance.local_temp(str(folder / "dagster")))
+
+
+@pytest.fixture(scope="module")
+def crowned_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A platform whose first champion was promoted by a headless refresh; tests work on copies."""
+    folder = tmp_path_factory.mktemp("crowned")
+    platform = platform_in(folder)
+    platform.drop("2023.csv", games=160, shots=100, skill=1.5)
+    assert platform.refresh() == "promoted"
+    platform.instance.dispose()
+    return folder
+
+
+@pytest.fixture
+def crowned(crowned_folder: Path, tmp_path: Path) -> Iterator[Platform]:
+    """A copy of the crowned platform; what MLflow stored before is still read from where it was made."""
+    platform = platform_in(Path(shutil.copytree(crowned_folder, tmp_path / "platform")))
+    yield platform
+    platform.instance.dispose()
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {e.check_name: e for e in result.get_asset_check_evaluations()}
+
+
+def test_a_season_file_becomes_a_champion(crowned: Platform) -> None:
+    """The whole spine: lake, warehouse, form, candidate, verdict, alias, bundle, and what Dagster shows of each."""
+    (manifest,) = crowned.store.manifests()
+    assert manifest.inserted == 16_000
+    (verdict,) = crowned.store.verdicts()
+    assert (verdict.decision, verdict.champion, verdict.games) == ("pass", None, 32)
+    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 1)
+    bundle, form = crowned.registry.bundle(1), crowned.store.get_form()
+    assert form is not None
+    assert bundle.fits(form.schema, form.base_fingerprint)
+    assert bundle.card.provenance.seen_until < verdict.first_date  # type: ignore[operator]
+    run = crowned.registry.client.get_run(bundle.card.provenance.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["unseen_log_loss"] == pytest.approx(verdict.candidate_log_loss)
+    assert "train_shots" in run.data.params
+    shown = {
+        name: crowned.instance.get_latest_materialization_event(dg.AssetKey(name)).asset_materialization.metadata
+        for name in ("raw_shots", "shot_features", "trained_model", "champion_model")
+    }
+    assert "restricted area" in shown["raw_shots"]["breakdown"].value
+    assert shown["shot_features"]["form_stamp"].value == form.stamp
+    assert "data:image/png" in shown["trained_model"]["reliability"].value
+    assert bundle.card.provenance.run_id in shown["trained_model"]["mlflow_run"].value
+    assert shown["champion_model"]["version"].value == 1
+
+
+def test_every_check_passes_on_a_sound_season(crowned: Platform) -> None:
+    result = crowned.materialize("shot_features")
+    assert result.success
+    assert {name: e.passed for name, e in checks_of(result).items()} == dict.fromkeys(
+        ("schema", "nulls", "both_outcomes"), True
+    )
+    job = crowned.definitions.resolve_implicit_global_asset_job_def()
+    crowned.drop("later.csv", games=12, start="2023-02-01", seed=5)
+    crowned.refresh()
+    ran = {
+        key.name: crowned.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+        for key in job.asset_layer.asset_graph.asset_check_keys
+        if key.asset_key == dg.AssetKey("raw_shots")
+    }
+    assert set(ran) == {"contract", "duplicates", "location", "make_rate"}
+    assert all(record.evaluation.passed for record in ran.values())  # type: ignore[union-attr]
+
+
+def test_an_equal_candidate_is_refused_and_the_run_stays_green(crowned: Platform) -> None:
+    result = crowned.materialize("shot_features", "trained_model", "champion_model")
+    assert result.success
+    assert (crowned.registry.newest(), crowned.registry.champion(), crowned.registry.epoch()) == (2, 1, 1)
+    verdict = checks_of(result)["beats_champion"]
+    assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert CHAMPION not in [e.asset_key for e in result.get_asset_materialization_events()]
+    alone = crowned.materialize("champion_model")
+    assert alone.success
+    assert crowned.registry.champion() == 1
+    (seen,) = (e for e in alone.get_asset_observation_events() if e.asset_key == CHAMPION)
+    assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
+    assert crowned.refresh() == "refused"
+
+
+def test_a_defective_candidate_makes_the_run_red(crowned: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as m:
+        m.setattr(soundness, "MAX_ECE", -1.0)
+        m.setattr(soundness, "MIN_ROWS_FOR_CALIBRATION", 0)
+        result = crowned.materialize("trained_model", "champion_model")
+    assert not result.success
+    sound = checks_of(result)["candidate_sound"]
+    assert (sound.passed, sound.severity, sound.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
+    assert "calibration is broken" in (sound.description or "")
+    assert (crowned.registry.newest(), crowned.registry.champion()) == (2, 1)
+    alone = crowned.materialize("champion_model")
+    assert alone.success
+    assert crowned.registry.champion() == 1
+
+
+def test_a_stale_pass_cannot_promote_after_a_rollback(crowned: Platform) -> None:
+    """Version 2 is promoted, the rollback job undoes it, and launching champion_model again changes nothing."""
+    (first,) = crowned.store.verdicts()
+    bundle = crowned.registry.bundle(1)
+    version = crowned.registry.client.get_model_version(NBA.registered_model, "1")
+    crowned.registry.register(bundle.card.provenance.run_id, version.source.removesuffix("/bundle"), bundle.sha256, [])
+    crowned.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
+    assert crowned.materialize("champion_model").success
+    assert (crowned.registry.champion(), crowned.registry.epoch()) == (2, 2)
+    rollback = crowned.definitions.resolve_job_def("rollback_champion")
+    assert rollback.execute_in_process(instance=crowned.instance).success
+    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 3)
+    shown = crowned.instance.get_latest_materialization_event(CHAMPION)
+    assert shown.asset_materialization.metadata["version"].value == 1  # type: ignore[union-attr]
+    assert crowned.materialize("champion_model").success
+    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 3)
+
+
+def test_a_rollback_without_predecessor_fails_with_a_reason(crowned: Platform) -> None:
+    rollback = crowned.definitions.resolve_job_def("rollback_champion")
+    result = rollback.execute_in_process(instance=crowned.instance, raise_on_error=False)
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    assert "has no predecessor" in failure.step_failure_data.user_failure_data.description  # type: ignore[union-attr,operator]
+    assert crowned.registry.champion() == 1
+
+
+def test_a_crash_before_the_alias_moves_is_repaired_by_a_rerun(
+    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = crowned.store.verdicts()
+    bundle = crowned.registry.bundle(1)
+    source = crowned.registry.client.get_model_version(NBA.registered_model, "1").source
+    crowned.registry.register(bundle.card.provenance.run_id, source.removesuffix("/bundle"), bundle.sha256, [])
+    crowned.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
+
+    def die(*_: object) -> None:
+        raise ConnectionError("the registry went away")
+
+    with monkeypatch.context() as m:
+        m.setattr(ModelRegistry, "set_champion", die)
+        assert not crowned.materialize("champion_model").success
+    assert crowned.registry.champion() == 1
+    assert crowned.materialize("champion_model").success
+    assert (crowned.registry.champion(), crowned.registry.epoch()) == (2, 2)
+
+
+def test_a_poisoned_batch_stalls_no_other(crowned: Platform) -> None:
+    crowned.drop("b-good.csv", games=4, start="2023-03-01", seed=2)
+    (crowned.settings.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
+    crowned.drop("c-good.csv", games=4, start="2023-03-05", seed=3)
+    assert crowned.refresh() == "failed"
+    assert {m.source for m in crowned.store.manifests()} == {"2023.csv", "b-good.csv", "c-good.csv"}
+    assert len(crowned.store.warehouse_state().batches) == 3
+    (failure,) = crowned.store.failures()
+    assert "unknown layout" in failure.error
+    partitions = crowned.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))
+    assert len(partitions) == 3
+    crowned.drop("a-poisoned.csv", games=4, start="2023-03-09", seed=4)
+    assert crowned.refresh() != "failed"
+    assert len(crowned.store.manifests()) == 4
+
+
+def test_too_few_games_is_not_yet(tmp_path: Path) -> None:
+    platform = platform_in(tmp_path)
+    assert platform.refresh() == "not_yet"  # an empty inbox
+    platform.drop("few.csv", games=20)
+    assert platform.refresh() == "not_yet"
+    assert platform.store.warehouse_state().rows == 1200
+    assert platform.registry.newest() is None
+    runs = platform.registry.client.search_runs(["1"])
+    assert {run.info.status for run in runs} == {"KILLED"}
+
+
+def test_refresh_says_its_result_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    assert refresh_room.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "result: not_yet"
+    monkeypatch.setenv("PARIVISION_API_PORT", "no port")
+    assert refresh_room.main() == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == "result: failed"
+    assert "PARIVISION_API_PORT" in told.err

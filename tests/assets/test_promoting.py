@@ -1,0 +1,294 @@
+"""Joint 4: only a passed verdict that names candidate, champion and epoch moves the alias, whatever happens between."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from parivision_assets.registry import ModelRegistry
+from parivision_assets.steps.promoting import current_verdict, promote, roll_back
+from parivision_core.problems import PromotionError
+from parivision_core.records import Decision, Verdict
+from parivision_core.store.files import FileStore
+
+
+class Crash(BaseException):
+    """Stands for the death of the process."""
+
+
+@dataclass
+class MemoryRegistry:
+    """A registry that can die before a chosen write."""
+
+    alias: int | None = None
+    raised: int = 0
+    broken: dict[int, str] = field(default_factory=dict)
+    before: dict[int, int | None] = field(default_factory=dict)
+    die_at: str = ""
+
+    def champion(self) -> int | None:
+        return self.alias
+
+    def epoch(self) -> int:
+        return self.raised
+
+    def defects(self, version: int) -> str:
+        return self.broken.get(version, "")
+
+    def previous(self, version: int) -> int | None:
+        return self.before.get(version)
+
+    def note_previous(self, version: int, previous: int | None) -> None:
+        self._write("note_previous")
+        self.before[version] = previous
+
+    def set_epoch(self, epoch: int) -> None:
+        self._write("set_epoch")
+        self.raised = epoch
+
+    def set_champion(self, version: int) -> None:
+        self._write("set_champion")
+        self.alias = version
+
+    def _write(self, name: str) -> None:
+        if self.die_at == name:
+            self.die_at = ""
+            raise Crash(name)
+
+
+def judge_that(decision: Decision) -> Callable[[int, int | None, int], Verdict]:
+    return lambda candidate, champion, epoch: Verdict(
+        candidate=candidate,
+        champion=champion,
+        epoch=epoch,
+        decision=decision,
+        reason=f"made-up {decision}",
+        games=100,
+        shots=1000,
+        margin=0.001,
+        level=0.95,
+    )
+
+
+passes, refuses, waits = judge_that("pass"), judge_that("refuse"), judge_that("not_yet")
+
+
+def never(candidate: int, champion: int | None, epoch: int) -> Verdict:
+    raise AssertionError(f"version {candidate} must not be judged again")
+
+
+@pytest.fixture(scope="module")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's own registry on SQLite with versions 1 to 4; making its tables takes seconds, so they are copied."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    registry = ModelRegistry(f"sqlite:///{path}", "parivision")
+    for _ in range(4):
+        registry.register("run", "file:///nowhere", "sha", [])
+    return path
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryRegistry | ModelRegistry:
+    """A registry with versions 1 to 4, none of them champion: in memory, and MLflow's own."""
+    if request.param == "memory":
+        return MemoryRegistry()
+    copy = shutil.copy(request.getfixturevalue("mlflow_database"), tmp_path / "mlflow.db")
+    return ModelRegistry(f"sqlite:///{copy}", "parivision")
+
+
+def test_a_passed_candidate_is_promoted_and_raises_the_epoch(registry: MemoryRegistry, store: FileStore) -> None:
+    outcome = promote(1, registry, store, passes)
+    assert (outcome.result, registry.champion(), registry.epoch()) == ("promoted", 1, 1)
+    assert store.verdicts()[0].champion is None
+    assert promote(2, registry, store, passes).result == "promoted"
+    assert (registry.champion(), registry.epoch(), registry.previous(2)) == (2, 2, 1)
+
+
+def test_a_refusal_keeps_the_champion_even_when_launched_again(registry: MemoryRegistry, store: FileStore) -> None:
+    promote(1, registry, store, passes)
+    for judge in (refuses, never):
+        outcome = promote(2, registry, store, judge)
+        assert (outcome.result, registry.champion(), registry.epoch()) == ("refused", 1, 1)
+    assert "made-up refuse" in outcome.reason
+
+
+def test_a_pass_of_before_a_rollback_is_stale(registry: MemoryRegistry, store: FileStore) -> None:
+    promote(1, registry, store, passes)
+    promote(2, registry, store, passes)
+    roll_back(registry, store)
+    assert (registry.champion(), registry.epoch()) == (1, 3)
+    outcome = promote(2, registry, store, never)
+    assert (outcome.result, registry.champion()) == ("refused", 1)
+    assert "stale" in outcome.reason
+
+
+def test_a_verdict_against_another_champion_is_stale(registry: MemoryRegistry, store: FileStore) -> None:
+    promote(1, registry, store, passes)
+    current_verdict(2, registry, store, passes)
+    current_verdict(3, registry, store, passes)
+    assert promote(3, registry, store, never).result == "promoted"
+    outcome = promote(2, registry, store, never)
+    assert (outcome.result, registry.champion()) == ("refused", 3)
+    assert "version 1 at epoch 1" in outcome.reason
+
+
+def test_two_promotions_at_once_have_one_winner(registry: MemoryRegistry, store: FileStore) -> None:
+    promote(1, registry, store, passes)
+    for candidate in (2, 3):
+        current_verdict(candidate, registry, store, passes)
+    start, results = threading.Barrier(2), {}
+
+    def run(candidate: int) -> None:
+        start.wait()
+        results[candidate] = promote(candidate, registry, FileStore(store.folder, "lake", "warehouse"), never).result
+
+    threads = [threading.Thread(target=run, args=(candidate,)) for candidate in (2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results.values()) == ["promoted", "refused"]
+    assert results[registry.champion()] == "promoted"  # type: ignore[index]
+    assert registry.epoch() == 2
+
+
+@pytest.mark.parametrize("die_at", ["note_previous", "set_champion", "set_epoch"])
+def test_a_crash_leaves_a_champion_and_a_rerun_repairs(die_at: str, store: FileStore) -> None:
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    registry.die_at = die_at
+    with pytest.raises(Crash):
+        promote(2, registry, store, passes)
+    assert registry.champion() == (2 if die_at == "set_epoch" else 1)
+    outcome = promote(2, registry, store, never)
+    assert (outcome.result, registry.champion(), registry.epoch()) == ("promoted", 2, 2)
+    assert promote(2, registry, store, never).result == "already"
+    assert registry.epoch() == 2
+    assert registry.previous(2) == 1
+
+
+@pytest.mark.parametrize("die_at", ["set_champion", "set_epoch"])
+def test_a_crash_in_a_rollback_can_be_run_again(die_at: str, store: FileStore) -> None:
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    promote(2, registry, store, passes)
+    registry.die_at = die_at
+    with pytest.raises(Crash):
+        roll_back(registry, store)
+    assert registry.champion() == 2
+    roll_back(registry, store)
+    assert registry.champion() == 1
+    assert promote(2, registry, store, never).result == "refused"
+
+
+def test_a_defective_candidate_is_refused_whatever_its_verdict(store: FileStore) -> None:
+    registry = MemoryRegistry(broken={1: "calibration is broken"})
+    outcome = promote(1, registry, store, never)
+    assert (outcome.result, registry.champion()) == ("refused", None)
+    assert "calibration is broken" in outcome.reason
+
+
+def test_not_yet_is_judged_again_on_more_evidence(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    assert promote(1, registry, store, waits).result == "not_yet"
+    assert promote(1, registry, store, passes).result == "promoted"
+    assert [v.decision for v in store.verdicts()] == ["pass", "not_yet"]
+
+
+def test_the_check_and_the_asset_share_one_verdict(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    verdict = current_verdict(1, registry, store, passes)
+    assert current_verdict(1, registry, store, never) == verdict
+    assert promote(1, registry, store, never).verdict == verdict
+    assert current_verdict(1, registry, store, never) == verdict
+    assert len(store.verdicts()) == 1
+
+
+def test_a_rollback_that_makes_no_sense_says_why(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    with pytest.raises(PromotionError, match="no champion"):
+        roll_back(registry, store)
+    promote(1, registry, store, passes)
+    with pytest.raises(PromotionError, match="has no predecessor"):
+        roll_back(registry, store)
+    with pytest.raises(PromotionError, match="champion already"):
+        roll_back(registry, store, to=1)
+    registry.broken[7] = "not finite"
+    with pytest.raises(PromotionError, match="defective"):
+        roll_back(registry, store, to=7)
+    assert registry.epoch() == 1
+
+
+DEATHS = ["", "", "", "note_previous", "set_champion", "set_epoch"]
+"""Most promotions live."""
+
+
+class Throne(RuleBasedStateMachine):
+    """Any order of judging, promoting, rolling back and crashing keeps the promises."""
+
+    @initialize()
+    def start(self) -> None:
+        import tempfile
+
+        self.registry = MemoryRegistry()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = FileStore(Path(self.folder.name))
+        self.rolled_from: set[int] = set()
+        self.last_epoch = 0
+
+    @rule(candidate=st.integers(1, 4), decision=st.sampled_from(["pass", "refuse", "not_yet"]))
+    def judge(self, candidate: int, decision: Decision) -> None:
+        if candidate not in self.rolled_from:
+            current_verdict(candidate, self.registry, self.store, judge_that(decision))
+
+    @rule(candidate=st.integers(1, 4), die_at=st.sampled_from(DEATHS))
+    def promote(self, candidate: int, die_at: str) -> None:
+        self.registry.die_at = die_at
+        champion = self.registry.champion()
+        try:
+            outcome = promote(candidate, self.registry, self.store, refuses)
+        except Crash:
+            return
+        finally:
+            self.registry.die_at = ""
+        if outcome.result == "promoted":
+            assert outcome.verdict is not None
+            assert outcome.verdict.decision == "pass"
+            assert outcome.verdict.candidate == candidate
+            assert self.registry.champion() == candidate
+            assert candidate not in self.rolled_from
+        elif outcome.result != "already":
+            assert self.registry.champion() == champion
+
+    @rule()
+    def roll_back(self) -> None:
+        champion = self.registry.champion()
+        try:
+            roll_back(self.registry, self.store)
+        except PromotionError:
+            return
+        assert champion is not None
+        self.rolled_from.add(champion)
+        target = self.registry.champion()
+        assert target is not None
+        self.rolled_from.discard(target)
+
+    @invariant()
+    def the_epoch_never_falls(self) -> None:
+        assert self.registry.epoch() >= self.last_epoch
+        self.last_epoch = self.registry.epoch()
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+
+TestThrone = Throne.TestCase
+TestThrone.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
