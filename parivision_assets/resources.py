@@ -11,7 +11,7 @@ import dagster as dg
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps.judging import Judge
-from parivision_core.store.files import FileStore
+from parivision_core.store import open_store
 
 if TYPE_CHECKING:
     from parivision_assets.feeds.base import Batch
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The lake, warehouse, forms and verdicts."""
 
-    folder: str
+    home: str
 
     def of(self, sport: Sport) -> Store:
         """The store of one sport."""
-        return FileStore(Path(self.folder) / sport.name, sport.lake, sport.warehouse)
+        return open_store(Path(self.home), sport)
 
 
 class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -79,7 +79,7 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
 def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
     """The resources of a code location for these settings."""
     return {
-        "store": StoreResource(folder=str(settings.store)),
+        "store": StoreResource(home=str(settings.home)),
         "feeds": FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds),
         "registry": RegistryResource(tracking_uri=settings.tracking_uri),
         "mlflow": mlflow_run.configured(

@@ -78,11 +78,6 @@ class Settings:
         )
 
     @property
-    def store(self) -> Path:
-        """Folder of the embedded store."""
-        return self.home / "store"
-
-    @property
     def artifacts(self) -> Path:
         """Folder of MLflow's artifacts when tracking is embedded."""
         return self.home / "mlflow" / "artifacts"

@@ -17,7 +17,8 @@ from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps import soundness
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
-from parivision_core.store.files import FileStore
+from parivision_core.store import open_store
+from parivision_core.store.base import Store
 from tests import shots
 
 CHAMPION = dg.AssetKey("champion_model")
@@ -35,8 +36,8 @@ class Platform:
         return build([NBA], self.settings)
 
     @property
-    def store(self) -> FileStore:
-        return FileStore(self.settings.store / "nba", NBA.lake, NBA.warehouse)
+    def store(self) -> Store:
+        return open_store(self.settings.home, NBA)
 
     @property
     def registry(self) -> ModelRegistry:

@@ -17,7 +17,7 @@ from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.ingesting import ingest
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
-from parivision_core.store.files import FileStore
+from parivision_core.store import open_store
 from tests import shots
 
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -35,10 +35,10 @@ class Door:
     def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.inbox = folder / "inbox"
         self.instance = instance
-        self.store = FileStore(folder / "store" / "nba", NBA.lake, NBA.warehouse)
+        self.store = open_store(folder, NBA)
         self.cursor: str | None = None
         self.resources = {
-            "store": StoreResource(folder=str(folder / "store")),
+            "store": StoreResource(home=str(folder)),
             "feeds": FeedsResource(inbox=str(self.inbox), inbox_settle_seconds=0),
         }
         self.now = 1_000_000.0

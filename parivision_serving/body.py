@@ -1,0 +1,85 @@
+"""Reads a JSON body straight into a sport's request: strict about types, and naming every field that is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from litestar.dto import AbstractDTO
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from parivision_core.sport import FieldProblem
+from parivision_serving.problems import BODY, InvalidRequestError
+
+_FIELD = re.compile(r"( - at `\$\.?| field `)(?P<name>[^`]*)`$")
+"""How msgspec ends a message that concerns one field."""
+
+
+def field_problems(body: bytes, kind: type[msgspec.Struct], first: Exception) -> list[FieldProblem]:
+    """Everything that is wrong with a body, field by field; `first` is where its decoder stopped."""
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return [_problem(first, BODY)]
+    if not isinstance(raw, dict):
+        return [FieldProblem(BODY, "the body must be a JSON object")]
+    return list(_each(raw, kind)) or [_problem(first, BODY)]
+
+
+def _each(raw: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[FieldProblem]:
+    fields = {f.encode_name: f for f in msgspec.structs.fields(kind)}
+    for name, field in fields.items():
+        if name in raw:
+            try:
+                msgspec.convert(raw[name], field.type)
+            except msgspec.ValidationError as error:
+                yield _problem(error, name)
+        elif field.required:
+            yield FieldProblem(name, "this field is missing")
+    for name in raw.keys() - fields.keys() if kind.__struct_config__.forbid_unknown_fields else ():
+        yield FieldProblem(name, "there is no such field; known are " + ", ".join(fields))
+
+
+def _problem(error: Exception, field: str) -> FieldProblem:
+    message = str(error)
+    found = _FIELD.search(message)
+    return FieldProblem((found and found["name"]) or field, message.split(" - at `", maxsplit=1)[0])
+
+
+def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
+    """A Litestar DTO that decodes a body into `kind` in one step.
+
+    Litestar's own way decodes twice and turns "5" into 5, which the OpenAPI page doesn't promise.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    class StrictJson(AbstractDTO[Any]):
+        @classmethod
+        def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
+            """Nothing to prepare: no transfer model lies between the body and the request."""
+
+        @classmethod
+        def create_openapi_schema(
+            cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
+        ) -> Reference | Schema:
+            schema: Reference | Schema = schema_creator.for_field_definition(field_definition)
+            return schema
+
+        @classmethod
+        def generate_field_definitions(cls, model_type: type[Any]) -> Any:
+            yield from ()
+
+        @classmethod
+        def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+            return False
+
+        def decode_bytes(self, value: bytes) -> Any:
+            try:
+                return decode(value)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise InvalidRequestError(field_problems(value, kind, error)) from None
+
+    return StrictJson

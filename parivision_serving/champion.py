@@ -1,0 +1,146 @@
+"""Holds the pair of champion and form that is served, and swaps it for a newer one only when bundle and form fit."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import msgspec
+import numpy as np
+
+from parivision_core.bundle import Bundle
+from parivision_core.problems import BundleError, PariVisionError, RegistryError, StoreError
+from parivision_core.records import FormRecord
+from parivision_core.registry import Champion, Registry
+from parivision_core.sport import Sport
+from parivision_core.store.base import Store
+
+RETRY_POLLS = 15
+"""A champion and form that can't be paired are tried again only every so many polls: loading costs CPU."""
+SHORTEST_PAUSE = 0.02
+
+STARTING = "The service has just started and is still looking for a champion; try again in a moment."
+NO_CHAMPION = (
+    "No champion has been crowned yet. Hand over shots and run the pipeline (`make refresh`, or watch Dagster's asset "
+    "`champion_model`): the first candidate that passes the gate is served within seconds."
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A bundle and a form that fit each other. A request reads one reference to it, so it never sees half a swap."""
+
+    champion: Champion
+    bundle: Bundle
+    form: Any
+    record: FormRecord
+    """What the store says of the form; its payload is dropped, the form itself is in memory."""
+
+
+class Watcher:
+    """Looks for a new champion or form every few seconds; whatever goes wrong, the old pair stays in service."""
+
+    def __init__(self, sport: Sport, registry: Registry, store: Store, poll_seconds: float) -> None:
+        self.pair: Pair | None = None
+        self.problem: str | None = STARTING
+        """Why the latest champion or form isn't served; None when it is."""
+        self.looked = anyio.Event()
+        """Set once the first look is over, however it went."""
+        self.poll_seconds = max(poll_seconds, SHORTEST_PAUSE)
+        self._sport, self._registry, self._store = sport, registry, store
+        self._failed: tuple[Champion, str | None] | None = None
+        self._polls_until_retry = 0
+
+    async def watch(self) -> None:
+        """Look again and again, in a worker thread so that requests go on being answered meanwhile.
+
+        When cancelled, a look under way is finished first: the registry must not be closed beneath it.
+        """
+        while True:
+            await anyio.to_thread.run_sync(self.look)
+            self.looked.set()
+            await anyio.sleep(self.poll_seconds)
+
+    def look(self) -> None:
+        """Look once: serve what is new and fits, note what is wrong. Never raises."""
+        try:
+            self._note(self._look())
+        except PariVisionError as error:
+            self._note(str(error))
+        except Exception as error:
+            # Whatever broke (a full disk, a deleted folder), the old pair answers on and the next look follows.
+            if self._note(f"looking for a new champion failed unexpectedly: {error!r}"):
+                log.exception("the traceback of that:")
+
+    def _look(self) -> str | None:
+        problem = None
+        try:
+            champion = self._registry.champion()
+            if champion is None:
+                return NO_CHAMPION if self.pair is None else self._still("The registry names no champion any more")
+        except RegistryError as error:
+            champion = self.pair.champion if self.pair else self._registry.remembered()
+            if champion is None:
+                raise
+            problem = f"{error} Until then version {champion.version} is served as remembered."
+        stamp = self._store.form_stamp()
+        pair, wanted = self.pair, (champion, stamp)
+        if pair is not None and wanted == (pair.champion, pair.record.stamp):
+            self._failed = None
+            return problem
+        if wanted == self._failed and self._polls_until_retry > 0:
+            self._polls_until_retry -= 1
+            return self.problem
+        self._failed, self._polls_until_retry = wanted, RETRY_POLLS
+        self.pair = self._load(champion)
+        self._failed = None
+        log.info("serving version %d with form %s", champion.version, self.pair.record.stamp)
+        self._registry.remember(champion)
+        return problem
+
+    def _load(self, champion: Champion) -> Pair:
+        """Fetch, check and warm up; parts that didn't change are taken from the pair in service."""
+        old, sport = self.pair, self._sport
+        same = old is not None and old.champion.sha256 == champion.sha256
+        bundle = old.bundle if old is not None and same else self._registry.fetch(champion)
+        record = self._store.get_form()
+        if record is None:
+            raise StoreError(self._still(f"Version {champion.version} is champion, but the store holds no form yet"))
+        if not bundle.fits(record.schema, record.base_fingerprint):
+            raise BundleError(
+                self._still(
+                    f"Version {champion.version} and form {record.stamp} don't fit: the bundle was trained on features "
+                    f"{bundle.card.schema} over base table {bundle.card.base_fingerprint}, the form is of features "
+                    f"{record.schema} over base table {record.base_fingerprint}; a refresh of the pipeline mends it"
+                )
+            )
+        if bundle.card.sport != sport.name or not bundle.fits(sport.schema, sport.base_fingerprint):
+            raise BundleError(
+                self._still(
+                    f"Version {champion.version} is of {bundle.card.sport} features {bundle.card.schema}, this program "
+                    f"builds {sport.name} features {sport.schema}; upgrade the service or retrain"
+                )
+            )
+        form = old.form if old is not None and old.record.stamp == record.stamp else sport.load_form(record)
+        known = bundle.card.known_answers
+        bundle.predict(np.asarray(known.features[:1], np.float32), np.asarray(known.offset[:1], np.float32))
+        return Pair(champion, bundle, form, msgspec.structs.replace(record, payload=b""))
+
+    def _still(self, problem: str) -> str:
+        kept = f"version {self.pair.champion.version} stays in service" if self.pair else "nothing is served"
+        return f"{problem}; {kept}."
+
+    def _note(self, problem: str | None) -> bool:
+        """Keep the problem for callers to see; log it only when it changed. Returns whether it did."""
+        before, self.problem = self.problem, problem
+        if problem == before:
+            return False
+        if problem is not None:
+            log.log(logging.INFO if problem == NO_CHAMPION else logging.WARNING, "%s", problem)
+        elif before not in (STARTING, NO_CHAMPION):
+            log.info("the problem is over: the latest champion and form are served")
+        return True

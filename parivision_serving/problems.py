@@ -1,0 +1,93 @@
+"""Every error leaves the service as problem+json (RFC 9457), and says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from parivision_core.sport import FieldProblem
+from parivision_serving.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:parivision:problem:"
+
+BODY = "body"
+"""Stands for the field when the body as a whole is wrong."""
+
+log = logging.getLogger(__name__)
+
+
+class InvalidRequestError(HTTPException):
+    """The request can't be answered as it stands; `errors` names the fields."""
+
+    status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, errors: Sequence[FieldProblem]) -> None:
+        self.errors = list(errors)
+        super().__init__(detail="; ".join(f"{e.field}: {e.message}" for e in self.errors))
+
+
+class NotReadyError(HTTPException):
+    """Nothing is served at the moment."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str, retry_seconds: int) -> None:
+        super().__init__(detail=reason, headers={"Retry-After": str(retry_seconds)})
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Turn any exception into a problem; an unexpected one is logged in full and told without internals."""
+    status, kind, headers = HTTPStatus.INTERNAL_SERVER_ERROR, "about:blank", None
+    detail = "Something broke inside the service; its log says what. Trying again may help."
+    errors: list[FieldProblem] = []
+    if isinstance(error, ValidationException):
+        error = InvalidRequestError(_parameter_problems(error))
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+        if isinstance(error, InvalidRequestError):
+            kind, errors = f"{URN}invalid-request", error.errors
+        elif status in _ADVICE:
+            detail = f"{request.method} {request.url.path}: {_ADVICE[status]}"
+    elif isinstance(error, NotReadyError):
+        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}not-ready", error.detail
+        headers = error.headers
+    else:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    problem = Problem(type=kind, title=status.phrase, status=status, detail=detail, errors=errors)
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def documented(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
+    """These error answers, as a handler's `responses` for the OpenAPI page."""
+    return {
+        status.value: ResponseSpec(Problem, generate_examples=False, description=_WHEN[status], media_type=MEDIA_TYPE)
+        for status in statuses
+    }
+
+
+_ADVICE = {
+    HTTPStatus.NOT_FOUND: "there is nothing here; /schema lists the routes",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this route takes other methods, listed in the header Allow",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is far larger than any request of this service",
+}
+
+_WHEN = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed or impossible; `errors` names each field.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served; `detail` says why. Try again after `Retry-After` seconds.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke inside the service.",
+}
+
+
+def _parameter_problems(error: ValidationException) -> list[FieldProblem]:
+    extra = [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
+    found = [FieldProblem(e.get("key", "request"), e.get("message", "is not valid")) for e in extra]
+    # Litestar calls the body `data`, and gets this far only when there is none.
+    return [FieldProblem(BODY, "the body is empty; send a JSON object") if f.field == "data" else f for f in found]

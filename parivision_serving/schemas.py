@@ -1,0 +1,93 @@
+"""What the service answers, as structs: the OpenAPI page and the JSON on the wire both come from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from msgspec import Meta
+
+from parivision_core.bundle import Provenance
+from parivision_core.sport import FieldProblem
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The chance of a make, and what it takes to trace and reproduce it."""
+
+    probability: Annotated[float, Meta(description="Chance that the shot goes in, between 0 and 1, both exclusive.")]
+    shot: Any
+    champion_version: Annotated[int, Meta(description="Registered version of the model that answered.")]
+    champion_sha256: Annotated[str, Meta(description="Digest that names the served bundle.")]
+    form_stamp: Annotated[str, Meta(description="Digest of the history state that the features were looked up in.")]
+    form_through: Annotated[
+        str | None, Meta(description="ISO date of the last day that the form knows; null before the first.")
+    ]
+
+
+def prediction_of(details: type[msgspec.Struct]) -> type[Prediction]:
+    """The prediction of one sport, whose details OpenAPI is to show (a generic struct would get an unreadable name)."""
+    made: Any = msgspec.defstruct("Prediction", [("shot", details)], bases=(Prediction,), frozen=True, kw_only=True)
+    return cast("type[Prediction]", made)
+
+
+class ServedForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The history state that is served."""
+
+    stamp: str
+    through: str | None
+    shots: int
+
+
+class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """The pair of champion and form that answers predictions now."""
+
+    version: int
+    epoch: Annotated[int, Meta(description="Raised by every promotion and rollback.")]
+    sha256: str
+    run_id: Annotated[str, Meta(description="Training run in the registry's tracking server.")]
+    registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
+    sport: str
+    model: Annotated[str, Meta(description="Family of the model.")]
+    feature_schema: str
+    base_fingerprint: str
+    provenance: Provenance
+    form: ServedForm
+    reload_problem: Annotated[
+        str | None, Meta(description="Why the latest champion or form is not served yet; null when all is well.")
+    ]
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions are answered, by this pair."""
+
+    status: str = "ready"
+    champion_version: int
+    form_stamp: str
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go from here."""
+
+    status: str = "alive"
+    sport: str
+    documentation: str = "/schema"
+    openapi: str = "/schema/openapi.json"
+    predict: str = "/api/v1/predict"
+    champion: str = "/api/v1/champion"
+    verdicts: str = "/api/v1/verdicts"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as RFC 9457 describes it (application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: Annotated[list[FieldProblem], Meta(description="What is wrong with which field; only with 422.")] = []

@@ -1,0 +1,165 @@
+"""Predictions: the numbers, and every way a request can be wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from parivision_core.nba import NBA
+from parivision_serving.app import create_app
+from tests.serving.serving_world import FULL_SHOT, SHOT, World, expected, make_form, serves, until
+
+SHOTS = [
+    SHOT,
+    FULL_SHOT,
+    SHOT | {"x": 0, "y": 0},
+    SHOT | {"x": 250, "y": 888, "period": 14, "seconds_remaining": 300},
+    SHOT | {"x": 1.5, "seconds_remaining": 0.5, "kind": None, "home": False},
+    SHOT | {"player_id": 1},
+    SHOT | {"player_id": 2544, "opponent": "GSW"},
+]
+
+
+@pytest.mark.parametrize("shot", SHOTS)
+def test_the_answer_is_what_bundle_and_form_say(world: World, client: TestClient[Any], shot: dict[str, Any]) -> None:
+    record = world.store.get_form()
+    assert record is not None
+    answer = client.post("/api/v1/predict", json=shot)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told.pop("probability") == expected(world.bundles[1], record, shot)
+    details = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record)).details
+    assert told == {
+        "shot": msgspec.to_builtins(details),
+        "champion_version": 1,
+        "champion_sha256": world.bundles[1].sha256,
+        "form_stamp": record.stamp,
+        "form_through": "2023-04-09",
+    }
+
+
+def test_context_changes_the_answer_and_an_unknown_player_does_not(client: TestClient[Any]) -> None:
+    def probability(**context: Any) -> float:
+        return float(client.post("/api/v1/predict", json=SHOT | context).json()["probability"])
+
+    assert probability(player_id=1) == probability()
+    contexts = [{"player_id": 2544}, {"team": "GSW"}, {"opponent": "GSW"}, {"home": True}, {"home": False}]
+    contexts += [{"kind": "hook"}, {"x": 0}, {"y": 0}, {"period": 1}, {"seconds_remaining": 36}]
+    assert len({probability(), *(probability(**context) for context in contexts)}) == len(contexts) + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (SHOT | {"x": 9999}, ["x"]),
+        (SHOT | {"y": -53}, ["y"]),
+        (SHOT | {"x": "5"}, ["x"]),
+        (SHOT | {"x": None}, ["x"]),
+        (SHOT | {"x": 9999, "y": 9999}, ["x", "y"]),
+        ({k: v for k, v in SHOT.items() if k != "period"}, ["period"]),
+        ({}, ["x", "y", "period", "seconds_remaining"]),
+        (SHOT | {"period": 0}, ["period"]),
+        (SHOT | {"period": 4.5}, ["period"]),
+        (SHOT | {"period": True}, ["period"]),
+        (SHOT | {"seconds_remaining": -1}, ["seconds_remaining"]),
+        (SHOT | {"seconds_remaining": 721}, ["seconds_remaining"]),
+        (SHOT | {"period": 5, "seconds_remaining": 700}, ["seconds_remaining"]),
+        (SHOT | {"kind": "slam"}, ["kind"]),
+        (SHOT | {"team": "XXX"}, ["team"]),
+        (SHOT | {"team": "GSW", "opponent": "GSW"}, ["opponent"]),
+        (SHOT | {"home": "yes"}, ["home"]),
+        (SHOT | {"home": 1}, ["home"]),
+        (SHOT | {"player_id": -4}, ["player_id"]),
+        (SHOT | {"player_id": 10**30}, ["player_id"]),
+        (SHOT | {"foo": 1}, ["foo"]),
+        (SHOT | {"foo": 1, "kind": "slam", "x": 9999}, ["x", "kind", "foo"]),
+        ([SHOT], ["body"]),
+        (None, ["body"]),
+        ("x", ["body"]),
+    ],
+)
+def test_an_impossible_shot_is_refused_with_its_fields(client: TestClient[Any], body: Any, fields: list[str]) -> None:
+    problem = refused(client, json.dumps(body).encode())
+    assert [e["field"] for e in problem["errors"]] == fields
+    assert all(e["message"] and "`$" not in e["message"] for e in problem["errors"])
+    assert all(name in problem["detail"] for name in fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"x=1&y=2", "body"),
+        (b"\xff\xfe", "body"),
+        (b'{"x": NaN, "y": 85, "period": 4, "seconds_remaining": 35}', "body"),
+        (b'{"x": -Infinity, "y": 85, "period": 4, "seconds_remaining": 35}', "body"),
+        (b'{"x": 1e999, "y": 85, "period": 4, "seconds_remaining": 35}', "x"),
+        (json.dumps(SHOT).encode() + b"}", "body"),
+        (b"[" * 5000, "body"),
+        (b'{"foo": ' + b"[" * 5000 + b"]" * 5000 + b"}", "foo"),
+    ],
+)
+def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field: str) -> None:
+    assert [e["field"] for e in refused(client, body)["errors"]] == [field]
+
+
+def refused(client: TestClient[Any], body: bytes) -> dict[str, Any]:
+    answer = client.post("/api/v1/predict", content=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["type"], problem["status"]) == ("urn:parivision:problem:invalid-request", 422)
+    return problem
+
+
+def test_a_huge_body_is_refused(client: TestClient[Any]) -> None:
+    answer = client.post("/api/v1/predict", content=b" " * 100_000 + json.dumps(SHOT).encode())
+    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+def test_unknown_routes_and_methods_are_problems(client: TestClient[Any]) -> None:
+    lost, wrong = client.get("/nope"), client.get("/api/v1/predict")
+    assert [a.status_code for a in (lost, wrong)] == [404, 405]
+    assert {a.headers["content-type"] for a in (lost, wrong)} == {"application/problem+json"}
+    assert [a.json()["status"] for a in (lost, wrong)] == [404, 405]
+    assert "POST" in wrong.headers["allow"]
+
+
+def test_an_unexpected_error_is_logged_and_told_without_internals(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("secret internals")
+
+    answer = ask(world, broken)
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text and "Traceback" not in answer.text
+    assert any(r.exc_info and "secret internals" in str(r.exc_info[1]) for r in caplog.records)
+
+
+def test_a_model_that_answers_nan_is_an_error_and_no_null(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def absurd(request: Any, form: Any) -> Any:
+        prepared = NBA.prepare(request, form)
+        return replace(prepared, offset=np.array([np.nan], dtype=np.float32))
+
+    with caplog.at_level(logging.ERROR):
+        assert ask(world, absurd).status_code == 500
+    assert any("version 1 answers nan" in str(r.exc_info) for r in caplog.records)
+
+
+def ask(world: World, prepare: Any) -> Any:
+    """One prediction by a service whose sport prepares requests in another way."""
+    world.crown(1)
+    record = world.form(make_form(1))
+    with TestClient(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
+        until(serves(client, 1, record.stamp))
+        return client.post("/api/v1/predict", json=SHOT)
