@@ -35,22 +35,21 @@ def schema_version() -> str:
 def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Features (n, len(NAMES)) and offset (n,), both float32, of shots with their history.
 
-    `shots` holds columns (n,): `x`, `y` (tenths of a foot), `period`, `seconds_remaining` (in the period), `home`
+    `shots` holds columns (n,), whose places are in the history: `period`, `seconds_remaining` (in the period), `home`
     (1 home, 0 away, -1 unknown) and `kind` (one of KINDS or the empty string). Unknown context is a zero in every
     column that would carry it, which is how training masks it, so the result never holds a NaN.
     """
-    x, y = np.asarray(shots["x"], dtype=np.float64), np.asarray(shots["y"], dtype=np.float64)
-    zone = court.zone(x, y)
+    spots = history.spots
     home = np.asarray(shots["home"], dtype=np.float64)
     kind = np.asarray(shots["kind"], dtype=str)
     columns: dict[str, Floats] = {
-        "x_metres": x * court.METRES_PER_TENTH,
-        "y_metres": y * court.METRES_PER_TENTH,
-        "distance_metres": court.metres(x, y),
+        "x_metres": spots.x * court.METRES_PER_TENTH,
+        "y_metres": spots.y * court.METRES_PER_TENTH,
+        "distance_metres": spots.distance * court.METRES_PER_TENTH,
         "seconds_remaining": np.asarray(shots["seconds_remaining"], dtype=np.float64),
-        "points": court.points(x, y).astype(np.float64),
-        **{f"zone_{z}": (zone == z).astype(np.float64) for z in court.ZONES},
-        "angle": court.angle(x, y),
+        "points": spots.points.astype(np.float64),
+        **{f"zone_{z}": (spots.zone == z).astype(np.float64) for z in court.ZONES},
+        "angle": court.angle(spots.x, spots.y),
         "period": np.asarray(shots["period"], dtype=np.float64),
         "home": np.where(home < 0, 0.0, 2 * home - 1),
         **{f"kind_{k}": (kind == k).astype(np.float64) for k in KINDS},

@@ -208,8 +208,9 @@ class Form:
 
 @dataclass(frozen=True)
 class History:
-    """What is known of each shot's context before its day: base log odds (n,) and state (n, 3) per family."""
+    """What is known of each shot's context before its day: its place, base log odds (n,), state (n, 3) per family."""
 
+    spots: court.Spots
     base_logit: Floats
     sums: dict[str, Floats]
 
@@ -224,9 +225,9 @@ class History:
 
 def look_up(form: Form, shots: Columns) -> History:
     """History of shots as of the form, whatever their date: what serving does, for one row or many."""
-    zone = court.zone(shots["x"], shots["y"])
-    cell = cell_of(zone, court.feet(shots["x"], shots["y"]))
-    return History(form.base_logits[cell], {f: form.sums_of(f, k) for f, k in keys_of(shots, zone).items()})
+    spots = court.locate(shots["x"], shots["y"])
+    base = form.base_logits[cell_of(spots.zone, spots.feet)]
+    return History(spots, base, {f: form.sums_of(f, k) for f, k in keys_of(shots, spots.zone).items()})
 
 
 def fold(form: Form, shots: Columns) -> tuple[History, Form]:
@@ -236,23 +237,24 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
     `player_id`, `team`, `opponent`. Raises ValueError when a shot is not later than the form.
     """
     if not len(shots["made"]):
-        return History(np.empty(0), {f: np.empty((0, 3)) for f in FAMILIES}), form
+        nowhere = court.locate(np.empty(0), np.empty(0))
+        return History(nowhere, np.empty(0), {f: np.empty((0, 3)) for f in FAMILIES}), form
     dates, day = np.unique(np.asarray(shots["game_date"], dtype=str), return_inverse=True)
     if form.through is not None and dates[0] <= form.through:
         raise ValueError(f"the form already holds {form.through}; shots of {dates[0]} can't be folded on top of it")
     made = np.asarray(shots["made"], dtype=np.float64)
-    zone = court.zone(shots["x"], shots["y"])
-    cell = cell_of(zone, court.feet(shots["x"], shots["y"]))
+    spots = court.locate(shots["x"], shots["y"])
+    cell = cell_of(spots.zone, spots.feet)
     base, league = _fold_league(form.league, cell, day, made, len(dates))
     p = sigmoid(base)
     values = np.column_stack([made - p, p * (1 - p), np.ones_like(p)])
     before, keys, sums = {}, {}, {}
-    for family, key in keys_of(shots, zone).items():
+    for family, key in keys_of(shots, spots.zone).items():
         earlier = form.sums_of(family, key) + sums_before(key, day, values)
         before[family] = np.where((key > 0)[:, None], earlier, 0.0)
         keys[family], sums[family] = _add(form.keys[family], form.sums[family], key, values)
     after = Form(form.schema, str(dates[-1]), form.shots + len(made), league, keys, sums)
-    return History(base, before), after
+    return History(spots, base, before), after
 
 
 def _fold_league(league: League, cell: Ints, day: Ints, made: Floats, days: int) -> tuple[Floats, League]:

@@ -98,15 +98,16 @@ def prepare(request: ShotRequest, current: form.Form) -> Prepared:
     columns = columns_of(request)
     history = form.look_up(current, columns)
     matrix, offset = features.build(columns, history)
-    zone = int(court.zone(request.x, request.y))
+    spots = history.spots
+    zone = int(spots.zone[0])
     return Prepared(
         matrix,
         offset,
         ShotDetails(
-            distance_feet=round(float(court.distance(request.x, request.y)) / court.TENTHS_PER_FOOT, 1),
+            distance_feet=round(float(spots.distance[0]) / court.TENTHS_PER_FOOT, 1),
             zone=zone,
             zone_name=court.ZONES[zone],
-            points=int(court.points(request.x, request.y)),
+            points=int(spots.points[0]),
             shooter_shots=int(history.sums["shooter"][0, 2]),
         ),
     )

@@ -47,5 +47,5 @@ def test_every_spot_has_a_zone(x: int, y: int) -> None:
 
 
 def test_metres_and_angle() -> None:
-    assert court.metres(0, 237.5) == pytest.approx(7.24, abs=0.01)
+    assert court.distance(0, 237.5) * court.METRES_PER_TENTH == pytest.approx(7.24, abs=0.01)
     assert np.allclose(court.angle([0, -10, 10], [10, 0, 0]), [0, -90, 90])
