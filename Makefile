@@ -1,0 +1,82 @@
+# The commands of this project; `make` alone lists them. All that is needed is make, git and Python 3.11 to 3.13 with venv.
+
+# One command for every recipe: no environment has to be activated by hand.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+UV := VIRTUAL_ENV=$(VENV) UV_LINK_MODE=copy $(VENV)/bin/uv
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+STATE := $(or $(PARIVISION_HOME),.parivision)
+
+# Measured coverage is part of the test command; `make test COVERAGE=` leaves it out, PYTEST="-k court" chooses tests.
+COVERAGE := --cov --cov-report=term:skip-covered
+PYTEST :=
+
+.DEFAULT_GOAL := help
+.PHONY: help up refresh test test-slow lint format validate lock install clean clean-state
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(STAMP) ## run everything here: Dagster, the API and MLflow, until Ctrl-C
+	@exec $(PYTHON) -m deploy.up
+
+refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
+
+test: $(STAMP) ## run the tests, with coverage
+	@exec $(PYTHON) -m pytest -m "not slow" $(COVERAGE) $(PYTEST)
+
+test-slow: $(STAMP) ## run the tests that take minutes
+	@exec $(PYTHON) -m pytest -m slow $(PYTEST)
+
+lint: $(STAMP) ## check style and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+format: $(STAMP) ## put the code in its usual shape
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+validate: $(STAMP) ## let Dagster load and check every definition
+	@exec $(PYTHON) -m deploy.within dagster definitions validate -w $(CURDIR)/workspace.yaml
+
+lock: $(VENV)/bin/uv ## pin what pyproject.toml asks for; newer versions with UPGRADE=--upgrade
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras \
+		$(UPGRADE) pyproject.toml -o requirements.lock
+
+install: $(STAMP) ## build .venv (the other commands do so when needed)
+
+$(STAMP): pyproject.toml requirements.lock $(VENV)/bin/uv
+	@echo "Installing what requirements.lock names ..."
+	@$(UV) pip install --quiet --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+# The first Python that will do, whichever name it has. uv then installs in seconds what takes pip many minutes.
+$(VENV)/bin/uv:
+	@for python in "$${PYTHON3:-python3}" python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+			echo "Building $(VENV) with $$("$$python" --version) ..."; \
+			"$$python" -m venv $(VENV) && $(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
+				&& exit 0; \
+			echo "Building $(VENV) failed, see above. On Debian and Ubuntu the package python3-venv may be missing." >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "PariVision needs Python 3.11, 3.12 or 3.13, and none was found (python3 is: $$(python3 --version 2>&1))." >&2; \
+	echo "Install one, or name it: make PYTHON3=/path/to/python3.12 ..." >&2; \
+	exit 1
+
+clean: ## remove .venv and all caches; data and models stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .tmp_dagster_home_* *.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+clean-state: ## remove all data, runs and models, if you say YES=1
+	@if [ "$(YES)" != 1 ]; then \
+		echo "This removes every shot, run, model and verdict in $(STATE)." >&2; \
+		echo "If that is what you want: make clean-state YES=1" >&2; \
+		exit 1; \
+	fi
+	rm -rf "$(STATE)"

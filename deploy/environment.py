@@ -1,0 +1,60 @@
+"""The environment in which every process of the house runs: what the person set, `.env`, and what follows from both."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from honcho.environ import parse
+
+from parivision_core.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+QUIET = {
+    "PYTHONUNBUFFERED": "1",  # else a log line appears when its buffer is full, minutes late
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else seven more processes for jobs that nobody submits
+}
+
+
+def with_dotenv(environ: Mapping[str, str], folder: Path = ROOT) -> dict[str, str]:
+    """The environment completed by the `.env` of a folder; what is set for one command is stronger than the file."""
+    file = folder / ".env"
+    return {**(parse(file.read_text("utf-8")) if file.exists() else {}), **environ}
+
+
+def for_services(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment of every service.
+
+    Paths are made absolute because the services run in the folder of state: run in the project's folder, Dagster
+    would read `.env` again by itself and let it overrule what was set for one command.
+    """
+    dagster_home = environ.get("DAGSTER_HOME") or str(settings.home / "dagster")
+    env = {
+        **QUIET,
+        **environ,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath))),
+        "PARIVISION_HOME": str(settings.home),
+        "PARIVISION_INBOX": str(settings.inbox),
+        "PARIVISION_API_PORT": str(settings.api_port),
+        "PARIVISION_DAGSTER_PORT": str(settings.dagster_port),
+        "PARIVISION_MLFLOW_PORT": str(settings.mlflow_port),
+        "DAGSTER_HOME": str(Path(dagster_home).expanduser().absolute()),
+        # For the Procfile, which shows what is run with which of them.
+        "UP_TRACKING_STORE": _absolute(settings.tracking_uri),
+        "UP_ARTIFACTS": str(settings.artifacts),
+    }
+    if environ.get("MLFLOW_TRACKING_URI"):
+        env["MLFLOW_TRACKING_URI"] = env["UP_TRACKING_STORE"]
+    return env
+
+
+def _absolute(uri: str) -> str:
+    """An SQLite address with a relative path means the same file wherever a process runs."""
+    scheme, found, path = uri.partition("sqlite:///")
+    return uri if scheme or not found else f"sqlite:///{Path(path).absolute()}"

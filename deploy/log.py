@@ -1,0 +1,46 @@
+"""What the person sees: every line with the time and the name of the service that wrote it, in honcho's format."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime
+from queue import Empty, SimpleQueue
+
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+
+from deploy.service import Line
+
+LAUNCHER = "parivision"
+_ANSI = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+class Log:
+    """The one writer to the terminal."""
+
+    def __init__(self) -> None:
+        self.lines: SimpleQueue[Line] = SimpleQueue()
+        self._printer = Printer(sys.stdout, width=len(LAUNCHER))
+        self._colours = get_colours()
+        self._colour_of: dict[str, str] = {}
+
+    def say(self, text: str) -> None:
+        """A line of the launcher itself."""
+        self._write(LAUNCHER, text, None)
+
+    def show(self, wait: float = 0.0) -> None:
+        """Print the lines that have come, waiting so many seconds for the first."""
+        try:
+            name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
+            while True:
+                if name not in self._colour_of:
+                    self._colour_of[name] = next(self._colours)
+                # Dagster colours its lines even in a file, where the codes are litter.
+                self._write(name, line if sys.stdout.isatty() else _ANSI.sub(b"", line), self._colour_of[name])
+                name, line = self.lines.get_nowait()
+        except Empty:
+            pass
+
+    def _write(self, name: str, data: str | bytes, colour: str | None) -> None:
+        self._printer.write(Message(type="line", data=data, time=datetime.now(), name=name, colour=colour))

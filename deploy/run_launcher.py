@@ -1,0 +1,66 @@
+"""Dagster's local run launcher, able to say whether a run still has a living process.
+
+With Dagster's own, a run whose code server died with it (a power cut, `kill -9` of everything) stays "started" for
+ever and, where runs queue for one place, holds up every later one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import grpc
+from dagster import DagsterRun
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
+
+PID_TAG = "parivision/pid"
+"""Tag of a run that executes in the process that created it, such as `make refresh`."""
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """Launches like its parent; asks the code server, or the operating system, whether a run is still under way."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """It does, which is the point of it."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """RUNNING as long as somebody works on the run; monitoring marks the others as failed."""
+        if GRPC_INFO_TAG in run.tags:
+            alive, where = _known_to_code_server(run), "the code server"
+        elif PID_TAG in run.tags:
+            alive, where = _exists(int(run.tags[PID_TAG])), f"process {run.tags[PID_TAG]}"
+        else:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "a run of another process, which can't be asked")
+        if alive:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"{where} is gone or no longer knows this run")
+
+
+def _known_to_code_server(run: DagsterRun) -> bool:
+    info = json.loads(run.tags[GRPC_INFO_TAG])
+    client = DagsterGrpcClient(port=info.get("port"), socket=info.get("socket"), host=info.get("host", "localhost"))
+    try:
+        answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
+    except DagsterUserCodeUnreachableError as error:
+        # Nobody listens: then nobody works on the run either. A server too busy to answer is no reason to give up.
+        return not (
+            isinstance(error.__cause__, grpc.RpcError) and error.__cause__.code() == grpc.StatusCode.UNAVAILABLE
+        )
+    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,77 @@
+"""The order in which services start, and the moment at which all their addresses answer."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.ports import LOOPBACK, Address
+from deploy.supervisor import Supervisor
+
+AFTER_CODE = frozenset({"webserver", "daemon"})
+"""They start when the code server listens: told of an absent one they fill the log with traces, then find it anyway."""
+
+REMINDER_SECONDS = 60.0
+
+
+class Startup:
+    """What has still to start and to answer; `step` does what is due and never waits long."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        commands: Mapping[str, str],
+        sites: Mapping[str, Address],
+        socket: Path,
+        inbox: Path,
+        began: float,
+    ) -> None:
+        self._supervisor, self._commands, self._sites = supervisor, commands, sites
+        self._socket, self._inbox = socket, inbox
+        self._began = self._reminded = began
+        self._to_start = list(commands)
+        self._to_answer = list(sites)
+        self._announced = False
+
+    def step(self) -> None:
+        """Start what may start; announce the addresses once each answers."""
+        ready = "code" not in self._commands or self._socket.exists()
+        for name in [n for n in self._to_start if ready or n not in AFTER_CODE]:
+            self._supervisor.start(name, self._commands[name])
+            self._to_start.remove(name)
+        if self._announced:
+            return
+        self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._sites[n])]
+        if not self._to_answer:
+            self._announced = True
+            print(self._announcement(), flush=True)
+        elif time.monotonic() - self._reminded > REMINDER_SECONDS:
+            self._reminded = time.monotonic()
+            missing = ", ".join(f"{self._sites[n].title} ({self._sites[n].url})" for n in self._to_answer)
+            self._supervisor.log.say(f"still waiting for an answer from {missing}")
+
+    def _announcement(self) -> str:
+        seconds = time.monotonic() - self._began
+        lines = [f"  {site.title:<8} {site.url}" for site in self._sites.values()]
+        return "\n".join(
+            (
+                f"\nPariVision is up, after {seconds:.0f} s:",
+                *sorted(lines),
+                f"  inbox    {self._inbox}  (drop season files here)",
+                "Ctrl-C ends everything.\n",
+            )
+        )
+
+
+def answers(site: Address) -> bool:
+    """Whether a service says that it is well."""
+    connection = http.client.HTTPConnection(LOOPBACK, site.port, timeout=0.5)
+    try:
+        connection.request("GET", site.health)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,116 @@
+"""`make up`: the whole house in one terminal, from taken ports to the last process ended."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from honcho.environ import parse_procfile
+
+from deploy.dagster_home import code_socket, write_workspace
+from deploy.environment import ROOT, for_services, with_dotenv
+from deploy.log import Log
+from deploy.ports import Address, problems
+from deploy.prepare import prepare
+from deploy.startup import Startup
+from deploy.supervisor import GRACE_SECONDS, Supervisor
+from parivision_core.problems import PariVisionError
+from parivision_core.settings import Settings
+
+
+def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
+    """The addresses of the services that are to run."""
+    known = {
+        "api": Address("API", "PARIVISION_API_PORT", settings.api_port, "/health/live"),
+        "webserver": Address("Dagster", "PARIVISION_DAGSTER_PORT", settings.dagster_port, "/server_info"),
+        "mlflow": Address("MLflow", "PARIVISION_MLFLOW_PORT", settings.mlflow_port, "/health"),
+    }
+    return {name: address for name, address in known.items() if name in names}
+
+
+def only_one(home: Path) -> IO[str] | str:
+    """The lock of this folder of state, or who holds it: two daemons on one folder would do everything twice."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = (home / "up.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        return f"`make up` is already running on {home} (process {lock.read().strip()})."
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def main(procfile: Path, grace_seconds: float) -> int:
+    """Run the house; 0 when somebody asked for its end, 1 when it couldn't start or something in it ended."""
+    began = time.monotonic()
+    try:
+        environ = with_dotenv(os.environ)
+        settings = Settings.from_env(environ)
+        commands = dict(parse_procfile(procfile.read_text("utf-8")).processes)
+        if settings.tracking_uri.startswith("http"):
+            print(f"MLflow: using MLFLOW_TRACKING_URI={settings.tracking_uri}, so no server is started here.")
+            commands.pop("mlflow", None)
+        sites = addresses(settings, set(commands))
+        lock = only_one(settings.home)
+        if wrong := [*([lock] if isinstance(lock, str) else []), *problems(list(sites.values()))]:
+            print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
+            return 1
+        env = for_services(environ, settings)
+        print(f"Starting PariVision on {settings.home} ...", flush=True)
+        home = prepare(env)
+    except (PariVisionError, RuntimeError, OSError) as error:
+        print(f"Nothing was started: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    socket = code_socket(home)
+    socket.unlink(missing_ok=True)  # a killed server leaves it, and it would look like a server that is ready
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    env |= {"UP_CODE_SOCKET": str(socket), "UP_WORKSPACE": str(write_workspace(home, socket))}
+    log = Log()
+    supervisor = Supervisor(log, env, settings.home, grace_seconds)
+    return run(supervisor, Startup(supervisor, commands, sites, socket, settings.inbox, began))
+
+
+def run(supervisor: Supervisor, startup: Startup) -> int:
+    """Watch until a signal or the end of a service, then end everything."""
+    log, code = supervisor.log, 1
+    try:
+        while True:
+            log.show(wait=0.2)
+            if asked := supervisor.asked_to_end:
+                log.say(f"{asked.name}: ending everything")
+                code = 0
+                break
+            if ended := supervisor.first_ended():
+                log.show(wait=0.2)  # its last words
+                log.say(f"{ended}; ending everything, because half a house misleads. `make up` goes on where it was.")
+                break
+            startup.step()
+    except BrokenPipeError:
+        pass  # nobody reads any more: the same as a closed terminal
+    finally:
+        began = time.monotonic()
+        stubborn = supervisor.end()
+        with contextlib.suppress(OSError):
+            for name in stubborn:
+                log.say(f"{name} didn't end when asked and was killed")
+            log.say(f"everything ended, in {time.monotonic() - began:.1f} s")
+    return code
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="what to run")
+    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds from asking to killing")
+    chosen = parser.parse_args()
+    sys.exit(main(chosen.procfile, chosen.grace))

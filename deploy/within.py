@@ -1,0 +1,29 @@
+"""Run one command in the environment of `make up`: `python -m deploy.within python -m parivision_assets.refresh`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from deploy.environment import for_services, with_dotenv
+from deploy.prepare import prepare
+from parivision_core.problems import PariVisionError
+from parivision_core.settings import Settings
+
+
+def main(command: list[str]) -> None:
+    """Become the command; exit with 2 when there is none, with 1 when the settings can't be used."""
+    if not command:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    try:
+        environ = with_dotenv(os.environ)
+        env = for_services(environ, Settings.from_env(environ))
+        prepare(env)
+    except (PariVisionError, RuntimeError, OSError) as error:
+        sys.exit(str(error))
+    os.execvpe(command[0], command, env)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

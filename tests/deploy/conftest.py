@@ -1,0 +1,132 @@
+"""A house of stand-ins: `make up` as people start it, with services that cost nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.environment import ROOT, for_services
+from deploy.prepare import steps
+from parivision_core.settings import Settings
+
+PATIENCE = 60
+"""Seconds after which a test gives up; nothing is expected to take as long."""
+
+
+def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Wait for something to be true."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, f"gave up waiting: {what}"
+        time.sleep(0.05)
+
+
+def free_ports(n: int) -> list[int]:
+    """Ports that nobody uses."""
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [int(s.getsockname()[1]) for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def running(pid: int) -> bool:
+    """Whether a process lives; a zombie doesn't."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+class House:
+    """One folder of state, three free ports, and a launcher to start there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "state"
+        self.out = folder / "out.txt"
+        self.api, self.dagster, self.mlflow = free_ports(3)
+        # As though all tables were there already: making them costs many CPU seconds.
+        environ = {**self.env, "DAGSTER_HOME": ""}
+        for step in steps(for_services(environ, Settings.from_env(environ))):
+            step.stamp.parent.mkdir(parents=True)
+            step.stamp.write_text(step.text)
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of the launcher."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PARIVISION_", "MLFLOW_", "DAGSTER_"))}
+        return {
+            **kept,
+            "PARIVISION_HOME": str(self.home),
+            "PARIVISION_API_PORT": str(self.api),
+            "PARIVISION_DAGSTER_PORT": str(self.dagster),
+            "PARIVISION_MLFLOW_PORT": str(self.mlflow),
+        }
+
+    def procfile(self, stubborn: str = "") -> Path:
+        """Stand-ins for the three services that have addresses."""
+        command = f"exec {sys.executable} {Path(__file__).with_name('stand_in.py')} {self.folder}"
+        file = self.folder / "Procfile"
+        file.write_text(
+            f"mlflow: {command} $PARIVISION_MLFLOW_PORT {stubborn}\n"
+            f"webserver: {command} $PARIVISION_DAGSTER_PORT {stubborn}\n"
+            f"api: {command} $PARIVISION_API_PORT {stubborn}\n"
+        )
+        return file
+
+    def up(self, procfile: Path, grace: float = 1) -> subprocess.Popen[bytes]:
+        """Start the launcher as a background job of a script is started: with SIGINT ignored."""
+        command = 'trap "" INT; exec "$0" -m deploy.up --procfile "$1" --grace "$2"'
+        with self.out.open("ab") as out:
+            process = subprocess.Popen(
+                ["sh", "-c", command, sys.executable, str(procfile), str(grace)],
+                cwd=ROOT,
+                env=self.env,
+                stdout=out,
+                stderr=out,
+            )
+        self.started.append(process)
+        return process
+
+    def wait_until_up(self) -> None:
+        """Wait for the block of addresses."""
+        until(lambda: "PariVision is up" in self.said, "addresses")
+
+    @property
+    def said(self) -> str:
+        """All that launchers of this house have printed."""
+        return self.out.read_text("utf-8")
+
+    @property
+    def roles(self) -> dict[int, str]:
+        """Processes of the stand-ins: a leader by its port, a child, or a stray that left its group."""
+        file = self.folder / "pids"
+        lines = file.read_text("utf-8").splitlines() if file.exists() else []
+        return {int(pid): role for pid, role in (line.split() for line in lines)}
+
+    def leader(self, port: int) -> int:
+        """The stand-in that serves a port."""
+        return next(pid for pid, role in self.roles.items() if role == str(port))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A house that is empty again afterwards, whatever the test did."""
+    house = House(tmp_path)
+    yield house
+    for process in house.started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(PATIENCE)

@@ -1,0 +1,88 @@
+"""Dagster's folder of state: everything kept lands there, and dead runs are told from living ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster import DagsterInstance, DagsterRun
+from dagster._core.instance import InstanceRef
+from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from deploy.dagster_home import LONGEST_SOCKET, PLACE, code_socket, write_workspace
+from deploy.environment import ROOT, for_services
+from deploy.prepare import prepare, steps
+from deploy.run_launcher import PID_TAG, WatchedRunLauncher
+from parivision_core.settings import Settings
+
+
+def test_all_that_is_kept_is_placed_and_is_below_the_folder_of_state(tmp_path: Path) -> None:
+    environ = {**os.environ, "PARIVISION_HOME": str(tmp_path / "state")}
+    environ.pop("DAGSTER_HOME", None)
+    environ.pop("MLFLOW_TRACKING_URI", None)
+    env = for_services(environ, Settings.from_env(environ))
+    home = prepare(env)
+    assert (home / "history" / "runs.db").exists()
+    assert (tmp_path / "state" / "mlflow" / "mlflow.db").exists()
+    assert not any(step.due for step in steps(env))
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert Path(instance.storage_directory()).is_relative_to(home)
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+        assert instance.run_monitoring_enabled
+        assert not instance.telemetry_enabled
+    for data in (InstanceRef.from_dir(str(tmp_path), config_dir=str(home))[:2], _storage(tmp_path, home)):
+        for one in data:
+            assert str(home) in yaml.safe_load(one.config_yaml)["base_dir"]
+
+
+def _storage(elsewhere: Path, home: Path) -> list[Any]:
+    ref = InstanceRef.from_dir(str(elsewhere), config_dir=str(home))
+    return [ref.storage_data, ref.run_storage_data, ref.event_storage_data, ref.schedule_storage_data]
+
+
+def test_by_hand_in_the_project_folder_the_state_is_the_same() -> None:
+    text = (ROOT / "dagster.yaml").read_text("utf-8")
+    assert yaml.safe_load(text)["storage"] == {"sqlite": {"base_dir": PLACE}}
+    assert Settings.from_env({}).home / "dagster" == Path(PLACE).absolute()
+
+
+def test_both_workspaces_use_one_name_so_that_sensors_keep_their_cursors(tmp_path: Path) -> None:
+    mine = yaml.safe_load(write_workspace(tmp_path, tmp_path / "code.sock").read_text("utf-8"))
+    by_hand = yaml.safe_load((ROOT / "workspace.yaml").read_text("utf-8"))
+    assert (
+        mine["load_from"][0]["grpc_server"]["location_name"]
+        == by_hand["load_from"][0]["python_module"]["location_name"]
+    )
+
+
+def test_a_long_path_gets_a_short_socket_and_always_the_same(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    socket = code_socket(deep)
+    assert len(str(socket)) <= LONGEST_SOCKET
+    assert socket == code_socket(deep)
+    socket.parent.rmdir()
+
+
+@pytest.fixture(scope="module")
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_a_run_is_alive_as_long_as_somebody_works_on_it(tmp_path: Path, dead_process: int) -> None:
+    def health(**tags: str) -> WorkerStatus:
+        run = DagsterRun(job_name="job", tags=tags)
+        return WatchedRunLauncher().check_run_worker_health(run).status
+
+    assert health(**{PID_TAG: str(os.getpid())}) is WorkerStatus.RUNNING
+    assert health(**{PID_TAG: str(dead_process)}) is WorkerStatus.FAILED
+    assert health(**{GRPC_INFO_TAG: f'{{"socket": "{tmp_path}/nobody.sock", "host": "localhost"}}'}) is (
+        WorkerStatus.FAILED
+    )
+    assert health() is WorkerStatus.RUNNING

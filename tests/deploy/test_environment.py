@@ -1,0 +1,54 @@
+"""The environment of the services: `.env.example` names every setting, `.env` counts, paths are the same everywhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from honcho.environ import parse
+
+from deploy.environment import ROOT, for_services, with_dotenv
+from parivision_core.settings import Settings
+
+EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+
+
+def test_the_example_explains_every_setting_with_its_default_and_nothing_else() -> None:
+    shown = re.findall(r"^# (.+)\n# ([A-Z_]+)=(.*)$", EXAMPLE, flags=re.MULTILINE)
+    named = re.findall(r"^# ?([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)
+    expected = {
+        f.metadata["variable"]: (f.metadata["help"], "" if f.default == Path() else str(f.default))
+        for f in fields(Settings)
+    }
+    assert {variable: (explanation, default) for explanation, variable, default in shown} == expected
+    assert sorted(named) == sorted(expected)
+
+
+def test_the_example_uncommented_is_the_default() -> None:
+    uncommented = re.sub(r"^# ([A-Z_]+=)", r"\1", EXAMPLE, flags=re.MULTILINE)
+    assert Settings.from_env(parse(uncommented)) == Settings.from_env({})
+
+
+def test_dotenv_counts_and_a_variable_set_for_one_command_is_stronger(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PARIVISION_API_PORT=8111\nPARIVISION_MLFLOW_PORT=5111\n")
+    environ = with_dotenv({"PARIVISION_API_PORT": "8222"}, tmp_path)
+    settings = Settings.from_env(environ)
+    assert (settings.api_port, settings.mlflow_port) == (8222, 5111)
+
+
+def test_every_path_is_absolute_because_services_run_elsewhere() -> None:
+    environ = {"PARIVISION_HOME": "here", "PARIVISION_INBOX": "in", "MLFLOW_TRACKING_URI": "sqlite:///runs.db"}
+    env = for_services(environ, Settings.from_env(environ))
+    assert Path(env["PARIVISION_HOME"]).is_absolute()
+    assert Path(env["PARIVISION_INBOX"]) == Path("in").absolute()
+    assert env["DAGSTER_HOME"] == str(Path("here/dagster").absolute())
+    assert env["MLFLOW_TRACKING_URI"] == f"sqlite:///{Path('runs.db').absolute()}"
+
+
+def test_training_tracks_in_its_default_place_unless_told_otherwise() -> None:
+    assert "MLFLOW_TRACKING_URI" not in for_services({}, Settings.from_env({}))
+
+
+def test_a_dagster_home_of_ones_own_is_kept() -> None:
+    assert for_services({"DAGSTER_HOME": "/srv/dagster"}, Settings.from_env({}))["DAGSTER_HOME"] == "/srv/dagster"

@@ -1,0 +1,103 @@
+"""`make up` with stand-ins: what it says before it starts anything, and that nothing survives its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+from deploy.ports import taken
+from tests.deploy.conftest import PATIENCE, House, free_ports, running, until
+
+NINE = 9  # three services, each with a child in its group and one that left it
+
+
+def all_gone(house: House) -> bool:
+    return not any(running(p) for p in house.roles) and not any(map(taken, (house.api, house.dagster, house.mlflow)))
+
+
+def test_a_taken_port_is_named_before_anything_starts(house: House) -> None:
+    with socket.create_server(("127.0.0.1", house.dagster)):
+        assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert f"Port {house.dagster}, wanted by Dagster, is taken" in house.said
+    assert "PARIVISION_DAGSTER_PORT=" in house.said
+    assert "wanted by API" not in house.said
+    assert not house.roles
+
+
+def test_one_port_for_two_services_is_refused(house: House) -> None:
+    house.mlflow = house.api
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert f"PARIVISION_API_PORT and PARIVISION_MLFLOW_PORT are both {house.api}" in house.said
+
+
+def test_a_port_that_is_no_number_is_named(house: House) -> None:
+    house.api = "eighty"  # type: ignore[assignment]
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert "PARIVISION_API_PORT='eighty'" in house.said
+
+
+def test_a_second_up_says_that_one_is_running(house: House) -> None:
+    first = house.up(house.procfile())
+    house.wait_until_up()
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert f"already running on {house.home} (process {first.pid})" in house.said
+    for port in (house.api, house.dagster, house.mlflow):
+        assert f"Port {port}, wanted by" in house.said
+    house.api, house.dagster, house.mlflow = free_ports(3)  # other ports, but still the same data
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert first.poll() is None
+
+
+def test_addresses_are_printed_and_lines_carry_names(house: House) -> None:
+    house.up(house.procfile())
+    house.wait_until_up()
+    for title, port in (("API", house.api), ("Dagster", house.dagster), ("MLflow", house.mlflow)):
+        assert f"  {title:<8} http://127.0.0.1:{port}\n" in house.said
+    assert f"webserver  | serving on {house.dagster}" in house.said
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_services_that_ignore_signals_end_with_all_their_children(house: House, request_to_end: signal.Signals) -> None:
+    launcher = house.up(house.procfile("stubborn"))
+    house.wait_until_up()
+    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
+    launcher.send_signal(request_to_end)
+    assert launcher.wait(PATIENCE) == 0
+    assert all_gone(house)
+    for name in ("mlflow", "webserver", "api"):
+        assert f"{name} didn't end when asked and was killed" in house.said
+
+
+def test_what_ends_by_itself_is_named_and_ends_the_rest(house: House) -> None:
+    launcher = house.up(house.procfile())
+    house.wait_until_up()
+    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
+    os.kill(house.leader(house.dagster), signal.SIGKILL)
+    assert launcher.wait(PATIENCE) == 1
+    assert "webserver ended by itself (killed by SIGKILL)" in house.said
+    assert all_gone(house)
+
+
+def test_a_command_that_fails_shows_its_words_and_code(house: House) -> None:
+    procfile = house.procfile()
+    procfile.write_text("api: echo no such luck; exit 3\n")
+    assert house.up(procfile).wait(PATIENCE) == 1
+    assert "api        | no such luck" in house.said
+    assert "api ended by itself (exit code 3)" in house.said
+
+
+def test_services_end_when_the_launcher_is_killed(house: House) -> None:
+    launcher = house.up(house.procfile())
+    house.wait_until_up()
+    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
+    strays = [pid for pid, role in house.roles.items() if role == "stray"]
+    in_group = set(house.roles) - set(strays)
+    launcher.kill()
+    try:
+        until(lambda: not any(running(p) for p in in_group), "the watchdog ends every group")
+    finally:
+        for pid in strays:  # what left its group and lost its adopter is out of reach
+            os.kill(pid, signal.SIGKILL)
