@@ -13,7 +13,7 @@ COVERAGE := --cov --cov-report=term:skip-covered
 PYTEST :=
 
 .DEFAULT_GOAL := help
-.PHONY: help up refresh test test-slow lint format validate lock install clean clean-state
+.PHONY: help up refresh quarantine test test-slow lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ up: $(STAMP) ## run everything here: Dagster, the API and MLflow, until Ctrl-C
 
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
+
+quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID"
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.quarantine $(ARGS)
 
 test: $(STAMP) ## run the tests, with coverage
 	@exec $(PYTHON) -m pytest -m "not slow" $(COVERAGE) $(PYTEST)

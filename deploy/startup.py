@@ -13,6 +13,9 @@ from deploy.supervisor import Supervisor
 AFTER_CODE = frozenset({"webserver", "daemon"})
 """They start when the code server listens: told of an absent one they fill the log with traces, then find it anyway."""
 
+AFTER_MLFLOW = frozenset({"api"})
+"""It starts when the registry answers: before that, its first words would be a warning."""
+
 REMINDER_SECONDS = 60.0
 
 
@@ -37,8 +40,12 @@ class Startup:
 
     def step(self) -> None:
         """Start what may start; announce the addresses once each answers."""
-        ready = "code" not in self._commands or self._socket.exists()
-        for name in [n for n in self._to_start if ready or n not in AFTER_CODE]:
+        waiting: frozenset[str] = frozenset()
+        if "code" in self._commands and not self._socket.exists():
+            waiting |= AFTER_CODE
+        if "mlflow" in self._to_answer:
+            waiting |= AFTER_MLFLOW
+        for name in [n for n in self._to_start if n not in waiting]:
             self._supervisor.start(name, self._commands[name])
             self._to_start.remove(name)
         if self._announced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import dagster as dg
@@ -12,6 +13,9 @@ from parivision_assets.resources import resources
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
+
+# Which of Dagster's parts are beta is known here and pinned by the lock; its warnings would open every log.
+warnings.simplefilter("ignore", dg.BetaWarning)
 
 
 def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:

@@ -6,6 +6,7 @@ with 1 when something broke. Its last line is `result: promoted|refused|not_yet|
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Literal
@@ -16,6 +17,7 @@ from parivision_assets.definitions import build
 from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
 from parivision_assets.resources import resources
+from parivision_assets.run_launcher import PID_TAG
 from parivision_assets.steps.ingesting import waiting
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
@@ -33,7 +35,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     definitions = build([sport], settings)
     all_ingested = _ingest(definitions, settings, sport, instance)
     job = definitions.resolve_job_def(named(sport, "refresh"))
-    outcome = job.execute_in_process(instance=instance, raise_on_error=False)
+    outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
     if not outcome.success or not all_ingested:
         return "failed"
     key = champion_model_key(sport)
@@ -60,11 +62,16 @@ def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, insta
             instance=instance,
             raise_on_error=False,
             asset_selection=[raw_shots_key(sport)],
-            tags=ingest_tags(stretch, sport),
+            tags=ingest_tags(stretch, sport) | _own_process(),
         )
         for stretch in stretches(due, list(instance.get_dynamic_partitions(partitions)))
     ]
     return all(run.success for run in runs)
+
+
+def _own_process() -> dict[str, str]:
+    """By this tag the daemon's monitoring finds out that a refresh was killed."""
+    return {PID_TAG: str(os.getpid())}
 
 
 def main() -> int:

@@ -1,16 +1,22 @@
-"""`make up` with the real services: everything answers, Dagster has loaded the code, and Ctrl-C leaves nothing."""
+"""`make up` with the real services, end to end: a season dropped into the inbox comes back as predictions."""
 
 from __future__ import annotations
 
 import json
 import signal
+import urllib.error
 import urllib.request
 
+import msgspec
 import psutil
 import pytest
 
 from deploy.environment import ROOT
 from deploy.ports import taken
+from parivision_assets.registry import ModelRegistry
+from parivision_core.nba import NBA
+from parivision_core.store import open_store
+from tests import shots
 from tests.deploy.conftest import House, running, until
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
@@ -18,16 +24,31 @@ PATIENCE = 120
 """Seconds after which the test gives up; it takes about thirty on two idle cores."""
 
 
-def ask(url: str, query: str | None = None) -> str:
-    body = json.dumps({"query": query}).encode() if query else None
+def ask(url: str, question: dict[str, object] | None = None) -> str:
+    """The answer's body; with a question, as JSON by POST. Raises HTTPError for an answer that is none."""
+    body = json.dumps(question).encode() if question else None
     with urllib.request.urlopen(urllib.request.Request(url, body, {"content-type": "application/json"})) as answer:
         return str(answer.read().decode())
 
 
 def loaded(port: int) -> list[str]:
     """Names of the code locations in which Dagster sees assets."""
-    found = json.loads(ask(f"http://127.0.0.1:{port}/graphql", DEFINITIONS))["data"]["repositoriesOrError"]
+    found = json.loads(ask(f"http://127.0.0.1:{port}/graphql", {"query": DEFINITIONS}))["data"]["repositoriesOrError"]
     return [node["location"]["name"] for node in found.get("nodes", ()) if node["assetNodes"]]
+
+
+def predict(house: House, **shot: object) -> dict[str, object]:
+    """The API's answer about a shot."""
+    answer: dict[str, object] = json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/predict", shot))
+    return answer
+
+
+def ready(house: House) -> bool:
+    """Whether a champion is served."""
+    try:
+        return bool(ask(f"http://127.0.0.1:{house.api}/health/ready"))
+    except urllib.error.HTTPError:
+        return False
 
 
 @pytest.mark.slow
@@ -41,7 +62,29 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     assert ask(f"http://127.0.0.1:{house.api}/health/live")
     assert ask(f"http://127.0.0.1:{house.mlflow}/health") == "OK"
     until(lambda: loaded(house.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
-    assert "Traceback" not in house.said, house.said
+
+    shots.write(shots.season(games=160, shots=100, skill=1.5), house.home / "inbox" / "season.csv")
+    (house.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
+    until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
+    clicked = predict(house, x=-120, y=85, period=4, seconds_remaining=35)
+    known = predict(house, x=-120, y=85, period=4, seconds_remaining=35, player_id=200_370, team="ATL", kind="jump")
+    store, registry = (
+        open_store(house.home, NBA),
+        ModelRegistry(f"sqlite:///{house.home}/mlflow/mlflow.db", "parivision"),
+    )
+    champion, record = registry.bundle(1), store.get_form()
+    assert record is not None
+    form = NBA.load_form(record)
+    asked = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
+    more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
+    for answer, question in ((clicked, asked), (known, asked | more)):
+        prepared = NBA.prepare(msgspec.convert(question, NBA.request), form)
+        assert answer["probability"] == pytest.approx(float(champion.predict(prepared.features, prepared.offset)[0]))
+        assert (answer["champion_version"], answer["form_stamp"]) == (1, record.stamp)
+    assert clicked["probability"] != known["probability"]
+    assert [v.decision for v in store.verdicts()] == ["pass"]
+    assert [m.source for m in store.manifests()] == ["season.csv"]
+    assert "unknown layout" in store.failures()[0].error
 
     below = psutil.Process(launcher.pid).children(recursive=True)
     open_to_others = [
@@ -53,4 +96,3 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     assert "was killed" not in house.said, house.said
     assert not any(running(p.pid) for p in below)
     assert not any(map(taken, (house.api, house.dagster, house.mlflow)))
-    assert list((house.home / "inbox").iterdir()) == []

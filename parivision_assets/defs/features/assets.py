@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from parivision_assets.automation import when_batches_arrive
 from parivision_assets.keys import OWNERS, raw_shots_key, shot_features_key
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
@@ -16,8 +17,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         key=shot_features_key(sport),
         deps=[raw_shots_key(sport)],
         output_required=False,
-        # Plain eager() waits for ever once a single batch is poisoned, because its partition stays missing.
-        automation_condition=dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()),
+        automation_condition=when_batches_arrive(),
         group_name="features",
         kinds={"numpy", "parquet"},
         owners=OWNERS,

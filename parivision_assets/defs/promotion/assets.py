@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from parivision_assets.automation import when_sound_input_is_new
 from parivision_assets.keys import OWNERS, champion_model_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
@@ -17,7 +18,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         deps=[trained_model_key(sport)],
         # A refusal keeps the champion: the run is green, the asset isn't materialised.
         output_required=False,
-        automation_condition=dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed(),
+        automation_condition=when_sound_input_is_new(),
         group_name="promotion",
         kinds={"mlflow"},
         owners=OWNERS,

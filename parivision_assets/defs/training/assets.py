@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
+from parivision_assets.automation import when_sound_input_is_new
 from parivision_assets.keys import OWNERS, shot_features_key, trained_model_key
 from parivision_assets.reporting import image, reliability_plot, table
 from parivision_core.problems import NotEnoughGamesError
@@ -27,7 +28,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         # dagster-mlflow's resource is a function, and those can't be mixed with typed resource parameters.
         required_resource_keys={"store", "registry", "mlflow"},
         output_required=False,
-        automation_condition=dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed(),
+        automation_condition=when_sound_input_is_new(),
         group_name="training",
         kinds={"xgboost", "sklearn", "mlflow", "onnx"},
         owners=OWNERS,
