@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -18,6 +19,7 @@ from parivision_core.nba import NBA
 from parivision_core.store import open_store
 from tests import shots
 from tests.deploy.conftest import House, running, until
+from tests.readme import commands
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
 PATIENCE = 120
@@ -43,6 +45,13 @@ def predict(house: House, **shot: object) -> dict[str, object]:
     return answer
 
 
+def readme(house: House, *words: str) -> str:
+    """What the README's curl command with these words prints, run as it stands but for the port."""
+    (command,) = (c for c in commands() if c.startswith("curl ") and all(word in c for word in words))
+    command = command.replace(":8000/", f":{house.api}/")
+    return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+
+
 def ready(house: House) -> bool:
     """Whether a champion is served."""
     try:
@@ -66,7 +75,9 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     shots.write(shots.season(games=160, shots=100, skill=1.5), house.home / "inbox" / "season.csv")
     (house.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
     until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
-    clicked = predict(house, x=-120, y=85, period=4, seconds_remaining=35)
+    assert readme(house, "/health/ready").startswith("HTTP/1.1 200")
+    clicked = json.loads(readme(house, "/predict"))
+    assert clicked == predict(house, x=-120, y=85, period=4, seconds_remaining=35)
     known = predict(house, x=-120, y=85, period=4, seconds_remaining=35, player_id=200_370, team="ATL", kind="jump")
     store, registry = (
         open_store(house.home, NBA),
