@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
     pass
 
 
-def read_csv_file(path: Path) -> RawBatch:
+def read_csv_file(path: Path, fingerprint: str | None = None) -> RawBatch:
     """All rows of a .csv file, or of the csv members of a .zip that share one header.
 
-    Raises BatchError saying what is wrong with a file that can't be read.
+    Raises BatchError saying what is wrong with a file that can't be read, or that no longer has the sha256 under which
+    it was offered.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise BatchError(f"{path.name} can't be read: {error}") from error
-    contents = _members(path, data) if path.suffix.lower() == ".zip" else [(path.name, data)]
+    if fingerprint is not None and hashlib.sha256(data).hexdigest() != fingerprint:
+        raise BatchError(f"{path.name} was changed after it had been offered; it is offered again as it is now")
+    contents = _members(path.name, data) if path.suffix.lower() == ".zip" else [(path.name, data)]
     parts = [read_csv(name, content) for name, content in contents]
     return parts[0] if len(parts) == 1 else _join(path.name, parts)
 
@@ -88,7 +92,7 @@ def _numbers(rows: int, taken: set[int]) -> list[int]:
     return numbers
 
 
-def _members(path: Path, data: bytes) -> list[tuple[str, bytes]]:
+def _members(archive_name: str, data: bytes) -> list[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [
@@ -97,10 +101,10 @@ def _members(path: Path, data: bytes) -> list[tuple[str, bytes]]:
                 if name.lower().endswith(".csv") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
             ]
             if not names:
-                raise BatchError(f"{path.name} holds no csv file, only {archive.namelist()[:5]}")
+                raise BatchError(f"{archive_name} holds no csv file, only {archive.namelist()[:5]}")
             return [(name, archive.read(name)) for name in sorted(names)]
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise BatchError(f"{path.name} is not a complete zip archive ({error}); copy it again") from error
+        raise BatchError(f"{archive_name} is not a complete zip archive ({error}); copy it again") from error
 
 
 def _join(name: str, parts: list[RawBatch]) -> RawBatch:

@@ -46,7 +46,11 @@ class InboxFeed:
         slug = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-")[:60]
         return [
             Batch(
-                f"{slug or 'file'}-{fingerprint[:8]}", fingerprint, self.name, path.name, partial(read_csv_file, path)
+                f"{slug or 'file'}-{fingerprint[:8]}",
+                fingerprint,
+                self.name,
+                path.name,
+                partial(read_csv_file, path, fingerprint),
             )
         ]
 

@@ -47,6 +47,16 @@ def test_changed_content_is_another_batch(tmp_path: Path) -> None:
     assert before.id != after.id
 
 
+def test_a_file_that_changes_between_offer_and_reading_is_refused(tmp_path: Path) -> None:
+    """Else rows of one content would be committed under the fingerprint of another, and the other never read."""
+    frame = shots.season(games=1)
+    shots.write(frame, tmp_path / "a.csv")
+    (offered,) = InboxFeed(tmp_path, 0).batches()
+    shots.write(frame.iloc[:-1], tmp_path / "a.csv")
+    with pytest.raises(BatchError, match="was changed after it had been offered"):
+        offered.read()
+
+
 def test_text_is_kept_as_it_came() -> None:
     batch = read_csv("x.csv", b'\xef\xbb\xbfa,b\n-0,"x, y"\n007,\n')
     assert batch.table.to_pydict() == {"a": ["-0", "007"], "b": ["x, y", ""]}
