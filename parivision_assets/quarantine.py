@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from parivision_assets.resources import feeds_of
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
@@ -13,12 +14,15 @@ from parivision_core.store import open_store
 from parivision_core.store.base import Store
 
 
-def report(store: Store, batch: str | None = None, *, raw: bool = False) -> list[str]:
-    """Lines for a person: each quarantined row with its reason, then each batch that failed as a whole."""
+def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bool = False) -> list[str]:
+    """Lines for a person: each quarantined row with its reason, then each batch that failed as a whole.
+
+    A failed batch whose fingerprint is no longer `offered` was mended or taken away, and isn't listed.
+    """
     rows = store.quarantine(batch)
-    failures = [f for f in store.failures() if batch in (None, f.batch_id)]
+    failures = [f for f in store.failures() if f.fingerprint in offered and batch in (None, f.batch_id)]
     lines = [f"{q.batch_id} row {q.row}: {q.reason}" + (f"\n    {q.raw}" if raw else "") for q in rows]
-    lines += [f"{f.batch_id} failed {f.attempts} times and is offered again: {f.error}" for f in failures]
+    lines += [f"{f.batch_id} failed and is offered again (attempts: {f.attempts}): {f.error}" for f in failures]
     return [*lines, f"{len(rows)} rows in quarantine, {len(failures)} failed batches"]
 
 
@@ -29,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--raw", action="store_true", help="show each document as it came")
     chosen = parser.parse_args(arguments)
     try:
-        print(*report(open_store(Settings.from_env().home, NBA), chosen.batch, raw=chosen.raw), sep="\n")
+        settings = Settings.from_env()
+        offered = {batch.fingerprint for batch in feeds_of(settings).batches()}
+        print(*report(open_store(settings.home, NBA), offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:
         print(error, file=sys.stderr)
         return 1

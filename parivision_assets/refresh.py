@@ -64,7 +64,7 @@ def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, insta
             asset_selection=[raw_shots_key(sport)],
             tags=ingest_tags(stretch, sport) | _own_process(),
         )
-        for stretch in stretches(due, list(instance.get_dynamic_partitions(partitions)))
+        for stretch in stretches([batch.id for batch in due], instance.get_dynamic_partitions(partitions))
     ]
     return all(run.success for run in runs)
 

@@ -16,6 +16,7 @@ from parivision_core.registry import ALIAS, BUNDLE_PATH, EPOCH_TAG, SHA_TAG
 
 DEFECTS_TAG = "parivision.defects"
 PREVIOUS_TAG = "parivision.previous_champion"
+DEPOSED_TAG = "parivision.deposed"
 
 
 class ModelRegistry:
@@ -69,10 +70,6 @@ class ModelRegistry:
         """What makes a version defective, in words; empty for a sound one."""
         return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")
 
-    def run_of(self, version: int) -> str:
-        """Id of the MLflow run that made a version."""
-        return str(self.client.get_model_version(self.model, str(version)).run_id)
-
     def bundle(self, version: int) -> bundle.Bundle:
         """The verified bundle of a version. Raises RegistryError or BundleError."""
         from mlflow.artifacts import download_artifacts
@@ -118,6 +115,14 @@ class ModelRegistry:
         """The champion that a version followed."""
         previous = self.tags(version).get(PREVIOUS_TAG)
         return int(previous) if previous else None
+
+    def deposed(self, version: int) -> bool:
+        """Whether a rollback took the version from the throne."""
+        return self.tags(version).get(DEPOSED_TAG) == "yes"
+
+    def set_deposed(self, version: int, deposed: bool) -> None:
+        """Note that a rollback took the version from the throne, or put it back."""
+        self.client.set_model_version_tag(self.model, str(version), DEPOSED_TAG, "yes" if deposed else "no")
 
     def set_epoch(self, epoch: int) -> None:
         """Raise the epoch: every earlier verdict is stale from now on."""

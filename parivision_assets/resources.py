@@ -76,11 +76,16 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
             mlflow.end_run("KILLED")
 
 
+def feeds_of(settings: Settings) -> FeedsResource:
+    """The feeds that the settings switch on."""
+    return FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds)
+
+
 def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
     """The resources of a code location for these settings."""
     return {
         "store": StoreResource(home=str(settings.home)),
-        "feeds": FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds),
+        "feeds": feeds_of(settings),
         "registry": RegistryResource(tracking_uri=settings.tracking_uri),
         "mlflow": mlflow_run.configured(
             {

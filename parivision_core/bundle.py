@@ -35,9 +35,9 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     code_version: str
     data_fingerprint: str
-    """Digest of the ids and outcomes of the training rows."""
+    """Digest of the ids and outcomes of the rows used to fit, stop or choose."""
     batches: int
-    """How many committed batches the warehouse held."""
+    """How many batches were folded into the warehouse."""
     first_date: str
     last_train_date: str
     seen_until: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -80,11 +81,14 @@ class Registry:
             except BundleError:
                 shutil.rmtree(folder)  # a damaged cache entry is downloaded again
         self._cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._cache, prefix=".download-") as partial:
+        with tempfile.TemporaryDirectory(dir=self._cache, prefix=".download-") as temporary:
+            partial = Path(temporary) / folder.name
+            partial.mkdir()
             for name in (bundle.CARD, bundle.GRAPH):
-                (Path(partial) / name).write_bytes(self._download(champion.version, name))
-            loaded = bundle.load(Path(partial), champion.sha256)
-            shutil.copytree(partial, folder, dirs_exist_ok=True)
+                (partial / name).write_bytes(self._download(champion.version, name))
+            loaded = bundle.load(partial, champion.sha256)
+            with contextlib.suppress(FileExistsError, NotADirectoryError):  # another worker was faster
+                partial.rename(folder)
         return loaded
 
     def remember(self, champion: Champion) -> None:
@@ -122,14 +126,15 @@ class Registry:
 
     def _get(self, route: str, **query: Any) -> Any:
         answer = self._request(route, **query)
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if answer.is_error:
-            raise RegistryError(f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}")
         try:
-            return answer.json()
+            found = answer.json()
         except ValueError as error:
             raise RegistryError(f"what answers at {self._http.base_url} is not an MLflow server") from error
+        if answer.is_success:
+            return found
+        if isinstance(found, dict) and found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise RegistryError(f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}")
 
     def _download(self, version: int, name: str) -> bytes:
         # This route resolves a version's source on the server, so it works for every kind of artifact store.

@@ -49,5 +49,5 @@ class Feed(Protocol):
     name: str
 
     def batches(self) -> list[Batch]:
-        """Every batch on offer now, committed or not, oldest first."""
+        """Every batch on offer now, committed or not, in an order that stays the same."""
         ...

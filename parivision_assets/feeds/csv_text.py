@@ -5,15 +5,26 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import lzma
 import zipfile
+import zlib
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from parivision_assets.feeds.base import BrokenRow, RawBatch
 from parivision_core.problems import BatchError
 
-if TYPE_CHECKING:
-    pass
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,  # a compression that Python doesn't know
+    RuntimeError,  # an encrypted member
+    ValueError,
+    OSError,
+)
 
 
 def read_csv_file(path: Path, fingerprint: str | None = None) -> RawBatch:
@@ -34,11 +45,19 @@ def read_csv_file(path: Path, fingerprint: str | None = None) -> RawBatch:
 
 
 def read_csv(name: str, data: bytes) -> RawBatch:
-    """Text columns of one csv. Rows with too few or too many fields become `broken`."""
+    """Text columns of one csv, a row a line. Lines that can't be a row of the table become `broken`.
+
+    Lines are told apart before quotes are read: a stray quote must cost its own line, not swallow those up to the next.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    columns = _header(name, data)
+    lines = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    lines = [line for line in lines if line.strip()]
+    columns = _header(name, lines)
+    broken = [b for b in (_broken(number, line) for number, line in _suspects(data, lines)) if b is not None]
+    taken = {b.row for b in broken}
+    numbers = [number for number in range(1, len(lines)) if number not in taken]
     invalid: list[Any] = []
 
     def keep(row: Any) -> str:
@@ -47,64 +66,80 @@ def read_csv(name: str, data: bytes) -> RawBatch:
 
     try:
         table = arrow_csv.read_csv(
-            io.BytesIO(data),
+            io.BytesIO(b"\n".join([b"", *(lines[number] for number in numbers), b""])),
             # One thread, because only then does Arrow know the number of an invalid row.
             arrow_csv.ReadOptions(use_threads=False, column_names=columns, skip_rows=1, block_size=1 << 24),
-            arrow_csv.ParseOptions(invalid_row_handler=keep, newlines_in_values=False),
+            arrow_csv.ParseOptions(invalid_row_handler=keep),
             arrow_csv.ConvertOptions(
                 column_types={column: pa.string() for column in columns}, strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
-        raise BatchError(f"{name} can't be read as csv: {error}; is it complete, and saved as UTF-8?") from error
-    broken = [
-        BrokenRow(
-            row.number - 1 if row.number else table.num_rows + at + 1,
-            f"the row has {row.actual_columns} fields, the header {row.expected_columns}",
-            row.text,
+        raise BatchError(f"{name} can't be read as csv: {error}") from error
+    wrong = {numbers[row.number - 2]: row for row in invalid}
+    if table.num_rows + len(wrong) != len(numbers):
+        raise BatchError(f"{name} has {len(numbers)} lines that read as {table.num_rows + len(wrong)} rows")
+    if wrong and len(wrong) == len(numbers):
+        fields, _ = Counter(row.actual_columns for row in invalid).most_common(1)[0]
+        raise BatchError(
+            f"{name}: all {len(wrong)} rows differ from the header's {len(columns)} fields, most have {fields}"
         )
-        for at, row in enumerate(invalid)
+    broken += [
+        BrokenRow(number, f"the row has {row.actual_columns} fields, the header {row.expected_columns}", row.text)
+        for number, row in wrong.items()
     ]
-    return RawBatch(table, _numbers(table.num_rows, {b.row for b in broken}), broken)
+    return RawBatch(table, [number for number in numbers if number not in wrong], broken)
 
 
-def _header(name: str, data: bytes) -> list[str]:
-    if not data.strip():
+def _header(name: str, lines: list[bytes]) -> list[str]:
+    if not lines:
         raise BatchError(f"{name} is empty")
     try:
-        line = data.split(b"\n", 1)[0].decode("utf-8-sig")
+        text = lines[0].decode()
     except UnicodeDecodeError as error:
         raise BatchError(f"{name} is not UTF-8 text ({error.reason}); save it as csv in UTF-8") from error
-    columns = [column.strip() for column in next(csv.reader([line.rstrip("\r")]), [])]
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if "\0" in text:
+        raise BatchError(f"{name} is not UTF-8 text; save it as csv in UTF-8")
+    given = [column.strip() for column in next(csv.reader([text]))]
+    columns = [column or f"column {number}" for number, column in enumerate(given, start=1)]
+    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
     if twice:
         raise BatchError(f"{name} names the columns {', '.join(twice)} more than once")
     return columns
 
 
-def _numbers(rows: int, taken: set[int]) -> list[int]:
-    numbers, at = [], 0
-    for _ in range(rows):
-        at += 1
-        while at in taken:
-            at += 1
-        numbers.append(at)
-    return numbers
+def _suspects(data: bytes, lines: list[bytes]) -> list[tuple[int, bytes]]:
+    """The lines worth a closer look, which are none in most files."""
+    try:
+        data.decode()
+        if b'"' not in data:
+            return []
+    except UnicodeDecodeError:
+        pass
+    return list(enumerate(lines))[1:]
+
+
+def _broken(number: int, line: bytes) -> BrokenRow | None:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return BrokenRow(number, f"the row is not UTF-8 text ({error.reason})", line.decode(errors="backslashreplace"))
+    if text.count('"') % 2:
+        return BrokenRow(number, "a quote is opened and not closed in the row", text)
+    return None
 
 
 def _members(archive_name: str, data: bytes) -> list[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [
-                name
-                for name in archive.namelist()
-                if name.lower().endswith(".csv") and not name.startswith("__MACOSX/") and "/." not in f"/{name}"
-            ]
-            if not names:
-                raise BatchError(f"{archive_name} holds no csv file, only {archive.namelist()[:5]}")
-            return [(name, archive.read(name)) for name in sorted(names)]
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            found = archive.namelist()
+            names = [n for n in found if n.lower().endswith(".csv") and "__MACOSX/" not in n and "/." not in f"/{n}"]
+            contents = [(name, archive.read(name)) for name in sorted(names)]
+    except UNREADABLE_ZIP as error:
         raise BatchError(f"{archive_name} is not a complete zip archive ({error}); copy it again") from error
+    if not contents:
+        raise BatchError(f"{archive_name} holds no csv file, only {found[:5]}")
+    return contents
 
 
 def _join(name: str, parts: list[RawBatch]) -> RawBatch:

@@ -12,6 +12,8 @@ from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.csv_text import read_csv_file
 
 SUFFIXES = (".csv", ".zip")
+UNFINISHED_FACTOR = 20
+"""A csv whose last line isn't ended waits so many times longer: cut in mid-number, that line would read as a shot."""
 
 
 class InboxFeed:
@@ -36,13 +38,13 @@ class InboxFeed:
     def _offer(self, path: Path) -> list[Batch]:
         try:
             stat = path.stat()
-            # The change time, unlike the modification time, can't be set by the program that copies a file in.
-            # One that lies in the future, because the clock was set back, must not wait for it.
-            if not path.is_file() or 0 <= time.time() - stat.st_ctime < self.settle_seconds:
+            if not path.is_file() or self._being_written(path, stat.st_ctime):
                 return []
             fingerprint = _fingerprint(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         except FileNotFoundError:  # removed between two looks
             return []
+        except OSError as error:  # offered all the same, so that it fails alone and is seen
+            fingerprint = hashlib.sha256(f"unreadable {path.name} {error.errno}".encode()).hexdigest()
         slug = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-")[:60]
         return [
             Batch(
@@ -53,6 +55,24 @@ class InboxFeed:
                 partial(read_csv_file, path, fingerprint),
             )
         ]
+
+    def _being_written(self, path: Path, changed: float) -> bool:
+        """Whether a file, changed last at so many seconds since the epoch, may still be growing."""
+        # The change time, unlike the modification time, can't be set by the program that copies a file in.
+        # One that lies in the future, because the clock was set back, must not wait for it.
+        age = time.time() - changed
+        if age < 0 or age >= UNFINISHED_FACTOR * self.settle_seconds:
+            return False
+        return age < self.settle_seconds or (path.suffix.lower() == ".csv" and not _ends_with_newline(path))
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        if file.tell() == 0:
+            return True
+        file.seek(-1, 2)
+        return file.read(1) in b"\r\n"
 
 
 @lru_cache(maxsize=4096)

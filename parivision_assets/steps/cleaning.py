@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +14,9 @@ from parivision_assets.feeds.base import RawBatch
 from parivision_core.problems import BatchError
 from parivision_core.records import Quarantined
 from parivision_core.sport import Sport
+
+MIN_ROWS_TO_JUDGE = 20
+MAX_WRONG_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,11 @@ def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
     """
     raw = batch.table.to_pandas()
     raw.index = pd.Index(batch.rows)
-    if raw.empty and not batch.broken:
-        raise BatchError("the file holds a header but no shots")
+    if raw.empty and batch.broken:
+        raise BatchError(f"none of the {len(batch.broken)} rows can be read; of the first, {batch.broken[0].reason}")
     parsed = sport.parse(raw)
     sound = parsed.reasons == ""
+    _refuse_misread(parsed.reasons)
     shots = typed(parsed.shots[sound], sport)
     again = shots.duplicated()
     bad = raw[~sound]
@@ -58,6 +63,19 @@ def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
     repeats = int(again.sum()) + int(bad_again.sum()) + len(batch.broken) - len(broken)
     kept = shots[~again]
     return Cleaned(kept, raw.loc[kept.index], quarantined, repeats, parsed.layout, parsed.details)
+
+
+def _refuse_misread(reasons: np.ndarray) -> None:
+    """Raise BatchError when most rows of a batch break the contract: then its layout was misread, not its rows.
+
+    Committed to quarantine it would never be offered again, even once the reader is mended.
+    """
+    wrong = reasons[reasons != ""]
+    if len(reasons) >= MIN_ROWS_TO_JUDGE and len(wrong) > MAX_WRONG_SHARE * len(reasons):
+        example, _ = Counter(wrong).most_common(1)[0]
+        raise BatchError(
+            f"{len(wrong)} of {len(reasons)} rows break the contract, so the file as a whole does: {example}"
+        )
 
 
 def typed(shots: pd.DataFrame, sport: Sport) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from parivision_core.problems import StoreError
 from parivision_core.records import FormRecord
 from parivision_core.sport import Columns, Sport
 from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState
@@ -68,6 +69,17 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
         )
         store.publish_warehouse(parts, new, forms)
         return Folded(new, list(parts), record)
+
+
+def current_state(store: Store, sport: Sport) -> WarehouseState:
+    """The state of a warehouse that this code can read.
+
+    Raises StoreError when another version folded it: a model trained on it would be paired with the wrong form.
+    """
+    state = store.warehouse_state()
+    if state.batches and (state.schema, state.base_fingerprint) != (sport.schema, sport.base_fingerprint):
+        raise StoreError("the warehouse was folded by another version of the code; materialize shot_features first")
+    return state
 
 
 def columns_of(table: pa.Table) -> Columns:

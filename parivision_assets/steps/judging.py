@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow.compute as pc
 
-from parivision_assets.steps.folding import matrix_of
+from parivision_assets.steps.folding import current_state, matrix_of
 from parivision_assets.steps.verdict import LEVEL, MARGIN, MIN_GAMES, compare, verdict_of
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError
@@ -36,6 +36,7 @@ class Judge:
         Before the first champion, and for one trained on other features than the warehouse holds (nobody could serve
         it with today's form), the baseline takes its place.
         """
+        current_state(self.store, self.sport)
         ours = self.bundles.bundle(candidate)
         if not ours.fits(self.sport.schema, self.sport.base_fingerprint):
             raise BundleError(f"version {candidate} was trained on other features than the warehouse holds")

@@ -21,6 +21,8 @@ class Registry(Protocol):
     def defects(self, version: int) -> str: ...  # noqa: D102
     def previous(self, version: int) -> int | None: ...  # noqa: D102
     def note_previous(self, version: int, previous: int | None) -> None: ...  # noqa: D102
+    def deposed(self, version: int) -> bool: ...  # noqa: D102
+    def set_deposed(self, version: int, deposed: bool) -> None: ...  # noqa: D102
     def set_epoch(self, epoch: int) -> None: ...  # noqa: D102
     def set_champion(self, version: int) -> None: ...  # noqa: D102
 
@@ -64,9 +66,8 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
-        defects = registry.defects(candidate)
-        if defects:
-            return Outcome("refused", f"version {candidate} is defective: {defects}", epoch)
+        if barred := _barred(candidate, champion, registry):
+            return Outcome("refused", barred, epoch)
         ledger = store.verdicts(candidate=candidate)
         newest = ledger[0] if ledger else None
         if champion == candidate:
@@ -95,7 +96,8 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
 def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcome:
     """Put an earlier version back on the throne: `to`, or by default the champion's predecessor.
 
-    The epoch is raised before the alias moves, so that no verdict passed so far can undo the rollback.
+    The epoch is raised and the champion marked as deposed before the alias moves, so that neither a verdict passed so
+    far nor a new one can undo the rollback.
     Raises PromotionError when there is no champion, no predecessor, or the version is defective or reigns already.
     """
     with store.exclusive(LOCK):
@@ -111,8 +113,19 @@ def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcom
         if defects:
             raise PromotionError(f"version {target} is defective: {defects}")
         registry.set_epoch(epoch + 1)
+        registry.set_deposed(champion, True)
+        registry.set_deposed(target, False)
         registry.set_champion(target)
         return Outcome("promoted", f"rolled back from version {champion} to version {target}", epoch + 1)
+
+
+def _barred(candidate: int, champion: int | None, registry: Registry) -> str:
+    """Why a candidate may not be promoted whatever its verdict; empty when nothing stands against it."""
+    if defects := registry.defects(candidate):
+        return f"version {candidate} is defective: {defects}"
+    if candidate != champion and registry.deposed(candidate):
+        return f"version {candidate} was rolled back; only the rollback job can put it on the throne again"
+    return ""
 
 
 def _name(champion: int | None) -> str:

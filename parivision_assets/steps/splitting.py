@@ -47,8 +47,9 @@ def split(game_date: NDArray[np.str_], game_id: NDArray[np.int64]) -> Split:
     per_day = np.bincount(last_day, minlength=len(days))
     from_day = np.cumsum(per_day[::-1])[::-1]
     first_unseen = int(np.flatnonzero(from_day >= held_out)[-1])
-    first_validation = int(np.flatnonzero(from_day >= from_day[first_unseen] + held_out)[-1])
-    if len(games) - from_day[first_validation] < MIN_TRAIN_GAMES or first_validation == 0:
+    earlier = np.flatnonzero(from_day >= from_day[first_unseen] + held_out)
+    first_validation = int(earlier[-1]) if len(earlier) else 0
+    if len(games) - from_day[first_validation] < MIN_TRAIN_GAMES:
         raise NotEnoughGamesError(
             f"{len(games)} games lie on only {len(days)} days, which leaves too few to train on; add more days"
         )

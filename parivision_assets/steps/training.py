@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from parivision_assets.steps.converting import to_onnx
 from parivision_assets.steps.fitting import Fitted, Rows, fit_all
-from parivision_assets.steps.folding import KEPT, OFFSET, matrix_of
+from parivision_assets.steps.folding import KEPT, OFFSET, current_state, matrix_of
 from parivision_assets.steps.soundness import defects
 from parivision_assets.steps.splitting import Split, split
 from parivision_core import __version__, bundle, scoring
@@ -50,7 +50,8 @@ def train(
 
     Raises NotEnoughGamesError when there are too few games to fit and judge a model.
     """
-    parts = list(store.warehouse_parts())[-WINDOW_PARTS:]
+    state = current_state(store, sport)
+    parts = window_of(store)
     table = store.warehouse([*KEPT, OFFSET, *sport.feature_names], parts)
     if not table.num_rows:
         raise NotEnoughGamesError("the warehouse is empty; put a batch into a feed first")
@@ -64,7 +65,7 @@ def train(
     validation = rows.take(periods.validation)
     trainer = best.predict(validation.features, validation.offset)
     graph = to_onnx(best, len(sport.feature_names))
-    card = _card(best, graph, sport, table, periods, validation, trainer, run_id, len(store.manifests()))
+    card = _card(best, graph, sport, table, periods, validation, trainer, run_id, len(state.batches))
     sha256 = bundle.save(folder, graph, card)
     served = bundle.Bundle(card, sha256, bundle.session(graph))
     answers = served.predict(validation.features, validation.offset)
@@ -94,6 +95,11 @@ def train(
             "seen_until": periods.seen_until,
         },
     )
+
+
+def window_of(store: Store) -> list[str]:
+    """The newest parts of the warehouse, which a model is trained and judged on."""
+    return list(store.warehouse_parts())[-WINDOW_PARTS:]
 
 
 def data_fingerprint(table: pa.Table) -> str:

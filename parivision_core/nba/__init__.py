@@ -18,7 +18,7 @@ SEASON_START, SEASON_END = "10-13", "10-12"
 
 
 def _parse(raw: pd.DataFrame) -> Parsed:
-    from parivision_core.nba.layouts import parse  # noqa: PLC0415 - pandas is for the pipeline alone
+    from parivision_core.nba.parsing import parse  # noqa: PLC0415 - pandas is for the pipeline alone
 
     return parse(raw)
 

@@ -11,6 +11,9 @@ from parivision_core.nba import court
 from parivision_core.nba.form import Columns, Floats, History
 from parivision_core.nba.kinds import KINDS
 
+REVISION = 1
+"""To be raised when a column keeps its name but changes its meaning: zones, words of kinds, formulas."""
+
 ZONES = tuple(f"zone_{z}" for z in court.ZONES)
 ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points", *ZONES)
 CONTEXT = ("angle", "period", "home", *(f"kind_{kind}" for kind in KINDS))
@@ -28,8 +31,8 @@ NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FORM
 
 
 def schema_version() -> str:
-    """Digest of the ordered names: a bundle trained on another list is never fed these columns."""
-    return hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]
+    """Digest of names and revision: a bundle trained on other columns is never fed these."""
+    return hashlib.sha256("\n".join([f"revision {REVISION}", *NAMES]).encode()).hexdigest()[:16]
 
 
 def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 REQUIRED_AGREEMENT = 0.99
 FORGIVEN_ROWS = 2
-"""In a small batch, so many rows may contradict their stated distance without casting doubt on the unit."""
+"""In a small batch, so many rows may contradict their stated distance."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Unit:
     """Sign of X on the shooter's right where the source's own shots can't tell."""
 
 
-UNITS = (
-    Unit("tenths of a foot from the hoop", 1, 1, 0, hand=1),
-    # Both season formats measure y from the baseline, 5.25 ft behind the hoop; the second divides by ten again.
-    Unit("feet from the baseline", 10, 10, -52.5, hand=-1),
-    Unit("tens of feet from the baseline", 100, 100, -577.5, hand=1),
-    Unit("feet from the hoop", 10, 10, 0, hand=1),
-    Unit("inches from the hoop", 10 / 12, 10 / 12, 0, hand=1),
-)
+HOOP_TENTHS = Unit("tenths of a foot from the hoop", 1, 1, 0, hand=1)
+# The season files measure y from the baseline, 5.25 ft behind the hoop; some of them divide by ten once more.
+BASELINE_FEET = Unit("feet from the baseline", 10, 10, -52.5, hand=-1)
+BASELINE_TENS = Unit("tens of feet from the baseline", 100, 100, -577.5, hand=1)
+HOOP_FEET = Unit("feet from the hoop", 10, 10, 0, hand=1)
+HOOP_INCHES = Unit("inches from the hoop", 10 / 12, 10 / 12, 0, hand=1)
+
+UNITS = (HOOP_TENTHS, BASELINE_FEET, BASELINE_TENS, HOOP_FEET, HOOP_INCHES)
 
 
 @dataclass(frozen=True)
@@ -67,25 +67,40 @@ class Placement:
         }
 
 
-def infer_placement(x: Array, y: Array, stated_feet: Array, side: Array) -> Placement:
+def infer_placement(x: Array, y: Array, stated_feet: Array, side: Array, usual: tuple[Unit, ...] = ()) -> Placement:
     """Find the unit for which whole feet from the hoop equal the stated distance, and the hand that the areas name.
 
-    All are (n,); `side` is -1 where the source says left, 1 right, 0 centre. Raises BatchError when no unit agrees
-    on 99 % of the shots or no hand on 99 % of those with a side.
+    All arrays are (n,); `side` is -1 where the source says left, 1 right, 0 centre. `usual` units are preferred while
+    they agree, for under the rim of a small batch every unit does. Raises BatchError when no unit agrees on 99 % of the
+    shots, when too few shots leave two usual ones, or when no hand fits 99 % of the shots with a side.
     """
     if not len(x):
         raise BatchError("no shot has a readable location and distance, so the unit can't be inferred")
-    agreements = [_agreement(unit, x, y, stated_feet) for unit in UNITS]
-    best = int(np.argmax(agreements))
-    unit, agreement = UNITS[best], agreements[best]
-    allowed = max((1 - REQUIRED_AGREEMENT) * len(x), min(FORGIVEN_ROWS, len(x) / 2))
-    if (1 - agreement) * len(x) > allowed + 1e-9:
+    agreement = {unit: _agreement(unit, x, y, stated_feet) for unit in UNITS}
+    # Few rows may contradict their distance without casting doubt on the unit, but never more than a quarter.
+    allowed = max((1 - REQUIRED_AGREEMENT) * len(x), min(FORGIVEN_ROWS, len(x) // 4)) + 1e-9
+    fitting = [unit for unit in UNITS if (1 - agreement[unit]) * len(x) <= allowed]
+    candidates = [unit for unit in usual if unit in fitting] or fitting
+    if not candidates:
+        unit = max(UNITS, key=agreement.__getitem__)
         raise BatchError(
             f"the coordinates fit no known unit: the best, {unit.name}, agrees with the stated distance on "
-            f"{agreement:.1%} of {len(x)} shots (99 % needed)"
+            f"{agreement[unit]:.1%} of {len(x)} shots (99 % needed)"
+        )
+    unit = max(candidates, key=agreement.__getitem__)
+    rivals = [u for u in candidates if agreement[u] == agreement[unit] and not _same(u, unit, x, y)]
+    if rivals:
+        raise BatchError(
+            f"{len(x)} shots are too few to tell {unit.name} from {rivals[0].name}; put them into one file with others"
         )
     hand, hand_agreement = _hand(unit, x, side)
-    return Placement(unit, hand, agreement, hand_agreement)
+    return Placement(unit, hand, agreement[unit], hand_agreement)
+
+
+def _same(one: Unit, other: Unit, x: Array, y: Array) -> bool:
+    """Whether two units put every shot in the same place."""
+    places = zip(Placement(one, 1, 1, 1).apply(x, y), Placement(other, 1, 1, 1).apply(x, y), strict=True)
+    return all(np.array_equal(a, b) for a, b in places)
 
 
 def _agreement(unit: Unit, x: Array, y: Array, stated_feet: Array) -> float:

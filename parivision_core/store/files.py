@@ -46,25 +46,40 @@ class FileStore:
         self._lake = folder / lake
         self._warehouse = folder / warehouse
         try:
-            self._lake.mkdir(parents=True, exist_ok=True)
-            self._warehouse.mkdir(parents=True, exist_ok=True)
-            with self._connect() as db:
-                db.executescript(_TABLES)
-                db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
-                found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
+            if not (folder / "meta.sqlite").exists():
+                self._create()
+            found = self._query("SELECT value FROM meta WHERE key = 'format'")[0][0]
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"can't open the store in {folder}: {error}; check that the disk is writable") from error
+            raise StoreError(
+                f"can't open the store in {folder}: {error}; check the folder's rights and disk"
+            ) from error
         if found != FORMAT:
             raise StoreError(
                 f"the store in {folder} has format {found}, this version writes format {FORMAT}; "
                 "move the folder away (its source files can be ingested again) or run the version that made it"
             )
 
+    def _create(self) -> None:
+        """Make folders and tables, in a file that gets its name last: openers at the same moment see all or nothing."""
+        self._lake.mkdir(parents=True, exist_ok=True)
+        self._warehouse.mkdir(parents=True, exist_ok=True)
+        with self.exclusive("create"):
+            if (self.folder / "meta.sqlite").exists():
+                return
+            partial = self.folder / "meta.sqlite.partial"
+            partial.unlink(missing_ok=True)
+            db = sqlite3.connect(partial)
+            db.executescript(_TABLES)
+            db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+            db.commit()
+            db.execute("PRAGMA journal_mode = WAL")
+            db.close()
+            partial.replace(self.folder / "meta.sqlite")
+
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(self.folder / "meta.sqlite", timeout=60, isolation_level=None)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             yield db
         finally:
@@ -77,7 +92,8 @@ class FileStore:
             try:
                 yield db
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                    db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
 
@@ -114,6 +130,9 @@ class FileStore:
         file = _write(self._lake, manifest.batch_id, shots)
         try:
             with self._transaction() as db:
+                known = db.execute("SELECT 1 FROM manifests WHERE batch_id = ?", (manifest.batch_id,)).fetchone()
+                if known:
+                    raise StoreError(f"batch {manifest.batch_id} is committed already")
                 db.execute(
                     "INSERT INTO manifests (batch_id, file, body) VALUES (?, ?, ?)",
                     (manifest.batch_id, file.name, _encode(manifest)),
@@ -123,9 +142,9 @@ class FileStore:
                     ((q.batch_id, q.row, _encode(q)) for q in quarantined),
                 )
                 db.execute("DELETE FROM failures WHERE fingerprint = ?", (manifest.fingerprint,))
-        except sqlite3.IntegrityError as error:
+        except (StoreError, sqlite3.Error):
             file.unlink(missing_ok=True)
-            raise StoreError(f"batch {manifest.batch_id} is committed already") from error
+            raise
 
     def manifests(self) -> list[Manifest]:
         """See Store."""
@@ -173,9 +192,7 @@ class FileStore:
     ) -> None:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
         listed = {file for (file,) in self._query("SELECT file FROM parts")}
-        files = {
-            name: _write(self._warehouse, f"{name}-{uuid.uuid4().hex[:8]}", table) for name, table in parts.items()
-        }
+        files = {name: _write(self._warehouse, name, table) for name, table in parts.items()}
         with self._transaction() as db:
             for name, file in files.items():
                 db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows))
@@ -244,22 +261,32 @@ def _decode(body: bytes, kind: type[Any]) -> Any:
 
 
 def _write(folder: Path, name: str, table: pa.Table) -> Path:
-    """Write a Parquet file beside its place, flush it to disk, and rename it into place."""
+    """Write a Parquet file under a name never used before, flush it to disk, and rename it into place."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
 
-    target = folder / f"{name}.parquet"
-    partial = folder / f".{name}.{uuid.uuid4().hex[:8]}.partial"
+    target = folder / f"{name}-{uuid.uuid4().hex[:8]}.parquet"
+    partial = target.with_suffix(".partial")
     try:
         with partial.open("wb") as file:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
+        _flush(folder)
     except OSError as error:
         raise StoreError(f"can't write {target}: {error}; free some space or check the folder's rights") from error
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+def _flush(folder: Path) -> None:
+    """Flush a folder, without which a renamed file may be missing after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None) -> pa.Table:

@@ -245,3 +245,37 @@ def test_refresh_says_its_result_last(
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == "result: failed"
     assert "PARIVISION_API_PORT" in told.err
+
+
+def test_a_warehouse_of_another_version_trains_and_judges_nothing(
+    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its features would be paired with a form of another meaning."""
+    state = msgspec.structs.replace(crowned.store.warehouse_state(), base_fingerprint="older")
+    crowned.store.publish_warehouse({}, state, {})
+    result = crowned.materialize("trained_model")
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    assert "folded by another version of the code" in str(failure.step_failure_data.error)
+    assert crowned.registry.newest() == 1
+    assert crowned.refresh() == "refused"  # a refresh folds it anew
+    assert crowned.store.warehouse_state().base_fingerprint == NBA.base_fingerprint
+
+
+def test_a_run_judges_the_candidate_that_it_trained(crowned: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run registers a newer version just before the checks look."""
+    bundle = crowned.registry.bundle(1)
+    source = crowned.registry.client.get_model_version(NBA.registered_model, "1").source.removesuffix("/bundle")
+    register = ModelRegistry.register
+
+    def overtaken(self: ModelRegistry, *arguments: object) -> int:
+        mine = register(self, *arguments)  # type: ignore[arg-type]
+        register(self, bundle.card.provenance.run_id, source, bundle.sha256, ["made-up defect"])
+        return mine
+
+    monkeypatch.setattr(ModelRegistry, "register", overtaken)
+    result = crowned.materialize("trained_model", "champion_model")
+    assert result.success
+    assert crowned.registry.newest() == 3
+    assert checks_of(result)["beats_champion"].metadata["candidate"].value == 2
+    assert [v.candidate for v in crowned.store.verdicts()] == [2, 1]

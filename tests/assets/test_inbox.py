@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from parivision_assets.feeds import inbox
 from parivision_assets.feeds.csv_text import read_csv, read_csv_file
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_core.problems import BatchError
@@ -86,7 +87,7 @@ def test_a_zip_of_several_files_is_one_batch_without_the_system_ones(tmp_path: P
 
 
 def zipped(path: Path, **members: str) -> bytes:
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members.items():
             archive.writestr(f"{name}.csv", text)
     return path.read_bytes()
@@ -98,7 +99,8 @@ def zipped(path: Path, **members: str) -> bytes:
         ("a.csv", b"", "is empty"),
         ("a.csv", b"  \n\n", "is empty"),
         ("a.csv", b"\xff\xfe\x00a", "not UTF-8"),
-        ("a.csv", b"a,b\n\xff,1\n", "saved as UTF-8"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
+        ("a.csv", b"a,b\n1,2,\n3,4,\n", r"header has 2 fields, but all 2 rows differ \(3 fields\)"),
         ("a.csv", b"a,a\n1,2\n", "more than once"),
         ("a.zip", b"PK\x03\x04 half a file", "not a complete zip"),
     ],
@@ -121,3 +123,66 @@ def test_a_half_copied_zip_and_one_without_csv_say_so(tmp_path: Path) -> None:
     zipped(tmp_path / "mixed.zip", one="a,b\n1,2\n", two="c\n1\n")
     with pytest.raises(BatchError, match="different headers"):
         read_csv_file(tmp_path / "mixed.zip")
+
+
+def test_a_stray_quote_costs_its_own_row_alone() -> None:
+    rows = [f"{i},name {i}" for i in range(40)]
+    rows[10] = '10,"name 10'
+    rows[30] = '30,name "30'
+    batch = read_csv("x.csv", "\n".join(["a,b", *rows]).encode())
+    assert [b.row for b in batch.broken] == [11, 31]
+    assert batch.table.num_rows == 38
+    assert batch.rows == [n for n in range(1, 41) if n not in (11, 31)]
+    assert batch.table["a"].to_pylist() == [str(n - 1) for n in batch.rows]
+
+
+def test_a_row_in_another_encoding_is_set_aside() -> None:
+    batch = read_csv("x.csv", b"a,b\n1,Jokic\n2,Joki\xe6\n3,x\n")
+    assert [(b.row, b.text) for b in batch.broken] == [(2, "2,Joki\\xe6")]
+    assert batch.table["a"].to_pylist() == ["1", "3"]
+
+
+@pytest.mark.parametrize("text", ["\n\na,b\n1,2\n\n3,4\n\n", "a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4", "a,b\n1,2\n3,4"])
+def test_line_ends_and_blank_lines_do_not_matter(text: str) -> None:
+    batch = read_csv("x.csv", text.encode())
+    assert batch.table.to_pydict() == {"a": ["1", "3"], "b": ["2", "4"]}
+    assert batch.rows == [1, 2]
+
+
+def test_columns_without_a_name_get_one() -> None:
+    assert read_csv("x.csv", b",a,\n1,2,3\n").table.column_names == ["column 1", "a", "column 3"]
+
+
+def test_an_entry_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
+    shots.write(shots.season(games=1), tmp_path / "good.csv")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    good, loop = InboxFeed(tmp_path, 0).batches()
+    assert good.read().table.num_rows == 60
+    with pytest.raises(BatchError, match=r"loop\.csv can't be read"):
+        loop.read()
+
+
+def test_a_csv_whose_last_line_is_not_ended_waits_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut in mid-number, its last line could read as a shot that never happened."""
+    path = shots.write(shots.season(games=1), tmp_path / "a.csv")
+    changed = path.stat().st_ctime
+    feed = InboxFeed(tmp_path, settle_seconds=3)
+    monkeypatch.setattr(inbox.time, "time", lambda: changed + 10)
+    assert len(feed.batches()) == 1
+    path.write_text(path.read_text().rstrip("\n"))
+    changed = path.stat().st_ctime
+    assert feed.batches() == []
+    monkeypatch.setattr(inbox.time, "time", lambda: changed + 61)
+    assert len(feed.batches()) == 1
+    monkeypatch.setattr(inbox.time, "time", lambda: changed - 1000)  # the clock was set back
+    assert len(feed.batches()) == 1
+
+
+def test_a_zip_with_flipped_bytes_says_so(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "a.zip", one="a,b\n" + "".join(f"{i},{i * i}\n" for i in range(3000)))
+    for at in range(60, len(whole) - 200, len(whole) // 15):
+        broken = bytearray(whole)
+        broken[at] ^= 0xFF
+        (tmp_path / "a.zip").write_bytes(broken)
+        with pytest.raises(BatchError, match="not a complete zip"):
+            read_csv_file(tmp_path / "a.zip")

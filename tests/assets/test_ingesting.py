@@ -224,3 +224,28 @@ def test_a_batch_of_bad_rows_alone_is_kept_in_quarantine(store: FileStore) -> No
     manifest = ingest(batch_of(frame.to_csv(index=False)), NBA, store)
     assert (manifest.inserted, manifest.quarantined) == (0, 5)
     assert {q.reason for q in store.quarantine()} == {"PLAYER_ID is missing"}
+
+
+def test_a_file_that_is_misread_as_a_whole_is_offered_again(store: FileStore) -> None:
+    """Committed to quarantine it could never be offered again, even once the reader is mended."""
+    frame = shots.season(games=1)
+    frame["GAME_DATE"] = "2022-10-18"
+    with pytest.raises(BatchError, match=r"60 of 60 rows break the contract.*is not a date like"):
+        ingest(batch_of(frame.to_csv(index=False)), NBA, store)
+    assert store.manifests() == []
+    assert store.failures()[0].attempts == 1
+
+
+def test_a_file_without_a_readable_row_says_what_is_wrong_with_the_first(store: FileStore) -> None:
+    header = shots.season(games=1).head(0).to_csv(index=False)
+    with pytest.raises(BatchError, match=r"none of the 1 rows can be read.*quote is opened"):
+        ingest(batch_of(header + '"1,2\n'), NBA, store)
+
+
+def test_one_shot_alone_and_then_its_season_are_one_shot(store: FileStore, put: Put) -> None:
+    frame = shots.season(games=4)
+    rim = frame[frame["SHOT_DISTANCE"] == "0"].head(1)
+    put(store, rim)
+    (season,) = put(store, frame)
+    assert season.duplicates == 1
+    assert store.lake().num_rows == len(frame)

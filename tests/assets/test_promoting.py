@@ -32,6 +32,7 @@ class MemoryRegistry:
     raised: int = 0
     broken: dict[int, str] = field(default_factory=dict)
     before: dict[int, int | None] = field(default_factory=dict)
+    fallen: set[int] = field(default_factory=set)
     die_at: str = ""
 
     def champion(self) -> int | None:
@@ -49,6 +50,13 @@ class MemoryRegistry:
     def note_previous(self, version: int, previous: int | None) -> None:
         self._write("note_previous")
         self.before[version] = previous
+
+    def deposed(self, version: int) -> bool:
+        return version in self.fallen
+
+    def set_deposed(self, version: int, deposed: bool) -> None:
+        self._write("set_deposed")
+        (self.fallen.add if deposed else self.fallen.discard)(version)
 
     def set_epoch(self, epoch: int) -> None:
         self._write("set_epoch")
@@ -127,7 +135,11 @@ def test_a_pass_of_before_a_rollback_is_stale(registry: MemoryRegistry, store: F
     assert (registry.champion(), registry.epoch()) == (1, 3)
     outcome = promote(2, registry, store, never)
     assert (outcome.result, registry.champion()) == ("refused", 1)
-    assert "stale" in outcome.reason
+    assert "was rolled back" in outcome.reason
+    current_verdict(2, registry, store, passes)  # somebody executes the check again, and it passes
+    assert promote(2, registry, store, never).result == "refused"
+    roll_back(registry, store, to=2)
+    assert (registry.champion(), promote(2, registry, store, never).result) == (2, "already")
 
 
 def test_a_verdict_against_another_champion_is_stale(registry: MemoryRegistry, store: FileStore) -> None:
@@ -175,7 +187,7 @@ def test_a_crash_leaves_a_champion_and_a_rerun_repairs(die_at: str, store: FileS
     assert registry.previous(2) == 1
 
 
-@pytest.mark.parametrize("die_at", ["set_champion", "set_epoch"])
+@pytest.mark.parametrize("die_at", ["set_champion", "set_deposed", "set_epoch"])
 def test_a_crash_in_a_rollback_can_be_run_again(die_at: str, store: FileStore) -> None:
     registry = MemoryRegistry()
     promote(1, registry, store, passes)

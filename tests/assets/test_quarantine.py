@@ -18,12 +18,13 @@ def test_rows_and_failed_batches_are_listed_with_reasons(store: FileStore, put: 
     frame.loc[4, "SHOT_MADE"] = "PERHAPS"
     (manifest,) = put(store, frame)
     store.record_failure("f", "torn", "BatchError: torn.zip is not a complete zip archive")
-    row, batch, total = report(store)
+    row, batch, total = report(store, {"f"})
     assert row == f"{manifest.batch_id} row 5: SHOT_MADE='PERHAPS' is neither made nor missed"
-    assert batch.startswith("torn failed 1 times")
+    assert batch.startswith("torn failed and is offered again (attempts: 1)")
+    assert report(store, set())[-1] == "1 rows in quarantine, 0 failed batches"
     assert total == "1 rows in quarantine, 1 failed batches"
-    assert '"PERHAPS"' in report(store, manifest.batch_id, raw=True)[0]
-    assert report(store, "another")[-1] == "0 rows in quarantine, 0 failed batches"
+    assert '"PERHAPS"' in report(store, {"f"}, manifest.batch_id, raw=True)[0]
+    assert report(store, {"f"}, "another")[-1] == "0 rows in quarantine, 0 failed batches"
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

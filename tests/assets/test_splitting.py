@@ -39,5 +39,6 @@ def test_a_game_id_over_several_days_stays_whole() -> None:
 def test_too_few_games_are_counted() -> None:
     with pytest.raises(NotEnoughGamesError, match="119 games are too few"):
         split(*calendar(119, 4))
-    with pytest.raises(NotEnoughGamesError, match="on only 2 days"):
-        split(*calendar(200, 100))
+    for per_day, days in ((200, 1), (100, 2)):
+        with pytest.raises(NotEnoughGamesError, match=f"on only {days} days"):
+            split(*calendar(200, per_day))

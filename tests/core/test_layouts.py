@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parivision_core.nba import court, layouts
+from parivision_core.nba import court
 from parivision_core.nba.kinds import KINDS, kind_of
-from parivision_core.nba.orientation import infer_placement
+from parivision_core.nba.orientation import BASELINE_FEET, HOOP_TENTHS, infer_placement
+from parivision_core.nba.parsing import parse
 from parivision_core.problems import BatchError
 from tests import shots
 
 
 def test_both_layouts_tell_the_same_shots() -> None:
     frame = shots.season(games=8)
-    one, other = layouts.parse(frame), layouts.parse(shots.as_kaggle(frame))
+    one, other = parse(frame), parse(shots.as_kaggle(frame))
     assert (one.layout, other.layout) == ("season", "kaggle")
     assert not (one.reasons != "").any()
     assert not (other.reasons != "").any()
@@ -46,7 +47,7 @@ def test_coordinates_that_fit_no_unit_are_refused() -> None:
     frame = shots.season(games=4)
     frame["LOC_X"] = (frame["LOC_X"].astype(float) * 3.7).astype(str)
     with pytest.raises(BatchError, match=r"fit no known unit.*99 %"):
-        layouts.parse(frame)
+        parse(frame)
 
 
 def test_sides_that_contradict_each_other_are_refused() -> None:
@@ -54,14 +55,14 @@ def test_sides_that_contradict_each_other_are_refused() -> None:
     rng = np.random.default_rng(0)
     frame["ZONE_NAME"] = rng.choice(["Left Side", "Right Side"], len(frame))
     with pytest.raises(BatchError, match="left and right contradict"):
-        layouts.parse(frame)
+        parse(frame)
 
 
 def test_one_wrong_location_in_a_small_batch_is_quarantined_alone() -> None:
     frame = shots.season(games=1, shots=30)
     frame.loc[3, "LOC_Y"] = "80.0"
     frame.loc[3, "SHOT_DISTANCE"] = "4"
-    parsed = layouts.parse(frame)
+    parsed = parse(frame)
     assert [bool(r) for r in parsed.reasons].count(True) == 1
     assert "contradicts the location" in parsed.reasons[3]
 
@@ -86,30 +87,30 @@ def test_a_bad_field_is_named(column: str) -> None:
     value, reason = BAD[column]
     frame = shots.season(games=2)
     frame.loc[5, column] = value
-    parsed = layouts.parse(frame)
+    parsed = parse(frame)
     assert reason in parsed.reasons[5], parsed.reasons[5]
     assert (parsed.reasons[np.arange(len(frame)) != 5] == "").all()
 
 
 def test_an_unknown_layout_names_what_is_missing() -> None:
     with pytest.raises(BatchError, match="unknown layout"):
-        layouts.parse(pd.DataFrame({"a": ["1"], "b": ["2"]}))
+        parse(pd.DataFrame({"a": ["1"], "b": ["2"]}))
     with pytest.raises(BatchError, match=r"season layout but lacks the columns LOC_X, SHOT_MADE"):
-        layouts.parse(shots.season(games=1).drop(columns=["LOC_X", "SHOT_MADE"]))
+        parse(shots.season(games=1).drop(columns=["LOC_X", "SHOT_MADE"]))
 
 
 def test_position_columns_are_not_needed_and_order_is_free() -> None:
     frame = shots.season(games=2)
     assert "POSITION" not in frame.columns
     backwards = frame.iloc[::-1, ::-1]
-    assert (layouts.parse(backwards).reasons == "").all()
+    assert (parse(backwards).reasons == "").all()
 
 
 def test_seasons_by_game_id_and_by_date() -> None:
     frame = shots.season(games=2)
-    assert set(layouts.parse(frame).shots["season"]) == {2023}
+    assert set(parse(frame).shots["season"]) == {2023}
     frame["GAME_ID"] = "77"
-    assert set(layouts.parse(frame).shots["season"]) == {2023}
+    assert set(parse(frame).shots["season"]) == {2023}
 
 
 @pytest.mark.parametrize(
@@ -131,3 +132,56 @@ def test_seasons_by_game_id_and_by_date() -> None:
 def test_kinds(action: str, kind: str) -> None:
     assert kind_of(action) == kind
     assert kind == "" or kind in KINDS
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("GAME_DATE", "11-10-2098", "lies in the future"),
+        ("GAME_DATE", "04-13-1999", "is of another season than its date"),
+        ("GAME_DATE", "01-01-1901", "before the league's first season"),
+        ("GAME_ID", "0", "names no game"),
+        ("GAME_ID", "-1", "names no game"),
+        ("PLAYER_ID", "2.5", "is not a whole number"),
+    ],
+)
+def test_an_absurd_value_is_kept_out(column: str, value: str, reason: str) -> None:
+    frame = shots.season(games=2)
+    frame.loc[5, column] = value
+    parsed = parse(frame)
+    assert reason in parsed.reasons[5]
+    assert list(parsed.reasons).count("") == len(frame) - 1
+
+
+@pytest.mark.parametrize("value", ["inf", "12.7", "1e300", "x"])
+def test_an_absurd_event_id_costs_its_row_alone(value: str) -> None:
+    frame = shots.as_kaggle(shots.season(games=2))
+    frame.loc[5, "Game Event ID"] = value
+    frame.loc[6, "Game Event ID"] = ""
+    parsed = parse(frame)
+    assert "Game Event ID" in parsed.reasons[5]
+    assert parsed.reasons[6] == ""
+    assert parsed.shots["event_id"][6] == -1
+
+
+def test_numbers_saved_with_decimals_are_understood() -> None:
+    frame = shots.as_kaggle(shots.season(games=2))
+    for column in ("Game ID", "Player ID", "Shot Made Flag", "Game Date", "Period"):
+        frame[column] += ".0"
+    assert (parse(frame).reasons == "").all()
+
+
+def test_a_single_shot_under_the_rim_keeps_its_layouts_unit() -> None:
+    """With a stated distance of 0 every unit agrees."""
+    frame = shots.season(games=1, shots=1)
+    frame["LOC_X"], frame["LOC_Y"], frame["SHOT_DISTANCE"], frame["ZONE_NAME"] = "0.4", "5.45", "0", "Center"
+    frame["SHOT_TYPE"] = "2PT Field Goal"
+    shot = parse(frame).shots.iloc[0]
+    assert (shot["x"], shot["y"]) == (-4, 2)
+    assert parse(shots.as_kaggle(frame)).shots.iloc[0]["x"] == -4
+
+
+def test_too_few_shots_to_tell_two_units_apart_are_refused() -> None:
+    one = np.array([0.5]), np.array([5.75]), np.array([0]), np.array([0])
+    with pytest.raises(BatchError, match="too few to tell"):
+        infer_placement(*one, (BASELINE_FEET, HOOP_TENTHS))

@@ -1,8 +1,8 @@
 """The sensor at the door: whatever the feeds offer and the lake doesn't hold is ingested in one run."""
 
 import hashlib
+from collections.abc import Collection
 from time import time
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -12,9 +12,7 @@ from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, st
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.ingesting import waiting
 from parivision_core.sport import Sport
-
-if TYPE_CHECKING:
-    from parivision_assets.feeds.base import Batch
+from parivision_core.store.base import Store
 
 FIRST_RETRY_SECONDS = 60
 LONGEST_RETRY_SECONDS = 3600
@@ -40,11 +38,11 @@ class Launches(msgspec.Struct, frozen=True):
 
 def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
     """The sensor for one sport, evaluated every so many seconds."""
-    partitions = batches_of(sport)
+    partitions, asset = batches_of(sport), raw_shots_key(sport)
 
     @dg.sensor(
         name=named(sport, "new_batches"),
-        target=dg.AssetSelection.assets(raw_shots_key(sport)),
+        target=dg.AssetSelection.assets(asset),
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Offers the feeds' batches minus the committed manifests; a batch that failed is offered again, "
@@ -58,19 +56,28 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
             return dg.SkipReason("an ingest is under way")
         now = time()
         launches = msgspec.json.decode(context.cursor or "{}", type=dict[str, Launches])
-        absent = waiting(feeds.batches(), store.of(sport))
-        due = [b for b in absent if b.fingerprint not in launches or launches[b.fingerprint].retry_at() <= now]
+        lake, known = store.of(sport), list(context.instance.get_dynamic_partitions(str(partitions.name)))
+        absent = {batch.id: batch.fingerprint for batch in waiting(feeds.batches(), lake)}
+        absent |= _unannounced(lake, known, context.instance.get_materialized_partitions(asset))
+        tried = {key: launches[fingerprint] for key, fingerprint in absent.items() if fingerprint in launches}
+        due = [key for key in absent if key not in tried or tried[key].retry_at() <= now]
         if not due:
             return dg.SkipReason(
-                f"{len(absent)} batches failed and wait for their next try" if absent else "the lake holds every batch"
+                f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
             )
-        attempts = {b.fingerprint: launches[b.fingerprint].count if b.fingerprint in launches else 0 for b in due}
-        noted = {b.fingerprint: launches[b.fingerprint] for b in absent if b.fingerprint in launches}
-        noted |= {fingerprint: Launches(count + 1, now) for fingerprint, count in attempts.items()}
-        known = list(context.instance.get_dynamic_partitions(str(partitions.name)))
-        new = [b.id for b in due if b.id not in known]
+        attempts = {key: tried[key].count + 1 if key in tried else 1 for key in due}
+        noted = {absent[key]: launch for key, launch in tried.items()}
+        noted |= {absent[key]: Launches(attempt, now) for key, attempt in attempts.items()}
+        new = [key for key in due if key not in known]
         return dg.SensorResult(
-            run_requests=[_request(stretch, attempts, sport) for stretch in stretches(due, [*known, *new])],
+            run_requests=[
+                dg.RunRequest(
+                    run_key=_run_key([f"{absent[key]}:{attempts[key]}" for key in stretch]),
+                    asset_selection=[asset],
+                    tags=ingest_tags(stretch, sport),
+                )
+                for stretch in stretches(due, [*known, *new])
+            ],
             dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
             cursor=msgspec.json.encode(noted).decode(),
         )
@@ -78,10 +85,14 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
     return new_batches
 
 
-def _request(batches: "list[Batch]", attempts: dict[str, int], sport: Sport) -> dg.RunRequest:
-    keys = [f"{batch.fingerprint}:{attempts[batch.fingerprint] + 1}" for batch in batches]
-    return dg.RunRequest(
-        run_key=keys[0] if len(keys) == 1 else hashlib.sha256("\n".join(keys).encode()).hexdigest(),
-        asset_selection=[raw_shots_key(sport)],
-        tags=ingest_tags(batches, sport),
-    )
+def _unannounced(lake: Store, known: Collection[str], materialized: Collection[str]) -> dict[str, str]:
+    """Committed batches of which Dagster was never told, because the process died in between: id -> fingerprint.
+
+    Ingesting them again finds the manifest and announces it, so that what lies behind them is refreshed.
+    """
+    missing = set(known) - set(materialized)
+    return {m.batch_id: m.fingerprint for m in lake.manifests() if m.batch_id in missing} if missing else {}
+
+
+def _run_key(keys: list[str]) -> str:
+    return keys[0] if len(keys) == 1 else hashlib.sha256("\n".join(keys).encode()).hexdigest()

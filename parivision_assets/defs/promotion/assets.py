@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from parivision_assets.automation import when_sound_input_is_new
+from parivision_assets.candidates import candidate_of
 from parivision_assets.keys import OWNERS, champion_model_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
@@ -32,7 +33,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         from parivision_assets.steps.promoting import promote
 
         models, ledger = registry.of(sport), store.of(sport)
-        candidate = models.newest()
+        candidate = candidate_of(context.run_id, context.instance, models, sport)
         if candidate is None:
             context.log.warning("not yet: no candidate is registered")
             return

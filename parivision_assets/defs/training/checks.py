@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from parivision_assets.candidates import candidate_of
 from parivision_assets.keys import trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
@@ -16,9 +17,9 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         blocking=True,
         description="Finite metrics, sane calibration, today's schema, and a graph that equals its trainer.",
     )
-    def candidate_sound(registry: RegistryResource) -> dg.AssetCheckResult:
+    def candidate_sound(context: dg.AssetCheckExecutionContext, registry: RegistryResource) -> dg.AssetCheckResult:
         models = registry.of(sport)
-        version = models.newest()
+        version = candidate_of(context.run.run_id, context.instance, models, sport)
         defects = models.defects(version) if version is not None else "no candidate is registered"
         return dg.AssetCheckResult(
             passed=not defects,
@@ -32,11 +33,13 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         description="On games that neither has seen, the candidate's log loss is lower than the champion's, beyond "
         "noise and margin. The verdict is recorded; a refusal is a result, not an error.",
     )
-    def beats_champion(registry: RegistryResource, store: StoreResource) -> dg.AssetCheckResult:
+    def beats_champion(
+        context: dg.AssetCheckExecutionContext, registry: RegistryResource, store: StoreResource
+    ) -> dg.AssetCheckResult:
         from parivision_assets.steps.promoting import current_verdict
 
         models, ledger = registry.of(sport), store.of(sport)
-        version = models.newest()
+        version = candidate_of(context.run.run_id, context.instance, models, sport)
         if version is None:
             return dg.AssetCheckResult(
                 passed=False, severity=dg.AssetCheckSeverity.WARN, description="no candidate is registered"
