@@ -100,7 +100,7 @@ def zipped(path: Path, **members: str) -> bytes:
         ("a.csv", b"  \n\n", "is empty"),
         ("a.csv", b"\xff\xfe\x00a", "not UTF-8"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
-        ("a.csv", b"a,b\n1,2,\n3,4,\n", r"header has 2 fields, but all 2 rows differ \(3 fields\)"),
+        ("a.csv", b"a,b\n1,2,\n3,4,\n", "all 2 rows differ from the header.s 2 fields, most have 3"),
         ("a.csv", b"a,a\n1,2\n", "more than once"),
         ("a.zip", b"PK\x03\x04 half a file", "not a complete zip"),
     ],
