@@ -61,7 +61,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
             commands.pop("mlflow", None)
         sites = addresses(settings, set(commands))
         lock = only_one(settings.home)
-        if wrong := [*([lock] if isinstance(lock, str) else []), *problems(list(sites.values()))]:
+        # Of a house that is up already, the ports are no news.
+        if wrong := [lock] if isinstance(lock, str) else problems(list(sites.values())):
             print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
             return 1
         env = for_services(environ, settings)

@@ -28,7 +28,7 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
             training.assets.build(sport, mlflow_page),
             promotion.assets.build(sport),
         ],
-        asset_checks=[*feed.checks.build(sport), *features.checks.build(sport), *training.checks.build(sport)],
+        asset_checks=[*features.checks.build(sport), *training.checks.build(sport)],
         sensors=[feed.sensors.build(sport, settings.sensor_seconds)],
         jobs=[jobs.refresh_job(sport), jobs.rollback_job(sport)],
         resources=resources(settings, sport),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from parivision_assets.keys import champion_model_key, named, shot_features_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
-from parivision_core.problems import PromotionError
+from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def rollback_job(sport: Sport) -> dg.JobDefinition:
         models = registry.of(sport)
         try:
             outcome = roll_back(models, store.of(sport), config.version)
-        except PromotionError as error:
+        except PariVisionError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         context.log.info(outcome.reason)
         context.log_event(

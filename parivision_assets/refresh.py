@@ -23,6 +23,7 @@ from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
+from parivision_core.store import open_store
 
 Result = Literal["promoted", "refused", "not_yet", "failed"]
 
@@ -34,6 +35,9 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     """
     definitions = build([sport], settings)
     all_ingested = _ingest(definitions, settings, sport, instance)
+    if all_ingested and not open_store(settings.home, sport).manifests():
+        print(f"The lake is empty: put a season file into {settings.inbox} and run this again.")
+        return "not_yet"
     job = definitions.resolve_job_def(named(sport, "refresh"))
     outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
     if not outcome.success or not all_ingested:

@@ -116,6 +116,10 @@ class ModelRegistry:
         previous = self.tags(version).get(PREVIOUS_TAG)
         return int(previous) if previous else None
 
+    def reigned(self, version: int) -> bool:
+        """Whether the version ever was champion."""
+        return PREVIOUS_TAG in self.tags(version)
+
     def deposed(self, version: int) -> bool:
         """Whether a rollback took the version from the throne."""
         return self.tags(version).get(DEPOSED_TAG) == "yes"

@@ -88,6 +88,9 @@ class Settings:
         return self.home / "cache"
 
 
+_KINDS = {int: "whole number", float: "number", str: "text", Path: "path"}
+
+
 def _parse(f: Field[Any], text: str) -> Any:
     kind: Any = type(f.default)
     variable = f.metadata["variable"]
@@ -95,7 +98,7 @@ def _parse(f: Field[Any], text: str) -> Any:
         value = kind(text)
     except ValueError:
         raise ConfigurationError(
-            f"{variable}={text!r} is not a {kind.__name__}; set it to a number or leave it unset ({f.metadata['help']})"
+            f"{variable}={text!r} is no {_KINDS[kind]}; set it to one or leave it unset ({f.metadata['help']})"
         ) from None
     if kind is int and not 0 < value < 65536:
         raise ConfigurationError(f"{variable}={text!r} must lie between 1 and 65535 ({f.metadata['help']})")

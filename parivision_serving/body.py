@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum, EnumMeta
+from typing import Any, get_args
 
 import msgspec
 from litestar.dto import AbstractDTO
@@ -36,11 +37,21 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[FieldProb
             try:
                 msgspec.convert(raw[name], field.type)
             except msgspec.ValidationError as error:
-                yield _problem(error, name)
+                found, values = _problem(error, name), _values(field.type)
+                known = f"; known are {', '.join(values)}" if values else ""
+                yield FieldProblem(found.field, found.message + known)
         elif field.required:
             yield FieldProblem(name, "this field is missing")
     for name in raw.keys() - fields.keys() if kind.__struct_config__.forbid_unknown_fields else ():
         yield FieldProblem(name, "there is no such field; known are " + ", ".join(fields))
+
+
+def _values(kind: Any) -> list[str]:
+    """The values of the enum in a field's type, if there is one."""
+    if isinstance(kind, EnumMeta):
+        members: list[Enum] = list(kind)
+        return [str(member.value) for member in members]
+    return [value for part in get_args(kind) for value in _values(part)]
 
 
 def _problem(error: Exception, field: str) -> FieldProblem:

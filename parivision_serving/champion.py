@@ -23,8 +23,8 @@ SHORTEST_PAUSE = 0.02
 
 STARTING = "The service has just started and is still looking for a champion; try again in a moment."
 NO_CHAMPION = (
-    "No champion has been crowned yet. Hand over shots and run the pipeline (`make refresh`, or watch Dagster's asset "
-    "`champion_model`): the first candidate that passes the gate is served within seconds."
+    "No champion has been crowned yet. Put a season file into the inbox and let the pipeline run (`make up` does so by "
+    "itself, `make refresh` once): the first candidate that passes the gate is served within seconds."
 )
 
 log = logging.getLogger(__name__)

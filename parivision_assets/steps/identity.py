@@ -17,17 +17,21 @@ def identify(new: pd.DataFrame, existing: pd.DataFrame, identity: Sequence[str],
     `new` holds contract rows without exact repeats; `existing` the lake's rows that could meet them: `_id`, `event_id`
     and the `match` columns. Rows that share all identity fields are told apart by an occurrence number. An incoming row
     is the lake's when both carry the same event id, else when the match fields are equal and not both carry an event
-    id. Occurrences are counted in the order of the match fields, then of all others, so the file's order never matters.
+    id. A record that differs from one held already is not taken over: the first one stands. Occurrences are counted in
+    the order of the match fields, then of all others, so the file's order never matters.
     """
+    others = [column for column in new.columns if column not in (*identity, *match, EVENT)]
     rows = new.assign(_key=_keys(new, identity), _at=np.arange(len(new)))
+    rows = rows.sort_values(["_key", *match, *others, EVENT], kind="stable")
+    # Rows with one event id are one shot, however they differ.
+    rows = rows[(rows[EVENT] == NO_EVENT) | ~rows.duplicated(["_key", EVENT])]
     ids = pd.Series([None] * len(new), index=new.index, dtype=object)
     name = existing["_id"].str.extract(r"^(?P<key>.*):(?P<occurrence>\d+)$")
     held = existing.assign(_key=name["key"], _occurrence=name["occurrence"].astype(int))
     held = held[held["_key"].isin(set(rows["_key"]))]
     known = _held_already(rows, held, list(match)) if len(held) else np.zeros(len(rows), dtype=bool)
 
-    others = [column for column in new.columns if column not in (*identity, *match, EVENT)]
-    fresh = rows[~known].sort_values(["_key", *match, *others, EVENT], kind="stable")
+    fresh = rows[~known]
     taken = held.groupby("_key")["_occurrence"].max()
     first = fresh["_key"].map(taken).fillna(-1).astype(int) + 1
     occurrence = first + fresh.groupby("_key").cumcount()
@@ -44,7 +48,7 @@ def _held_already(rows: pd.DataFrame, held: pd.DataFrame, match: list[str]) -> n
     """Mark (n,) the incoming rows that pair off one to one with rows of the lake."""
     known = np.zeros(len(rows), dtype=bool)
     used = np.zeros(len(held), dtype=bool)
-    held = held.assign(_at=np.arange(len(held)))
+    rows, held = rows.assign(_at=np.arange(len(rows))), held.assign(_at=np.arange(len(held)))
 
     def pair(left: np.ndarray, right: np.ndarray, on: list[str]) -> None:
         """Pair equal rows off, as many as both sides have."""

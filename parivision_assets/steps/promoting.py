@@ -21,6 +21,7 @@ class Registry(Protocol):
     def defects(self, version: int) -> str: ...  # noqa: D102
     def previous(self, version: int) -> int | None: ...  # noqa: D102
     def note_previous(self, version: int, previous: int | None) -> None: ...  # noqa: D102
+    def reigned(self, version: int) -> bool: ...  # noqa: D102
     def deposed(self, version: int) -> bool: ...  # noqa: D102
     def set_deposed(self, version: int, deposed: bool) -> None: ...  # noqa: D102
     def set_epoch(self, epoch: int) -> None: ...  # noqa: D102
@@ -94,11 +95,11 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
 
 
 def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcome:
-    """Put an earlier version back on the throne: `to`, or by default the champion's predecessor.
+    """Put a former champion back on the throne: `to`, or by default the champion's predecessor.
 
     The epoch is raised and the champion marked as deposed before the alias moves, so that neither a verdict passed so
     far nor a new one can undo the rollback.
-    Raises PromotionError when there is no champion, no predecessor, or the version is defective or reigns already.
+    Raises PromotionError when there is no champion, no predecessor, or the version reigns already or never did.
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
@@ -109,9 +110,8 @@ def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcom
             raise PromotionError(f"version {champion} has no predecessor; name the version to go back to")
         if target == champion:
             raise PromotionError(f"version {target} is the champion already")
-        defects = registry.defects(target)
-        if defects:
-            raise PromotionError(f"version {target} is defective: {defects}")
+        if not registry.reigned(target):
+            raise PromotionError(f"version {target} never was champion; only the gate can make it one")
         registry.set_epoch(epoch + 1)
         registry.set_deposed(champion, True)
         registry.set_deposed(target, False)

@@ -60,7 +60,7 @@ def train(
     say(f"fitting on {int(periods.train.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
     ranking = fit_all(rows.take(periods.train), rows.take(periods.validation), sport)
     for fitted, tried in ranking:
-        say(f"{fitted.name}: validation log loss {tried.log_loss:.5f}")
+        say(f"{fitted.name}: log loss {tried.log_loss:.5f} on validation games, optional inputs left out at random")
     best = ranking[0][0]
     validation = rows.take(periods.validation)
     trainer = best.predict(validation.features, validation.offset)

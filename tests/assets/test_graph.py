@@ -182,6 +182,13 @@ def test_a_rollback_without_predecessor_fails_with_a_reason(crowned: Platform) -
     result = rollback.execute_in_process(instance=crowned.instance, raise_on_error=False)
     assert not result.success
     (failure,) = result.get_step_failure_events()
+    unknown = rollback.execute_in_process(
+        instance=crowned.instance,
+        raise_on_error=False,
+        run_config={"ops": {"put_back_champion": {"config": {"version": 99}}}},
+    )
+    (missing,) = unknown.get_step_failure_events()
+    assert "has no version 99" in missing.step_failure_data.user_failure_data.description  # type: ignore[union-attr,operator]
     assert "has no predecessor" in failure.step_failure_data.user_failure_data.description  # type: ignore[union-attr,operator]
     assert crowned.registry.champion() == 1
 
@@ -217,6 +224,10 @@ def test_a_poisoned_batch_stalls_no_other(crowned: Platform) -> None:
     assert "unknown layout" in failure.error
     partitions = crowned.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))
     assert len(partitions) == 3
+    key = dg.AssetCheckKey(dg.AssetKey("raw_shots"), "contract")
+    checked = crowned.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].evaluation
+    assert checked is not None
+    assert (checked.passed, checked.metadata["batches"].value) == (True, 2)  # the sound ones of a red run
     crowned.drop("a-poisoned.csv", games=4, start="2023-03-09", seed=4)
     assert crowned.refresh() != "failed"
     assert len(crowned.store.manifests()) == 4

@@ -249,3 +249,16 @@ def test_one_shot_alone_and_then_its_season_are_one_shot(store: FileStore, put: 
     (season,) = put(store, frame)
     assert season.duplicates == 1
     assert store.lake().num_rows == len(frame)
+
+
+def test_one_event_is_one_shot_however_its_records_differ(store: FileStore, put: Put) -> None:
+    """A corrected record among its own repeats, and a correction that comes later: the first one stands."""
+    frame = shots.as_kaggle(shots.season(games=2))
+    flipped = frame.head(5).assign(**{"Shot Made Flag": (1 - frame["Shot Made Flag"].head(5).astype(int)).astype(str)})
+    put(store, frame)
+    (corrected,) = put(store, pd.concat([flipped, frame], ignore_index=True))
+    assert (corrected.inserted, corrected.duplicates) == (0, len(frame) + 5)
+    fresh = FileStore(store.folder.with_name("fresh"), NBA.lake, NBA.warehouse)
+    (both,) = put(fresh, pd.concat([flipped, frame], ignore_index=True))
+    assert (both.inserted, both.duplicates) == (len(frame), 5)
+    assert all(i.endswith(":0") for i in fresh.lake(["_id"])["_id"].to_pylist())

@@ -51,6 +51,9 @@ class MemoryRegistry:
         self._write("note_previous")
         self.before[version] = previous
 
+    def reigned(self, version: int) -> bool:
+        return version in self.before
+
     def deposed(self, version: int) -> bool:
         return version in self.fallen
 
@@ -233,9 +236,9 @@ def test_a_rollback_that_makes_no_sense_says_why(store: FileStore) -> None:
         roll_back(registry, store)
     with pytest.raises(PromotionError, match="champion already"):
         roll_back(registry, store, to=1)
-    registry.broken[7] = "not finite"
-    with pytest.raises(PromotionError, match="defective"):
-        roll_back(registry, store, to=7)
+    assert promote(3, registry, store, refuses).result == "refused"
+    with pytest.raises(PromotionError, match="never was champion"):
+        roll_back(registry, store, to=3)
     assert registry.epoch() == 1
 
 

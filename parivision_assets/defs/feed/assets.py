@@ -1,7 +1,10 @@
 """`raw_shots`: every batch that the feeds offer, each its own partition, ingested exactly once."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
+from parivision_assets.defs.feed import checks
 from parivision_assets.keys import OWNERS, raw_shots_key
 from parivision_assets.partitions import batches_of
 from parivision_assets.reporting import breakdown_table
@@ -28,8 +31,11 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         "that break the contract go to quarantine with a reason; a batch that can't be read fails alone and is offered "
         "again.",
         metadata={"collection": sport.lake},
+        check_specs=checks.specs(sport),
     )
-    def raw_shots(context: dg.AssetExecutionContext, store: StoreResource, feeds: FeedsResource) -> None:
+    def raw_shots(
+        context: dg.AssetExecutionContext, store: StoreResource, feeds: FeedsResource
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:  # type: ignore[type-arg]
         lake = store.of(sport)
         offered = {batch.id: batch for batch in feeds.batches()}
         committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
@@ -47,9 +53,11 @@ def build(sport: Sport) -> dg.AssetsDefinition:
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
             context.log.info(f"batch {at} of {len(context.partition_keys)}: {_in_words(done[key])}")
+        yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
                 context.add_asset_metadata(_metadata(manifest, lake, sport), partition_key=key)
+            yield dg.MaterializeResult()
             return
         for key, manifest in done.items():  # a red run emits no output, but these batches exist
             event = dg.AssetMaterialization(context.asset_key, metadata=_metadata(manifest, lake, sport), partition=key)

@@ -1,10 +1,11 @@
 """Checks on the batches that came in last: contract, identity, locations, outcomes. They never stall a batch."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import numpy as np
 
 from parivision_assets.keys import raw_shots_key
-from parivision_assets.resources import StoreResource
 from parivision_core.records import Manifest
 from parivision_core.sport import Columns, Sport
 from parivision_core.store.base import Store
@@ -16,53 +17,55 @@ MIN_SHOTS_FOR_RATE = 500
 """Below so many shots, chance alone can leave the plausible range."""
 
 
-def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
-    """The checks for one sport."""
+DESCRIPTIONS = {
+    "contract": "At most 0.1 % of a batch's rows break the contract.",
+    "duplicates": "No shot is in the lake twice.",
+    "location": "Coordinates agree with the stated distance on at least 99 % of shots.",
+    "make_rate": "The make rate lies between 35 % and 60 %.",
+}
+
+
+def specs(sport: Sport) -> list[dg.AssetCheckSpec]:
+    """The checks, for the asset itself to carry out: so the sound batches of a run are checked though others failed."""
     asset = raw_shots_key(sport)
+    return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in DESCRIPTIONS.items()]
 
-    @dg.asset_check(asset=asset, description="At most 0.1 % of a batch's rows break the contract.")
-    def contract(store: StoreResource) -> dg.AssetCheckResult:
-        newest = _newest(store.of(sport))
-        worst = [m for m in newest if m.quarantined > MAX_QUARANTINED * m.rows]
-        return dg.AssetCheckResult(
-            passed=not worst,
-            severity=dg.AssetCheckSeverity.WARN,
-            description="; ".join(f"{m.batch_id}: {m.quarantined:,} of {m.rows:,} rows in quarantine" for m in worst),
-            metadata={"batches": len(newest), "quarantined": sum(m.quarantined for m in newest)},
-        )
 
-    @dg.asset_check(asset=asset, description="No shot is in the lake twice.")
-    def duplicates(store: StoreResource) -> dg.AssetCheckResult:
-        ids = _shots(store.of(sport), ["_id"]).get("_id", np.empty(0))
-        twice = len(ids) - len(np.unique(ids.astype(str)))
-        return dg.AssetCheckResult(
-            passed=twice == 0,
-            severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"shots": len(ids), "ids_used_twice": twice},
-        )
-
-    @dg.asset_check(asset=asset, description="Coordinates agree with the stated distance on at least 99 % of shots.")
-    def location(store: StoreResource) -> dg.AssetCheckResult:
-        shots = _shots(store.of(sport), list(sport.fields))
-        agreement = sport.check_location(shots) if shots else 1.0
-        return dg.AssetCheckResult(
-            passed=agreement >= MIN_LOCATION_AGREEMENT,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"agreement": agreement},
-        )
-
-    @dg.asset_check(asset=asset, description="The make rate lies between 35 % and 60 %.")
-    def make_rate(store: StoreResource) -> dg.AssetCheckResult:
-        made = _shots(store.of(sport), ["made"]).get("made", np.empty(0))
-        rate = float(made.mean()) if len(made) else float("nan")
-        low, high = PLAUSIBLE_MAKE_RATE
-        return dg.AssetCheckResult(
-            passed=len(made) < MIN_SHOTS_FOR_RATE or low <= rate <= high,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"shots": len(made), "make_rate": rate},
-        )
-
-    return [contract, duplicates, location, make_rate]
+def results(store: Store, sport: Sport) -> Iterator[dg.AssetCheckResult]:
+    """Outcome of each check on the newest batches."""
+    newest, shots = _newest(store), _shots(store, ["_id", *sport.fields])
+    warn = dg.AssetCheckSeverity.WARN
+    worst = [m for m in newest if m.quarantined > MAX_QUARANTINED * m.rows]
+    yield dg.AssetCheckResult(
+        check_name="contract",
+        passed=not worst,
+        severity=warn,
+        description="; ".join(f"{m.batch_id}: {m.quarantined:,} of {m.rows:,} rows in quarantine" for m in worst),
+        metadata={"batches": len(newest), "quarantined": sum(m.quarantined for m in newest)},
+    )
+    ids = shots.get("_id", np.empty(0))
+    twice = len(ids) - len(np.unique(ids.astype(str)))
+    yield dg.AssetCheckResult(
+        check_name="duplicates",
+        passed=twice == 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"shots": len(ids), "ids_used_twice": twice},
+    )
+    agreement = sport.check_location(shots) if shots else 1.0
+    yield dg.AssetCheckResult(
+        check_name="location",
+        passed=agreement >= MIN_LOCATION_AGREEMENT,
+        severity=warn,
+        metadata={"agreement": agreement},
+    )
+    made = shots.get("made", np.empty(0))
+    rate, (low, high) = float(made.mean()) if len(made) else float("nan"), PLAUSIBLE_MAKE_RATE
+    yield dg.AssetCheckResult(
+        check_name="make_rate",
+        passed=len(made) < MIN_SHOTS_FOR_RATE or low <= rate <= high,
+        severity=warn,
+        metadata={"shots": len(made), "make_rate": rate},
+    )
 
 
 def _newest(store: Store) -> list[Manifest]:

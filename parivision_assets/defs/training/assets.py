@@ -70,7 +70,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
                 "window": dg.MetadataValue.json(trained.window),
                 "models_tried": dg.MetadataValue.md(
                     table(
-                        ["model", "validation log loss", "AUC"],
+                        ["model", "log loss (validation, optional inputs left out at random)", "AUC"],
                         [(name, f"{s.log_loss:.5f}", f"{s.auc:.4f}") for name, s in trained.candidates.items()],
                     )
                 ),
@@ -89,11 +89,13 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
 
 def _track(mlflow: Any, trained: "Trained", plot: bytes) -> None:
     """Log parameters, numbers, the bundle and the plot into the active run."""
+    # Else every run of the automation has the name of the same anonymous job.
+    mlflow.set_tag("mlflow.runName", f"{trained.fitted.name} until {trained.window['seen_until']}")
     mlflow.log_params({"model": trained.fitted.name, **trained.fitted.parameters, **trained.window})
     metrics = {
         f"{period}_{name}": v for period, s in trained.scores.items() for name, v in msgspec.structs.asdict(s).items()
     }
-    metrics |= {f"tried_{name}_log_loss": s.log_loss for name, s in trained.candidates.items()}
+    metrics |= {f"tried_{name}_masked_log_loss": s.log_loss for name, s in trained.candidates.items()}
     mlflow.log_metrics(metrics)
     mlflow.log_dict(trained.fitted.importance, "importance.json")
     mlflow.log_artifacts(str(trained.folder), BUNDLE_PATH)
