@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,28 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import court
+from parivision_core.nba import court, league
+from parivision_core.nba.league import League, cell_of, fold_league
 from parivision_core.nba.teams import FRANCHISE
 from parivision_core.records import FormRecord
-from parivision_core.scoring import logit, sigmoid
+from parivision_core.scoring import sigmoid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
-
-FEET = 41
-"""Distance cells of each zone: 0 .. 39 ft and everything beyond."""
-CELLS = 8 * FEET
-
-PRIOR_RATE = {1: 0.6157, 2: 0.4011, 3: 0.3984, 4: 0.4016, 5: 0.3503, 6: 0.3866, 7: 0.0218}
-"""Make rate by zone over 1.02 million shots (seasons 2015-2018 and 2020): where the league table starts."""
-
-ZONE_PRIOR_SHOTS = 2000.0
-CELL_PRIOR_SHOTS = 200.0
-CELL_HALF_LIFE = 120.0
-"""In days with games: slow, the shape of the table within a zone hardly changes."""
-ZONE_HALF_LIFE = 60.0
-"""In days with games: fast, so that the league's drift enters the base rate."""
 
 FAMILIES = ("shooter", "shooter_zone", "team", "opponent", "opponent_zone")
 PRIOR_VARIANCE = {
@@ -53,21 +39,9 @@ PRIOR_VARIANCE = {
 
 
 def base_fingerprint() -> str:
-    """Digest of everything that defines the base table; bundles and forms of different tables are never paired."""
-    definition = {
-        "cells": [CELLS, FEET],
-        "prior": PRIOR_RATE,
-        "strength": [ZONE_PRIOR_SHOTS, CELL_PRIOR_SHOTS],
-        "half_life": [CELL_HALF_LIFE, ZONE_HALF_LIFE],
-        "families": PRIOR_VARIANCE,
-    }
+    """Digest of the base table's definition and the priors; bundles and forms of different ones are never paired."""
+    definition = {**league.DEFINITION, "families": PRIOR_VARIANCE}
     return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def cell_of(zone: NDArray[Any], feet: NDArray[Any]) -> Ints:
-    """Index of the base table's cell: zone x foot."""
-    cell: Ints = np.asarray(zone, dtype=np.int64) * FEET + np.minimum(feet, FEET - 1)
-    return cell
 
 
 def team_codes(teams: NDArray[Any]) -> Ints:
@@ -116,31 +90,6 @@ def sums_before(key: Ints, day: Ints, values: Floats) -> Floats:
 
 
 @dataclass
-class League:
-    """The daily league table: decayed shots and makes by cell (slow) and by zone (fast), (2, cells) and (2, 8)."""
-
-    cells: Floats = field(default_factory=lambda: np.zeros((2, CELLS)))
-    zones: Floats = field(default_factory=lambda: np.zeros((2, 8)))
-    slow_zones: Floats = field(default_factory=lambda: np.zeros((2, 8)))
-
-    def logits(self) -> Floats:
-        """Base rate of every cell as log odds, (cells,): the slow cell shifted by the zone's recent drift."""
-        prior = np.array([PRIOR_RATE.get(z, 0.5) for z in range(8)])
-        fast = (self.zones[1] + ZONE_PRIOR_SHOTS * prior) / (self.zones[0] + ZONE_PRIOR_SHOTS)
-        slow = (self.slow_zones[1] + ZONE_PRIOR_SHOTS * prior) / (self.slow_zones[0] + ZONE_PRIOR_SHOTS)
-        parent = np.repeat(slow, FEET)
-        cell = (self.cells[1] + CELL_PRIOR_SHOTS * parent) / (self.cells[0] + CELL_PRIOR_SHOTS)
-        return logit(cell) + np.repeat(logit(fast) - logit(slow), FEET)
-
-    def after_day(self, cell: Ints, made: Floats) -> League:
-        """The table once a day's shots are added and the older ones have decayed by one day."""
-        counts = np.stack([np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=made, minlength=CELLS)])
-        by_zone = counts.reshape(2, 8, FEET).sum(axis=2)
-        slow, fast = 0.5 ** (1 / CELL_HALF_LIFE), 0.5 ** (1 / ZONE_HALF_LIFE)
-        return League(self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone)
-
-
-@dataclass
 class Form:
     """The running history state after some days; `fold` moves it forward, `look_up` reads one row of it."""
 
@@ -170,17 +119,17 @@ class Form:
     def record(self) -> FormRecord:
         """Serialise for the store, as arrays without pickle."""
         buffer = io.BytesIO()
-        league = {
+        table = {
             "cells": self.league.cells,
             "zones": self.league.zones,
             "slow_zones": self.league.slow_zones,
         }
         arrays = {f"keys.{f}": self.keys[f] for f in FAMILIES} | {f"sums.{f}": self.sums[f] for f in FAMILIES}
         head = json.dumps({"schema": self.schema, "through": self.through, "shots": self.shots})
-        payload: dict[str, Any] = {"head": np.array(head), **league, **arrays}
+        payload: dict[str, Any] = {"head": np.array(head), **table, **arrays}
         np.savez_compressed(buffer, **payload)
         digest = hashlib.sha256(head.encode())
-        for array in [*league.values(), *arrays.values()]:
+        for array in [*table.values(), *arrays.values()]:
             digest.update(array.tobytes())
         return FormRecord(
             stamp=digest.hexdigest()[:16],
@@ -245,7 +194,7 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
     made = np.asarray(shots["made"], dtype=np.float64)
     spots = court.locate(shots["x"], shots["y"])
     cell = cell_of(spots.zone, spots.feet)
-    base, league = _fold_league(form.league, cell, day, made, len(dates))
+    base, table = fold_league(form.league, cell, day, made, len(dates))
     p = sigmoid(base)
     values = np.column_stack([made - p, p * (1 - p), np.ones_like(p)])
     before, keys, sums = {}, {}, {}
@@ -253,19 +202,8 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
         earlier = form.sums_of(family, key) + sums_before(key, day, values)
         before[family] = np.where((key > 0)[:, None], earlier, 0.0)
         keys[family], sums[family] = _add(form.keys[family], form.sums[family], key, values)
-    after = Form(form.schema, str(dates[-1]), form.shots + len(made), league, keys, sums)
+    after = Form(form.schema, str(dates[-1]), form.shots + len(made), table, keys, sums)
     return History(spots, base, before), after
-
-
-def _fold_league(league: League, cell: Ints, day: Ints, made: Floats, days: int) -> tuple[Floats, League]:
-    order = np.argsort(day, kind="stable")
-    bounds = np.searchsorted(day[order], np.arange(days + 1))
-    base = np.empty(len(cell))
-    for start, stop in itertools.pairwise(bounds):
-        rows = order[start:stop]
-        base[rows] = league.logits()[cell[rows]]
-        league = league.after_day(cell[rows], made[rows])
-    return base, league
 
 
 def _add(known: Ints, state: Floats, key: Ints, values: Floats) -> tuple[Ints, Floats]:
