@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ import msgspec
 from parivision_core.problems import StoreError
 from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
 from parivision_core.store.base import CURRENT_FORM, WarehouseState
+from parivision_core.store.parquet import read, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +128,7 @@ class FileStore:
 
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
         """See Store. The Parquet file is invisible until the transaction that holds the manifest."""
-        file = _write(self._lake, manifest.batch_id, shots)
+        file = write(self._lake, manifest.batch_id, shots)
         try:
             with self._transaction() as db:
                 known = db.execute("SELECT 1 FROM manifests WHERE batch_id = ?", (manifest.batch_id,)).fetchone()
@@ -145,6 +146,9 @@ class FileStore:
         except (StoreError, sqlite3.Error):
             file.unlink(missing_ok=True)
             raise
+        for left in self._lake.glob(f"{glob.escape(manifest.batch_id)}-????????.p*"):
+            if left != file:  # of an attempt that was killed
+                left.unlink(missing_ok=True)
 
     def manifests(self) -> list[Manifest]:
         """See Store."""
@@ -162,7 +166,7 @@ class FileStore:
             if not manifest.inserted or manifest.first_date is None or manifest.last_date is None:
                 continue
             if (since is None or manifest.last_date >= since) and (until is None or manifest.first_date <= until):
-                tables.append(_read(self._lake / file, columns, since, until))
+                tables.append(read(self._lake / file, columns, since, until))
         return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
@@ -192,7 +196,7 @@ class FileStore:
     ) -> None:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
         listed = {file for (file,) in self._query("SELECT file FROM parts")}
-        files = {name: _write(self._warehouse, name, table) for name, table in parts.items()}
+        files = {name: write(self._warehouse, name, table) for name, table in parts.items()}
         with self._transaction() as db:
             for name, file in files.items():
                 db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows))
@@ -209,7 +213,7 @@ class FileStore:
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         listed = self._query("SELECT name, file FROM parts ORDER BY name")
-        tables = [_read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts]
+        tables = [read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts]
         return pa.concat_tables(tables) if tables else pa.table({})
 
     def warehouse_parts(self) -> dict[str, int]:
@@ -258,42 +262,3 @@ def _decode(body: bytes, kind: type[Any]) -> Any:
         return msgspec.msgpack.decode(body, type=kind)
     except msgspec.DecodeError as error:
         raise StoreError(f"a {kind.__name__} in the store is damaged or of another version: {error}") from error
-
-
-def _write(folder: Path, name: str, table: pa.Table) -> Path:
-    """Write a Parquet file under a name never used before, flush it to disk, and rename it into place."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
-
-    target = folder / f"{name}-{uuid.uuid4().hex[:8]}.parquet"
-    partial = target.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-        _flush(folder)
-    except OSError as error:
-        raise StoreError(f"can't write {target}: {error}; free some space or check the folder's rights") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
-
-
-def _flush(folder: Path) -> None:
-    """Flush a folder, without which a renamed file may be missing after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None) -> pa.Table:
-    import pyarrow.parquet as pq  # noqa: PLC0415 - the service opens a store without Arrow
-
-    conditions = [("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None]
-    try:
-        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"can't read {path}: {error}; restore it from a backup or ingest its batch again") from error

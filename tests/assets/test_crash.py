@@ -42,4 +42,5 @@ def test_no_crash_leaves_half_a_batch(tmp_path: Path) -> None:
         manifest = ingest(batch, NBA, store)
         assert (manifest.inserted, manifest.quarantined) == (119, 1)
         assert store.lake().num_rows == 119
+        assert len(list((folder / NBA.lake).iterdir())) == 1  # nothing of the killed attempt is left
     assert died >= 6

@@ -1,0 +1,57 @@
+"""Parquet files that are there whole or not at all. Arrow is imported on use: the service opens a store without it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parivision_core.problems import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write(folder: Path, name: str, table: pa.Table) -> Path:
+    """Write a Parquet file under a name never used before, flush it to disk, and rename it into place.
+
+    Raises StoreError when the disk is full or the folder can't be written.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - see above
+
+    target = folder / f"{name}-{uuid.uuid4().hex[:8]}.parquet"
+    partial = target.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        _flush(folder)
+    except OSError as error:
+        raise StoreError(f"can't write {target}: {error}; free some space or check the folder's rights") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _flush(folder: Path) -> None:
+    """Flush a folder, without which a renamed file may be missing after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None) -> pa.Table:
+    """Columns of a Parquet file, of game days from `since` to `until`. Raises StoreError when it is damaged or gone."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - see above
+
+    conditions = [("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None]
+    try:
+        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"can't read {path}: {error}; restore it from a backup or ingest its batch again") from error
