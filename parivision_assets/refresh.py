@@ -16,7 +16,7 @@ import dagster as dg
 from parivision_assets.definitions import build
 from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
-from parivision_assets.resources import resources
+from parivision_assets.resources import feeds_of
 from parivision_assets.run_launcher import PID_TAG
 from parivision_assets.steps.ingesting import waiting
 from parivision_core.nba import NBA
@@ -56,8 +56,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
 
 def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:
     """Ingest every waiting batch; whether all of them went through."""
-    parts = resources(settings, sport)
-    due = waiting(parts["feeds"].batches(), parts["store"].of(sport))
+    due = waiting(feeds_of(settings).batches(), open_store(settings.home, sport))
     partitions = str(batches_of(sport).name)
     instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()

@@ -10,11 +10,11 @@ import dagster as dg
 
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
-from parivision_assets.steps.judging import Judge
 from parivision_core.store import open_store
 
 if TYPE_CHECKING:
-    from parivision_assets.feeds.base import Batch
+    from parivision_assets.feeds.base import Batch, Feed
+    from parivision_assets.steps.judging import Judge
     from parivision_core.settings import Settings
     from parivision_core.sport import Sport
     from parivision_core.store.base import Store
@@ -36,9 +36,13 @@ class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     inbox: str
     inbox_settle_seconds: float = 3.0
 
+    def feeds(self) -> list[Feed]:
+        """The feeds, in the order in which they are asked."""
+        return [InboxFeed(Path(self.inbox), self.inbox_settle_seconds)]
+
     def batches(self) -> list[Batch]:
         """All batches on offer, feed by feed."""
-        return InboxFeed(Path(self.inbox), self.inbox_settle_seconds).batches()
+        return [batch for feed in self.feeds() for batch in feed.batches()]
 
 
 class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -52,6 +56,8 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def judge(self, store: Store, sport: Sport) -> Judge:
         """The judge of one sport's candidates."""
+        from parivision_assets.steps.judging import Judge
+
         return Judge(store, sport, self.of(sport))
 
 

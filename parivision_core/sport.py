@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -34,17 +34,6 @@ class Parsed:
     reasons: NDArray[np.object_]
     layout: str
     details: dict[str, str | int | float]
-
-
-class Form(Protocol):
-    """The running history state of a sport."""
-
-    through: str | None
-    shots: int
-
-    def record(self) -> FormRecord:
-        """Serialise for the store."""
-        ...
 
 
 @dataclass(frozen=True)

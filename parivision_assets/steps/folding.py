@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -44,10 +45,10 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
             form = store.get_form()
             if batches != state.batches and form is not None:
                 # Batches that held nothing new still count as folded.
-                store.publish_warehouse({}, _replaced(state, batches), {})
+                store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
             return Folded(store.warehouse_state(), [], form)
         ends = [m.last_date for m in manifests if m.last_date]
-        form = _form_before(sport.part_of(min(days)), store, sport, manifests)
+        form = _form_before(sport.part_of(min(days)), store, sport)
         parts: dict[str, pa.Table] = {}
         forms: dict[str, FormRecord] = {}
         for part in _parts(sport, min(days), max(ends)):
@@ -92,12 +93,6 @@ def matrix_of(table: pa.Table, sport: Sport) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([table[name].to_numpy() for name in sport.feature_names]), table[OFFSET].to_numpy()
 
 
-def _replaced(state: WarehouseState, batches: tuple[str, ...]) -> WarehouseState:
-    import msgspec
-
-    return msgspec.structs.replace(state, batches=batches)
-
-
 def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
     day = first
     while True:
@@ -109,11 +104,11 @@ def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
         day = str(np.datetime64(end) + 1)
 
 
-def _form_before(part: str, store: Store, sport: Sport, manifests: list[Any]) -> Any:
-    """The form kept after the last part before this one, or an empty form."""
-    earlier = min((m.first_date for m in manifests if m.first_date), default=None)
-    if earlier is None or sport.part_of(earlier) >= part:
-        return sport.empty_form()
+def _form_before(part: str, store: Store, sport: Sport) -> Any:
+    """The form kept after the last part before this one; an empty form before the first.
+
+    After a change of recipe the first part is refolded too, so a form of the old recipe is never continued.
+    """
     before = [p for p in store.warehouse_parts() if p < part]
     record = store.get_form(f"after-{max(before)}") if before else None
     return sport.load_form(record) if record else sport.empty_form()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from parivision_assets.steps.folding import current_state, matrix_of
+from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
 from parivision_assets.steps.verdict import LEVEL, MARGIN, MIN_GAMES, compare, verdict_of
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError
@@ -72,7 +73,7 @@ class Judge:
         dates = pc.min_max(unseen["game_date"]).as_py()
         return verdict_of(comparison, candidate, champion, epoch, rival, (dates["min"], dates["max"]))
 
-    def _rows(self, after: str | None, until: str | None, since: str | None = None):  # type: ignore[no-untyped-def]
+    def _rows(self, after: str | None, until: str | None, since: str | None = None) -> pa.Table:
         """Warehouse rows of game days later than `after`, up to `until`, from `since` on."""
         low = after or since
         parts = [
@@ -80,7 +81,7 @@ class Judge:
             for p in self.store.warehouse_parts()
             if (low is None or p >= self.sport.part_of(low)) and (until is None or p <= self.sport.part_of(until))
         ]
-        columns = ["game_date", "game_id", "made", "offset", *self.sport.feature_names]
+        columns = ["game_date", "game_id", "made", OFFSET, *self.sport.feature_names]
         table = self.store.warehouse(columns, parts)
         for bound, compared in ((after, pc.greater), (since, pc.greater_equal), (until, pc.less_equal)):
             if bound is not None:

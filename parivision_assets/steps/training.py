@@ -70,10 +70,11 @@ def train(
     served = bundle.Bundle(card, sha256, bundle.session(graph))
     answers = served.predict(validation.features, validation.offset)
     unseen = rows.take(periods.unseen)
+    foretold = served.predict(unseen.features, unseen.offset)
     everything = {name: np.ones(len(unseen), dtype=bool) for name in sport.masks}
     scores = {
         "validation": scoring.score(validation.made, answers),
-        "unseen": scoring.score(unseen.made, served.predict(unseen.features, unseen.offset)),
+        "unseen": scoring.score(unseen.made, foretold),
         "minimal": scoring.score(unseen.made, served.predict(sport.mask(unseen.features, everything), unseen.offset)),
     }
     return Trained(
@@ -84,7 +85,7 @@ def train(
         defects=defects(served, sport, scores["validation"], trainer, answers),
         candidates={fitted.name: s for fitted, s in ranking},
         scores=scores,
-        reliability=scoring.reliability(unseen.made, served.predict(unseen.features, unseen.offset)),
+        reliability=scoring.reliability(unseen.made, foretold),
         window={
             "parts": ", ".join(parts),
             "train_shots": int(periods.train.sum()),

@@ -108,7 +108,8 @@ def _dates(text: pd.Series, layout: Layout, reasons: _Reasons) -> pd.Series:
 def _clock(number: dict[str, pd.Series], reasons: _Reasons) -> pd.Series:
     period, minutes, seconds = number["period"], number["minutes"], number["seconds"]
     reasons.add((period < 1) | (period > contract.MAX_PERIOD), "period {} does not exist", period)
-    reasons.add((seconds < 0) | (seconds > 59) | (minutes < 0), "the clock shows {} minutes and a part", minutes)
+    reasons.add((seconds < 0) | (seconds > 59), "the clock shows {} seconds, which must be 0 to 59", seconds)
+    reasons.add(minutes < 0, "the clock shows {} minutes", minutes)
     left = minutes * 60 + seconds
     longest = np.where(period <= 4, contract.QUARTER_SECONDS, contract.OVERTIME_SECONDS)
     reasons.add(left > longest, "{} seconds left are more than the period has", left)

@@ -33,7 +33,8 @@ def specs(sport: Sport) -> list[dg.AssetCheckSpec]:
 
 def results(store: Store, sport: Sport) -> Iterator[dg.AssetCheckResult]:
     """Outcome of each check on the newest batches."""
-    newest, shots = _newest(store), _shots(store, ["_id", *sport.fields])
+    newest = _newest(store)
+    shots = _shots(store, newest, ["_id", *sport.fields])
     warn = dg.AssetCheckSeverity.WARN
     worst = [m for m in newest if m.quarantined > MAX_QUARANTINED * m.rows]
     yield dg.AssetCheckResult(
@@ -74,11 +75,10 @@ def _newest(store: Store) -> list[Manifest]:
     return [m for m in manifests if m.batch_id not in folded] or manifests[-1:]
 
 
-def _shots(store: Store, columns: list[str]) -> Columns:
-    """Columns of all shots on the days of the newest batches."""
+def _shots(store: Store, batches: list[Manifest], columns: list[str]) -> Columns:
+    """Columns of all shots on the days of some batches."""
     from parivision_assets.steps.folding import columns_of
 
-    newest = _newest(store)
-    first = [m.first_date for m in newest if m.first_date]
-    last = [m.last_date for m in newest if m.last_date]
+    first = [m.first_date for m in batches if m.first_date]
+    last = [m.last_date for m in batches if m.last_date]
     return columns_of(store.lake(columns, min(first), max(last))) if first else {}
