@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
 
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.ingesting import ingest, waiting
@@ -15,6 +19,7 @@ from parivision_core.nba import NBA
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore
 from tests import shots
+from tests.mongo_server import MongoServer
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -49,3 +54,24 @@ def real_data() -> Path:
     if not folder or not (Path(folder) / "nba").is_dir():
         pytest.skip("PARIVISION_TEST_DATA names no folder of real data")
     return Path(folder) / "nba"
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a MongoDB: the real one of PARIVISION_TEST_MONGO_URL, else nx-27017, started for this session."""
+    given = os.environ.get("PARIVISION_TEST_MONGO_URL")
+    if given:
+        yield given
+        return
+    server = MongoServer(tmp_path_factory.mktemp("mongo"))
+    yield server.start().url
+    server.stop()
+
+
+@pytest.fixture
+def mongo_database(mongo_server: str) -> Iterator[Database[dict[str, Any]]]:
+    """A database that no other test uses; removed afterwards."""
+    with MongoClient[dict[str, Any]](mongo_server, serverSelectionTimeoutMS=10_000) as client:
+        database = client[f"parivision_test_{uuid.uuid4().hex[:12]}"]
+        yield database
+        client.drop_database(database.name)
