@@ -22,6 +22,7 @@ from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
+from parivision_core.store.mongo import reach
 
 
 def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
@@ -65,6 +66,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if wrong := [lock] if isinstance(lock, str) else problems(list(sites.values())):
             print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
             return 1
+        if settings.mongo_url:
+            reach(settings.mongo_url)
         env = for_services(environ, settings)
         print(f"Starting PariVision on {settings.home} ...", flush=True)
         home = prepare(env)

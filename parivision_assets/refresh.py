@@ -35,7 +35,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     """
     definitions = build([sport], settings)
     all_ingested = _ingest(definitions, settings, sport, instance)
-    if all_ingested and not open_store(settings.home, sport).manifests():
+    if all_ingested and not open_store(settings, sport).manifests():
         print(f"The lake is empty: put a season file into {settings.inbox} and run this again.")
         return "not_yet"
     job = definitions.resolve_job_def(named(sport, "refresh"))
@@ -56,7 +56,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
 
 def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:
     """Ingest every waiting batch; whether all of them went through."""
-    due = waiting(feeds_of(settings).batches(), open_store(settings.home, sport))
+    due = waiting(feeds_of(settings).batches(), open_store(settings, sport))
     partitions = str(batches_of(sport).name)
     instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()

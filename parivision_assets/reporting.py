@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 
+from parivision_core.records import Manifest
 from parivision_core.scoring import Bin
 
 
@@ -19,6 +20,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def breakdown_table(groups: Iterable[tuple[str, int, float]]) -> str:
     """Shots and make rate by group as Markdown."""
     return table(["where", "shots", "made"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
+
+
+def in_words(manifest: Manifest) -> str:
+    """What became of a batch's rows."""
+    return (
+        f"{manifest.batch_id}: {manifest.rows:,} rows = {manifest.inserted:,} inserted + "
+        f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined"
+    )
 
 
 def reliability_plot(bins: Sequence[Bin], title: str) -> bytes:

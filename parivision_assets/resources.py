@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from dagster_mongo import MongoResource
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
-from parivision_core.store import open_store
+from parivision_core.store import open_files, open_mongo
 
 if TYPE_CHECKING:
     from parivision_assets.feeds.base import Batch, Feed
@@ -20,14 +22,33 @@ if TYPE_CHECKING:
     from parivision_core.store.base import Store
 
 
-class StoreResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The lake, warehouse, forms and verdicts."""
+class StoreResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
+    """The lake, warehouse, forms and verdicts, of whatever kind."""
+
+    @abstractmethod
+    def of(self, sport: Sport) -> Store:
+        """The store of one sport."""
+
+
+class FileStoreResource(StoreResource):
+    """The embedded store in the state folder."""
 
     home: str
 
     def of(self, sport: Sport) -> Store:
-        """The store of one sport."""
-        return open_store(Path(self.home), sport)
+        """See StoreResource."""
+        return open_files(Path(self.home), sport)
+
+
+class MongoStoreResource(StoreResource):
+    """The store on MongoDB."""
+
+    mongo: MongoResource
+
+    def of(self, sport: Sport) -> Store:
+        """See StoreResource. The connection is the pool of this process, so it outlives the context."""
+        with self.mongo.get_database() as database:
+            return open_mongo(database, sport)
 
 
 class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -82,6 +103,17 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
             mlflow.end_run("KILLED")
 
 
+def store_of(settings: Settings) -> StoreResource:
+    """The kind of store that the settings ask for."""
+    if not settings.mongo_url:
+        return FileStoreResource(home=str(settings.home))
+    from parivision_core.store.mongo import connect
+
+    # Named and not given, so that the password never shows on a page of Dagster.
+    database = connect(settings.mongo_url).name
+    return MongoStoreResource(mongo=MongoResource(url=dg.EnvVar("PARIVISION_MONGO_URL"), database=database))
+
+
 def feeds_of(settings: Settings) -> FeedsResource:
     """The feeds that the settings switch on."""
     return FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds)
@@ -90,7 +122,7 @@ def feeds_of(settings: Settings) -> FeedsResource:
 def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
     """The resources of a code location for these settings."""
     return {
-        "store": StoreResource(home=str(settings.home)),
+        "store": store_of(settings),
         "feeds": feeds_of(settings),
         "registry": RegistryResource(tracking_uri=settings.tracking_uri),
         "mlflow": mlflow_run.configured(

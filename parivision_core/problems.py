@@ -17,6 +17,10 @@ class StoreError(PariVisionError):
     """The store's files are of another version, damaged, or locked by someone else."""
 
 
+class ConflictError(StoreError):
+    """Someone else wrote meanwhile; nothing was kept, and the same work, begun anew, takes it into account."""
+
+
 class BundleError(PariVisionError):
     """A bundle is incomplete, altered, or doesn't reproduce its known answers."""
 

@@ -35,6 +35,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     first_date: str | None = None
     last_date: str | None = None
     """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
+    resolves: tuple[tuple[str, int], ...] = ()
+    """Quarantined rows, by batch id and number, that this batch brings corrected."""
     committed_at: int = msgspec.field(default_factory=now_ms)
 
     def __post_init__(self) -> None:
@@ -44,6 +46,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                 f"batch {self.batch_id}: {self.rows} rows in, but {self.inserted} inserted + "
                 f"{self.duplicates} duplicates + {self.quarantined} quarantined"
             )
+
+    def overlaps(self, since: str | None, until: str | None) -> bool:
+        """Whether any inserted row may be of a day from `since` to `until` (ISO dates, inclusive; None is open)."""
+        if self.first_date is None or self.last_date is None:
+            return False
+        return (since is None or self.last_date >= since) and (until is None or self.first_date <= until)
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from typing import Any
 from parivision_core.problems import ConfigurationError
 
 
-def _env(variable: str, default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"variable": variable, "help": help_text})
+def _env(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"variable": variable, "help": help_text})
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class Settings:
         "a file touched more recently than this is still being written",
     )
     sensor_seconds: int = _env("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
+    mongo_url: str = _env(
+        "PARIVISION_MONGO_URL",
+        "",
+        "mongodb://user:password@host/database: keep lake and warehouse there; by default in PARIVISION_HOME",
+        secret=True,
+    )
     tracking_uri: str = _env(
         "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME"
     )

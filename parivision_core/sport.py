@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Columns = dict[str, NDArray[Any]]
 Features = NDArray[np.float32]
+Details = Mapping[str, str | int | float]
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class Parsed:
     reasons: NDArray[np.object_]
     layout: str
     details: dict[str, str | int | float]
+    """What the layout inferred about the batch, such as unit and hand."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Sport:
     """Fields that name a shot."""
     match: tuple[str, ...]
     """Fields that recognise a shot among those sharing its identity."""
-    parse: Callable[[pd.DataFrame], Parsed]
-    """A batch of text columns -> the contract."""
+    parse: Callable[[pd.DataFrame, Details | None], Parsed]
+    """A batch of text columns, and what is known already of where it was taken from -> the contract."""
 
     feature_names: tuple[str, ...]
     schema: str

@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, sport: Sport = NBA) -> Litestar
     empty is no error, the service then says 503 until there is a champion.
     """
     settings = settings or Settings.from_env()
-    store = open_store(settings.home, sport)
+    store = open_store(settings, sport)
     registry = Registry(settings.registry_url, sport.registered_model, settings.cache)
     watcher = Watcher(sport, registry, store, settings.champion_poll_seconds)
 

@@ -20,6 +20,7 @@ from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore
 from tests import shots
 from tests.mongo_server import MongoServer
+from tests.stores import KINDS, Place
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -29,6 +30,15 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 def store(tmp_path: Path) -> FileStore:
     """An empty embedded store."""
     return FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where an empty store of each kind is."""
+    if request.param == "files":
+        return {"kind": "files", "folder": str(tmp_path / "store")}
+    database = request.getfixturevalue("mongo_database")
+    return {"kind": "mongo", "url": request.getfixturevalue("mongo_server"), "database": database.name}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pyarrow as pa
 from parivision_core.problems import StoreError
 from parivision_core.records import FormRecord
 from parivision_core.sport import Columns, Sport
-from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState
+from parivision_core.store.base import CURRENT_FORM, WAREHOUSE, Store, WarehouseState
 
 KEPT = ("_id", "game_date", "game_id", "season", "made")
 """Columns that go from lake to warehouse beside the features."""
@@ -35,7 +35,7 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
 
     The form after each part is kept, so a batch that arrives late costs only the parts from its own on.
     """
-    with store.exclusive("warehouse"):
+    with store.exclusive(WAREHOUSE):
         manifests, state = store.manifests(), store.warehouse_state()
         same_recipe = (state.schema, state.base_fingerprint) == (sport.schema, sport.base_fingerprint)
         folded = set(state.batches) if same_recipe else set()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core.nba import contract, court, features, form, request
-from parivision_core.sport import Columns, Features, Parsed, Sport
+from parivision_core.sport import Columns, Details, Features, Parsed, Sport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 SEASON_START, SEASON_END = "10-13", "10-12"
 
 
-def _parse(raw: pd.DataFrame) -> Parsed:
+def _parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     from parivision_core.nba.parsing import parse  # noqa: PLC0415 - pandas is for the pipeline alone
 
-    return parse(raw)
+    return parse(raw, known)
 
 
 def _fold(before: form.Form, shots: Columns) -> tuple[Features, Features, form.Form]:

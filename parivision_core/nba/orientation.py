@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parivision_core.nba import court
 from parivision_core.problems import BatchError
+from parivision_core.sport import Details
 
 Array = NDArray[Any]
 
@@ -65,6 +66,15 @@ class Placement:
             "distance_agreement": round(self.agreement, 5),
             "hand_agreement": round(self.hand_agreement, 5),
         }
+
+
+def known_placement(details: Details) -> Placement | None:
+    """The placement that `Placement.details` described; None when it described none."""
+    unit = next((unit for unit in UNITS if unit.name == details.get("unit")), None)
+    if unit is None:
+        return None
+    agreements = (float(details[name]) for name in ("distance_agreement", "hand_agreement"))
+    return Placement(unit, int(details["hand"]), *agreements)
 
 
 def infer_placement(x: Array, y: Array, stated_feet: Array, side: Array, usual: tuple[Unit, ...] = ()) -> Placement:

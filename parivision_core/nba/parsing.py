@@ -10,13 +10,18 @@ import pandas as pd
 from parivision_core.nba import contract, court
 from parivision_core.nba.kinds import kinds_of
 from parivision_core.nba.layouts import Layout, recognise
-from parivision_core.nba.orientation import Placement, infer_placement
+from parivision_core.nba.orientation import Placement, infer_placement, known_placement
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.problems import BatchError
-from parivision_core.sport import Parsed
+from parivision_core.sport import Details, Parsed
 
 _MADE = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "TRUE": 1, "FALSE": 0}
 """With decimals too, which is how a column with a missing cell is often saved."""
+
+_UTC = r"(?:Z|\+00:?00)$"
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|\+00:?00)?)?"
+_EPOCH = "[0-9]{13}|[3-9][0-9]{11}"
+"""Thirteen digits are no date in any layout, nor are twelve where the first four are no year of ours."""
 
 
 class _Reasons:
@@ -31,9 +36,10 @@ class _Reasons:
             self.text[row] = reason.format(f"{value:g}" if isinstance(value, float) else repr(value))
 
 
-def parse(raw: pd.DataFrame) -> Parsed:
+def parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     """Translate a batch of text columns into the contract.
 
+    Unit and hand are those `known` of the batch that the rows were taken out of, else inferred from the rows.
     Every row of `raw` has its row in the result; one that breaks the contract has a reason. Raises BatchError for an
     unknown layout, an empty batch, or coordinates that fit no unit.
     """
@@ -55,7 +61,7 @@ def parse(raw: pd.DataFrame) -> Parsed:
     reasons.add(~worth.isin([2, 3]), layout.columns["worth"] + "={} is neither 2 nor 3 points", text["worth"])
     seconds = _clock(number, reasons)
     reasons.add(number["player_id"] <= 0, layout.columns["player_id"] + "={} names no player", text["player_id"])
-    x, y, placement = _locations(number, text, layout, reasons)
+    x, y, placement = _locations(number, text, layout, reasons, known)
     team, opponent, home = _sides(number["team_id"], text, reasons)
     shots = pd.DataFrame(
         {
@@ -95,14 +101,27 @@ def _number(text: pd.Series, column: str, reasons: _Reasons, *, whole: bool) -> 
 
 
 def _dates(text: pd.Series, layout: Layout, reasons: _Reasons) -> pd.Series:
-    days = pd.to_datetime(text.str.removesuffix(".0"), format=layout.date_format, errors="coerce")
+    plain = text.str.removesuffix(".0")
+    moments = pd.to_datetime(plain, format=layout.date_format, errors="coerce")
+    if (other := moments.isna()).any():
+        moments[other] = _iso_or_epoch(plain[other])
+    days = moments.dt.normalize()
     column = layout.columns["date"]
-    reasons.add(days.isna(), column + "={} is not a date like " + layout.date_format, text)
+    reasons.add(days.isna(), column + "={} is not a date like " + layout.date_format + " or %Y-%m-%d", text)
+    reasons.add(days != moments, column + "={} is a time of day, not a date alone", text)
     reasons.add(days < "1946-11-01", column + "={} lies before the league's first season", text)
     # A day of grace, because somewhere it is tomorrow already.
     tomorrow = pd.Timestamp(dt.datetime.now(dt.UTC).date()) + pd.Timedelta(days=1)
     reasons.add(days > tomorrow, column + "={} lies in the future", text)
     return days.dt.strftime("%Y-%m-%d")
+
+
+def _iso_or_epoch(text: pd.Series) -> pd.Series:
+    """Moments as programs write them where the layout has dates: ISO, or milliseconds since 1970 in UTC."""
+    iso, milliseconds = text.str.fullmatch(_ISO), text.str.fullmatch(_EPOCH)
+    plain = text.where(iso).str.replace(_UTC, "", regex=True)
+    moments = pd.to_datetime(plain, format="ISO8601", errors="coerce")
+    return moments.fillna(pd.to_datetime(pd.to_numeric(text.where(milliseconds)), unit="ms", errors="coerce"))
 
 
 def _clock(number: dict[str, pd.Series], reasons: _Reasons) -> pd.Series:
@@ -117,11 +136,11 @@ def _clock(number: dict[str, pd.Series], reasons: _Reasons) -> pd.Series:
 
 
 def _locations(
-    number: dict[str, pd.Series], text: pd.DataFrame, layout: Layout, reasons: _Reasons
+    number: dict[str, pd.Series], text: pd.DataFrame, layout: Layout, reasons: _Reasons, known: Details | None
 ) -> tuple[np.ndarray, np.ndarray, Placement]:
     readable = np.isfinite(number["x"]) & np.isfinite(number["y"]) & np.isfinite(number["distance"])
     side = np.where(text["area"].str.startswith("Left"), -1, np.where(text["area"].str.startswith("Right"), 1, 0))
-    placement = infer_placement(
+    placement = known_placement(known or {}) or infer_placement(
         number["x"][readable].to_numpy(),
         number["y"][readable].to_numpy(),
         number["distance"][readable].to_numpy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CURRENT_FORM = "current"
+"""Name of the form after the last day."""
+INGEST = "ingest"
+"""Lock under which batches are committed."""
+WAREHOUSE = "warehouse"
+"""Lock under which the warehouse is published."""
+
+
+def narrowed(since: str | None, until: str | None, days: Collection[str] | None) -> tuple[str | None, str | None]:
+    """First and last day that can be meant, when only some `days` are wanted besides."""
+    if days is None:
+        return since, until
+    first, last = min(days, default=""), max(days, default="")
+    return max(since or first, first), min(until or last, last)
 
 
 class WarehouseState(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +43,9 @@ class WarehouseState(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Lake, warehouse, forms and verdicts of one sport.
 
-    Readers see a batch only after its manifest, and a warehouse only together with the form it was folded with.
+    Readers see a batch only after its manifest, and a warehouse only together with the form it was folded with. Tables
+    hold a text column `_id` that names each row once, and no number that isn't finite. Each method raises StoreError,
+    naming what to do, when what the store is made of can't be reached, read or written.
     """
 
     def exclusive(self, name: str, wait_seconds: float = 600) -> AbstractContextManager[None]:
@@ -45,7 +60,8 @@ class Store(Protocol):
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
         """Make a batch exist: its shots (with `_id`), its quarantined rows and last, in one atomic write, its manifest.
 
-        Raises StoreError when the batch id is committed already.
+        The caller holds `exclusive(INGEST)`. Raises StoreError when the batch id is committed already; whatever is
+        raised, nothing of the batch can be seen.
         """
         ...
 
@@ -53,11 +69,36 @@ class Store(Protocol):
         """Committed batches in the order of their commit."""
         ...
 
-    def lake(
-        self, columns: Sequence[str] | None = None, since: str | None = None, until: str | None = None
-    ) -> pa.Table:
-        """Shots of committed batches, of game days from `since` to `until` (ISO dates, inclusive), in no order."""
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        days: Collection[str] | None = None,
+        batch: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """Shots of committed batches in no order, in pieces no larger than a batch, so that any lake fits into memory.
+
+        Only game days from `since` to `until` (ISO dates, inclusive), or only the given `days`; only those that one
+        batch inserted.
+        """
         ...
+
+    def lake(
+        self,
+        columns: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        days: Collection[str] | None = None,
+        batch: str | None = None,
+    ) -> pa.Table:
+        """What `scan` finds, in one table; one without columns when nothing was found."""
+        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+
+        pieces = list(self.scan(columns, since, until, days=days, batch=batch))
+        return pa.concat_tables(pieces, promote_options="permissive") if pieces else pa.table({})
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """Quarantined rows of committed batches, by batch and row."""
@@ -76,7 +117,10 @@ class Store(Protocol):
     def publish_warehouse(
         self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
     ) -> None:
-        """Replace the given parts of the warehouse and the given forms, and set its state, in one atomic write."""
+        """Replace the given parts of the warehouse and the given forms, and set its state, in one atomic write.
+
+        Each part comes sorted by `_id`. The caller holds `exclusive(WAREHOUSE)`.
+        """
         ...
 
     def warehouse(
@@ -84,7 +128,7 @@ class Store(Protocol):
         columns: Sequence[str] | None = None,
         parts: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Feature rows of the given parts (all by default)."""
+        """Feature rows of the given parts (all by default), by part and `_id`."""
         ...
 
     def warehouse_parts(self) -> dict[str, int]:
@@ -95,12 +139,12 @@ class Store(Protocol):
         """State of the published warehouse; an empty state before the first."""
         ...
 
-    def put_form(self, name: str, form: FormRecord) -> None:
-        """Keep a form under a name."""
-        ...
-
     def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
         """The form kept under a name, or None."""
+        ...
+
+    def form_names(self) -> list[str]:
+        """Names under which forms are kept, sorted."""
         ...
 
     def form_stamp(self, name: str = CURRENT_FORM) -> str | None:

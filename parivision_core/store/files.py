@@ -7,8 +7,8 @@ import glob
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ import msgspec
 
 from parivision_core.problems import StoreError
 from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
-from parivision_core.store.base import CURRENT_FORM, WarehouseState
+from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState, narrowed
+from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.parquet import read, write
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NO
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class FileStore:
+class FileStore(Store):
     """A store in one folder. Any number of processes on the machine may read and write it."""
 
     def __init__(self, folder: Path, lake: str = "lake", warehouse: str = "warehouse") -> None:
@@ -50,7 +51,7 @@ class FileStore:
             if not (folder / "meta.sqlite").exists():
                 self._create()
             found = self._query("SELECT value FROM meta WHERE key = 'format'")[0][0]
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, StoreError) as error:
             raise StoreError(
                 f"can't open the store in {folder}: {error}; check the folder's rights and disk"
             ) from error
@@ -79,12 +80,15 @@ class FileStore:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.folder / "meta.sqlite", timeout=60, isolation_level=None)
         try:
-            db.execute("PRAGMA synchronous = FULL")
-            yield db
-        finally:
-            db.close()
+            with closing(sqlite3.connect(self.folder / "meta.sqlite", timeout=60, isolation_level=None)) as db:
+                db.execute("PRAGMA synchronous = FULL")
+                yield db
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.folder / 'meta.sqlite'} can't be read or written: {error}; free some space, check the folder's "
+                "rights, or restore it from a backup"
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -128,6 +132,7 @@ class FileStore:
 
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
         """See Store. The Parquet file is invisible until the transaction that holds the manifest."""
+        check_shots(shots)
         file = write(self._lake, manifest.batch_id, shots)
         try:
             with self._transaction() as db:
@@ -143,7 +148,7 @@ class FileStore:
                     ((q.batch_id, q.row, _encode(q)) for q in quarantined),
                 )
                 db.execute("DELETE FROM failures WHERE fingerprint = ?", (manifest.fingerprint,))
-        except (StoreError, sqlite3.Error):
+        except StoreError:
             file.unlink(missing_ok=True)
             raise
         for left in self._lake.glob(f"{glob.escape(manifest.batch_id)}-????????.p*"):
@@ -154,20 +159,21 @@ class FileStore:
         """See Store."""
         return [_decode(body, Manifest) for (body,) in self._query("SELECT body FROM manifests ORDER BY n")]
 
-    def lake(
-        self, columns: Sequence[str] | None = None, since: str | None = None, until: str | None = None
-    ) -> pa.Table:
-        """See Store. Only files whose dates overlap are opened."""
-        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
-
-        tables = []
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        days: Collection[str] | None = None,
+        batch: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """See Store. A piece is a batch; only files whose dates overlap are opened."""
+        since, until = narrowed(since, until, days)
         for file, body in self._query("SELECT file, body FROM manifests ORDER BY n"):
             manifest = _decode(body, Manifest)
-            if not manifest.inserted or manifest.first_date is None or manifest.last_date is None:
-                continue
-            if (since is None or manifest.last_date >= since) and (until is None or manifest.first_date <= until):
-                tables.append(read(self._lake / file, columns, since, until))
-        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+            if batch in (None, manifest.batch_id) and manifest.overlaps(since, until):
+                yield read(self._lake / file, columns, since, until, days)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
@@ -195,6 +201,8 @@ class FileStore:
         self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
     ) -> None:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
+        for name, table in parts.items():
+            check_part(name, table)
         listed = {file for (file,) in self._query("SELECT file FROM parts")}
         files = {name: write(self._warehouse, name, table) for name, table in parts.items()}
         with self._transaction() as db:
@@ -225,15 +233,14 @@ class FileStore:
         row = self._query("SELECT value FROM meta WHERE key = 'warehouse'")
         return msgspec.json.decode(row[0][0], type=WarehouseState) if row else WarehouseState()
 
-    def put_form(self, name: str, form: FormRecord) -> None:
-        """See Store."""
-        with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
-
     def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
         """See Store."""
         row = self._query("SELECT body FROM forms WHERE name = ?", name)
         return _decode(row[0][0], FormRecord) if row else None
+
+    def form_names(self) -> list[str]:
+        """See Store."""
+        return [name for (name,) in self._query("SELECT name FROM forms ORDER BY name")]
 
     def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
         """See Store."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parivision_core.problems import StoreError
 
@@ -46,11 +46,24 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read(path: Path, columns: Sequence[str] | None, since: str | None = None, until: str | None = None) -> pa.Table:
-    """Columns of a Parquet file, of game days from `since` to `until`. Raises StoreError when it is damaged or gone."""
+def read(
+    path: Path,
+    columns: Sequence[str] | None,
+    since: str | None = None,
+    until: str | None = None,
+    days: Collection[str] | None = None,
+) -> pa.Table:
+    """Columns of a Parquet file, of game days from `since` to `until` and among `days`.
+
+    Raises StoreError when it is damaged or gone.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415 - see above
 
-    conditions = [("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None]
+    conditions: list[tuple[str, str, Any]] = [
+        ("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None
+    ]
+    if days is not None:
+        conditions.append(("game_date", "in", set(days)))
     try:
         return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
     except (OSError, ValueError) as error:

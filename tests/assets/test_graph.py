@@ -37,7 +37,7 @@ class Platform:
 
     @property
     def store(self) -> Store:
-        return open_store(self.settings.home, NBA)
+        return open_store(self.settings, NBA)
 
     @property
     def registry(self) -> ModelRegistry:

@@ -13,11 +13,11 @@ from parivision_assets.defs.feed import sensors
 from parivision_assets.defs.feed.sensors import INGEST_TAG
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.partitions import stretches
-from parivision_assets.resources import FeedsResource, StoreResource
+from parivision_assets.resources import FeedsResource, FileStoreResource
 from parivision_assets.steps.ingesting import ingest
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
-from parivision_core.store import open_store
+from parivision_core.store import open_files
 from tests import shots
 
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -35,10 +35,10 @@ class Door:
     def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.inbox = folder / "inbox"
         self.instance = instance
-        self.store = open_store(folder, NBA)
+        self.store = open_files(folder, NBA)
         self.cursor: str | None = None
         self.resources = {
-            "store": StoreResource(home=str(folder)),
+            "store": FileStoreResource(home=str(folder)),
             "feeds": FeedsResource(inbox=str(self.inbox), inbox_settle_seconds=0),
         }
         self.now = 1_000_000.0

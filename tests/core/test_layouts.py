@@ -76,7 +76,7 @@ BAD = {
     "LOC_X": ("nan", "LOC_X='nan' is not a number"),
     "SHOT_MADE": ("MAYBE", "SHOT_MADE='MAYBE' is neither made nor missed"),
     "SHOT_TYPE": ("4PT Field Goal", "is neither 2 nor 3 points"),
-    "GAME_DATE": ("2022-10-18", "is not a date like"),
+    "GAME_DATE": ("2022/10/18", "is not a date like %m-%d-%Y or %Y-%m-%d"),
     "TEAM_ID": ("17", "team id '17' is no franchise"),
     "HOME_TEAM": ("ZZZ", "home team 'ZZZ' is unknown"),
 }
@@ -151,6 +151,66 @@ def test_an_absurd_value_is_kept_out(column: str, value: str, reason: str) -> No
     parsed = parse(frame)
     assert reason in parsed.reasons[5]
     assert list(parsed.reasons).count("") == len(frame) - 1
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        ("2022-10-19", "2022-10-19"),
+        ("2022-10-19 00:00", "2022-10-19"),
+        ("2022-10-19 00:00:00.000000", "2022-10-19"),
+        ("2022-10-19T00:00:00.000Z", "2022-10-19"),
+        ("2022-10-19T00:00:00+00:00", "2022-10-19"),
+        ("1666137600000", "2022-10-19"),
+        ("1666137600000.0", "2022-10-19"),
+        ("878256000000", "1997-10-31"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["season", "kaggle"])
+def test_dates_as_programs_write_them_are_read_in_every_layout(layout: str, value: str, day: str) -> None:
+    """Among others in the layout's own format; one of another season than its game costs its row, but is read."""
+    frame = shots.season(games=1)
+    frame = frame if layout == "season" else shots.as_kaggle(frame)
+    frame.loc[5, "GAME_DATE" if layout == "season" else "Game Date"] = value
+    parsed = parse(frame)
+    assert parsed.shots["game_date"].tolist()[4:7] == ["2022-10-18", day, "2022-10-18"]
+    assert "is of another season" in parsed.reasons[5] if day < "2000" else parsed.reasons[5] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("2022-10-18 19:30:00", "='2022-10-18 19:30:00' is a time of day, not a date alone"),
+        ("2022-10-18T00:00:00.001Z", "is a time of day"),
+        ("1666081800000", "is a time of day"),
+        ("2022-10-18T00:00:00+02:00", "is not a date like"),
+        ("2022-13-18", "is not a date like"),
+        ("2022-10", "is not a date like"),
+        ("202210180000", "is not a date like"),
+        ("16660512000", "is not a date like"),
+        ("9999999999999", "is not a date like"),
+        ("-666051200000", "is not a date like"),
+        ("", "is not a date like"),
+        ("4099680000000", "lies in the future"),
+        ("-", "is not a date like"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["season", "kaggle"])
+def test_a_date_that_is_none_has_its_reason(layout: str, value: str, reason: str) -> None:
+    frame = shots.season(games=1)
+    frame = frame if layout == "season" else shots.as_kaggle(frame)
+    frame.loc[5, "GAME_DATE" if layout == "season" else "Game Date"] = value
+    parsed = parse(frame)
+    assert reason in parsed.reasons[5]
+    assert list(parsed.reasons).count("") == len(frame) - 1
+
+
+def test_the_other_layouts_dates_are_not_guessed() -> None:
+    frame = shots.season(games=1)
+    frame.loc[5, "GAME_DATE"] = "20221018"
+    other = shots.as_kaggle(shots.season(games=1))
+    other.loc[5, "Game Date"] = "10-18-2022"
+    assert all("is not a date like" in parse(f).reasons[5] for f in (frame, other))
 
 
 @pytest.mark.parametrize("value", ["inf", "12.7", "1e300", "x"])

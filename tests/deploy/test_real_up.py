@@ -16,7 +16,7 @@ from deploy.environment import ROOT
 from deploy.ports import taken
 from parivision_assets.registry import ModelRegistry
 from parivision_core.nba import NBA
-from parivision_core.store import open_store
+from parivision_core.store import open_files
 from tests import shots
 from tests.deploy.conftest import House, running, until
 from tests.readme import commands
@@ -80,7 +80,7 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     assert clicked == predict(house, x=-120, y=85, period=4, seconds_remaining=35)
     known = predict(house, x=-120, y=85, period=4, seconds_remaining=35, player_id=200_370, team="ATL", kind="jump")
     store, registry = (
-        open_store(house.home, NBA),
+        open_files(house.home, NBA),
         ModelRegistry(f"sqlite:///{house.home}/mlflow/mlflow.db", "parivision"),
     )
     champion, record = registry.bundle(1), store.get_form()

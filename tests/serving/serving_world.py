@@ -24,7 +24,7 @@ from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
-from parivision_core.store.base import Store
+from parivision_core.store.base import CURRENT_FORM, Store
 from parivision_serving.app import create_app
 
 SHOT: dict[str, Any] = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
@@ -217,7 +217,7 @@ class World:
     def form(self, record: FormRecord, **changes: Any) -> FormRecord:
         """Publish a form, with what it says of itself changed."""
         record = msgspec.structs.replace(record, **changes)
-        self.store.put_form("current", record)
+        self.store.publish_warehouse({}, self.store.warehouse_state(), {CURRENT_FORM: record})
         return record
 
     def client(self, **settings: Any) -> TestClient[Any]:
@@ -231,7 +231,7 @@ def make_world(folder: Path) -> World:
     settings = Settings(
         home=folder / "home", registry_url=f"http://127.0.0.1:{mlflow.port}", champion_poll_seconds=0.02
     ).resolved()
-    return World(folder, mlflow, settings, open_store(settings.home, NBA))
+    return World(folder, mlflow, settings, open_store(settings, NBA))
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -171,7 +171,7 @@ def test_the_process_serves_and_ends_on_a_signal(world: World) -> None:
 
 
 def test_a_store_of_another_version_is_refused_in_one_sentence(world: World) -> None:
-    store = open_store(world.settings.home, NBA)
+    store = open_store(world.settings, NBA)
     with store._transaction() as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     process = start(world.settings, 1)

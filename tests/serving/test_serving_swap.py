@@ -240,7 +240,7 @@ def test_every_answer_reproduces_from_the_pair_it_names_while_pairs_are_swapped(
             if stop.is_set():
                 return
             world.mlflow.crown(turn % 3 + 1)
-            world.store.put_form("current", list(records.values())[turn // 2 % 3])
+            world.form(list(records.values())[turn // 2 % 3])
             stop.wait(0.02)
 
     swapper = threading.Thread(target=swap)

@@ -7,7 +7,7 @@ import dagster as dg
 from parivision_assets.defs.feed import checks
 from parivision_assets.keys import OWNERS, raw_shots_key
 from parivision_assets.partitions import batches_of
-from parivision_assets.reporting import breakdown_table
+from parivision_assets.reporting import breakdown_table, in_words
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.ingesting import ingest
 from parivision_core.problems import BatchError
@@ -52,7 +52,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
                 if not isinstance(error, BatchError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
-            context.log.info(f"batch {at} of {len(context.partition_keys)}: {_in_words(done[key])}")
+            context.log.info(f"batch {at} of {len(context.partition_keys)}: {in_words(done[key])}")
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
@@ -71,16 +71,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
     return raw_shots
 
 
-def _in_words(m: Manifest) -> str:
-    return (
-        f"{m.batch_id}: {m.rows:,} rows = {m.inserted:,} inserted + {m.duplicates:,} duplicates "
-        f"+ {m.quarantined:,} quarantined"
-    )
-
-
 def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.MetadataValue]:
-    import pyarrow.compute as pc
-
     from parivision_assets.steps.folding import columns_of
 
     found: dict[str, dg.MetadataValue] = {
@@ -95,8 +86,7 @@ def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.Met
         "attempt": dg.MetadataValue.int(manifest.attempt),
     }
     if manifest.inserted:
-        shots = lake.lake(["batch_id", *sport.fields], manifest.first_date, manifest.last_date)
-        mine = columns_of(shots.filter(pc.equal(shots["batch_id"], manifest.batch_id)))
+        mine = columns_of(lake.lake(list(sport.fields), batch=manifest.batch_id))
         found["make_rate"] = dg.MetadataValue.float(float(mine["made"].mean()))
         found["breakdown"] = dg.MetadataValue.md(breakdown_table(sport.breakdown(mine)))
         found["days"] = dg.MetadataValue.text(f"{manifest.first_date} to {manifest.last_date}")

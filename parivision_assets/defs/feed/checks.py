@@ -79,6 +79,6 @@ def _shots(store: Store, batches: list[Manifest], columns: list[str]) -> Columns
     """Columns of all shots on the days of some batches."""
     from parivision_assets.steps.folding import columns_of
 
-    first = [m.first_date for m in batches if m.first_date]
-    last = [m.last_date for m in batches if m.last_date]
-    return columns_of(store.lake(columns, min(first), max(last))) if first else {}
+    found = [store.lake(["game_date"], batch=m.batch_id) for m in batches if m.inserted]
+    days = {day for table in found for day in table["game_date"].unique().to_pylist()}
+    return columns_of(store.lake(columns, days=days)) if days else {}

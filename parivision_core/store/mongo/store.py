@@ -1,0 +1,292 @@
+"""The Mongo kind of store: any number of processes on any number of machines may read and write it.
+
+Nothing here needs a transaction, so it also runs on a server that isn't a replica set. A batch's shots carry the number
+of its commit, and readers take only numbers whose manifest is committed. The warehouse works likewise: one document
+points to its parts and forms.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from pymongo import ReturnDocument
+from pymongo.collection import Collection as Documents
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from parivision_core.problems import ConflictError, StoreError
+from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict, now_ms
+from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState, narrowed
+from parivision_core.store.checks import check_part, check_shots
+from parivision_core.store.mongo.connection import Document, explained
+from parivision_core.store.mongo.documents import (
+    LARGEST,
+    PIECE,
+    check_sizes,
+    document_of,
+    documents,
+    record_of,
+    schema_of,
+    tables,
+    too_large,
+    types_of,
+)
+from parivision_core.store.mongo.lease import lease
+from parivision_core.store.mongo.schema import prepare
+from parivision_core.store.mongo.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DUPLICATE = 11000
+"""MongoDB's code for an `_id` that is taken."""
+OPEN, COMMITTED, DISCARDED = "open", "committed", "discarded"
+
+
+class MongoStore(Store):
+    """The store of one sport in a database; nothing is sent before the first use."""
+
+    def __init__(
+        self, database: Database[Document], lake: str = "lake", warehouse: str = "warehouse", prefix: str = ""
+    ) -> None:
+        """`lake` and `warehouse` name the collections of shots and features; all others begin with `prefix`."""
+        self._meta = database[prefix + "meta"]
+        self._locks = database[prefix + "locks"]
+        self._manifests = database[prefix + "manifests"]
+        self._lake = database[lake]
+        self._quarantine = database[prefix + "quarantine"]
+        self._failures = database[prefix + "failures"]
+        self._verdicts = database[prefix + "verdicts"]
+        self._warehouse = Warehouse(database, self._meta, warehouse, prefix + "forms")
+        self._prepared = False
+        self._preparing = threading.Lock()
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """The database checked, once; whatever pymongo raises within is explained."""
+        with explained():
+            with self._preparing:
+                if not self._prepared:
+                    prepare(self._meta, self._manifests, self._lake, self._warehouse.rows, self._quarantine)
+                    self._prepared = True
+            yield
+
+    @contextmanager
+    def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
+        """See Store. A dead holder's lock falls to others after half a minute."""
+        with lease(self._locks, name, wait_seconds):
+            yield
+
+    # Lake
+
+    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
+        """See Store. The manifest is there from the start, but open; changing that one word is the commit."""
+        check_shots(shots)
+        check_sizes(shots)
+        for q in quarantined:
+            if len(q.raw) * 4 > LARGEST and (size := len(q.raw.encode())) > LARGEST:
+                raise StoreError(too_large(f"row {q.row} of {q.batch_id}", size))
+        with self._ready():
+            self._sweep()
+            if self._manifests.find_one({"batch_id": manifest.batch_id}):
+                raise StoreError(f"batch {manifest.batch_id} is committed already")
+            n = self._next("batches")
+            self._manifests.insert_one({"_id": str(n), "n": n, "state": OPEN, "opened_at": now_ms()})
+            try:
+                for piece in documents(shots):
+                    self._insert([{**document, "_n": n} for document in piece])
+                for start in range(0, len(quarantined), 1000):
+                    self._quarantine.insert_many(
+                        [{**document_of(q), "_id": f"{n}:{q.row}", "_n": n} for q in quarantined[start : start + 1000]],
+                        ordered=False,
+                    )
+                self._close(n, {**document_of(manifest), "columns": types_of(shots)})
+            except BaseException:
+                with suppress(PyMongoError):  # else the next commit sweeps it away
+                    self._discard(n)
+                raise
+            self._failures.delete_one({"_id": manifest.fingerprint})
+
+    def _insert(self, shots: list[Document]) -> None:
+        """Insert shots. An `_id` that is taken belongs to a batch that was never committed, or is an error.
+
+        The lake knew none of these ids when the batch was compared with it. What was left by an attempt that lost its
+        lock is removed; a shot that someone else committed meanwhile makes the batch start over, and is then found.
+        """
+        try:
+            self._lake.insert_many(shots, ordered=False)
+        except BulkWriteError as error:
+            complaints = error.details["writeErrors"]
+            if error.details.get("writeConcernErrors") or any(c["code"] != DUPLICATE for c in complaints):
+                raise
+        else:
+            return
+        committed = {document["n"] for document in self._committed()}
+        again = []
+        for complaint in complaints:
+            shot = shots[complaint["index"]]
+            held = self._lake.find_one({"_id": shot["_id"]}, {"_n": 1})
+            if held is not None and held["_n"] in committed:
+                raise ConflictError(f"shot {shot['_id']} was stored by someone else meanwhile; offer the batch again")
+            self._lake.delete_one({"_id": shot["_id"]})
+            again.append(shot)
+        self._lake.insert_many(again, ordered=False)
+
+    def _close(self, n: int, fields: Document) -> None:
+        """The commit: one write, which fails when the open manifest was swept away meanwhile."""
+        try:
+            done = self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {**fields, "state": COMMITTED}})
+        except DuplicateKeyError:
+            raise StoreError(f"batch {fields['batch_id']} is committed already") from None
+        if not done.matched_count:
+            raise ConflictError("the lock on ingesting was lost to another process; offer the batch again")
+
+    def _discard(self, n: int) -> None:
+        """Remove what an attempt wrote, unless it was committed. Its manifest goes last, so this can be repeated."""
+        self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {"state": DISCARDED}})
+        if self._manifests.find_one({"_id": str(n), "state": DISCARDED}):
+            self._lake.delete_many({"_n": n})
+            self._quarantine.delete_many({"_n": n})
+            self._manifests.delete_one({"_id": str(n), "state": DISCARDED})
+
+    def _sweep(self) -> None:
+        """Remove what attempts left that were killed."""
+        for left in list(self._manifests.find({"state": {"$in": [OPEN, DISCARDED]}})):
+            self._discard(left["n"])
+
+    def _next(self, counter: str) -> int:
+        """The next number of a counter; none is given twice."""
+        return int(_upserted(self._meta, f"counter:{counter}", {"$inc": {"value": 1}})["value"])
+
+    def _committed(self) -> list[Document]:
+        return list(self._manifests.find({"state": COMMITTED}).sort("n", 1))
+
+    def manifests(self) -> list[Manifest]:
+        """See Store."""
+        with self._ready():
+            return [record_of(document, Manifest) for document in self._committed()]
+
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        days: Collection[str] | None = None,
+        batch: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """See Store. A piece is some thousand documents."""
+        with self._ready():
+            committed = [(document, record_of(document, Manifest)) for document in self._committed()]
+            since, until = narrowed(since, until, days)
+            chosen = [d for d, m in committed if batch in (None, m.batch_id) and m.overlaps(since, until)]
+            if not chosen:
+                return
+            types = {name: kind for document in chosen for name, kind in document["columns"]}
+            schema = schema_of(types.items(), columns)
+            query: Document = {"_n": chosen[0]["n"]} if len(chosen) == 1 else _visible([d["n"] for d, _ in committed])
+            when: Document = {"$gte": since} if since is not None else {}
+            when |= {"$lte": until} if until is not None else {}
+            when |= {"$in": sorted(days)} if days is not None else {}
+            if when:
+                query["game_date"] = when
+            yield from tables(self._lake.find(query, dict.fromkeys(schema.names, 1), batch_size=PIECE), schema)
+
+    def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
+        """See Store."""
+        with self._ready():
+            committed = [d["n"] for d in self._committed() if batch_id in (None, d["batch_id"])]
+            if not committed:
+                return []
+            query = _visible(committed) if batch_id is None else {"_n": committed[0]}
+            rows = [record_of(document, Quarantined) for document in self._quarantine.find(query)]
+            return sorted(rows, key=lambda q: (q.batch_id, q.row))
+
+    def record_failure(self, fingerprint: str, batch_id: str, error: str) -> Failure:
+        """See Store."""
+        with self._ready():
+            said = {"fingerprint": fingerprint, "batch_id": batch_id, "error": error, "failed_at": now_ms()}
+            found = _upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": said})
+            return record_of(found, Failure)
+
+    def failures(self) -> list[Failure]:
+        """See Store. A commit that died before it could forget its failures counts all the same."""
+        with self._ready():
+            failures = [record_of(document, Failure) for document in self._failures.find()]
+            committed = {document["fingerprint"] for document in self._committed()} if failures else set()
+            return [failure for failure in failures if failure.fingerprint not in committed]
+
+    # Warehouse and form
+
+    def publish_warehouse(
+        self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+    ) -> None:
+        """See Store. A part that only grew is appended to; any other is written anew."""
+        for name, table in parts.items():
+            check_part(name, table)
+        with self._ready():
+            self._warehouse.publish(self._next("publications"), parts, state, forms)
+
+    def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
+        """See Store."""
+        with self._ready():
+            return self._warehouse.read(columns, parts)
+
+    def warehouse_parts(self) -> dict[str, int]:
+        """See Store."""
+        with self._ready():
+            return {part.name: part.rows for part in self._warehouse.current().parts}
+
+    def warehouse_state(self) -> WarehouseState:
+        """See Store."""
+        with self._ready():
+            return self._warehouse.current().state
+
+    def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
+        """See Store."""
+        with self._ready():
+            return self._warehouse.form(name)
+
+    def form_names(self) -> list[str]:
+        """See Store."""
+        with self._ready():
+            return sorted(form.name for form in self._warehouse.current().forms)
+
+    def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
+        """See Store."""
+        with self._ready():
+            return self._warehouse.stamp(name)
+
+    # Verdicts
+
+    def put_verdict(self, verdict: Verdict) -> None:
+        """See Store."""
+        with self._ready():
+            n = self._next("verdicts")
+            self._verdicts.insert_one({"_id": str(n), "n": n, **document_of(verdict)})
+
+    def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
+        """See Store."""
+        with self._ready():
+            if limit == 0:  # which MongoDB takes for no limit
+                return []
+            query = {} if candidate is None else {"candidate": candidate}
+            return [record_of(d, Verdict) for d in self._verdicts.find(query).sort("n", -1).limit(limit or 0)]
+
+
+def _upserted(collection: Documents[Document], key: str, update: Document) -> Document:
+    """The document of a key after an update in one write, made if it wasn't there."""
+    found = collection.find_one_and_update({"_id": key}, update, upsert=True, return_document=ReturnDocument.AFTER)
+    if found is None:
+        raise StoreError(f"MongoDB gave no answer to an update of {key} in {collection.full_name}; run again")
+    return found
+
+
+def _visible(committed: Sequence[int]) -> Document:
+    """Query for what belongs to committed numbers: those up to the last, but for the few that were never committed."""
+    gaps = sorted(set(range(committed[0], committed[-1] + 1)) - set(committed))
+    numbers: Document = {"$gte": committed[0], "$lte": committed[-1]}
+    return {"_n": {**numbers, "$nin": gaps} if gaps else numbers}
