@@ -1,0 +1,61 @@
+"""`python -m parivision_assets.copy_store FROM TO`, or `make copy`: a whole store into one of another kind or place."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from parivision_assets.steps.copying import copy
+from parivision_core.nba import NBA
+from parivision_core.problems import ConfigurationError, PariVisionError
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+from parivision_core.store import open_files, open_store
+from parivision_core.store.base import Store
+
+PLACES = (
+    "`files` is the embedded store in PARIVISION_HOME, `mongo` the database of PARIVISION_MONGO_URL; else a state "
+    "folder or a URL that begins with mongodb"
+)
+
+
+def place(name: str, settings: Settings, sport: Sport) -> Store:
+    """The store of a sport that one word names. Raises ConfigurationError for one that names none."""
+    if name == "files":
+        return open_files(settings.home, sport)
+    if name == "mongo" and not settings.mongo_url:
+        raise ConfigurationError("set PARIVISION_MONGO_URL to the database that `mongo` shall mean")
+    if name == "mongo":
+        return open_store(settings, sport)
+    if name.startswith("mongodb"):
+        return open_store(replace(settings, mongo_url=name), sport)
+    return open_files(Path(name).expanduser().absolute(), sport)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Copy, saying what is done; the exit code."""
+    parser = argparse.ArgumentParser(prog="make copy", description=__doc__, epilog=PLACES)
+    parser.add_argument("source", metavar="FROM")
+    parser.add_argument("target", metavar="TO")
+    chosen = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        if chosen.source == chosen.target:
+            raise ConfigurationError("source and target are the same store")
+        settings = Settings.from_env()
+        source, target = (place(name, settings, NBA) for name in (chosen.source, chosen.target))
+        counts = copy(source, target, lambda line: print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True))
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+        print("What was copied stays; the same command goes on from there.", file=sys.stderr)
+        return 1
+    print("Both hold " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in asdict(counts).items()) + ".")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

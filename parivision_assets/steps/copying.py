@@ -1,0 +1,110 @@
+"""Moving house: all that one store holds into another, batch by batch, so that it can be interrupted and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import pyarrow as pa
+
+from parivision_core.problems import StoreError
+from parivision_core.records import Manifest
+from parivision_core.store.base import INGEST, WAREHOUSE, Store, WarehouseState
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a store holds, as counted in it."""
+
+    batches: int
+    shots: int
+    quarantined: int
+    feature_rows: int
+    forms: int
+    verdicts: int
+
+    def differences(self, other: Counts) -> list[str]:
+        """What differs, in words."""
+        pairs = [(f.name.replace("_", " "), getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        return [f"{mine:,} {name} here, {theirs:,} there" for name, mine, theirs in pairs if mine != theirs]
+
+
+def count(store: Store) -> Counts:
+    """Count what a store really holds, document by document, not what its manifests promise."""
+    return Counts(
+        batches=len(store.manifests()),
+        shots=sum(piece.num_rows for piece in store.scan(["_id"])),
+        quarantined=len(store.quarantine()),
+        feature_rows=sum(store.warehouse(["_id"], [part]).num_rows for part in store.warehouse_parts()),
+        forms=len(store.form_names()),
+        verdicts=len(store.verdicts()),
+    )
+
+
+def copy(source: Store, target: Store, say: Callable[[str], None] = lambda _: None) -> Counts:
+    """Bring the target to what the source holds, passing over what is there already; says a line per batch and part.
+
+    Only one batch, or one part of the warehouse, is in memory at a time. Attempts that failed are not copied: what
+    failed is offered again. Raises StoreError when the target holds what the source doesn't, or when the counts differ
+    at the end.
+    """
+    with (
+        source.exclusive(INGEST),
+        target.exclusive(INGEST),
+        source.exclusive(WAREHOUSE),
+        target.exclusive(WAREHOUSE),
+    ):
+        _copy_batches(source, target, say)
+        _copy_verdicts(source, target)
+        _copy_warehouse(source, target, say)
+        here, there = count(source), count(target)
+    if differences := here.differences(there):
+        raise StoreError(f"the copy isn't complete: {'; '.join(differences)}; empty the target and copy again")
+    return there
+
+
+def _copy_batches(source: Store, target: Store, say: Callable[[str], None]) -> None:
+    ours, theirs = source.manifests(), {manifest.batch_id: manifest for manifest in target.manifests()}
+    if foreign := sorted(set(theirs) - {manifest.batch_id for manifest in ours}):
+        raise StoreError(f"the target holds the batch {foreign[0]}, which the source doesn't; copy into an empty store")
+    for at, manifest in enumerate(ours, start=1):
+        done = theirs.get(manifest.batch_id)
+        if done is None:
+            target.commit_batch(manifest, _shots(source, manifest), source.quarantine(manifest.batch_id))
+        elif done != manifest:
+            raise StoreError(f"the target holds another batch {manifest.batch_id}; copy into an empty store")
+        known = " (there already)" if done else ""
+        say(f"batch {at} of {len(ours)}: {manifest.inserted:,} shots of {manifest.batch_id}{known}")
+
+
+def _shots(source: Store, manifest: Manifest) -> pa.Table:
+    shots = source.lake(batch=manifest.batch_id)
+    if shots.num_rows != manifest.inserted:
+        raise StoreError(
+            f"batch {manifest.batch_id} should have {manifest.inserted:,} shots and has {shots.num_rows:,}; restore "
+            "the source from a backup"
+        )
+    return shots if shots.num_rows else pa.table({"_id": pa.array([], pa.string())})
+
+
+def _copy_verdicts(source: Store, target: Store) -> None:
+    ours, theirs = source.verdicts()[::-1], target.verdicts()[::-1]
+    if theirs != ours[: len(theirs)]:
+        raise StoreError("the target holds verdicts that the source doesn't; copy into an empty store")
+    for verdict in ours[len(theirs) :]:
+        target.put_verdict(verdict)
+
+
+def _copy_warehouse(source: Store, target: Store, say: Callable[[str], None]) -> None:
+    """Part by part; until the last write the target's warehouse counts as folded from nothing."""
+    parts = source.warehouse_parts()
+    if foreign := sorted(set(target.warehouse_parts()) - set(parts)):
+        raise StoreError(f"the target's warehouse has a part {foreign[0]}; copy into an empty store")
+    for at, (part, rows) in enumerate(parts.items(), start=1):
+        target.publish_warehouse({part: source.warehouse(parts=[part])}, WarehouseState(), {})
+        say(f"part {at} of {len(parts)}: {rows:,} feature rows of {part}")
+    names = source.form_names()
+    kept = {name: source.get_form(name) for name in names if source.form_stamp(name) != target.form_stamp(name)}
+    forms = {name: record for name, record in kept.items() if record is not None}
+    target.publish_warehouse({}, source.warehouse_state(), forms)
+    say(f"{len(names)} forms")
