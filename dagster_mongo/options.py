@@ -1,0 +1,68 @@
+"""From the fields of the resource to options of MongoClient: who wins where the URL speaks too.
+
+A field that was set wins over the URL, the URL wins over the defaults. None is what an unset field holds: Dagster
+makes a resource anew from its values when a run starts, so pydantic's record of the fields that were set is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import validate_options
+
+from dagster_mongo.errors import MongoConfigError
+from dagster_mongo.url import ParsedUrl
+
+NAMES = {
+    "tls": "tls",
+    "tls_ca_file": "tlsCAFile",
+    "tls_certificate_key_file": "tlsCertificateKeyFile",
+    "server_selection_timeout_ms": "serverSelectionTimeoutMS",
+    "connect_timeout_ms": "connectTimeoutMS",
+    "socket_timeout_ms": "socketTimeoutMS",
+    "retry_writes": "retryWrites",
+    "write_concern": "w",
+    "journal": "journal",
+    "max_pool_size": "maxPoolSize",
+    "app_name": "appname",
+}
+"""The name of a field, and of the option that it sets."""
+
+DEFAULTS: Mapping[str, Any] = {
+    "server_selection_timeout_ms": 10_000,
+    "connect_timeout_ms": 10_000,
+    "socket_timeout_ms": 120_000,
+    "retry_writes": True,
+    "write_concern": "majority",
+    "app_name": "dagster",
+}
+"""What holds where neither a field nor the URL says anything; for the rest, pymongo's own defaults."""
+
+
+def client_options(fields: Mapping[str, Any], url: ParsedUrl) -> dict[str, Any]:
+    """The keyword options for MongoClient. Raises MongoConfigError for a value that pymongo doesn't take."""
+    chosen = {}
+    for field, option in NAMES.items():
+        value = fields.get(field)
+        if value is None and option.lower() not in url.options:
+            value = DEFAULTS.get(field)
+        if value is not None:
+            chosen[field] = value
+    for field, value in chosen.items():
+        _validate(field, value)
+    if "tls" in chosen and "ssl" in url.options:
+        raise MongoConfigError("The MongoDB URL has the option ssl, and tls is set as well. Remove one of the two.")
+    return {NAMES[field]: value for field, value in chosen.items()}
+
+
+def _validate(field: str, value: Any) -> None:
+    if field in ("tls_ca_file", "tls_certificate_key_file"):
+        return  # pymongo opens the files: not before a client is made, perhaps on another machine
+    try:
+        validate_options({NAMES[field]: str(value).lower() if isinstance(value, bool) else str(value)})
+        return
+    except (PyMongoError, ValueError, TypeError) as error:
+        said = str(error)
+    raise MongoConfigError(f"MongoResource can't use {field}={value!r}: {said.rstrip('.')}.")
