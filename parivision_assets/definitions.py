@@ -23,8 +23,8 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
     mlflow_page = settings.registry_url
     return dg.Definitions(
         assets=[
-            feed.assets.build(sport),
-            features.assets.build(sport),
+            feed.assets.build(sport, settings.store_kind),
+            features.assets.build(sport, settings.store_kind),
             training.assets.build(sport, mlflow_page),
             promotion.assets.build(sport),
         ],

@@ -84,6 +84,11 @@ class Settings:
         )
 
     @property
+    def store_kind(self) -> str:
+        """What the lake and the warehouse are made of."""
+        return "mongodb" if self.mongo_url else "parquet"
+
+    @property
     def artifacts(self) -> Path:
         """Folder of MLflow's artifacts when tracking is embedded."""
         return self.home / "mlflow" / "artifacts"

@@ -7,19 +7,25 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 import pytest
+from pymongo.database import Database
 
 from deploy.environment import ROOT
 from deploy.ports import taken
+from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
+from parivision_assets.steps.ingesting import ingest
 from parivision_core.nba import NBA
-from parivision_core.store import open_files
+from parivision_core.store import open_files, open_mongo
 from tests import shots
 from tests.deploy.conftest import House, running, until
 from tests.readme import commands
+from tests.stores import named
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
 PATIENCE = 120
@@ -60,14 +66,61 @@ def ready(house: House) -> bool:
         return False
 
 
+def started(house: House) -> subprocess.Popen[bytes]:
+    """The launcher of a house that is up."""
+    launcher = house.up(ROOT / "Procfile", grace=14)
+    until(lambda: "PariVision is up" in house.said or launcher.poll() is not None, "addresses", PATIENCE)
+    assert launcher.poll() is None, house.said
+    return launcher
+
+
+def make(house: House, corrections: Path, *words: str) -> str:
+    """What the README's make command with these words prints, run as it stands but for its file's folder."""
+    (command,) = (c for c in commands() if c.startswith("make ") and all(word in c for word in words))
+    command = command.replace("corrections.jsonl", str(corrections))
+    done = subprocess.run(command, shell=True, cwd=ROOT, env=house.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_house_moves_to_mongodb(
+    house: House, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows corrected by the README's commands, the store copied, and the house up again on the copy."""
+    inbox, corrections = house.home / "inbox", house.folder / "corrections.jsonl"
+    for stamp in house.home.rglob(".prepared"):
+        stamp.unlink()
+    season = shots.season(games=160, shots=100, skill=1.5)
+    right = season.loc[7, "PLAYER_ID"]
+    season.loc[7, "PLAYER_ID"] = "nobody"
+    shots.write(season, inbox / "season.csv")
+    embedded = open_files(house.home, NBA)
+    (batch,) = InboxFeed(inbox, 0).batches()
+    ingest(batch, NBA, embedded)
+    assert "1 rows written" in make(house, corrections, "quarantine", "--write")
+    corrections.write_text(corrections.read_text().replace("nobody", right))
+    assert "1 corrections replayed" in make(house, corrections, "replay")
+    url = named(mongo_server, mongo_database.name)
+    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_MONGO_URL": url})
+    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(house, corrections, "copy")
+
+    launcher = started(house)
+    shots.write(shots.season(games=4, shots=100, start="2023-03-01", seed=3), inbox / "later.csv")
+    until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
+    store = open_mongo(mongo_database, NBA)
+    assert predict(house, x=-120, y=85, period=4, seconds_remaining=35)["form_stamp"] == store.form_stamp()
+    assert store.warehouse_state().rows == store.lake(["_id"]).num_rows == 16_400
+    assert len(embedded.manifests()) == 2  # the house has moved
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(PATIENCE) == 0
+
+
 @pytest.mark.slow
 def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     for stamp in house.home.rglob(".prepared"):
         stamp.unlink()  # the tables are made for once
-    launcher = house.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in house.said or launcher.poll() is not None, "addresses", PATIENCE)
-    assert launcher.poll() is None, house.said
-
+    launcher = started(house)
     assert ask(f"http://127.0.0.1:{house.api}/health/live")
     assert ask(f"http://127.0.0.1:{house.mlflow}/health") == "OK"
     until(lambda: loaded(house.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)

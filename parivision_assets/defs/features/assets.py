@@ -10,8 +10,8 @@ from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 
 
-def build(sport: Sport) -> dg.AssetsDefinition:
-    """The asset for one sport."""
+def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
+    """The asset for one sport, kept in a store of this kind."""
 
     @dg.asset(
         key=shot_features_key(sport),
@@ -19,7 +19,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         output_required=False,
         automation_condition=when_batches_arrive(),
         group_name="features",
-        kinds={"numpy", "parquet"},
+        kinds={"numpy", store_kind},
         owners=OWNERS,
         description="What was known before each shot: where it was taken, the form of shooter, teams and league. The "
         "form after the last day is what the service answers with.",

@@ -16,8 +16,8 @@ from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 
-def build(sport: Sport) -> dg.AssetsDefinition:
-    """The asset for one sport."""
+def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
+    """The asset for one sport, kept in a store of this kind."""
 
     @dg.asset(
         key=raw_shots_key(sport),
@@ -25,7 +25,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         # One run takes all waiting batches: a run costs seconds of imports, and a season has 170 game days.
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="feed",
-        kinds={"python", "parquet"},
+        kinds={"python", store_kind},
         owners=OWNERS,
         description="Shots exactly as the feeds handed them over, in batches that are ingested exactly once. Rows "
         "that break the contract go to quarantine with a reason; a batch that can't be read fails alone and is offered "

@@ -64,19 +64,24 @@ class MongoStore(Store):
         self._prepared = False
         self._preparing = threading.Lock()
 
+    def _prepare(self) -> None:
+        with self._preparing:
+            if not self._prepared:
+                prepare(self._meta, self._manifests, self._lake, self._warehouse.rows, self._quarantine)
+                self._prepared = True
+
     @contextmanager
     def _ready(self) -> Iterator[None]:
         """The database checked, once; whatever pymongo raises within is explained."""
         with explained():
-            with self._preparing:
-                if not self._prepared:
-                    prepare(self._meta, self._manifests, self._lake, self._warehouse.rows, self._quarantine)
-                    self._prepared = True
+            self._prepare()
             yield
 
     @contextmanager
     def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
         """See Store. A dead holder's lock falls to others after half a minute."""
+        with explained():
+            self._prepare()
         with lease(self._locks, name, wait_seconds):
             yield
 
