@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from parivision_core.problems import StoreError
 from parivision_core.sport import FieldProblem
 from parivision_serving.schemas import Problem
 
@@ -19,6 +20,8 @@ URN = "urn:parivision:problem:"
 
 BODY = "body"
 """Stands for the field when the body as a whole is wrong."""
+
+STORE_RETRY_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,10 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     elif isinstance(error, NotReadyError):
         status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}not-ready", error.detail
         headers = error.headers
+    elif isinstance(error, StoreError):
+        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}store-unavailable", str(error)
+        headers = {"Retry-After": str(STORE_RETRY_SECONDS)}
+        log.warning("%s %s: %s", request.method, request.url.path, error)
     else:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     problem = Problem(type=kind, title=status.phrase, status=status, detail=detail, errors=errors)
@@ -81,7 +88,8 @@ _ADVICE = {
 _WHEN = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed or impossible; `errors` names each field.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served; `detail` says why. Try again after `Retry-After` seconds.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served, or the store is down: see `detail`. Try again after "
+    "`Retry-After` seconds.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke inside the service.",
 }
 

@@ -28,7 +28,9 @@ def verdicts_route(store: Store) -> HTTPRouteHandler:
         summary="Verdicts, newest first",
         description="How each candidate compared with the champion it expected, and what was decided.",
         tags=["model"],
-        responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=documented(
+            HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR
+        ),
     )
     async def verdicts(
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many verdicts.")] = 20,
