@@ -1,12 +1,14 @@
-"""What was kept out of the lake, and why: `python -m parivision_assets.quarantine [--batch ID] [--raw]`."""
+"""What was kept out of the lake, and why: `python -m parivision_assets.quarantine`, or `make quarantine`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from parivision_assets.resources import feeds_of
+from parivision_assets.steps.replaying import to_correct, unresolved
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
@@ -17,9 +19,9 @@ from parivision_core.store.base import Store
 def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bool = False) -> list[str]:
     """Lines for a person: each quarantined row with its reason, then each batch that failed as a whole.
 
-    A failed batch whose fingerprint is no longer `offered` was mended or taken away, and isn't listed.
+    Rows that were replayed, and failed batches whose fingerprint is no longer `offered`, aren't listed.
     """
-    rows = store.quarantine(batch)
+    rows = unresolved(store, batch)
     failures = [f for f in store.failures() if f.fingerprint in offered and batch in (None, f.batch_id)]
     lines = [f"{q.batch_id} row {q.row}: {q.reason}" + (f"\n    {q.raw}" if raw else "") for q in rows]
     lines += [f"{f.batch_id} failed and is offered again (attempts: {f.attempts}): {f.error}" for f in failures]
@@ -31,14 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", help="only this batch")
     parser.add_argument("--raw", action="store_true", help="show each document as it came")
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the rows as JSON Lines, to be corrected")
     chosen = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
+        store = open_store(settings, NBA)
+        if chosen.write:
+            return _write(chosen.write, to_correct(unresolved(store, chosen.batch)))
         offered = {batch.fingerprint for batch in feeds_of(settings).batches()}
-        print(*report(open_store(settings.home, NBA), offered, chosen.batch, raw=chosen.raw), sep="\n")
+        print(*report(store, offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def _write(path: Path, lines: list[str]) -> int:
+    try:
+        with path.open("x") as file:  # an existing file may hold corrections
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        print(f"{path} can't be written: {error.strerror}; name another file", file=sys.stderr)
+        return 1
+    print(f"{len(lines)} rows written. Correct their documents, then: make replay FILE={path}")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,12 +22,16 @@ class BrokenRow:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch exactly as it came: text columns, and the rows that don't fit into them."""
+    """A batch as it came: text columns (a missing value is empty text), and the rows that don't fit into them."""
 
     table: pa.Table
     rows: list[int]
     """Number of each of the table's rows in the batch."""
     broken: list[BrokenRow] = field(default_factory=list)
+    documents: list[str] | None = None
+    """JSON text of each of the table's rows, for a source whose rows hold more than their text columns tell."""
+    known: Mapping[str, str | int | float] | None = None
+    """What was inferred of the batch that these rows were taken out of; None for rows that have to show it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Batch:
     source: str
     read: Callable[[], RawBatch]
     """Raises BatchError when the content can't be read."""
+    resolves: tuple[tuple[str, int], ...] = ()
+    """Quarantined rows, by batch id and number, that this batch brings corrected."""
 
 
 class Feed(Protocol):

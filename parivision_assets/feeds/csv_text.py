@@ -1,47 +1,15 @@
-"""Reading csv and zipped csv as text columns, so that what came can be kept exactly as it came."""
+"""Reading csv as text columns, so that what came can be kept exactly as it came."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import lzma
-import zipfile
-import zlib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from parivision_assets.feeds.base import BrokenRow, RawBatch
+from parivision_assets.feeds.columns import column_names
 from parivision_core.problems import BatchError
-
-UNREADABLE_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # a compression that Python doesn't know
-    RuntimeError,  # an encrypted member
-    ValueError,
-    OSError,
-)
-
-
-def read_csv_file(path: Path, fingerprint: str | None = None) -> RawBatch:
-    """All rows of a .csv file, or of the csv members of a .zip that share one header.
-
-    Raises BatchError saying what is wrong with a file that can't be read, or that no longer has the sha256 under which
-    it was offered.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BatchError(f"{path.name} can't be read: {error}") from error
-    if fingerprint is not None and hashlib.sha256(data).hexdigest() != fingerprint:
-        raise BatchError(f"{path.name} was changed after it had been offered; it is offered again as it is now")
-    contents = _members(path.name, data) if path.suffix.lower() == ".zip" else [(path.name, data)]
-    parts = [read_csv(name, content) for name, content in contents]
-    return parts[0] if len(parts) == 1 else _join(path.name, parts)
 
 
 def read_csv(name: str, data: bytes) -> RawBatch:
@@ -100,12 +68,7 @@ def _header(name: str, lines: list[bytes]) -> list[str]:
         raise BatchError(f"{name} is not UTF-8 text ({error.reason}); save it as csv in UTF-8") from error
     if "\0" in text:
         raise BatchError(f"{name} is not UTF-8 text; save it as csv in UTF-8")
-    given = [column.strip() for column in next(csv.reader([text]))]
-    columns = [column or f"column {number}" for number, column in enumerate(given, start=1)]
-    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
-    if twice:
-        raise BatchError(f"{name} names the columns {', '.join(twice)} more than once")
-    return columns
+    return column_names(name, next(csv.reader([text])))
 
 
 def _suspects(data: bytes, lines: list[bytes]) -> list[tuple[int, bytes]]:
@@ -127,31 +90,3 @@ def _broken(number: int, line: bytes) -> BrokenRow | None:
     if text.count('"') % 2:
         return BrokenRow(number, "a quote is opened and not closed in the row", text)
     return None
-
-
-def _members(archive_name: str, data: bytes) -> list[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            found = archive.namelist()
-            names = [n for n in found if n.lower().endswith(".csv") and "__MACOSX/" not in n and "/." not in f"/{n}"]
-            contents = [(name, archive.read(name)) for name in sorted(names)]
-    except UNREADABLE_ZIP as error:
-        raise BatchError(f"{archive_name} is not a complete zip archive ({error}); copy it again") from error
-    if not contents:
-        raise BatchError(f"{archive_name} holds no csv file, only {found[:5]}")
-    return contents
-
-
-def _join(name: str, parts: list[RawBatch]) -> RawBatch:
-    import pyarrow as pa
-
-    if len({tuple(part.table.column_names) for part in parts}) > 1:
-        raise BatchError(f"the csv files in {name} have different headers; put each in an archive of its own")
-    rows: list[int] = []
-    broken: list[BrokenRow] = []
-    start = 0
-    for part in parts:
-        rows += [start + number for number in part.rows]
-        broken += [BrokenRow(start + b.row, b.reason, b.text) for b in part.broken]
-        start += part.table.num_rows + len(part.broken)
-    return RawBatch(pa.concat_tables([part.table for part in parts]), rows, broken)

@@ -1,4 +1,4 @@
-"""The inbox: a folder in which each csv or zipped csv is a batch. One still being written waits for the next look."""
+"""The inbox: a folder in which each file of shots is a batch. One still being written waits for the next look."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from parivision_assets.feeds.base import Batch
-from parivision_assets.feeds.csv_text import read_csv_file
+from parivision_assets.feeds.files import READERS, is_ended, read_file
 
-SUFFIXES = (".csv", ".zip")
 UNFINISHED_FACTOR = 20
-"""A csv whose last line isn't ended waits so many times longer: cut in mid-number, that line would read as a shot."""
+"""A file that doesn't end as its kind does waits so many times longer: a csv cut in mid-number would read as a shot."""
 
 
 class InboxFeed:
@@ -26,12 +25,12 @@ class InboxFeed:
         self.settle_seconds = settle_seconds
 
     def batches(self) -> list[Batch]:
-        """A batch for each settled csv or zip file; hidden and partial files are passed over."""
+        """A batch for each settled file of a known kind; hidden and partial files are passed over."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return [
             batch
             for path in sorted(self.folder.iterdir())
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in READERS and not path.name.startswith(".")
             for batch in self._offer(path)
         ]
 
@@ -52,7 +51,7 @@ class InboxFeed:
                 fingerprint,
                 self.name,
                 path.name,
-                partial(read_csv_file, path, fingerprint),
+                partial(read_file, path, fingerprint),
             )
         ]
 
@@ -63,16 +62,7 @@ class InboxFeed:
         age = time.time() - changed
         if age < 0 or age >= UNFINISHED_FACTOR * self.settle_seconds:
             return False
-        return age < self.settle_seconds or (path.suffix.lower() == ".csv" and not _ends_with_newline(path))
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        if file.tell() == 0:
-            return True
-        file.seek(-1, 2)
-        return file.read(1) in b"\r\n"
+        return age < self.settle_seconds or not is_ended(path)
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,7 @@
-"""The inbox and its csv reader: what is offered, what is left for later, and what is wrong with a bad file."""
+"""The inbox and its csv reader: what is offered, what is left for later, and what is wrong with a bad file.
+
+The other kinds of file have tests of their own beside this one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from parivision_assets.feeds import inbox
-from parivision_assets.feeds.csv_text import read_csv, read_csv_file
+from parivision_assets.feeds.csv_text import read_csv
+from parivision_assets.feeds.files import read_file
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_core.problems import BatchError
 from tests import shots
@@ -80,7 +84,7 @@ def test_a_zip_of_several_files_is_one_batch_without_the_system_ones(tmp_path: P
         archive.writestr("2.csv", "a,b\n3,4\n5\n")
         archive.writestr("__MACOSX/._1.csv", "rubbish")
         archive.writestr("sub/._3.csv", "rubbish")
-    batch = read_csv_file(path)
+    batch = read_file(path)
     assert batch.table["a"].to_pylist() == ["1", "3"]
     assert batch.rows == [1, 2]
     assert [b.row for b in batch.broken] == [3]
@@ -108,21 +112,21 @@ def zipped(path: Path, **members: str) -> bytes:
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BatchError, match=says):
-        read_csv_file(tmp_path / name)
+        read_file(tmp_path / name)
 
 
 def test_a_half_copied_zip_and_one_without_csv_say_so(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "whole.zip", one="a,b\n" + "1,2\n" * 1000)
     (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BatchError, match="not a complete zip"):
-        read_csv_file(tmp_path / "half.zip")
+        read_file(tmp_path / "half.zip")
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(BatchError, match="holds no csv"):
-        read_csv_file(tmp_path / "none.zip")
+        read_file(tmp_path / "none.zip")
     zipped(tmp_path / "mixed.zip", one="a,b\n1,2\n", two="c\n1\n")
-    with pytest.raises(BatchError, match="different headers"):
-        read_csv_file(tmp_path / "mixed.zip")
+    with pytest.raises(BatchError, match=r"different columns \(a, b, c not in each"):
+        read_file(tmp_path / "mixed.zip")
 
 
 def test_a_stray_quote_costs_its_own_row_alone() -> None:
@@ -162,20 +166,41 @@ def test_an_entry_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
         loop.read()
 
 
-def test_a_csv_whose_last_line_is_not_ended_waits_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut in mid-number, its last line could read as a shot that never happened."""
-    path = shots.write(shots.season(games=1), tmp_path / "a.csv")
-    changed = path.stat().st_ctime
-    feed = InboxFeed(tmp_path, settle_seconds=3)
+@pytest.mark.parametrize(
+    ("name", "whole", "cut"),
+    [
+        ("a.csv", b"a,b\n1,2\n", b"a,b\n1,2"),
+        ("a.csv", b"", b"a"),
+        ("a.jsonl", b'{"a":1}\n', b'{"a":1}'),
+        ("a.NDJSON", b'{"a":1}\r\n', b'{"a":1'),
+        ("a.json", b'[{"a":1}]', b'[{"a":1},'),
+        ("a.json", b'{"a":1} \n\n', b"\n \n"),
+        ("a.json", b'{"a":1}', b""),
+        ("a.parquet", b"PAR1 all that PAR1", b"PAR1 all"),
+        ("a.parquet", b"PAR1 all that PAR1", b"PAR1"),
+    ],
+)
+def test_a_file_that_does_not_end_as_its_kind_does_waits_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, whole: bytes, cut: bytes
+) -> None:
+    """Cut in mid-number, a last line could read as a shot that never happened. Nothing waits for ever, though."""
+    path, feed = tmp_path / name, InboxFeed(tmp_path, settle_seconds=3)
+
+    def offered(content: bytes, age: float) -> int:
+        path.write_bytes(content)
+        changed = path.stat().st_ctime
+        monkeypatch.setattr(inbox.time, "time", lambda: changed + age)
+        return len(feed.batches())
+
+    assert [offered(whole, age) for age in (2, 10)] == [0, 1]
+    assert [offered(cut, age) for age in (10, 59, 61)] == [0, 0, 1]
+    assert offered(cut, -1000) == 1  # the clock was set back
+
+
+def test_a_zip_tells_itself_that_it_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = shots.write(shots.season(games=1), tmp_path / "a.zip").stat().st_ctime
     monkeypatch.setattr(inbox.time, "time", lambda: changed + 10)
-    assert len(feed.batches()) == 1
-    path.write_text(path.read_text().rstrip("\n"))
-    changed = path.stat().st_ctime
-    assert feed.batches() == []
-    monkeypatch.setattr(inbox.time, "time", lambda: changed + 61)
-    assert len(feed.batches()) == 1
-    monkeypatch.setattr(inbox.time, "time", lambda: changed - 1000)  # the clock was set back
-    assert len(feed.batches()) == 1
+    assert len(InboxFeed(tmp_path, settle_seconds=3).batches()) == 1
 
 
 def test_a_zip_with_flipped_bytes_says_so(tmp_path: Path) -> None:
@@ -185,4 +210,4 @@ def test_a_zip_with_flipped_bytes_says_so(tmp_path: Path) -> None:
         broken[at] ^= 0xFF
         (tmp_path / "a.zip").write_bytes(broken)
         with pytest.raises(BatchError, match="not a complete zip"):
-            read_csv_file(tmp_path / "a.zip")
+            read_file(tmp_path / "a.zip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,7 @@ def test_a_batch_of_bad_rows_alone_is_kept_in_quarantine(store: FileStore) -> No
 def test_a_file_that_is_misread_as_a_whole_is_offered_again(store: FileStore) -> None:
     """Committed to quarantine it could never be offered again, even once the reader is mended."""
     frame = shots.season(games=1)
-    frame["GAME_DATE"] = "2022-10-18"
+    frame["GAME_DATE"] = "18.10.2022"
     with pytest.raises(BatchError, match=r"60 of 60 rows break the contract.*is not a date like"):
         ingest(batch_of(frame.to_csv(index=False)), NBA, store)
     assert store.manifests() == []
@@ -262,3 +263,16 @@ def test_one_event_is_one_shot_however_its_records_differ(store: FileStore, put:
     (both,) = put(fresh, pd.concat([flipped, frame], ignore_index=True))
     assert (both.inserted, both.duplicates) == (len(frame), 5)
     assert all(i.endswith(":0") for i in fresh.lake(["_id"])["_id"].to_pylist())
+
+
+def test_a_file_of_lines_that_are_no_documents_is_offered_again(store: FileStore, tmp_path: Path) -> None:
+    """A list written with one object a line: each ends in a comma, so none of them but the last is JSON."""
+    frame = shots.season(games=1)
+    lines = [json.dumps(row) for row in frame.to_dict("records")]
+    path = tmp_path / "inbox" / "shots.jsonl"
+    path.parent.mkdir()
+    path.write_text(",\n".join(lines) + "\n")
+    (batch,) = InboxFeed(path.parent, 0).batches()
+    with pytest.raises(BatchError, match="59 of 60 rows break the contract"):
+        ingest(batch, NBA, store)
+    assert store.manifests() == []

@@ -1,0 +1,66 @@
+"""`python -m parivision_assets.replay FILE` (or `make replay`): quarantined documents, corrected, into the lake.
+
+`make quarantine ARGS="--write FILE"` writes the file; only the documents in it are to be changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from parivision_assets.partitions import batches_of
+from parivision_assets.reporting import in_words
+from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.replaying import corrected
+from parivision_core.nba import NBA
+from parivision_core.problems import BatchError, PariVisionError
+from parivision_core.records import Manifest
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+from parivision_core.store import open_store
+from parivision_core.store.base import Store
+
+
+def replay(path: Path, sport: Sport, store: Store, instance: dg.DagsterInstance) -> tuple[list[Manifest], int]:
+    """Ingest a file of corrections; the manifests it led to, and how many of its lines were unchanged.
+
+    Its batches become partitions, so that Dagster is told of them and refreshes what lies behind. Raises BatchError
+    when a line can't be used; nothing of the file is kept then.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BatchError(f"{path} can't be read: {error.strerror}") from error
+    batches, unchanged = corrected(path.name, content, store)
+    # Before they exist: the sensor announces committed batches of which Dagster knows the partition.
+    instance.add_dynamic_partitions(str(batches_of(sport).name), [batch.id for batch in batches])
+    return [ingest(batch, sport, store) for batch in batches], unchanged
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay a file and say what became of it; the exit code is 1 when rows still break the contract."""
+    parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
+    parser.add_argument("file", type=Path)
+    chosen = parser.parse_args(arguments)
+    try:
+        store = open_store(Settings.from_env(), NBA)
+        with dg.DagsterInstance.get() as instance:
+            manifests, unchanged = replay(chosen.file, NBA, store, instance)
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*map(in_words, manifests), sep="\n")
+    again = [q for manifest in manifests for q in store.quarantine(manifest.batch_id)]
+    print(*(f"  still wrong: {q.reason}" for q in again), sep="\n", end="\n" if again else "")
+    print(f"{sum(len(m.resolves) for m in manifests)} corrections replayed, {unchanged} lines unchanged.")
+    if any(m.inserted for m in manifests):
+        print("`make up` takes the new shots up by itself; without it, run `make refresh`.")
+    return 1 if again else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
