@@ -12,8 +12,12 @@ STATE := $(or $(PARIVISION_HOME),.parivision)
 COVERAGE := --cov --cov-report=term:skip-covered
 PYTEST :=
 
+# One lock for the whole house and one for each image, which brings only what its room needs, in the same versions.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+IMAGE_LOCK := deploy/docker/requirements
+
 .DEFAULT_GOAL := help
-.PHONY: help up refresh quarantine test test-slow lint format validate lock install clean clean-state
+.PHONY: help up refresh quarantine replay copy test test-slow lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +28,14 @@ up: $(STAMP) ## run everything here: Dagster, the API and MLflow, until Ctrl-C
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
 
-quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID"
+quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.quarantine $(ARGS)
+
+replay: $(STAMP) ## bring corrected rows of the quarantine into the lake: FILE=corrections.jsonl
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.replay "$(FILE)"
+
+copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.copy_store "$(FROM)" "$(TO)"
 
 test: $(STAMP) ## run the tests, with coverage
 	@exec $(PYTHON) -m pytest -m "not slow" $(COVERAGE) $(PYTEST)
@@ -46,8 +56,9 @@ validate: $(STAMP) ## let Dagster load and check every definition
 	@exec $(PYTHON) -m deploy.within dagster definitions validate -w $(CURDIR)/workspace.yaml
 
 lock: $(VENV)/bin/uv ## pin what pyproject.toml asks for; newer versions with UPGRADE=--upgrade
-	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras \
-		$(UPGRADE) pyproject.toml -o requirements.lock
+	$(LOCK) --all-extras $(UPGRADE) pyproject.toml -o requirements.lock
+	$(LOCK) --extra pipeline -c requirements.lock pyproject.toml -o $(IMAGE_LOCK)-pipeline.lock
+	$(LOCK) --extra serving -c requirements.lock pyproject.toml -o $(IMAGE_LOCK)-serving.lock
 
 install: $(STAMP) ## build .venv (the other commands do so when needed)
 

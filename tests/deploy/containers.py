@@ -1,0 +1,123 @@
+"""docker-compose.yml and the Dockerfile as the tests read them: what a stage holds, what a service is started with."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.environment import ROOT
+
+DOCKER = ROOT / "deploy" / "docker"
+FILE = ROOT / "docker-compose.yml"
+COMPOSE = yaml.safe_load(FILE.read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
+IMAGES = ("pipeline", "serving")
+PYTHON = "3.11"
+"""The images' Python."""
+
+
+@cache
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """Instructions of each stage of the Dockerfile, its FROM first."""
+    text = re.sub(r"^\s*#.*\n", "", (DOCKER / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        if not line.strip():
+            continue
+        instruction, _, rest = line.partition(" ")
+        if instruction == "FROM":
+            name = rest.split()[-1]
+            found[name] = []
+        found[name].append((instruction, rest.strip()))
+    return found
+
+
+def lineage(stage: str) -> list[tuple[str, str]]:
+    """Instructions of a stage after those of the stages it builds on."""
+    below = stages()[stage][0][1].split()[0]
+    return (lineage(below) if below in stages() else []) + stages()[stage]
+
+
+def last(stage: str, instruction: str) -> str:
+    return [rest for kind, rest in lineage(stage) if kind == instruction][-1]
+
+
+def copies(stage: str) -> list[tuple[list[str], str]]:
+    """What a stage copies out of the project: sources and target, every pattern replaced by what it finds."""
+    found = []
+    for kind, rest in lineage(stage):
+        words = [w for w in rest.split() if not w.startswith("--chmod")]
+        if kind == "COPY" and not words[0].startswith("--from"):
+            sources = [hit for w in words[:-1] for hit in (sorted(map(str, ROOT.glob(w))) if "*" in w else [w])]
+            found.append(([str(Path(s).relative_to(ROOT)) if "*" in rest else s for s in sources], words[-1]))
+    return found
+
+
+def in_app(target: str) -> set[str]:
+    """Files below /app in a final image, by their path in the container."""
+    where = {"./": "/app", "deploy/": "/app/deploy"}
+    return {f"{where[to]}/{Path(source).name}" for sources, to in copies(target) for source in sources}
+
+
+def image_env(target: str) -> dict[str, str]:
+    pairs = (shlex.split(rest) for kind, rest in lineage(target) if kind == "ENV")
+    return dict(word.split("=", 1) for words in pairs for word in words)
+
+
+def rooms(target: str) -> set[str]:
+    """The project's packages in an image: those that are installed, and the launcher."""
+    installed = {s for sources, _ in copies(f"build-{target}") for s in sources if (ROOT / s / "__init__.py").exists()}
+    return installed | ({"deploy"} if any(to == "deploy/" for _, to in copies(target)) else set())
+
+
+def target(service: str) -> str:
+    return str(SERVICES[service]["build"]["target"])
+
+
+def command(service: str) -> list[str]:
+    given = SERVICES[service].get("command")
+    return list(given) if given else list(json.loads(last(target(service), "CMD")))
+
+
+def health_check(service: str) -> list[str]:
+    given = SERVICES[service].get("healthcheck")
+    if given:
+        return list(given["test"])
+    check = last(target(service), "HEALTHCHECK")
+    return ["CMD", *json.loads(check[check.index("[") :])]
+
+
+def published(service: str) -> list[re.Match[str]]:
+    pattern = re.compile(r"(?P<host>[\d.]+):\$\{(?P<variable>\w+):-(?P<default>\d+)\}:(?P<port>\d+)")
+    found = [pattern.fullmatch(port) for port in SERVICES[service].get("ports", [])]
+    assert all(found), SERVICES[service]["ports"]
+    return [match for match in found if match]
+
+
+def option(words: list[str], name: str) -> str:
+    """The value of a command's option, written with or without an equals sign."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == name:
+            return following
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    raise AssertionError(f"{name} isn't in {words}")
+
+
+def imported(path: Path) -> set[str]:
+    """Packages that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found

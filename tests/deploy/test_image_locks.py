@@ -1,0 +1,107 @@
+"""One lock for each image: the versions that are tested, all that its room asks for, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import entry_points, packages_distributions
+
+import pytest
+from honcho.environ import parse_procfile
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from deploy.environment import ROOT
+from tests.deploy.containers import BUILT, DOCKER, IMAGES, PYTHON, command, imported, rooms, stages, target
+
+
+@cache
+def locked(name: str) -> dict[str, str]:
+    """What a lock installs in an image: versions by name."""
+    env = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    env |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.1", "platform_machine": "x86_64"}
+    env |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
+    found: dict[str, str] = {}
+    for line in re.findall(r"^([\w.-]+==[^\\\n]+?)\s*\\$", (ROOT / name).read_text("utf-8"), re.MULTILINE):
+        requirement = Requirement(line)
+        if not requirement.marker or requirement.marker.evaluate({k: str(v) for k, v in env.items()}):
+            assert canonicalize_name(requirement.name) not in found, line
+            found[canonicalize_name(requirement.name)] = str(requirement.specifier)
+    return found
+
+
+def image_lock(image: str) -> dict[str, str]:
+    return locked(f"deploy/docker/requirements-{image}.lock")
+
+
+def test_the_images_python_is_the_one_the_locks_are_read_for() -> None:
+    bases = {instructions[0][1].split()[0] for instructions in stages().values()} - set(stages())
+    assert bases == {f"python:{PYTHON}-slim"}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_gets_the_versions_that_are_tested(image: str) -> None:
+    ours, tested = image_lock(image), locked("requirements.lock")
+    assert len(ours) > 20
+    assert {name: tested.get(name) for name in ours} == ours
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_no_address_is_in_a_lock(image: str) -> None:
+    text = (DOCKER / f"requirements-{image}.lock").read_text("utf-8")
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_a_lock_holds_what_its_room_asks_for_and_no_tools(image: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = project["dependencies"] + extras[image]
+    names = {canonicalize_name(Requirement(line).name) for line in asked}
+    assert names <= set(image_lock(image))
+    tools = {canonicalize_name(Requirement(line).name) for line in extras["dev"]} - names
+    others = {canonicalize_name(Requirement(line).name) for room in IMAGES for line in extras[room]} - names
+    assert not {"pytest", "ruff", "mypy"} & set(image_lock(image))
+    assert tools & set(image_lock(image)) <= {"psutil"}  # which MLflow or Dagster needs
+    assert image == "pipeline" or not others & set(image_lock(image))
+
+
+def imports(image: str) -> set[str]:
+    """What the rooms of an image import from outside, wherever they do it."""
+    files = [path for room in rooms(image) for path in (ROOT / room).rglob("*.py") if DOCKER not in path.parents]
+    return set[str]().union(*map(imported, files)) - sys.stdlib_module_names - rooms(image)
+
+
+def test_what_the_pipeline_imports_is_in_its_lock() -> None:
+    known = packages_distributions()
+    assert {"honcho", "mlflow", "dagster"} <= imports("pipeline")
+    for name in imports("pipeline"):
+        assert {canonicalize_name(d) for d in known[name]} & set(image_lock("pipeline")), name
+
+
+def test_what_the_api_loads_is_in_its_lock() -> None:
+    """Loaded, for some modules of the core are the pipeline's alone, and bring their libraries."""
+    modules = "parivision_serving.app, parivision_core.store.mongo"
+    code = f"import sys, {modules}; print(*{{n.split('.')[0] for n in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = imports("serving") & set(done.stdout.split())
+    assert {"litestar", "onnxruntime", "pymongo"} <= loaded
+    known = packages_distributions()
+    for name in loaded:
+        assert {canonicalize_name(d) for d in known[name]} & set(image_lock("serving")), name
+
+
+def test_programs_come_from_packages_that_the_image_has() -> None:
+    lines = parse_procfile((DOCKER / "Procfile").read_text("utf-8")).processes.values()
+    programs = {("pipeline", shlex.split(line)[1]) for line in lines}
+    programs |= {(target(name), command(name)[0]) for name in BUILT} - {("pipeline", "python")}
+    assert len(programs) == 5
+    for image, program in programs:
+        makers = {p.dist.name for p in entry_points(group="console_scripts", name=program) if p.dist}
+        assert {canonicalize_name(name) for name in makers} & set(image_lock(image)), program

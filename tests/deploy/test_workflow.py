@@ -1,0 +1,114 @@
+"""The workflow on GitHub: it runs the script that decides everywhere, and what it names exists in this house."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from pymongo.uri_parser import parse_uri
+
+from deploy.environment import ROOT
+from deploy.up import addresses
+from parivision_core.settings import Settings
+
+FILE = ROOT / ".github" / "workflows" / "ci.yml"
+WORKFLOW = yaml.safe_load(FILE.read_text("utf-8"))
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+STEPS = [step for job in JOBS.values() for step in job["steps"]]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+SEASON = next(step["run"] for step in STEPS if "season" in step.get("name", ""))
+
+
+def runs(job: str) -> str:
+    return "\n".join(step["run"] for step in JOBS[job]["steps"] if "run" in step)
+
+
+def test_it_runs_for_every_push_and_may_only_read() -> None:
+    assert set(WORKFLOW[True]) == {"push", "pull_request"}  # YAML 1.1 takes `on` for a truth value
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert WORKFLOW["concurrency"]["group"]
+    assert not any("permissions" in job for job in JOBS.values())
+    assert "secrets." not in FILE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_job_can_hang_or_use_what_changes_under_it(job: str) -> None:
+    assert JOBS[job]["timeout-minutes"] <= 60
+    for step in JOBS[job]["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[\w-]+@(v\d+(\.\d+){0,2}|[0-9a-f]{40})", step["uses"])
+    checkout = JOBS[job]["steps"][0]
+    assert checkout["uses"].startswith("actions/checkout@")
+    assert checkout["with"]["persist-credentials"] is False
+
+
+def test_the_script_that_decides_is_run_with_a_python_that_will_do() -> None:
+    assert ".ci/run" in runs("checks").splitlines()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    (python,) = (s["with"]["python-version"] for s in STEPS if "setup-python" in s.get("uses", ""))
+    wanted = re.search(r'^requires-python = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert wanted
+    assert f"{python}.0" in SpecifierSet(wanted[1])
+
+
+def test_the_tests_meet_the_mongo_of_the_compose_file_as_a_replica_set() -> None:
+    (step,) = (s for s in JOBS["checks"]["steps"] if s.get("run") == ".ci/run")
+    ((variable, url),) = step["env"].items()
+    assert f'"{variable}"' in (ROOT / "tests" / "conftest.py").read_text("utf-8")
+    found = parse_uri(url)
+    (host, port), name = found["nodelist"][0], found["options"]["replicaSet"]
+    started = runs("checks")
+    assert f"--publish {host}:{port}:27017" in started
+    assert f"{COMPOSE['services']['mongo']['image']} mongod --replSet {name}" in started
+    assert f'_id: "{name}", members: [{{_id: 0, host: "{host}:{port}"}}]' in started
+
+
+def test_containers_are_checked_built_started_asked_and_removed() -> None:
+    words = runs("containers")
+    order = ["config --quiet", "build", "up --detach --wait", "/health/live", "/inbox", "down --volumes"]
+    places = [words.index(word) for word in order]
+    assert places == sorted(places)
+    assert JOBS["containers"]["steps"][-1]["if"] == "always()"
+
+
+def test_every_address_is_one_that_a_service_answers() -> None:
+    known = {f"{a.port}{a.health}" for a in addresses(Settings(), {"api", "webserver", "mlflow"}).values()}
+    (asked,) = re.findall(r"for url in (.+); do", runs("containers"))
+    assert set(asked.split()) == known
+    routes = set(re.findall(r"127\.0\.0\.1:8000(/[\w/]+)", runs("containers")))
+    assert routes == {"/health/ready", "/api/v1/predict"}
+    for route in routes:
+        assert f'"{route}"' in "".join(p.read_text("utf-8") for p in (ROOT / "parivision_serving").rglob("*.py"))
+
+
+def test_services_and_variables_are_those_of_the_compose_file() -> None:
+    words = runs("containers")
+    assert set(re.findall(r"docker compose (?:exec -T|cp) (\w+)", words)) <= set(COMPOSE["services"])
+    chosen = re.findall(r'echo "(\w+)=', words)
+    assert chosen == list(COMPOSE["services"]["mongo"]["environment"])
+
+
+@pytest.mark.parametrize("step", [s["run"] for s in STEPS if "run" in s])
+def test_steps_are_shell_and_name_files_that_exist(step: str) -> None:
+    done = subprocess.run(["bash", "-n"], input=step, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for path in re.findall(r"(?<![\w./:-])(?:tests|deploy|\.ci)/[\w./-]+", step):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_season_that_is_handed_in_is_one(tmp_path: Path) -> None:
+    making = SEASON[: SEASON.index("timeout")]
+    here = making.replace("docker compose exec -T pipeline python -", f"{sys.executable} -").replace(
+        "/inbox", str(tmp_path)
+    )
+    assert here.count(str(tmp_path)) == 1
+    subprocess.run(["bash", "-euo", "pipefail", "-c", here], check=True, cwd=ROOT)
+    (season,) = tmp_path.iterdir()
+    assert len(season.read_text().splitlines()) == 160 * 100 + 1
