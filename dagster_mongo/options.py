@@ -24,6 +24,7 @@ NAMES = {
     "socket_timeout_ms": "socketTimeoutMS",
     "retry_writes": "retryWrites",
     "write_concern": "w",
+    "write_concern_timeout_ms": "wTimeoutMS",
     "journal": "journal",
     "max_pool_size": "maxPoolSize",
     "app_name": "appname",
@@ -36,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "socket_timeout_ms": 120_000,
     "retry_writes": True,
     "write_concern": "majority",
+    "write_concern_timeout_ms": 60_000,
     "app_name": "dagster",
 }
 """What holds where neither a field nor the URL says anything; for the rest, pymongo's own defaults."""

@@ -88,6 +88,9 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         description="Who must have a write before it counts: 'majority', a number of members such as '1', or a tag. "
         "Default: majority.",
     )
+    write_concern_timeout_ms: int | None = Field(
+        default=None, description="Milliseconds to wait until those have it. Default: 60000."
+    )
     journal: bool | None = Field(
         default=None, description="Whether a write counts only once it is in the journal. Default: the server's."
     )

@@ -23,17 +23,20 @@ PLACES = (
 )
 
 
-def place(name: str, settings: Settings, sport: Sport) -> Store:
-    """The store of a sport that one word names. Raises ConfigurationError for one that names none."""
-    if name == "files":
-        return open_files(settings.home, sport)
+def address(name: str, settings: Settings) -> str:
+    """The state folder or URL that one word names. Raises ConfigurationError when it names none."""
     if name == "mongo" and not settings.mongo_url:
         raise ConfigurationError("set PARIVISION_MONGO_URL to the database that `mongo` shall mean")
-    if name == "mongo":
-        return open_store(settings, sport)
-    if name.startswith("mongodb"):
-        return open_store(replace(settings, mongo_url=name), sport)
-    return open_files(Path(name).expanduser().absolute(), sport)
+    if name == "mongo" or name.startswith("mongodb"):
+        return settings.mongo_url if name == "mongo" else name
+    return str(settings.home if name == "files" else Path(name).expanduser().resolve())
+
+
+def store_at(place: str, settings: Settings, sport: Sport) -> Store:
+    """The store of a sport at an address."""
+    if place.startswith("mongodb"):
+        return open_store(replace(settings, mongo_url=place), sport)
+    return open_files(Path(place), sport)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        if chosen.source == chosen.target:
-            raise ConfigurationError("source and target are the same store")
         settings = Settings.from_env()
-        source, target = (place(name, settings, NBA) for name in (chosen.source, chosen.target))
+        places = [address(name, settings) for name in (chosen.source, chosen.target)]
+        if places[0] == places[1]:
+            raise ConfigurationError(f"{chosen.source} and {chosen.target} are the same store")
+        source, target = (store_at(place, settings, NBA) for place in places)
         counts = copy(source, target, lambda line: print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True))
     except PariVisionError as error:
         print(error, file=sys.stderr)

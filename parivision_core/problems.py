@@ -21,6 +21,10 @@ class ConflictError(StoreError):
     """Someone else wrote meanwhile; nothing was kept, and the same work, begun anew, takes it into account."""
 
 
+class LockLostError(StoreError):
+    """A process stood still for so long that its lock fell to another; what it had begun wasn't kept."""
+
+
 class BundleError(PariVisionError):
     """A bundle is incomplete, altered, or doesn't reproduce its known answers."""
 

@@ -11,6 +11,9 @@ from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 from parivision_core.store.base import INGEST, WAREHOUSE, Store, WarehouseState
 
+UNFINISHED = WarehouseState(schema="being copied", batches=("being copied",))
+"""As of a version that nobody has: no model is trained on it, and whoever folds, folds everything anew."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -34,7 +37,7 @@ def count(store: Store) -> Counts:
     return Counts(
         batches=len(store.manifests()),
         shots=sum(piece.num_rows for piece in store.scan(["_id"])),
-        quarantined=len(store.quarantine()),
+        quarantined=sum(len(store.quarantine(m.batch_id)) for m in store.manifests() if m.quarantined),
         feature_rows=sum(store.warehouse(["_id"], [part]).num_rows for part in store.warehouse_parts()),
         forms=len(store.form_names()),
         verdicts=len(store.verdicts()),
@@ -96,15 +99,17 @@ def _copy_verdicts(source: Store, target: Store) -> None:
 
 
 def _copy_warehouse(source: Store, target: Store, say: Callable[[str], None]) -> None:
-    """Part by part; until the last write the target's warehouse counts as folded from nothing."""
+    """Part by part, form by form; until the last write nobody takes the target's warehouse for a whole one."""
     parts = source.warehouse_parts()
     if foreign := sorted(set(target.warehouse_parts()) - set(parts)):
         raise StoreError(f"the target's warehouse has a part {foreign[0]}; copy into an empty store")
     for at, (part, rows) in enumerate(parts.items(), start=1):
-        target.publish_warehouse({part: source.warehouse(parts=[part])}, WarehouseState(), {})
+        target.publish_warehouse({part: source.warehouse(parts=[part])}, UNFINISHED, {})
         say(f"part {at} of {len(parts)}: {rows:,} feature rows of {part}")
     names = source.form_names()
-    kept = {name: source.get_form(name) for name in names if source.form_stamp(name) != target.form_stamp(name)}
-    forms = {name: record for name, record in kept.items() if record is not None}
-    target.publish_warehouse({}, source.warehouse_state(), forms)
+    for name in names:
+        record = source.get_form(name)
+        if record is not None and record.stamp != target.form_stamp(name):
+            target.publish_warehouse({}, UNFINISHED, {name: record})
+    target.publish_warehouse({}, source.warehouse_state(), {})
     say(f"{len(names)} forms")

@@ -60,8 +60,8 @@ class Store(Protocol):
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
         """Make a batch exist: its shots (with `_id`), its quarantined rows and last, in one atomic write, its manifest.
 
-        The caller holds `exclusive(INGEST)`. Raises StoreError when the batch id is committed already; whatever is
-        raised, nothing of the batch can be seen.
+        The caller holds `exclusive(INGEST)`. Raises StoreError when the batch id is committed already, and
+        ConflictError when someone else wrote meanwhile. Whatever is raised, the batch is seen as a whole or not at all.
         """
         ...
 

@@ -123,8 +123,9 @@ def test_the_command_names_places(
     assert total in capsys.readouterr().out
     assert copy_store.main([url, str(tmp_path / "back")]) == 0
     same_content(full, open_files(tmp_path / "back", NBA))
-    assert copy_store.main(["files", "files"]) == 1
-    assert "the same store" in capsys.readouterr().err
+    for one, other in (("files", "files"), ("files", str(tmp_path / "home")), (url, "mongo")):
+        assert copy_store.main([one, other]) == 1
+        assert f"{one} and {other} are the same store" in capsys.readouterr().err
     monkeypatch.setenv("PARIVISION_MONGO_URL", "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200")
     assert copy_store.main(["files", "mongo"]) == 1
     error = capsys.readouterr().err

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pyarrow as pa
 import pymongo.errors as pe
 import pytest
-from gridfs import GridFSBucket
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from parivision_core.nba import NBA, form
-from parivision_core.problems import ConfigurationError, ConflictError, StoreError
+from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
+from parivision_core.records import FormRecord
 from parivision_core.store.base import WarehouseState
-from parivision_core.store.mongo import MongoStore, connect, documents
+from parivision_core.store.mongo import MongoStore, connect, documents, lease
 from parivision_core.store.mongo.connection import explain
 from tests.core.test_store import bad_row, manifest, refused, rows, shots_of, verdict
 from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.stores import named
 
 Documents = Database[dict[str, Any]]
 
@@ -117,7 +122,7 @@ def test_a_publication_that_is_cut_off_is_not_seen(
         shown = wanted
         assert here.warehouse().equals(wanted)
     assert mongo_database[NBA.warehouse].count_documents({}) == here.warehouse().num_rows
-    assert len(list(GridFSBucket(mongo_database, "forms").find({}))) == 1
+    assert mongo_database["forms"].count_documents({}) == 1
 
 
 def test_a_later_day_is_appended_to_its_part(proxy: ScriptedServer, shaky: MongoStore) -> None:
@@ -125,7 +130,8 @@ def test_a_later_day_is_appended_to_its_part(proxy: ScriptedServer, shaky: Mongo
     start = len(proxy.commands)
     shaky.publish_warehouse({"2023": rows("acegi", [1, 2, 3, 4, 5])}, WarehouseState(), {})
     inserts = [command.document for command in proxy.commands[start:] if command.name == "insert"]
-    assert [row["_row"] for insert in inserts for row in insert["documents"]] == ["g", "i"]
+    rows_sent = [row for insert in inserts if insert["insert"] == NBA.warehouse for row in insert["documents"]]
+    assert [row["_row"] for row in rows_sent] == ["g", "i"]
 
 
 def test_readers_see_nothing_of_a_batch_under_way(
@@ -230,8 +236,6 @@ def test_a_row_larger_than_a_document_is_named(where: str, mongo_database: Docum
 
 
 def test_a_verdict_without_a_finite_number_is_refused(mongo_database: Documents) -> None:
-    import msgspec
-
     with pytest.raises(StoreError, match="gain of a Verdict is nan"):
         plain(mongo_database).put_verdict(msgspec.structs.replace(verdict(1), gain=float("nan")))
 
@@ -274,7 +278,7 @@ def test_what_a_lost_attempt_left_is_replaced(mongo_database: Documents) -> None
     """Shots of a process that wrote on after it had lost its lock, and that no manifest will ever show."""
     store = plain(mongo_database)
     store.commit_batch(manifest("a"), shots_of("a"), [])
-    mongo_database[NBA.lake].insert_one({"_id": "b1", "game_date": "1999-01-01", "_n": 77})
+    mongo_database[NBA.lake].insert_one({"_id": "b1", "game_date": "2023-01-01", "_n": 77})
     store.commit_batch(manifest("b"), shots_of("b"), [])
     assert store.lake(batch="b").sort_by("_id").equals(shots_of("b"))
 
@@ -282,50 +286,241 @@ def test_what_a_lost_attempt_left_is_replaced(mongo_database: Documents) -> None
 def test_a_shot_that_someone_else_committed_meanwhile_makes_the_batch_start_over(mongo_database: Documents) -> None:
     store = plain(mongo_database)
     store.commit_batch(manifest("a"), shots_of("a"), [])
-    with pytest.raises(ConflictError, match="a1 was stored by someone else meanwhile"):
+    with pytest.raises(ConflictError, match="some of the shots were stored by someone else meanwhile"):
         store.commit_batch(manifest("b"), shots_of("a"), [])
     assert [m.batch_id for m in store.manifests()] == ["a"]
     assert ids(store) == ["a1", "a2"]
 
 
-def test_who_lost_the_lock_cannot_commit(proxy: ScriptedServer, shaky: MongoStore, mongo_database: Documents) -> None:
-    """Suspended between its last shot and its commit, while another process swept up and committed the same batch."""
-    other = plain(mongo_database)
+def writes_of(proxy: ScriptedServer, work: Callable[[], Any]) -> int:
+    """How many writes some work sends."""
+    start = len(proxy.commands)
+    work()
+    return sum(command.name in WRITES for command in proxy.commands[start:])
 
-    def suspended(command: Any) -> Any:
-        other.commit_batch(manifest("b"), shots_of("b"), [])
+
+def race(first: Runner, second: Runner, stop_first: int, stop_second: int) -> None:
+    """Suspend the first before a write of its; let the second come as far as one of its; then end the first, then it.
+
+    So go two processes that both believe to hold the lock.
+    """
+    second_waits, first_done = threading.Event(), threading.Event()
+
+    def suspend_second(command: Any) -> Any:
+        second_waits.set()
+        first_done.wait(30)
         return command.forward()
 
-    shaky.manifests()
-    proxy.fault("update", reply=suspended, times=1)
-    with pytest.raises(ConflictError, match="the lock on ingesting was lost"):
-        shaky.commit_batch(manifest("b"), shots_of("b"), [])
-    assert ids(other) == ["b1", "b2"]
-    assert len(other.manifests()) == mongo_database["manifests"].count_documents({}) == 1
+    def run_second() -> None:
+        with suppress(StoreError):
+            second.work()
+        second_waits.set()
 
+    rival = threading.Thread(target=run_second)
 
-def test_who_lost_the_lock_cannot_publish(proxy: ScriptedServer, shaky: MongoStore, mongo_database: Documents) -> None:
-    other = plain(mongo_database)
-
-    def suspended(command: Any) -> Any:
-        other.publish_warehouse({"2023": rows("ab", [8, 9])}, WarehouseState(), {})
+    def suspend_first(command: Any) -> Any:
+        rival.start()
+        second_waits.wait(30)
         return command.forward()
 
-    shaky.publish_warehouse({"2023": rows("a", [1])}, WarehouseState(), {})
-    proxy.fault("update", reply=suspended, times=1)
-    with pytest.raises(ConflictError, match="someone else published"):
-        shaky.publish_warehouse({"2023": rows("abc", [1, 2, 3])}, WarehouseState(), {})
-    assert other.warehouse()["f"].to_pylist() == [8, 9]
-    other.publish_warehouse({"2023": rows("abd", [8, 9, 7])}, WarehouseState(), {})
-    assert other.warehouse()["f"].to_pylist() == [8, 9, 7]
+    first.proxy.fault("*", reply=suspend_first, where=write_of(stop_first), times=1)
+    second.proxy.fault("*", reply=suspend_second, where=write_of(stop_second), times=1)
+    with suppress(StoreError):
+        first.work()
+    first_done.set()
+    rival.join(60)
+    assert not rival.is_alive()
+    first.proxy.clear()
+    second.proxy.clear()
+
+
+@dataclass
+class Runner:
+    """A store behind a proxy of its own, and what it shall do."""
+
+    proxy: ScriptedServer
+    store: MongoStore
+    work: Callable[[], Any] = lambda: None
+
+
+@pytest.fixture
+def two(mongo_server: str, mongo_database: Documents) -> Iterator[tuple[Runner, Runner]]:
+    parts = urlsplit(mongo_server)
+    upstream = (parts.hostname or "127.0.0.1", parts.port or 27017)
+    with ScriptedServer(upstream) as one, ScriptedServer(upstream) as other:
+        urls = [mongo_server.replace(f":{parts.port}", f":{server.port}") for server in (one, other)]
+        with MongoClient(urls[0], directConnection=True) as here, MongoClient(urls[1], directConnection=True) as there:
+            runners = [
+                Runner(server, plain(client[mongo_database.name])) for server, client in ((one, here), (other, there))
+            ]
+            yield runners[0], runners[1]
+
+
+def dated(batch: str) -> pa.Table:
+    """Shots with ids as real ones are."""
+    table = shots_of(batch)
+    real = [f"{day}:22200001:{batch}:1:719:0" for day in table["game_date"].to_pylist()]
+    return table.set_column(0, "_id", pa.array(real))
+
+
+def test_two_that_commit_the_same_shots_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
+    """Whoever is suspended where, the batch is there once and whole, or not at all and then complete."""
+    first, second = two
+    first.store.commit_batch(manifest("warm"), dated("warm"), [])
+    again = writes_of(first.proxy, lambda: first.store.commit_batch(manifest("up"), dated("up"), []))
+    second.store.manifests()
+    here = plain(mongo_database)
+    sweeping = 5  # writes by which the second removes what the first has left
+    for stop_first, stop_second in itertools.product(range(again), range(again + sweeping)):
+        batch, shots = f"b{stop_first}{stop_second}", dated(f"{stop_first}{stop_second}")
+        first.work = lambda b=batch, s=shots: first.store.commit_batch(manifest(b), s, [])  # type: ignore[misc]
+        second.work = lambda b=f"{batch}x", s=shots: second.store.commit_batch(manifest(b), s, [])  # type: ignore[misc]
+        race(first, second, stop_first, stop_second)
+        made = [m.batch_id for m in here.manifests() if m.batch_id in (batch, f"{batch}x")]
+        assert len(made) == 1, (stop_first, stop_second, made)  # one of them gets through
+        assert here.lake(batch=made[0]).sort_by("_id").equals(shots), (stop_first, stop_second, made)
+    here.commit_batch(manifest("last"), dated("last"), [])
+    assert (
+        mongo_database[NBA.lake].count_documents({})
+        == here.lake(["_id"]).num_rows
+        == 2 * (again * (again + sweeping) + 3)
+    )
+    assert mongo_database["manifests"].count_documents({}) == len(here.manifests())
+
+
+def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
+    first, second = two
+    here, record = plain(mongo_database), form.Form(schema="s").record()
+    other = msgspec.structs.replace(record, stamp="other", payload=record.payload + b"x")
+    grown, anew = rows("abc", [1, 2, 3]), rows("xy", [8, 9])
+
+    def publish(runner: Runner, table: pa.Table, kept: FormRecord) -> None:
+        runner.store.publish_warehouse({"2023": table}, WarehouseState(rows=table.num_rows), {"current": kept})
+
+    first.work = lambda: publish(first, grown, record)
+    second.work = lambda: publish(second, anew, other)
+    first.work()
+    second.work()
+    count = writes_of(first.proxy, first.work)
+    for stop_first, stop_second in itertools.product(range(count), repeat=2):
+        here.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(rows=2), {"current": record})
+        race(first, second, stop_first, stop_second)
+        shown, kept = here.warehouse(), here.get_form()
+        assert any(shown.equals(table) for table in (grown, anew, rows("ab", [1, 2]))), (stop_first, stop_second)
+        assert here.warehouse_state().rows == shown.num_rows
+        assert kept in (record, other)
+        assert (kept == other) == shown.equals(anew)
+        publish(first, grown, record)
+        assert here.warehouse().equals(grown)
+    assert mongo_database[NBA.warehouse].count_documents({}) == 3
+    assert mongo_database["forms"].count_documents({}) == 1
+
+
+def test_who_knows_that_the_lock_is_lost_writes_nothing(mongo_database: Documents, two: tuple[Runner, Runner]) -> None:
+    first, second = two
+    with first.store.exclusive("ingest"), first.store.exclusive("warehouse"):
+        mongo_database["locks"].delete_many({})
+        with second.store.exclusive("ingest", wait_seconds=0):
+            start = len(first.proxy.commands)
+            with pytest.raises(LockLostError, match="the lock ingest was lost"):
+                first.store.commit_batch(manifest("b"), shots_of("b"), [])
+            with pytest.raises(LockLostError, match="the lock warehouse was lost"):
+                first.store.publish_warehouse({}, WarehouseState(), {})
+            assert not [command for command in first.proxy.commands[start:] if command.name in WRITES]
+
+
+def test_a_live_holder_keeps_its_lock(two: tuple[Runner, Runner], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though another waits for longer than a lease, and though one connection of the holder's hangs."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 1.2)
+    first, second = two
+    with first.store.exclusive("ingest"):
+        first.proxy.fault("update", delay=30, times=1)
+        waiting = second.store.exclusive("ingest", wait_seconds=3)
+        with pytest.raises(StoreError, match="ingest is held by process"), waiting:
+            pytest.fail("two hold it")
+        first.proxy.clear()
+    with second.store.exclusive("ingest", wait_seconds=1):
+        pass
+
+
+def test_a_lock_that_is_touched_in_the_last_moment_is_not_taken(
+    two: tuple[Runner, Runner], mongo_database: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.3)
+    first, _ = two
+    first.store.manifests()
+    mongo_database["locks"].insert_one({"_id": "ingest", "owner": "o", "holder": "h", "since": 0, "touches": 0})
+
+    def touched(command: Any) -> Any:
+        mongo_database["locks"].update_one({"_id": "ingest"}, {"$inc": {"touches": 1}})
+        return command.forward()
+
+    first.proxy.fault("delete", reply=touched)
+    with pytest.raises(StoreError, match="ingest is held by h"), first.store.exclusive("ingest", wait_seconds=1.5):
+        pytest.fail("taken")
+    assert mongo_database["locks"].count_documents({}) == 1
+
+
+def test_what_belongs_to_no_commit_is_neither_shown_nor_kept(mongo_database: Documents) -> None:
+    """Of a client that gave up while the server carried its insert out later."""
+    store = plain(mongo_database)
+    for name in "abc":
+        store.commit_batch(manifest(name), shots_of(name), [])
+    mongo_database["manifests"].delete_one({"_id": "2"})
+    assert ids(store) == ["a1", "a2", "c1", "c2"]
+    store.publish_warehouse({"2023": rows("a", [1])}, WarehouseState(), {})
+    store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})
+    mongo_database["meta"].update_one({"_id": "counter:publications"}, {"$inc": {"value": 1}})
+    store.publish_warehouse({"2023": rows("abc", [1, 2, 3])}, WarehouseState(), {})
+    mongo_database[NBA.warehouse].insert_one({"_id": "late", "_row": "late", "f": 0.5, "_part": "2023", "_v": 3})
+    assert store.warehouse()["_id"].to_pylist() == ["a", "b", "c"]
+    store.commit_batch(manifest("d"), shots_of("d"), [])
+    assert mongo_database[NBA.lake].count_documents({}) == 6
+
+
+def test_a_form_that_is_replaced_while_it_is_read(two: tuple[Runner, Runner]) -> None:
+    first, second = two
+    old = form.Form(schema="s").record()
+    new = msgspec.structs.replace(old, stamp="new", payload=b"new")
+    second.store.publish_warehouse({}, WarehouseState(), {"current": old})
+
+    def replaced(command: Any) -> Any:
+        second.store.publish_warehouse({}, WarehouseState(), {"current": new})
+        return command.forward()
+
+    first.proxy.fault("find", reply=replaced, where=lambda command: command.document["find"] == "forms", times=1)
+    assert first.store.get_form() == new
+    first.proxy.fault("find", reply=replaced, where=lambda command: command.document["find"] == NBA.warehouse, times=1)
+    second.store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})
+    assert first.store.warehouse().num_rows == 2
+
+
+def test_columns_of_wider_types_go_together(mongo_database: Documents) -> None:
+    store = plain(mongo_database)
+    narrow = shots_of("a").append_column("x", pa.array([1, 2], pa.int8()))
+    wide = shots_of("b").append_column("x", pa.array([1, 2**40], pa.int64()))
+    store.commit_batch(manifest("a"), narrow, [])
+    store.commit_batch(manifest("b"), wide, [])
+    store.commit_batch(manifest("c"), narrow.set_column(0, "_id", pa.array(["c1", "c2"])), [])
+    assert sorted(store.lake(["x"])["x"].to_pylist()) == [1, 1, 1, 2, 2, 2**40]
+    store.commit_batch(manifest("d"), shots_of("d").append_column("x", pa.array(["p", "q"])), [])
+    with pytest.raises(StoreError, match="types that don't go together"):
+        store.lake(["x"])
+
+
+def test_unacknowledged_writes_are_refused(mongo_server: str) -> None:
+    with pytest.raises(ConfigurationError, match="w=0 would lose shots"):
+        MongoStore(connect(f"{named(mongo_server, 'x')}{'&' if '?' in mongo_server else '?'}w=0"))
 
 
 def test_rows_that_someone_removed_are_missed(mongo_database: Documents) -> None:
     store = plain(mongo_database)
     store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})
     mongo_database[NBA.warehouse].delete_many({"_row": "a"})
-    with pytest.raises(StoreError, match="2023 of the warehouse doesn't hold the rows that were published"):
+    with pytest.raises(StoreError, match="the warehouse in MongoDB doesn't hold the rows that were published"):
         store.warehouse()
+    store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})  # the same again mends it
+    assert store.warehouse()["_id"].to_pylist() == ["a", "b"]
 
 
 def test_a_column_that_is_not_there_is_named(mongo_database: Documents) -> None:

@@ -177,7 +177,7 @@ def test_defaults(client_of: Callable[..., MongoClient[dict[str, Any]]]) -> None
     assert options.pool_options.connect_timeout == 10
     assert options.pool_options.socket_timeout == 120
     assert options.retry_writes is True
-    assert options.write_concern == WriteConcern(w="majority")
+    assert options.write_concern == WriteConcern(w="majority", wtimeout=60_000)
     assert options.pool_options.appname == "dagster"
 
 
@@ -188,7 +188,7 @@ def test_the_url_wins_over_defaults(client_of: Callable[..., MongoClient[dict[st
     assert options.pool_options.connect_timeout == 2
     assert options.pool_options.socket_timeout == 3
     assert options.retry_writes is False
-    assert options.write_concern == WriteConcern(w=2)
+    assert options.write_concern == WriteConcern(w=2, wtimeout=60_000)
     assert options.pool_options.appname == "x"
 
 
@@ -203,7 +203,7 @@ def test_fields_win_over_the_url(client_of: Callable[..., MongoClient[dict[str, 
         tls=False,
     ).options
     assert options.server_selection_timeout == 10
-    assert options.write_concern == WriteConcern(w="majority", j=True)
+    assert options.write_concern == WriteConcern(w="majority", wtimeout=60_000, j=True)
     assert options.pool_options.max_pool_size == 5
     assert options.retry_writes is True
     assert options.pool_options._ssl_context is None
@@ -220,7 +220,7 @@ def test_a_set_field_still_wins_inside_a_run() -> None:
 
     mongo = MongoResource(url=f"{NOWHERE}?serverSelectionTimeoutMS=1000&w=2", server_selection_timeout_ms=10_000)
     assert dg.materialize([asked], resources={"mongo": mongo}).success
-    assert seen == [(10, {"w": 2})]
+    assert seen == [(10, {"w": 2, "wtimeout": 60_000})]
 
 
 def test_write_concern_reaches_the_server() -> None:
@@ -229,7 +229,7 @@ def test_write_concern_reaches_the_server() -> None:
         with MongoResource(url=server.url, database="d", write_concern="1", journal=True).get_database() as database:
             database["c"].insert_one({"_id": "a"})
         insert = next(command for command in server.commands if command.name == "insert")
-        assert insert.document["writeConcern"] == {"w": 1, "j": True}
+        assert insert.document["writeConcern"] == {"w": 1, "j": True, "wtimeout": 60_000}
         named = [c.document["client"]["application"]["name"] for c in server.commands if "client" in c.document]
         assert set(named) == {"dagster"}
 

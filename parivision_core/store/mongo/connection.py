@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from bson.errors import BSONError
 from pymongo import MongoClient
@@ -62,15 +62,15 @@ def connect(url: str) -> Database[Document]:
 @lru_cache(maxsize=16)
 def _connect(url: str, _process: int) -> Database[Document]:
     try:
-        given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
+        given = {name.lower() for name, _ in parse_qsl(url.partition("?")[2])}
         options = {name: value for name, value in DEFAULTS.items() if name.lower() not in given}
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # by which pymongo passes over a misspelt option
             return MongoClient[Document](url, connect=False, **options).get_default_database(DATABASE)
-    except (ConfigurationError, InvalidURI, InvalidName, ValueError, UserWarning) as error:
+    except (ConfigurationError, InvalidURI, InvalidName, ValueError, OSError, UserWarning) as error:
         reason = str(error)
-        for secret in _secrets(url):
-            reason = reason.replace(secret, "***")
+        if any(secret in reason for secret in _secrets(url)):
+            reason = "it isn't written as such a URL is"
         raise problems.ConfigurationError(f"PARIVISION_MONGO_URL can't be used: {reason}; {EXAMPLE}") from None
 
 
@@ -81,10 +81,10 @@ def reach(url: str) -> None:
 
 
 def _secrets(url: str) -> list[str]:
-    """Everything in a URL, well-formed or not, that may be part of a password, longest first."""
+    """Everything in a URL, well-formed or not, that may be part of a password and long enough to be known by."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     pieces = {password, unquote(password), *password.split("@"), *password.split(":"), *password.split("/")}
-    return sorted((piece for piece in pieces if piece), key=len, reverse=True)
+    return [piece for piece in pieces if len(piece) > 2]
 
 
 @contextmanager
@@ -113,7 +113,7 @@ _BY_CODE = {
     50: _TOO_SLOW,
     64: "MongoDB didn't confirm the write on a majority of its members in time; look at the replica set's health",
     10334: _TOO_LARGE,
-    17280: _TOO_LARGE,
+    17419: _TOO_LARGE,
     14031: _DISK_FULL,
 }
 # The first that fits counts, so the narrower ones stand first.

@@ -50,15 +50,22 @@ def types_of(table: pa.Table) -> list[tuple[str, str]]:
     return [(field.name, str(field.type)) for field in table.schema]
 
 
-def schema_of(types: Iterable[tuple[str, str]], columns: Sequence[str] | None) -> pa.Schema:
-    """The Arrow schema of some columns (all by default). Raises StoreError for a column that isn't there."""
+def schema_of(types: Iterable[Sequence[tuple[str, str]]], columns: Sequence[str] | None) -> pa.Schema:
+    """The Arrow schema of some columns (all by default) that holds the values of tables of all these types.
+
+    Raises StoreError for a column that isn't there, or whose types can't be reconciled.
+    """
     import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
-    known = dict(types)
-    missing = [name for name in columns or () if name not in known]
+    single = [pa.schema([(name, pa.type_for_alias(kind)) for name, kind in table]) for table in types]
+    try:
+        known = pa.unify_schemas(single, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise StoreError(f"batches keep a column in types that don't go together: {error}; read them apart") from error
+    missing = [name for name in columns or () if name not in known.names]
     if missing:
-        raise StoreError(f"no column is called {missing[0]}; there are {', '.join(known)}")
-    return pa.schema([(name, pa.type_for_alias(known[name])) for name in columns or known])
+        raise StoreError(f"no column is called {missing[0]}; there are {', '.join(known.names)}")
+    return pa.schema([known.field(name) for name in columns or known.names])
 
 
 def documents(table: pa.Table) -> Iterator[list[Document]]:

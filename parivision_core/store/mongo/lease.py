@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pymongo
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -31,8 +32,11 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def lease(locks: Collection[Document], name: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the named lock. Raises StoreError naming the holder when it isn't free within `wait_seconds`."""
+def lease(locks: Collection[Document], name: str, wait_seconds: float) -> Iterator[Document]:
+    """Hold the named lock; gives what its document shows as long as it is held.
+
+    Raises StoreError naming the holder when it isn't free within `wait_seconds`.
+    """
     mine = {"_id": name, "owner": uuid.uuid4().hex}
     with explained():
         _acquire(locks, mine, wait_seconds)
@@ -40,7 +44,7 @@ def lease(locks: Collection[Document], name: str, wait_seconds: float) -> Iterat
     toucher = threading.Thread(target=_touch, args=(locks, mine, done), daemon=True, name=f"lock {name}")
     toucher.start()
     try:
-        yield
+        yield mine
     finally:
         done.set()
         toucher.join()
@@ -58,11 +62,14 @@ def _acquire(locks: Collection[Document], mine: Document, wait_seconds: float) -
             locks.insert_one({**mine, "holder": holder, "since": now_ms(), "touches": 0})
             return
         except DuplicateKeyError:
+            asked = time.monotonic()
             held = locks.find_one({"_id": mine["_id"]})
         now = time.monotonic()
         if held is None:
             continue
-        if (held["owner"], held["touches"]) != seen:
+        # A server that was slow to answer us was so to the holder, too: his silence then counts from now on.
+        slow = now - asked > LEASE_SECONDS / TOUCHES_A_LEASE
+        if slow or (held["owner"], held["touches"]) != seen:
             seen, seen_at = (held["owner"], held["touches"]), now
         elif now - seen_at > LEASE_SECONDS:
             log.warning("%s was held by %s, which has stopped; taking it over", mine["_id"], held["holder"])
@@ -76,7 +83,10 @@ def _acquire(locks: Collection[Document], mine: Document, wait_seconds: float) -
 def _touch(locks: Collection[Document], mine: Document, done: threading.Event) -> None:
     while not done.wait(LEASE_SECONDS / TOUCHES_A_LEASE):
         try:
-            if not locks.update_one(mine, {"$inc": {"touches": 1}}).matched_count:
+            # One connection that hangs must not cost the lock.
+            with pymongo.timeout(LEASE_SECONDS / TOUCHES_A_LEASE):
+                kept = locks.update_one(mine, {"$inc": {"touches": 1}}).matched_count
+            if not kept:
                 log.warning("the lock %s was lost: this process stood still for too long", mine["_id"])
                 return
         except PyMongoError as error:

@@ -23,9 +23,9 @@ def prepare(
 ) -> None:
     """Make what is missing. Raises StoreError for a database of another format, or one that isn't PariVision's."""
     found = meta.find_one({"_id": "format"})
-    if found is not None and found["value"] != FORMAT:
+    if found is not None and found.get("value") != FORMAT:
         raise StoreError(
-            f"the database {meta.database.name} has format {found['value']}, this version writes format {FORMAT}; "
+            f"the database {meta.database.name} has format {found.get('value')}, this version writes format {FORMAT}; "
             "name another database in PARIVISION_MONGO_URL (its sources can be ingested again) or run the version that "
             "made it"
         )

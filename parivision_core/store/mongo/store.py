@@ -12,14 +12,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from pymongo import ReturnDocument
+import msgspec
+from pymongo import ReadPreference, ReturnDocument
 from pymongo.collection import Collection as Documents
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from parivision_core.problems import ConflictError, StoreError
+from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
 from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict, now_ms
-from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState, narrowed
+from parivision_core.store.base import CURRENT_FORM, INGEST, WAREHOUSE, Store, WarehouseState, narrowed
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.mongo.connection import Document, explained
 from parivision_core.store.mongo.documents import (
@@ -46,13 +47,27 @@ DUPLICATE = 11000
 OPEN, COMMITTED, DISCARDED = "open", "committed", "discarded"
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What a manifest's document holds beside the manifest."""
+
+    columns: list[tuple[str, str]]
+    """Name and type of each column of its shots."""
+
+
 class MongoStore(Store):
     """The store of one sport in a database; nothing is sent before the first use."""
 
     def __init__(
         self, database: Database[Document], lake: str = "lake", warehouse: str = "warehouse", prefix: str = ""
     ) -> None:
-        """`lake` and `warehouse` name the collections of shots and features; all others begin with `prefix`."""
+        """`lake` and `warehouse` name the collections of shots and features; all others begin with `prefix`.
+
+        Raises ConfigurationError when the database's writes aren't to be acknowledged.
+        """
+        if not database.write_concern.acknowledged:
+            raise ConfigurationError("w=0 would lose shots without a word; take it out of PARIVISION_MONGO_URL")
+        # A member that lags behind would show, and have removed, what isn't so any more.
+        database = database.with_options(read_preference=ReadPreference.PRIMARY)
         self._meta = database[prefix + "meta"]
         self._locks = database[prefix + "locks"]
         self._manifests = database[prefix + "manifests"]
@@ -61,6 +76,7 @@ class MongoStore(Store):
         self._failures = database[prefix + "failures"]
         self._verdicts = database[prefix + "verdicts"]
         self._warehouse = Warehouse(database, self._meta, warehouse, prefix + "forms")
+        self._held: dict[str, Document] = {}
         self._prepared = False
         self._preparing = threading.Lock()
 
@@ -82,8 +98,12 @@ class MongoStore(Store):
         """See Store. A dead holder's lock falls to others after half a minute."""
         with explained():
             self._prepare()
-        with lease(self._locks, name, wait_seconds):
-            yield
+        with lease(self._locks, name, wait_seconds) as mine:
+            self._held[name] = mine
+            try:
+                yield
+            finally:
+                del self._held[name]
 
     # Lake
 
@@ -95,6 +115,7 @@ class MongoStore(Store):
             if len(q.raw) * 4 > LARGEST and (size := len(q.raw.encode())) > LARGEST:
                 raise StoreError(too_large(f"row {q.row} of {q.batch_id}", size))
         with self._ready():
+            self._check_lock(INGEST)
             self._sweep()
             if self._manifests.find_one({"batch_id": manifest.batch_id}):
                 raise StoreError(f"batch {manifest.batch_id} is committed already")
@@ -102,7 +123,9 @@ class MongoStore(Store):
             self._manifests.insert_one({"_id": str(n), "n": n, "state": OPEN, "opened_at": now_ms()})
             try:
                 for piece in documents(shots):
-                    self._insert([{**document, "_n": n} for document in piece])
+                    for shot in piece:
+                        shot["_n"] = n
+                    self._insert(n, piece)
                 for start in range(0, len(quarantined), 1000):
                     self._quarantine.insert_many(
                         [{**document_of(q), "_id": f"{n}:{q.row}", "_n": n} for q in quarantined[start : start + 1000]],
@@ -110,13 +133,19 @@ class MongoStore(Store):
                     )
                 self._close(n, {**document_of(manifest), "columns": types_of(shots)})
             except BaseException:
-                with suppress(PyMongoError):  # else the next commit sweeps it away
+                with suppress(PyMongoError, StoreError):  # else the next commit sweeps it away
                     self._discard(n)
                 raise
             self._failures.delete_one({"_id": manifest.fingerprint})
 
-    def _insert(self, shots: list[Document]) -> None:
-        """Insert shots. An `_id` that is taken belongs to a batch that was never committed, or is an error.
+    def _check_lock(self, name: str) -> None:
+        """Raise LockLostError when a lock that this store took was lost: others may count on it by now."""
+        mine = self._held.get(name)
+        if mine is not None and self._locks.find_one(mine, {"_id": 1}) is None:
+            raise LockLostError(f"the lock {name} was lost to another process, because this one stood still; run again")
+
+    def _insert(self, n: int, shots: list[Document]) -> None:
+        """Insert shots of commit `n`; an `_id` that is taken belongs to a batch that was never committed, or conflicts.
 
         The lake knew none of these ids when the batch was compared with it. What was left by an attempt that lost its
         lock is removed; a shot that someone else committed meanwhile makes the batch start over, and is then found.
@@ -129,15 +158,16 @@ class MongoStore(Store):
                 raise
         else:
             return
-        committed = {document["n"] for document in self._committed()}
-        again = []
-        for complaint in complaints:
-            shot = shots[complaint["index"]]
-            held = self._lake.find_one({"_id": shot["_id"]}, {"_n": 1})
-            if held is not None and held["_n"] in committed:
-                raise ConflictError(f"shot {shot['_id']} was stored by someone else meanwhile; offer the batch again")
-            self._lake.delete_one({"_id": shot["_id"]})
-            again.append(shot)
+        again = [shots[complaint["index"]] for complaint in complaints]
+        taken = {shot["_id"] for shot in again}
+        others = {"game_date": {"$in": sorted({shot["game_date"] for shot in again})}, "_n": {"$ne": n}}
+        # By day and not by `_id`, because the test server can't look for many of those.
+        holders = {held["_n"] for held in self._lake.find(others, {"_n": 1}) if held["_id"] in taken}
+        for holder in holders:
+            if self._manifests.find_one({"_id": str(n), "state": OPEN}) is None:
+                raise _lost()
+            if not self._discard(holder):
+                raise ConflictError("some of the shots were stored by someone else meanwhile; offer the batch again")
         self._lake.insert_many(again, ordered=False)
 
     def _close(self, n: int, fields: Document) -> None:
@@ -147,27 +177,41 @@ class MongoStore(Store):
         except DuplicateKeyError:
             raise StoreError(f"batch {fields['batch_id']} is committed already") from None
         if not done.matched_count:
-            raise ConflictError("the lock on ingesting was lost to another process; offer the batch again")
+            raise _lost()
 
-    def _discard(self, n: int) -> None:
-        """Remove what an attempt wrote, unless it was committed. Its manifest goes last, so this can be repeated."""
+    def _discard(self, n: int) -> bool:
+        """Remove what an attempt wrote, unless it was committed; whether it wasn't.
+
+        First its manifest is discarded, in a write that excludes its commit; the manifest goes last, so that this can
+        be repeated.
+        """
+        with suppress(DuplicateKeyError):  # shots without a manifest may get one, as long as it isn't discarded
+            self._manifests.insert_one({"_id": str(n), "n": n, "state": DISCARDED})
         self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {"state": DISCARDED}})
-        if self._manifests.find_one({"_id": str(n), "state": DISCARDED}):
-            self._lake.delete_many({"_n": n})
-            self._quarantine.delete_many({"_n": n})
-            self._manifests.delete_one({"_id": str(n), "state": DISCARDED})
+        if self._manifests.find_one({"_id": str(n), "state": COMMITTED}, {"_id": 1}):
+            return False
+        self._lake.delete_many({"_n": n})
+        self._quarantine.delete_many({"_n": n})
+        self._manifests.delete_one({"_id": str(n), "state": DISCARDED})
+        return True
 
     def _sweep(self) -> None:
-        """Remove what attempts left that were killed."""
-        for left in list(self._manifests.find({"state": {"$in": [OPEN, DISCARDED]}})):
+        """Remove what attempts left that were killed, or that wrote on after they had lost their lock."""
+        for left in list(self._manifests.find({"state": {"$in": [OPEN, DISCARDED]}}, {"n": 1})):
             self._discard(left["n"])
+        gaps = _gaps(sorted(document["n"] for document in self._manifests.find({"state": COMMITTED}, {"n": 1})))
+        for collection in (self._lake, self._quarantine):
+            while gaps and (found := collection.find_one({"_n": {"$in": gaps}}, {"_n": 1})):
+                self._discard(found["_n"])
+                gaps.remove(found["_n"])
 
     def _next(self, counter: str) -> int:
         """The next number of a counter; none is given twice."""
         return int(_upserted(self._meta, f"counter:{counter}", {"$inc": {"value": 1}})["value"])
 
     def _committed(self) -> list[Document]:
-        return list(self._manifests.find({"state": COMMITTED}).sort("n", 1))
+        """Committed manifests by number, without the types of their columns."""
+        return list(self._manifests.find({"state": COMMITTED}, {"columns": 0}).sort("n", 1))
 
     def manifests(self) -> list[Manifest]:
         """See Store."""
@@ -185,20 +229,22 @@ class MongoStore(Store):
     ) -> Iterator[pa.Table]:
         """See Store. A piece is some thousand documents."""
         with self._ready():
-            committed = [(document, record_of(document, Manifest)) for document in self._committed()]
+            committed = [(d["n"], record_of(d, Manifest)) for d in self._committed()]
             since, until = narrowed(since, until, days)
-            chosen = [d for d, m in committed if batch in (None, m.batch_id) and m.overlaps(since, until)]
+            chosen = [n for n, m in committed if batch in (None, m.batch_id) and m.overlaps(since, until)]
             if not chosen:
                 return
-            types = {name: kind for document in chosen for name, kind in document["columns"]}
-            schema = schema_of(types.items(), columns)
-            query: Document = {"_n": chosen[0]["n"]} if len(chosen) == 1 else _visible([d["n"] for d, _ in committed])
+            query = _visible([n for n, _ in committed if chosen[0] <= n <= chosen[-1]])
+            kept = self._manifests.find({**_numbers("n", chosen), "state": COMMITTED}, {"columns": 1})
+            schema = schema_of([record_of(document, Kept).columns for document in kept], columns)
             when: Document = {"$gte": since} if since is not None else {}
             when |= {"$lte": until} if until is not None else {}
             when |= {"$in": sorted(days)} if days is not None else {}
-            if when:
-                query["game_date"] = when
-            yield from tables(self._lake.find(query, dict.fromkeys(schema.names, 1), batch_size=PIECE), schema)
+            shots = self._lake.find(
+                {**query, "game_date": when} if when else query, dict.fromkeys(schema.names, 1), batch_size=PIECE
+            )
+            # Of a season that came in early, the server can't tell by trial which index is the better one.
+            yield from tables(shots.hint([("game_date", 1)]) if when else shots, schema)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
@@ -233,6 +279,7 @@ class MongoStore(Store):
         for name, table in parts.items():
             check_part(name, table)
         with self._ready():
+            self._check_lock(WAREHOUSE)
             self._warehouse.publish(self._next("publications"), parts, state, forms)
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
@@ -290,8 +337,22 @@ def _upserted(collection: Documents[Document], key: str, update: Document) -> Do
     return found
 
 
-def _visible(committed: Sequence[int]) -> Document:
-    """Query for what belongs to committed numbers: those up to the last, but for the few that were never committed."""
-    gaps = sorted(set(range(committed[0], committed[-1] + 1)) - set(committed))
+def _lost() -> LockLostError:
+    return LockLostError("the lock on ingesting was lost to another process; the batch is offered again")
+
+
+def _gaps(committed: Sequence[int]) -> list[int]:
+    """The numbers up to the last committed one that were never committed: few, one for each attempt that failed."""
+    return sorted(set(range(1, committed[-1] + 1)) - set(committed)) if committed else []
+
+
+def _numbers(field: str, committed: Sequence[int]) -> Document:
+    """Query for numbers between the first and last of these, but for those in between that aren't among them."""
+    gaps = [gap for gap in _gaps(committed) if gap > committed[0]]
     numbers: Document = {"$gte": committed[0], "$lte": committed[-1]}
-    return {"_n": {**numbers, "$nin": gaps} if gaps else numbers}
+    return {field: {**numbers, "$nin": gaps} if gaps else numbers}
+
+
+def _visible(committed: Sequence[int]) -> Document:
+    """Query for what belongs to committed numbers."""
+    return _numbers("_n", committed)

@@ -1,19 +1,19 @@
 """The warehouse on MongoDB: one document points to what is published, and replacing it publishes anew.
 
-Rows carry the number of the publication that wrote them. A part shows the rows of its publications up to the current
-one; a new day is appended without touching the season before it.
+Rows and forms carry the number of the publication that wrote them. A part shows the rows of its publications up to the
+current one; a new day is appended without touching the season before it. Who publishes first writes his number into the
+pointer, as a claim: whoever held the claim before can't publish any more, so what he wrote may be removed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import uuid
-from collections.abc import Collection as Names
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
-from gridfs import GridFSBucket, NoFile
+from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 POINTER = "warehouse"
 READS = 5
 """How often a read is begun anew when a publication comes in between."""
+FORM_PIECE = 8 * 1024 * 1024
+"""Bytes of a form in one document: a form may be larger than MongoDB's 16 MB."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -45,10 +47,12 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class KeptForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A FormRecord whose payload lies in a file."""
+    """A FormRecord whose payload lies in documents of its own."""
 
     name: str
-    file: str
+    v: int
+    """Publication that wrote it."""
+    pieces: int
     stamp: str
     schema: str
     base_fingerprint: str
@@ -61,20 +65,27 @@ class Pointer(msgspec.Struct, frozen=True):
 
     v: int = 0
     """Number of the publication."""
+    claim: int = 0
+    """Number of the publication that may replace this one."""
     gaps: list[int] = []
     """Numbers up to `v` of publications that never came about; nothing that they left is shown."""
     parts: list[Part] = []
     forms: list[KeptForm] = []
     state: WarehouseState = WarehouseState()
 
+    def rows_of(self, part: Part) -> Document:
+        """Query for the rows that a part shows."""
+        numbers: Document = {"$gte": part.since, "$lte": self.v}
+        return {"_part": part.name, "_v": {**numbers, "$nin": self.gaps} if self.gaps else numbers}
+
 
 class Warehouse:
-    """Feature rows in a collection, forms in GridFS (a form may be larger than a document), and their pointer."""
+    """Feature rows and forms in a collection each, and their pointer."""
 
     def __init__(self, database: Database[Document], meta: Collection[Document], rows: str, forms: str) -> None:
         self.rows = database[rows]
+        self.forms = database[forms]
         self._meta = meta
-        self._files = GridFSBucket(database, bucket_name=forms)
 
     def current(self) -> Pointer:
         """What is published; an empty pointer before the first publication."""
@@ -88,64 +99,67 @@ class Warehouse:
 
         Raises ConflictError when someone else published meanwhile; nothing of this publication is shown then.
         """
-        old = self.current()
-        self.rows.delete_many({"_v": {"$gt": old.v}})  # of publications that were killed
+        old = self._claim(v)
+        for collection in (self.rows, self.forms):  # what is left of publications that can't come about any more
+            collection.delete_many({"_v": {"$gt": old.v, "$lt": v}})
         now = {part.name: part for part in old.parts}
         for name, table in parts.items():
-            now[name] = self._write(v, name, table, now.get(name))
-        kept = {form.name: form for form in old.forms}
-        kept |= {name: self._keep(name, form) for name, form in forms.items()}
+            now[name] = self._write(v, name, table, old)
+        kept = {form.name: form for form in old.forms} | {name: self._keep(v, name, f) for name, f in forms.items()}
+        oldest = min((part.since for part in now.values()), default=v)
         new = Pointer(
             v,
-            [*old.gaps, *range(old.v + 1, v)],
+            v,
+            [gap for gap in (*old.gaps, *range(old.v + 1, v)) if gap > oldest],
             [now[name] for name in sorted(now)],
             [kept[name] for name in sorted(kept)],
             state,
         )
-        self._point(old, new)
-        for part in new.parts:  # all of them: the last publication may have died before it came to this
+        if not self._meta.replace_one({"_id": POINTER, "claim": v}, {"_id": POINTER, **document_of(new)}).matched_count:
+            raise _taken()
+        # For all of them: the last publication may have died before it came to this.
+        for part in new.parts:
             self.rows.delete_many({"_part": part.name, "_v": {"$lt": part.since}})
-        self._forget_files({form.file for form in new.forms})
+        for form in new.forms:
+            self.forms.delete_many({"name": form.name, "_v": {"$lt": form.v}})
 
-    def _write(self, v: int, name: str, table: pa.Table, old: Part | None) -> Part:
-        columns = types_of(table)
-        grew = (
-            old is not None
-            and old.columns == columns
-            and old.rows <= table.num_rows
-            and _digest(table.slice(0, old.rows)) == old.digest
+    def _claim(self, v: int) -> Pointer:
+        """Shut out who claimed before; the pointer as it then stays until this publication."""
+        with suppress(DuplicateKeyError):
+            self._meta.insert_one({"_id": POINTER, **document_of(Pointer())})
+        found = self._meta.find_one_and_update(
+            {"_id": POINTER, "claim": {"$lt": v}}, {"$set": {"claim": v}}, return_document=ReturnDocument.AFTER
         )
-        since, written = (old.since, old.rows) if grew and old is not None else (v, 0)
+        if found is None:
+            raise _taken()
+        return record_of(found, Pointer)
+
+    def _write(self, v: int, name: str, table: pa.Table, old: Pointer) -> Part:
+        before = next((part for part in old.parts if part.name == name), None)
+        columns = types_of(table)
+        since, written = v, 0
+        if (
+            before is not None
+            and before.columns == columns
+            and before.rows <= table.num_rows
+            and _digest(table.slice(0, before.rows)) == before.digest
+            and self.rows.count_documents(old.rows_of(before)) == before.rows
+        ):
+            since, written = before.since, before.rows
         for piece in documents(table.slice(written)):
-            rows = [
-                {**row, "_id": f"{v}:{name}:{row['_id']}", "_row": row["_id"], "_part": name, "_v": v} for row in piece
-            ]
-            self.rows.insert_many(rows, ordered=False)
+            for row in piece:
+                row |= {"_id": f"{v}:{name}:{row['_id']}", "_row": row["_id"], "_part": name, "_v": v}
+            self.rows.insert_many(piece, ordered=False)
         return Part(name, since, table.num_rows, _digest(table), columns)
 
-    def _keep(self, name: str, form: FormRecord) -> KeptForm:
-        file = uuid.uuid4().hex
-        self._files.upload_from_stream_with_id(file, name, form.payload)
+    def _keep(self, v: int, name: str, form: FormRecord) -> KeptForm:
+        starts = range(0, len(form.payload), FORM_PIECE)
+        for at, start in enumerate(starts):
+            piece = form.payload[start : start + FORM_PIECE]
+            self.forms.insert_one({"_id": f"{v}:{name}:{at}", "name": name, "_v": v, "at": at, "payload": piece})
         known = msgspec.structs.asdict(form)
         del known["payload"]
-        return KeptForm(name=name, file=file, **known)
-
-    def _point(self, old: Pointer, new: Pointer) -> None:
-        document = {"_id": POINTER, **document_of(new)}
-        try:
-            if old.v:
-                done = self._meta.replace_one({"_id": POINTER, "v": old.v}, document).matched_count
-            else:
-                done = bool(self._meta.insert_one(document).acknowledged)
-        except DuplicateKeyError:
-            done = 0
-        if not done:
-            raise ConflictError("someone else published the warehouse meanwhile; materialize shot_features again")
-
-    def _forget_files(self, shown: Names[str]) -> None:
-        for file in list(self._files.find({})):
-            if file._id not in shown:
-                self._files.delete(file._id)
+        return KeptForm(name=name, v=v, pieces=len(starts), **known)
 
     def read(self, columns: Sequence[str] | None, parts: Sequence[str] | None) -> pa.Table:
         """Rows of some parts by part and `_id`. Raises StoreError when rows are missing."""
@@ -155,45 +169,46 @@ class Warehouse:
             pointer = self.current()
             chosen = [part for part in pointer.parts if parts is None or part.name in parts]
             read = [self._read(pointer, part, columns) for part in chosen]
-            wrong = [part.name for part, table in zip(chosen, read, strict=True) if table.num_rows != part.rows]
-            if not wrong:
+            if all(table.num_rows == part.rows for part, table in zip(chosen, read, strict=True)):
                 return pa.concat_tables(read) if read else pa.table({})
-        raise StoreError(
-            f"{', '.join(wrong)} of the warehouse doesn't hold the rows that were published; remove the document "
-            f"{POINTER!r} from {self._meta.full_name}, then materialize shot_features"
-        )
+        raise self._damaged("the rows that were published")
 
     def _read(self, pointer: Pointer, part: Part, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa  # noqa: PLC0415 - see above
 
-        wanted = schema_of(part.columns, columns)
+        wanted = schema_of([part.columns], columns)
         stored = pa.schema([("_row", pa.string()), *((f.name, f.type) for f in wanted if f.name != "_id")])
-        numbers: Document = {"$gte": part.since, "$lte": pointer.v}
-        if pointer.gaps:
-            numbers["$nin"] = pointer.gaps
-        found = self.rows.find({"_part": part.name, "_v": numbers}, dict.fromkeys(stored.names, 1), batch_size=PIECE)
+        found = self.rows.find(pointer.rows_of(part), dict.fromkeys(stored.names, 1), batch_size=PIECE)
         table = pa.concat_tables([*tables(found, stored), stored.empty_table()]).combine_chunks().sort_by("_row")
         return table.rename_columns({"_row": "_id"}).select(wanted.names)
 
     def form(self, name: str) -> FormRecord | None:
-        """The form kept under a name, or None."""
+        """The form kept under a name, or None. Raises StoreError when its payload is missing."""
         for _ in range(READS):
-            for kept in self.current().forms:
-                if kept.name == name:
-                    try:
-                        payload = self._files.open_download_stream(kept.file).read()
-                    except NoFile:  # replaced between the two reads
-                        break
-                    return msgspec.convert(msgspec.structs.asdict(kept) | {"payload": payload}, FormRecord)
-            else:
+            kept = next((form for form in self.current().forms if form.name == name), None)
+            if kept is None:
                 return None
-        raise StoreError(f"the form {name} is missing in MongoDB; materialize shot_features to make it again")
+            pieces = list(self.forms.find({"name": name, "_v": kept.v}).sort("at", 1))
+            if len(pieces) == kept.pieces:  # else it was replaced between the two reads
+                payload = b"".join(piece["payload"] for piece in pieces)
+                return msgspec.convert(msgspec.structs.asdict(kept) | {"payload": payload}, FormRecord)
+        raise self._damaged(f"the form {name}")
 
     def stamp(self, name: str) -> str | None:
         """Stamp of the form kept under a name, without its payload."""
         found = self._meta.find_one({"_id": POINTER}, {"forms": 1})
         forms = [] if found is None else found["forms"]
         return next((str(form["stamp"]) for form in forms if form["name"] == name), None)
+
+    def _damaged(self, missing: str) -> StoreError:
+        return StoreError(
+            f"the warehouse in MongoDB doesn't hold {missing}; remove the document {POINTER!r} from "
+            f"{self._meta.full_name}, then materialize shot_features: it folds the lake anew"
+        )
+
+
+def _taken() -> ConflictError:
+    return ConflictError("someone else published the warehouse meanwhile; materialize shot_features again")
 
 
 def _digest(table: pa.Table) -> str:
