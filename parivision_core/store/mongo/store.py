@@ -36,7 +36,7 @@ from parivision_core.store.mongo.documents import (
     types_of,
 )
 from parivision_core.store.mongo.lease import lease
-from parivision_core.store.mongo.schema import prepare
+from parivision_core.store.mongo.schema import Index, prepare
 from parivision_core.store.mongo.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -83,7 +83,22 @@ class MongoStore(Store):
     def _prepare(self) -> None:
         with self._preparing:
             if not self._prepared:
-                prepare(self._meta, self._manifests, self._lake, self._warehouse.rows, self._quarantine)
+                rows, forms = self._warehouse.rows, self._warehouse.forms
+                prepare(
+                    self._meta,
+                    [self._lake, rows],
+                    [
+                        Index(self._manifests, ("batch_id",), unique=True),
+                        Index(self._manifests, ("fingerprint",), unique=True),
+                        Index(self._lake, ("_n",)),
+                        Index(self._lake, ("game_date",)),
+                        Index(self._quarantine, ("_n",)),
+                        Index(rows, ("_part", "_v")),
+                        Index(rows, ("_v",)),
+                        Index(forms, ("name", "_v")),
+                        Index(forms, ("_v",)),
+                    ],
+                )
                 self._prepared = True
 
     @contextmanager
