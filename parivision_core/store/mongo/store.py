@@ -249,7 +249,7 @@ class MongoStore(Store):
             chosen = [n for n, m in committed if batch in (None, m.batch_id) and m.overlaps(since, until)]
             if not chosen:
                 return
-            query = _visible([n for n, _ in committed if chosen[0] <= n <= chosen[-1]])
+            query = _numbers("_n", [n for n, _ in committed if chosen[0] <= n <= chosen[-1]])
             kept = self._manifests.find({**_numbers("n", chosen), "state": COMMITTED}, {"columns": 1})
             schema = schema_of([record_of(document, Kept).columns for document in kept], columns)
             when: Document = {"$gte": since} if since is not None else {}
@@ -267,7 +267,7 @@ class MongoStore(Store):
             committed = [d["n"] for d in self._committed() if batch_id in (None, d["batch_id"])]
             if not committed:
                 return []
-            query = _visible(committed) if batch_id is None else {"_n": committed[0]}
+            query = _numbers("_n", committed) if batch_id is None else {"_n": committed[0]}
             rows = [record_of(document, Quarantined) for document in self._quarantine.find(query)]
             return sorted(rows, key=lambda q: (q.batch_id, q.row))
 
@@ -362,12 +362,7 @@ def _gaps(committed: Sequence[int]) -> list[int]:
 
 
 def _numbers(field: str, committed: Sequence[int]) -> Document:
-    """Query for numbers between the first and last of these, but for those in between that aren't among them."""
+    """Query for these numbers, by their range and the few that are missing in it: thousands of batches fit into it."""
     gaps = [gap for gap in _gaps(committed) if gap > committed[0]]
     numbers: Document = {"$gte": committed[0], "$lte": committed[-1]}
     return {field: {**numbers, "$nin": gaps} if gaps else numbers}
-
-
-def _visible(committed: Sequence[int]) -> Document:
-    """Query for what belongs to committed numbers."""
-    return _numbers("_n", committed)
