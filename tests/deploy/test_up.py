@@ -39,6 +39,18 @@ def test_a_port_that_is_no_number_is_named(house: House) -> None:
     assert "PARIVISION_API_PORT='eighty'" in house.said
 
 
+def test_a_database_that_is_absent_is_named_before_anything_starts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "mongodb://pari:s3cret@127.0.0.1:9/x?serverSelectionTimeoutMS=300"
+    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_MONGO_URL": url})
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert "Nothing was started: MongoDB can't be reached" in house.said
+    assert "correct PARIVISION_MONGO_URL" in house.said
+    assert "s3cret" not in house.said
+    assert not house.roles
+
+
 def test_a_second_up_says_that_one_is_running(house: House) -> None:
     first = house.up(house.procfile())
     house.wait_until_up()
