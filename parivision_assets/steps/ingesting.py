@@ -6,16 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from parivision_assets.feeds.base import Batch
-from parivision_core.problems import ConflictError, StoreError
+from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, now_ms
 from parivision_core.sport import Sport
 from parivision_core.store.base import INGEST, Store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TRIES = 3
-"""How often a batch is compared with the lake anew when someone else writes at the same time."""
 
 
 def waiting(offered: list[Batch], store: Store) -> list[Batch]:
@@ -28,7 +25,8 @@ def waiting(offered: list[Batch], store: Store) -> list[Batch]:
 def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
     """Ingest a batch exactly once; the manifest of one that is committed already is returned as it stands.
 
-    Raises BatchError when the batch can't be read: nothing of it is kept and the attempt is counted.
+    Raises BatchError when the batch can't be read, and StoreError when it can't be stored: nothing of it is kept, the
+    attempt is counted, and the batch can be offered again.
     """
     with store.exclusive(INGEST):
         for manifest in store.manifests():
@@ -49,34 +47,26 @@ def _commit(batch: Batch, sport: Sport, store: Store) -> Manifest:
     attempts = {failure.fingerprint: failure.attempts for failure in store.failures()}
     cleaned = clean(batch.read(), sport, batch.id)
     dates = cleaned.shots["game_date"]
-    for left in reversed(range(TRIES)):
-        ids = _ids(cleaned.shots, sport, store)
-        new = dates[ids.notna().to_numpy()]
-        manifest = Manifest(
-            batch_id=batch.id,
-            fingerprint=batch.fingerprint,
-            feed=batch.feed,
-            source=batch.source,
-            rows=len(cleaned.shots) + len(cleaned.quarantined) + cleaned.repeats,
-            inserted=len(new),
-            duplicates=cleaned.repeats + len(dates) - len(new),
-            quarantined=len(cleaned.quarantined),
-            attempt=attempts.get(batch.fingerprint, 0) + 1,
-            layout=cleaned.layout,
-            details=cleaned.details,
-            first_date=new.min() if len(new) else None,
-            last_date=new.max() if len(new) else None,
-            resolves=batch.resolves,
-        )
-        table = lake_table(cleaned, ids, sport, batch.id, now_ms())
-        try:
-            store.commit_batch(manifest, table, cleaned.quarantined)
-        except ConflictError:  # someone else stored some of these shots: they are duplicates now
-            if not left:
-                raise
-        else:
-            return manifest
-    raise AssertionError("the last try returns or raises")
+    ids = _ids(cleaned.shots, sport, store)
+    new = dates[ids.notna().to_numpy()]
+    manifest = Manifest(
+        batch_id=batch.id,
+        fingerprint=batch.fingerprint,
+        feed=batch.feed,
+        source=batch.source,
+        rows=len(cleaned.shots) + len(cleaned.quarantined) + cleaned.repeats,
+        inserted=len(new),
+        duplicates=cleaned.repeats + len(dates) - len(new),
+        quarantined=len(cleaned.quarantined),
+        attempt=attempts.get(batch.fingerprint, 0) + 1,
+        layout=cleaned.layout,
+        details=cleaned.details,
+        first_date=new.min() if len(new) else None,
+        last_date=new.max() if len(new) else None,
+        resolves=batch.resolves,
+    )
+    store.commit_batch(manifest, lake_table(cleaned, ids, sport, batch.id, now_ms()), cleaned.quarantined)
+    return manifest
 
 
 def _ids(shots: pd.DataFrame, sport: Sport, store: Store) -> pd.Series:

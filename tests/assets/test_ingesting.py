@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.database import Database
 
 from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.csv_text import read_csv
@@ -20,10 +23,12 @@ from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.identity import identify
 from parivision_assets.steps.ingesting import ingest, waiting
 from parivision_core.nba import NBA
-from parivision_core.problems import BatchError, StoreError
+from parivision_core.problems import BatchError, LockLostError, StoreError
 from parivision_core.records import Manifest
+from parivision_core.store import open_mongo
 from parivision_core.store.files import FileStore
 from tests import shots
+from tests.dagster_mongo.scripted_server import ScriptedServer
 
 Put = Callable[..., list[Manifest]]
 ENVELOPE = {"batch_id", "row", "ingested_at", "raw", "event_id"}
@@ -276,3 +281,34 @@ def test_a_file_of_lines_that_are_no_documents_is_offered_again(store: FileStore
     with pytest.raises(BatchError, match="59 of 60 rows break the contract"):
         ingest(batch, NBA, store)
     assert store.manifests() == []
+
+
+def test_who_lost_the_lock_meanwhile_starts_over_and_finds_duplicates(
+    mongo_server: str, mongo_database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Suspended with half of its work done, while another process took the lock and stored some of the same shots."""
+    frame = shots.season(games=2)
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    shots.write(frame, mine / "all.csv")
+    shots.write(frame.iloc[:80], theirs / "some.csv")
+    (batch,), (other,) = InboxFeed(mine, 0).batches(), InboxFeed(theirs, 0).batches()
+    real, there = urlsplit(mongo_server), open_mongo(mongo_database, NBA)
+
+    def overtaken(command: Any) -> Any:
+        mongo_database["locks"].delete_many({})
+        ingest(other, NBA, there)
+        return command.forward()
+
+    with ScriptedServer((real.hostname or "127.0.0.1", real.port or 27017)) as between:
+        url = mongo_server.replace(f":{real.port}", f":{between.port}")
+        with MongoClient[dict[str, Any]](url, directConnection=True) as client:
+            here = open_mongo(client[mongo_database.name], NBA)
+            between.fault("insert", reply=overtaken, where=lambda c: c.document["insert"] == NBA.lake, times=1)
+            with pytest.raises(LockLostError):
+                ingest(batch, NBA, here)
+            assert there.lake(["_id"]).num_rows == 80
+            (offered,) = waiting([batch], here)
+            manifest = ingest(offered, NBA, here)
+    assert (manifest.inserted, manifest.duplicates, manifest.attempt) == (40, 80, 2)
+    assert there.lake(["_id"]).num_rows == 120
+    assert there.failures() == []
