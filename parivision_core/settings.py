@@ -11,7 +11,8 @@ from typing import Any
 from parivision_core.problems import ConfigurationError
 
 
-def _env(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
+def env_field(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
+    """A field of a settings class that is read from an environment variable."""
     return field(default=default, repr=not secret, metadata={"variable": variable, "help": help_text})
 
 
@@ -19,44 +20,52 @@ def _env(variable: str, default: Any, help_text: str, *, secret: bool = False) -
 class Settings:
     """Where PariVision keeps its state and finds its neighbours; `Settings.from_env()` reads it once."""
 
-    home: Path = _env(
+    home: Path = env_field(
         "PARIVISION_HOME",
         Path(".parivision"),
         "folder of all state: lake, warehouse, registry, Dagster's storage",
     )
-    inbox: Path = _env(
+    feed: str = env_field(
+        "PARIVISION_FEED",
+        "",
+        "feeds that run side by side, as in inbox,virtual_bets; by default those that the lake was filled from, and "
+        "for an empty one the inbox if files lie in it, else virtual_bets",
+    )
+    inbox: Path = env_field(
         "PARIVISION_INBOX",
         Path(),
         "folder watched for season files; by default `inbox` inside PARIVISION_HOME",
     )
-    inbox_settle_seconds: float = _env(
+    inbox_settle_seconds: float = env_field(
         "PARIVISION_INBOX_SETTLE_SECONDS",
         3.0,
         "a file touched more recently than this is still being written",
     )
-    sensor_seconds: int = _env("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
-    mongo_url: str = _env(
+    sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
+    mongo_url: str = env_field(
         "PARIVISION_MONGO_URL",
         "",
         "mongodb://user:password@host/database: keep lake and warehouse there; by default in PARIVISION_HOME",
         secret=True,
     )
-    tracking_uri: str = _env(
+    tracking_uri: str = env_field(
         "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME"
     )
-    registry_url: str = _env(
+    registry_url: str = env_field(
         "PARIVISION_REGISTRY_URL",
         "",
         "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
     )
-    champion_poll_seconds: float = _env(
+    champion_poll_seconds: float = env_field(
         "PARIVISION_CHAMPION_POLL_SECONDS",
         2.0,
         "seconds between the service's looks for a new champion or form",
     )
-    api_port: int = _env("PARIVISION_API_PORT", 8000, "the prediction service")
-    dagster_port: int = _env("PARIVISION_DAGSTER_PORT", 3000, "Dagster's web page")
-    mlflow_port: int = _env("PARIVISION_MLFLOW_PORT", 5000, "the MLflow server")
+    api_port: int = env_field("PARIVISION_API_PORT", 8000, "the prediction service")
+    dagster_port: int = env_field("PARIVISION_DAGSTER_PORT", 3000, "Dagster's web page")
+    mlflow_port: int = env_field("PARIVISION_MLFLOW_PORT", 5000, "the MLflow server")
+    ui_port: int = env_field("PARIVISION_UI_PORT", 7860, "the web page")
+    feed_port: int = env_field("PARIVISION_FEED_PORT", 8800, "VirtualBets, the simulated feed")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,0 +1,68 @@
+"""Which batches of a source can be had after so many simulated days: a pure function of the days, and never fewer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from parivision_serving.virtual_bets.source import Offer, Plan, Source
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A batch that can be had."""
+
+    cursor: int
+    """Counts the announcements from 1."""
+    season: int
+    offer: Offer
+
+
+class Announcements:
+    """The batches announced so far. The first season is there at once, the others day by day, without their summers."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._plans: list[Plan] = []
+        self._passed: list[int] = []
+        """Simulated days before each season whose plan is known."""
+        self._next = (0, 0)
+        """Season and place in its plan of the batch to be announced next."""
+        self.all: list[Announced] = []
+        self.by_id: dict[str, Announced] = {}
+
+    def advance(self, days: int) -> None:
+        """Announce what can be had after so many whole days."""
+        season, place = self._next
+        while season < self._source.seasons:
+            plan, passed = self._plan(season)
+            while place < len(plan.offers) and (season == 0 or plan.offers[place].announced < days - passed):
+                announced = Announced(len(self.all) + 1, season, plan.offers[place])
+                self.all.append(announced)
+                self.by_id[announced.offer.id] = announced
+                place += 1
+            if place < len(plan.offers):
+                break
+            season, place = season + 1, 0
+        self._next = (season, place)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source has no more batches."""
+        return self._next[0] == self._source.seasons
+
+    def today(self, days: int) -> dt.date:
+        """The last simulated day that is over, after so many whole days."""
+        begun = [i for i, passed in enumerate(self._passed) if i and passed < days]
+        season = begun[-1] if begun else 0
+        plan = self._plans[season]
+        over = min(days - self._passed[season], plan.days) if season else plan.days
+        return plan.first + dt.timedelta(days=over - 1)
+
+    def _plan(self, season: int) -> tuple[Plan, int]:
+        """A season's plan, and the simulated days before it; the first season takes none."""
+        if season == len(self._plans):
+            before = self._passed[-1] + self._plans[-1].days if season > 1 else 0
+            self._plans.append(self._source.plan(season))
+            self._passed.append(before)
+        return self._plans[season], self._passed[season]

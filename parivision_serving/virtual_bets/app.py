@@ -1,0 +1,77 @@
+"""Wires VirtualBets: settings in, a Litestar application out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+
+from parivision_core.problems import BatchError, ConfigurationError, PariVisionError
+from parivision_serving.virtual_bets.clock import StateFile
+from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.nba.season_file import SeasonFile
+from parivision_serving.virtual_bets.nba.simulator import Simulator
+from parivision_serving.virtual_bets.problems import HANDLERS
+from parivision_serving.virtual_bets.routes.batches import batch_routes
+from parivision_serving.virtual_bets.routes.getdata import getdata_routes
+from parivision_serving.virtual_bets.routes.health import health_routes
+from parivision_serving.virtual_bets.settings import VirtualBetsSettings
+from parivision_serving.virtual_bets.source import Source
+
+LARGEST_BODY = 1024
+"""No route takes a body."""
+
+
+def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], float] = time.monotonic) -> Litestar:
+    """The service of one world; `now` tells seconds, for tests that can't wait.
+
+    Raises ConfigurationError or StoreError when settings, file or state can't be used.
+    """
+    settings = settings or VirtualBetsSettings.from_env()
+    source = source_of(settings)
+    file = StateFile(settings.folder)
+    try:
+        feed = Feed(source, file, settings, now)
+    except PariVisionError:
+        file.close()
+        raise
+
+    @asynccontextmanager
+    async def closing(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            feed.close()
+
+    return Litestar(
+        [*health_routes(feed), *batch_routes(feed), *getdata_routes(feed)],
+        lifespan=[closing],
+        exception_handlers=HANDLERS,
+        openapi_config=OpenAPIConfig(
+            title="VirtualBets",
+            version="1",
+            description="Shots day by day, from a simulated league or a file.",
+            use_handler_docstrings=False,
+            # As in the other service: /schema/openapi.json needs nothing from outside.
+            render_plugins=[SwaggerRenderPlugin()],
+        ),
+        request_max_body_size=LARGEST_BODY,
+        logging_config=None,
+    )
+
+
+def source_of(settings: VirtualBetsSettings) -> Source:
+    """The file named in the settings, else a simulation.
+
+    Raises ConfigurationError when the file can't be served.
+    """
+    if settings.file is None:
+        return Simulator(settings.seed, settings.scenario)
+    try:
+        return SeasonFile(settings.file)
+    except (BatchError, OSError) as error:
+        raise ConfigurationError(f"VIRTUAL_BETS_FILE={str(settings.file)!r} can't be served: {error}") from error

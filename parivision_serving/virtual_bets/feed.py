@@ -1,0 +1,183 @@
+"""What the routes hand out: batches by cursor and by id, and documents by counter."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from parivision_core.problems import PariVisionError
+from parivision_serving.virtual_bets.announcing import Announced, Announcements
+from parivision_serving.virtual_bets.clock import Clock, StateFile
+from parivision_serving.virtual_bets.schemas import ListedBatch, Listing, Reset, Status
+from parivision_serving.virtual_bets.settings import VirtualBetsSettings
+from parivision_serving.virtual_bets.source import Document, Fault, Source
+
+KEPT = 8
+"""Batches kept as bytes, about 0.7 MB each."""
+OUTAGES = 2
+"""Requests that a batch with an outage refuses, after each start of the service."""
+
+
+class UnknownBatchError(PariVisionError):
+    """No batch of this id has been announced."""
+
+
+class UnknownCursorError(PariVisionError):
+    """A cursor that was never given out."""
+
+
+class OutageError(PariVisionError):
+    """The scenario lets this batch fail."""
+
+
+class Feed:
+    """One world, for any number of clients and threads: one at a time is served, the others wait."""
+
+    def __init__(
+        self,
+        source: Source,
+        file: StateFile,
+        settings: VirtualBetsSettings,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take up the state where it was left; raises what `StateFile.load` raises."""
+        self._source, self._file, self._settings = source, file, settings
+        self._state = file.load(source.world)
+        self._clock = Clock(self._state.days, settings.days_a_minute, now)
+        self._announcements = Announcements(source)
+        self._fingerprints: dict[int, str] = {}
+        self._contents: OrderedDict[int, bytes] = OrderedDict()
+        self._open: tuple[int, list[Document]] = (0, [])
+        """Cursor and documents of the batch that the counter stands in."""
+        self._outages: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def listing(self, after: int, limit: int) -> Listing:
+        """Batches with later cursors than `after`, at most `limit`. Asking changes nothing.
+
+        Raises UnknownCursorError for a cursor that lies ahead: it comes from another world, whose client would wait for
+        ever and lose what was announced meanwhile.
+        """
+        with self._lock:
+            announced = self._announced()
+            if after > len(announced):
+                raise UnknownCursorError(
+                    f"cursor {after} was never given out, the newest is {len(announced)}; begin anew at 0"
+                )
+            found = [
+                ListedBatch(
+                    id=batch.offer.id,
+                    cursor=batch.cursor,
+                    fingerprint=self._fingerprint(batch),
+                    rows=self._source.rows(batch.season, batch.offer),
+                    first_date=batch.offer.date,
+                    last_date=batch.offer.date,
+                )
+                for batch in announced[after : after + limit]
+            ]
+            return Listing(world=self._source.world, batches=found, next=after + len(found), newest=len(announced))
+
+    def content(self, batch_id: str) -> tuple[bytes, str]:
+        """The bytes of a batch and their fingerprint, always the same.
+
+        Raises UnknownBatchError for a batch that isn't announced (yet), OutageError when the scenario lets it fail.
+        """
+        with self._lock:
+            self._announced()
+            batch = self._announcements.by_id.get(batch_id)
+            if batch is None:
+                raise UnknownBatchError(f"no batch {batch_id!r} has been announced; GET /batches lists those there are")
+            if batch.offer.fault is Fault.OUTAGE and self._outages[batch.cursor] < OUTAGES:
+                self._outages[batch.cursor] += 1
+                raise OutageError(f"batch {batch_id} can't be read at the moment, so the scenario wants it; ask again")
+            return self._bytes(batch), self._fingerprint(batch)
+
+    def take(self, n: int) -> list[Document]:
+        """The next n documents in the order of the announcements, or as many as there are.
+
+        The counter is on disk before this returns: whoever dies with the answer on the way has lost these documents.
+        """
+        with self._lock:
+            announced = self._announced()
+            cursor, offset = self._state.batch, self._state.offset
+            taken: list[Document] = []
+            while len(taken) < n and cursor < len(announced):
+                documents = self._documents(announced[cursor])
+                part = documents[offset : offset + n - len(taken)]
+                taken += part
+                offset += len(part)
+                if offset == len(documents):
+                    cursor, offset = cursor + 1, 0
+            counts = {"counter": self._state.counter + len(taken), "served": self._state.served + len(taken)}
+            self._save(batch=cursor, offset=offset, **counts)
+            return taken
+
+    def reset(self) -> Reset:
+        """Let `take` begin at the first document again."""
+        with self._lock:
+            self._save(batch=0, offset=0, counter=0)
+            return Reset()
+
+    def status(self) -> Status:
+        """Where the world stands."""
+        with self._lock:
+            announced = self._announced()
+            return Status(
+                world=self._source.world,
+                scenario=self._settings.scenario,
+                seed=self._settings.seed,
+                days_a_minute=self._settings.days_a_minute,
+                today=self._announcements.today(int(self._state.days)),
+                season=announced[-1].season + 1,
+                finished=self._announcements.finished,
+                batches=len(announced),
+                counter=self._state.counter,
+                documents_served=self._state.served,
+            )
+
+    def close(self) -> None:
+        """Keep the time that has passed, and let another process take over."""
+        with self._lock:
+            try:
+                self._save()
+            finally:
+                self._file.close()
+
+    def _announced(self) -> list[Announced]:
+        days = self._clock.days
+        # On disk before anyone is told, so that no crash takes a batch back.
+        if int(days) > int(self._state.days):
+            self._save()
+        self._announcements.advance(int(self._state.days))
+        return self._announcements.all
+
+    def _save(self, **changes: Any) -> None:
+        state = msgspec.structs.replace(self._state, days=self._clock.days, **changes)
+        self._file.save(state)
+        self._state = state
+
+    def _documents(self, batch: Announced) -> list[Document]:
+        if self._open[0] != batch.cursor:
+            self._open = batch.cursor, self._source.documents(batch.season, batch.offer)
+        return self._open[1]
+
+    def _fingerprint(self, batch: Announced) -> str:
+        if batch.cursor not in self._fingerprints:
+            self._fingerprints[batch.cursor] = hashlib.sha256(self._bytes(batch)).hexdigest()
+        return self._fingerprints[batch.cursor]
+
+    def _bytes(self, batch: Announced) -> bytes:
+        if batch.cursor not in self._contents:
+            content = msgspec.json.encode(self._source.documents(batch.season, batch.offer))
+            garbled = batch.offer.fault is Fault.GARBLED
+            self._contents[batch.cursor] = content[: len(content) // 2] if garbled else content
+            while len(self._contents) > KEPT:
+                self._contents.popitem(last=False)
+        self._contents.move_to_end(batch.cursor)
+        return self._contents[batch.cursor]

@@ -1,0 +1,46 @@
+"""The errors of VirtualBets that the other service doesn't know, as problem+json like all others."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import ExceptionHandlersMap
+
+from parivision_core.sport import FieldProblem
+from parivision_serving.problems import MEDIA_TYPE, URN, InvalidRequestError, answer
+from parivision_serving.schemas import Problem
+from parivision_serving.virtual_bets.feed import OutageError, UnknownBatchError, UnknownCursorError
+
+
+def _unknown_batch(_: Request[Any, Any, Any], error: UnknownBatchError) -> Response[Problem]:
+    return _problem(HTTPStatus.NOT_FOUND, "unknown-batch", error)
+
+
+def _unknown_cursor(request: Request[Any, Any, Any], error: UnknownCursorError) -> Response[Problem]:
+    return answer(request, InvalidRequestError([FieldProblem("after", str(error))]))
+
+
+def _outage(_: Request[Any, Any, Any], error: OutageError) -> Response[Problem]:
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "simulated-outage", error)
+
+
+def _problem(status: HTTPStatus, kind: str, error: Exception) -> Response[Problem]:
+    problem = Problem(type=URN + kind, title=status.phrase, status=status, detail=str(error))
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE)
+
+
+HANDLERS: ExceptionHandlersMap = {
+    UnknownBatchError: _unknown_batch,
+    UnknownCursorError: _unknown_cursor,
+    OutageError: _outage,
+    Exception: answer,
+}
+
+NOT_FOUND = {
+    HTTPStatus.NOT_FOUND.value: ResponseSpec(
+        Problem, generate_examples=False, description="No such batch has been announced (yet).", media_type=MEDIA_TYPE
+    )
+}

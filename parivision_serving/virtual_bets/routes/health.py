@@ -1,0 +1,37 @@
+"""GET /, /health/live and /status: whether the service answers, and where its world stands."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import anyio
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from parivision_serving.problems import documented
+from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.schemas import Alive, Status, Welcome
+
+
+def health_routes(feed: Feed) -> list[HTTPRouteHandler]:
+    """Build the handlers."""
+
+    @get("/", operation_id="welcome", summary="Where to go from here", tags=["health"])
+    async def welcome() -> Welcome:
+        return Welcome()
+
+    @get("/health/live", operation_id="live", summary="Whether the process answers", tags=["health"])
+    async def live() -> Alive:
+        return Alive()
+
+    @get(
+        "/status",
+        operation_id="status",
+        summary="Where the simulated world stands",
+        tags=["health"],
+        responses=documented(HTTPStatus.INTERNAL_SERVER_ERROR),
+    )
+    async def status() -> Status:
+        return await anyio.to_thread.run_sync(feed.status)
+
+    return [welcome, live, status]
