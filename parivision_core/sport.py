@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from parivision_core.records import FormRecord
@@ -27,6 +28,18 @@ class FieldProblem(msgspec.Struct, frozen=True):
     message: str
 
 
+class Player(msgspec.Struct, frozen=True, kw_only=True):
+    """A player whose shots the form has seen."""
+
+    player_id: Annotated[int, Meta(description="As a prediction takes it.")]
+    name: Annotated[str, Meta(description="As the latest shot has it.")]
+    team: Annotated[
+        str | None, Meta(description="The team of the latest shot, as a prediction takes it; null where none is known.")
+    ]
+    shots: Annotated[int, Meta(description="Shots that the form has seen.")]
+    last_date: Annotated[str, Meta(description="ISO date of the latest shot.")]
+
+
 @dataclass(frozen=True)
 class Parsed:
     """A batch translated into a sport's contract, row for row; `reasons` (n,) is empty text where a row is sound."""
@@ -44,7 +57,23 @@ class Prepared:
 
     features: Features
     offset: Features
+    points: int
+    """What a make is worth."""
+    league_average: float
+    """Make rate of the league from this spot as of the form: what the offset says, as a probability."""
     details: msgspec.Struct
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """One column that drift reports compare, read off feature columns."""
+
+    name: str
+    features: tuple[str, ...]
+    reading: Literal["number", "category", "origin"] = "number"
+    """The feature as a number; its value as a name, or which of several is 1; whether all of them are exactly 0."""
+    watched: bool = True
+    """Whether its drift alarms. What moves by construction, or only repeats a watched column, is reported alone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +101,8 @@ class Sport:
     feature_names: tuple[str, ...]
     schema: str
     base_fingerprint: str
+    monitored: tuple[Monitored, ...]
+    """What drift reports compare of a shot, beside what came of it and what was predicted."""
     masks: Mapping[str, tuple[str, ...]]
     """Optional input -> feature columns that are 0 without it."""
     mask_rates: Mapping[str, float]
@@ -97,6 +128,8 @@ class Sport:
     """What a well-typed request still gets wrong."""
     prepare: Callable[[Any, Any], Prepared]
     """Request and form -> model inputs, by the same builder as training."""
+    find_players: Callable[[Any, str, int], list[Player]]
+    """Form, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
 
     def mask(self, matrix: Features, missing: Mapping[str, NDArray[np.bool_]]) -> Features:
         """A copy of features (n, k) as if each optional input were left out on the rows marked (n,) in `missing`."""

@@ -20,6 +20,7 @@ from parivision_serving.champion import Watcher
 from parivision_serving.problems import answer
 from parivision_serving.routes.champion import champion_route
 from parivision_serving.routes.health import health_routes
+from parivision_serving.routes.players import players_route
 from parivision_serving.routes.predict import predict_route
 from parivision_serving.routes.verdicts import verdicts_route
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None, sport: Sport = NBA) -> Litestar
         [
             *health_routes(sport, watcher),
             predict_route(sport, watcher),
+            players_route(sport, watcher),
             champion_route(watcher),
             verdicts_route(store),
         ],

@@ -23,8 +23,8 @@ SHORTEST_PAUSE = 0.02
 
 STARTING = "The service has just started and is still looking for a champion; try again in a moment."
 NO_CHAMPION = (
-    "No champion has been crowned yet. Put a season file into the inbox and let the pipeline run (`make up` does so by "
-    "itself, `make refresh` once): the first candidate that passes the gate is served within seconds."
+    "No champion has been crowned yet. Once a feed has brought enough games, the pipeline trains a candidate, by itself "
+    "in `make up`, once in `make refresh`; the first that passes the gate is served within seconds."
 )
 
 log = logging.getLogger(__name__)
@@ -128,6 +128,7 @@ class Watcher:
         form = old.form if old is not None and old.record.stamp == record.stamp else sport.load_form(record)
         known = bundle.card.known_answers
         bundle.predict(np.asarray(known.features[:1], np.float32), np.asarray(known.offset[:1], np.float32))
+        sport.find_players(form, "", 1)  # what a form prepares for the search is prepared here, in the worker thread
         return Pair(champion, bundle, form, msgspec.structs.replace(record, payload=b""))
 
     def _still(self, problem: str) -> str:

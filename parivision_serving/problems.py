@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Meta
 
 from parivision_core.problems import StoreError
 from parivision_core.sport import FieldProblem
-from parivision_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:parivision:problem:"
@@ -24,6 +25,16 @@ BODY = "body"
 STORE_RETRY_SECONDS = 10
 
 log = logging.getLogger(__name__)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as RFC 9457 describes it (application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: Annotated[list[FieldProblem], Meta(description="What is wrong with which field; only with 422.")] = []
 
 
 class InvalidRequestError(HTTPException):

@@ -8,13 +8,20 @@ import msgspec
 from msgspec import Meta
 
 from parivision_core.bundle import Provenance
-from parivision_core.sport import FieldProblem
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The chance of a make, and what it takes to trace and reproduce it."""
 
     probability: Annotated[float, Meta(description="Chance that the shot goes in, between 0 and 1, both exclusive.")]
+    expected_points: Annotated[float, Meta(description="Probability times the points of a make.")]
+    league_average: Annotated[
+        float,
+        Meta(
+            description="Make rate of the league from this spot as of the form (the base log odds, as a probability): "
+            "where the model starts before it looks at the shooter, the opponent or the kind of shot."
+        ),
+    ]
     shot: Any
     champion_version: Annotated[int, Meta(description="Registered version of the model that answered.")]
     champion_sha256: Annotated[str, Meta(description="Digest that names the served bundle.")]
@@ -57,12 +64,6 @@ class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Alive(msgspec.Struct, frozen=True, kw_only=True):
-    """The process answers."""
-
-    status: str = "alive"
-
-
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions are answered, by this pair."""
 
@@ -80,14 +81,5 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     openapi: str = "/schema/openapi.json"
     predict: str = "/api/v1/predict"
     champion: str = "/api/v1/champion"
+    players: str = "/api/v1/players"
     verdicts: str = "/api/v1/verdicts"
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error as RFC 9457 describes it (application/problem+json)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: Annotated[list[FieldProblem], Meta(description="What is wrong with which field; only with 422.")] = []

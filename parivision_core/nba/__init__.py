@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import contract, court, features, form, request
-from parivision_core.sport import Columns, Details, Features, Parsed, Sport
+from parivision_core.nba import contract, court, features, form, monitored, request
+from parivision_core.sport import Columns, Details, Features, Parsed, Player, Sport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,10 @@ def _fold(before: form.Form, shots: Columns) -> tuple[Features, Features, form.F
 
 def _empty_form() -> form.Form:
     return form.Form(schema=features.schema_version())
+
+
+def _find_players(current: form.Form, search: str, limit: int) -> list[Player]:
+    return current.roster.find(search, limit)
 
 
 def zone_rates(train: Features, made: NDArray[Any], shots: Features) -> NDArray[np.float64]:
@@ -82,6 +86,7 @@ NBA = Sport(
     feature_names=features.NAMES,
     schema=features.schema_version(),
     base_fingerprint=form.base_fingerprint(),
+    monitored=monitored.COLUMNS,
     masks=features.MASKS,
     mask_rates={"player_id": 0.15, "team": 0.2, "opponent": 0.2, "home": 0.2, "kind": 0.5},
     empty_form=_empty_form,
@@ -96,4 +101,5 @@ NBA = Sport(
     details=request.ShotDetails,
     problems=request.problems,
     prepare=request.prepare,
+    find_players=_find_players,
 )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from parivision_core.nba import court, league
 from parivision_core.nba.league import League, cell_of, fold_league
+from parivision_core.nba.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.nba.teams import FRANCHISE
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
@@ -46,10 +47,8 @@ def base_fingerprint() -> str:
 
 def team_codes(teams: NDArray[Any]) -> Ints:
     """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself."""
-    names, inverse = np.unique(np.asarray(teams, dtype=str), return_inverse=True)
-    ids: Ints = np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
-    coded: Ints = np.take(ids, inverse)
-    return coded
+    names = np.asarray(teams).tolist()  # a plain loop is faster than any sorting of text, for one row and for a season
+    return np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
 
 
 def keys_of(shots: Columns, zone: NDArray[Any]) -> dict[str, Ints]:
@@ -102,11 +101,19 @@ class Form:
     """Sorted keys of each family."""
     sums: dict[str, Floats] = field(default_factory=lambda: {f: np.empty((0, 3)) for f in FAMILIES})
     """Per key: residual makes, summed variance p(1-p), shots."""
+    directory: Directory = field(default_factory=dict)
+    """Name, team and day of the latest shot of each shooter."""
 
     @cached_property
     def base_logits(self) -> Floats:
         """Log odds of every cell of the base table, computed once per form."""
         return self.league.logits()
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The shooters for search by name, prepared once per form."""
+        ids = np.fromiter(self.directory, dtype=np.int64, count=len(self.directory))
+        return Roster(self.directory, self.sums_of("shooter", ids)[:, 2])
 
     def sums_of(self, family: str, key: Ints) -> Floats:
         """State of each key, (n, 3); zeros for a key never seen."""
@@ -124,7 +131,8 @@ class Form:
             "zones": self.league.zones,
             "slow_zones": self.league.slow_zones,
         }
-        arrays = {f"keys.{f}": self.keys[f] for f in FAMILIES} | {f"sums.{f}": self.sums[f] for f in FAMILIES}
+        arrays: Columns = {f"keys.{f}": self.keys[f] for f in FAMILIES} | {f"sums.{f}": self.sums[f] for f in FAMILIES}
+        arrays["directory"] = np.frombuffer(encode(self.directory), dtype=np.uint8)
         head = json.dumps({"schema": self.schema, "through": self.through, "shots": self.shots})
         payload: dict[str, Any] = {"head": np.array(head), **table, **arrays}
         np.savez_compressed(buffer, **payload)
@@ -142,7 +150,7 @@ class Form:
 
     @classmethod
     def from_record(cls, record: FormRecord) -> Form:
-        """Inverse of `record`."""
+        """Inverse of `record`; a record of the time before the directory gives a form that knows no names yet."""
         with np.load(io.BytesIO(record.payload), allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
             return cls(
@@ -152,6 +160,7 @@ class Form:
                 league=League(data["cells"], data["zones"], data["slow_zones"]),
                 keys={f: data[f"keys.{f}"] for f in FAMILIES},
                 sums={f: data[f"sums.{f}"] for f in FAMILIES},
+                directory=decode(data["directory"].tobytes()) if "directory" in data else {},
             )
 
 
@@ -183,7 +192,7 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
     """Fold shots that are all later than the form: the history of each, and the form after them.
 
     `shots` are columns (n,) in canonical order (date, then id): `game_date` (ISO text), `x`, `y`, `made`,
-    `player_id`, `team`, `opponent`. Raises ValueError when a shot is not later than the form.
+    `player_id`, `player_name`, `team`, `opponent`. Raises ValueError when a shot is not later than the form.
     """
     if not len(shots["made"]):
         nowhere = court.locate(np.empty(0), np.empty(0))
@@ -202,7 +211,8 @@ def fold(form: Form, shots: Columns) -> tuple[History, Form]:
         earlier = form.sums_of(family, key) + sums_before(key, day, values)
         before[family] = np.where((key > 0)[:, None], earlier, 0.0)
         keys[family], sums[family] = _add(form.keys[family], form.sums[family], key, values)
-    after = Form(form.schema, str(dates[-1]), form.shots + len(made), table, keys, sums)
+    directory = fold_directory(form.directory, shots)
+    after = Form(form.schema, str(dates[-1]), form.shots + len(made), table, keys, sums, directory)
     return History(spots, base, before), after
 
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from parivision_core.nba import contract, court, features, form
 from parivision_core.nba.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
+from parivision_core.scoring import sigmoid
 from parivision_core.sport import FieldProblem, Prepared
 
 # Made from the tables, so that the API can't offer a kind or team that the features don't know.
@@ -100,14 +101,17 @@ def prepare(request: ShotRequest, current: form.Form) -> Prepared:
     matrix, offset = features.build(columns, history)
     spots = history.spots
     zone = int(spots.zone[0])
+    points = int(spots.points[0])
     return Prepared(
-        matrix,
-        offset,
-        ShotDetails(
+        features=matrix,
+        offset=offset,
+        points=points,
+        league_average=float(sigmoid(float(history.base_logit[0]))),
+        details=ShotDetails(
             distance_feet=round(float(spots.distance[0]) / court.TENTHS_PER_FOOT, 1),
             zone=zone,
             zone_name=court.ZONES[zone],
-            points=int(spots.points[0]),
+            points=points,
             shooter_shots=int(history.sums["shooter"][0, 2]),
         ),
     )

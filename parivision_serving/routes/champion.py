@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
-from parivision_serving.routes.operations import served
+from parivision_serving.routes.served import served
 from parivision_serving.schemas import ServedChampion, ServedForm
 
 

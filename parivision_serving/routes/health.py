@@ -10,8 +10,9 @@ from litestar.handlers import HTTPRouteHandler
 from parivision_core.sport import Sport
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
-from parivision_serving.routes.operations import served
-from parivision_serving.schemas import Alive, Ready, Welcome
+from parivision_serving.routes.live import live
+from parivision_serving.routes.served import served
+from parivision_serving.schemas import Ready, Welcome
 
 
 def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
@@ -20,10 +21,6 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
     @get("/", operation_id="welcome", summary="Where to go from here", tags=["health"])
     async def welcome() -> Welcome:
         return Welcome(sport=sport.name)
-
-    @get("/health/live", operation_id="live", summary="Whether the process answers", tags=["health"])
-    async def live() -> Alive:
-        return Alive()
 
     @get(
         "/health/ready",

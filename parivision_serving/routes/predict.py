@@ -13,7 +13,8 @@ from parivision_core.sport import Sport
 from parivision_serving.body import strict_json
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import InvalidRequestError, documented
-from parivision_serving.routes.operations import PlainOperation, served
+from parivision_serving.routes.operations import PlainOperation
+from parivision_serving.routes.served import served
 from parivision_serving.schemas import Prediction, prediction_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def predict_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
         operation_id="predict",
         operation_class=PlainOperation,
         summary="Chance that a shot goes in",
-        description="The probability by the champion, with what was derived from the request and what answered it.",
+        description="The probability by the champion, beside the league's make rate from the same spot, with what was "
+        "derived from the request and what answered it.",
         tags=["prediction"],
         dto=strict_json(sport.request),
         return_dto=None,
@@ -53,6 +55,8 @@ def predict_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
             raise ValueError(f"version {pair.champion.version} answers {probability} to {data}")
         return answer(
             probability=probability,
+            expected_points=probability * prepared.points,
+            league_average=prepared.league_average,
             shot=prepared.details,
             champion_version=pair.champion.version,
             champion_sha256=pair.champion.sha256,

@@ -10,8 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from parivision_core.sport import FieldProblem
-from parivision_serving.problems import MEDIA_TYPE, URN, InvalidRequestError, answer
-from parivision_serving.schemas import Problem
+from parivision_serving.problems import MEDIA_TYPE, URN, InvalidRequestError, Problem, answer
 from parivision_serving.virtual_bets.feed import OutageError, UnknownBatchError, UnknownCursorError
 
 

@@ -61,9 +61,3 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     world: str = "/status"
     documentation: str = "/schema"
     openapi: str = "/schema/openapi.json"
-
-
-class Alive(msgspec.Struct, frozen=True, kw_only=True):
-    """The process answers."""
-
-    status: str = "alive"

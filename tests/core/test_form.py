@@ -1,5 +1,7 @@
 """The form: equal to a plain loop over days, blind to the future, and the same for one row and many."""
 
+import io
+
 import msgspec
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ def some_shots(n: int, seed: int, days: int = 12) -> form.Columns:
         "x": rng.integers(-250, 251, n),
         "y": rng.integers(-52, 300, n),
         "made": rng.integers(0, 2, n),
-        "player_id": rng.integers(0, 6, n),
+        "player_id": (player := rng.integers(0, 6, n)),
+        "player_name": np.array([f"Player {p}" for p in player], dtype=str),
         "team": TEAMS[rng.integers(0, 4, n)],
         "opponent": TEAMS[rng.integers(0, 4, n)],
         "period": rng.integers(1, 5, n),
@@ -57,6 +60,7 @@ def test_folding_in_stretches_equals_folding_at_once() -> None:
     first = shots["game_date"] < "2023-01-06"
     early, middle = form.fold(form.Form(), take(shots, first))
     late, end = form.fold(middle, take(shots, ~first))
+    assert end.directory == after.directory
     assert np.allclose(np.r_[early.base_logit, late.base_logit], whole.base_logit, atol=1e-12)
     for family in form.FAMILIES:
         assert np.allclose(np.vstack([early.sums[family], late.sums[family]]), whole.sums[family], atol=1e-9)
@@ -138,6 +142,36 @@ def test_a_form_survives_its_record() -> None:
     assert (
         form.look_up(after, columns).sums["shooter"].tolist() == form.look_up(again, columns).sums["shooter"].tolist()
     )
+
+
+def test_a_form_of_the_time_before_names_goes_on() -> None:
+    shots = some_shots(400, 12)
+    first = shots["game_date"] < "2023-01-06"
+    _, known = form.fold(form.Form(schema="s"), take(shots, first))
+    record = known.record()
+    old = form.Form.from_record(msgspec.structs.replace(record, payload=without_names(record.payload)))
+    assert (old.through, old.shots, old.roster.find("", 50)) == (known.through, known.shots, [])
+    (history, after), (expected, _) = form.fold(old, take(shots, ~first)), form.fold(known, take(shots, ~first))
+    assert all(np.array_equal(history.sums[family], expected.sums[family]) for family in form.FAMILIES)
+    names = {player.name: player.shots for player in after.roster.find("", 50)}
+    assert names == {f"Player {p}": (shots["player_id"] == p).sum() for p in range(1, 6)}
+
+
+def without_names(payload: bytes) -> bytes:
+    """A form's payload as it was written when forms knew no names."""
+    with np.load(io.BytesIO(payload)) as data:
+        old = {name: array for name, array in data.items() if name != "directory"}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **old)
+    return buffer.getvalue()
+
+
+def test_a_name_is_part_of_the_stamp() -> None:
+    shots = some_shots(100, 13)
+    renamed = shots | {"player_name": np.array(["Someone Else"] * 100)}
+    one, other = (form.fold(form.Form(), columns)[1].record() for columns in (shots, renamed))
+    assert one.stamp != other.stamp
+    assert form.Form.from_record(one).record().stamp == one.stamp
 
 
 def test_form_moves_the_right_way() -> None:

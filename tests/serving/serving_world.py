@@ -91,15 +91,19 @@ def make_bundle(folder: Path, seed: int, **card: Any) -> bundle.Bundle:
     return bundle.load(folder)
 
 
-def make_form(seed: int, day: str = "2023-04-09", shots: int = 400) -> FormRecord:
-    """A form folded from random shots of one day."""
+NAMES = {201939: "Stephen Curry", 2544: "LeBron James", 203507: "Giannis Antetokounmpo"}
+
+
+def make_form(seed: int, day: str = "2023-04-09", shots: int = 400, names: dict[int, str] = NAMES) -> FormRecord:
+    """A form folded from random shots of one day, by players of these names."""
     rng = np.random.default_rng(seed)
     columns = {
         "game_date": np.full(shots, day),
         "x": rng.integers(-240, 240, shots),
         "y": rng.integers(-40, 300, shots),
         "made": rng.integers(0, 2, shots),
-        "player_id": rng.choice([201939, 2544, 203507], shots),
+        "player_id": (player := rng.choice(list(names), shots)),
+        "player_name": np.array([names[int(p)] for p in player], dtype=object),
         "team": rng.choice(["GSW", "LAL"], shots),
         "opponent": rng.choice(["GSW", "LAL"], shots),
         "home": rng.integers(0, 2, shots),

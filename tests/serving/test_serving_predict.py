@@ -13,6 +13,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba import NBA
+from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
 from tests.serving.serving_world import FULL_SHOT, SHOT, World, expected, make_form, serves, until
 
@@ -34,15 +35,32 @@ def test_the_answer_is_what_bundle_and_form_say(world: World, client: TestClient
     answer = client.post("/api/v1/predict", json=shot)
     assert answer.status_code == 200
     told = answer.json()
-    assert told.pop("probability") == expected(world.bundles[1], record, shot)
-    details = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record)).details
+    probability = told.pop("probability")
+    assert probability == expected(world.bundles[1], record, shot)
+    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record))
+    assert told.pop("league_average") == pytest.approx(float(sigmoid(prepared.offset)[0]), abs=1e-7)
     assert told == {
-        "shot": msgspec.to_builtins(details),
+        "expected_points": probability * told["shot"]["points"],
+        "shot": msgspec.to_builtins(prepared.details),
         "champion_version": 1,
         "champion_sha256": world.bundles[1].sha256,
         "form_stamp": record.stamp,
         "form_through": "2023-04-09",
     }
+
+
+def test_the_league_average_knows_the_spot_alone(client: TestClient[Any]) -> None:
+    def average(shot: dict[str, Any]) -> float:
+        return float(client.post("/api/v1/predict", json=shot).json()["league_average"])
+
+    assert average(SHOT) == average(FULL_SHOT) == average(SHOT | {"period": 1, "seconds_remaining": 700})
+    assert average(SHOT | {"x": 0, "y": 0}) > average(SHOT) > average(SHOT | {"y": 800}) > 0
+
+
+def test_a_shot_is_worth_its_points(client: TestClient[Any]) -> None:
+    near, far = (client.post("/api/v1/predict", json=SHOT | {"y": y}).json() for y in (85, 260))
+    assert near["expected_points"] == 2 * near["probability"]
+    assert far["expected_points"] == 3 * far["probability"]
 
 
 def test_context_changes_the_answer_and_an_unknown_player_does_not(client: TestClient[Any]) -> None:

@@ -100,6 +100,7 @@ def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any])
         ("get", "/health/live"): ["200"],
         ("get", "/health/ready"): ["200", "503"],
         ("get", "/api/v1/champion"): ["200", "503"],
+        ("get", "/api/v1/players"): ["200", "422", "500", "503"],
         ("get", "/api/v1/verdicts"): ["200", "422", "500", "503"],
         ("post", "/api/v1/predict"): ["200", "413", "422", "500", "503"],
     }
@@ -118,7 +119,7 @@ def test_there_is_a_page_to_browse(client: TestClient[Any]) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     welcome = client.get("/").json()
     links = [value for value in welcome.values() if value.startswith("/") and "predict" not in value]
-    assert len(links) == 4
+    assert len(links) == 5
     assert {client.get(link).status_code for link in links} == {200}
 
 

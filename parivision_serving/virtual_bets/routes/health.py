@@ -9,8 +9,9 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_serving.problems import documented
+from parivision_serving.routes.live import live
 from parivision_serving.virtual_bets.feed import Feed
-from parivision_serving.virtual_bets.schemas import Alive, Status, Welcome
+from parivision_serving.virtual_bets.schemas import Status, Welcome
 
 
 def health_routes(feed: Feed) -> list[HTTPRouteHandler]:
@@ -19,10 +20,6 @@ def health_routes(feed: Feed) -> list[HTTPRouteHandler]:
     @get("/", operation_id="welcome", summary="Where to go from here", tags=["health"])
     async def welcome() -> Welcome:
         return Welcome()
-
-    @get("/health/live", operation_id="live", summary="Whether the process answers", tags=["health"])
-    async def live() -> Alive:
-        return Alive()
 
     @get(
         "/status",
