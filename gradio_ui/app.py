@@ -1,0 +1,73 @@
+"""Wires the page: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+# Before Gradio is imported: it would tell its makers that it was started, and ask them for its latest version.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from gradio_ui.client import Client
+from gradio_ui.look import ICON, STYLE, theme
+from gradio_ui.tabs.fields import lay_out
+from gradio_ui.tabs.models import ModelsTab
+from gradio_ui.tabs.shot import ShotTab
+from parivision_core.settings import Settings
+
+TITLE = "PariVision: will this shot go in?"
+HEADER = """
+<header class="masthead"><h1>PariVision</h1><p>Will this shot go in? Click a spot on the court.</p></header>"""
+
+
+def build_page(client: Client) -> gr.Blocks:
+    """The page with its two tabs, over one client of the service."""
+    page: gr.Blocks
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(HEADER, apply_default_css=False)
+        with gr.Tabs():
+            with gr.Tab("Shot") as shot:
+                ShotTab(client, lay_out()).wire(page)
+            with gr.Tab("Models") as models:
+                ModelsTab(client).wire(models, elsewhere=shot)
+    return page
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The page's server. Raises ConfigurationError when the settings can't be used."""
+    settings = settings or Settings.from_env()
+    client = Client(settings.api_url)
+    # Where Gradio puts the drawn court; its own choice, one folder for all users of a machine, may belong to another.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.home / "page"))
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await client.close()
+
+    app: FastAPI = gr.mount_gradio_app(
+        FastAPI(lifespan=closing, openapi_url=None),
+        build_page(client),
+        path="/",
+        favicon_path=str(ICON),
+        theme=theme(),
+        css_paths=[STYLE],
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+    )
+    return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """Let go of the connection that every open page holds: it has no end of its own, and a server waits for it."""
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, gr.routes.App):
+            route.app.stop_event.set()

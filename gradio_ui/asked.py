@@ -1,0 +1,47 @@
+"""The questions that one visitor has asked and the answers to them, newest first, so that shots can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gradio_ui.client import Prediction, Question
+
+KEPT = 10
+
+STRONG_DIFFERENCE = 0.05
+"""From five percentage points on, a chance is shown as clearly better or worse than the league's."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question with its answer; court and table name it by its number."""
+
+    number: int
+    who: str
+    """The shooter's name; empty when none was chosen."""
+    question: Question
+    prediction: Prediction
+
+    @property
+    def spot(self) -> tuple[float, float]:
+        """Where from: x and y in tenths of a foot from the hoop."""
+        return self.question.x, self.question.y
+
+    @property
+    def side(self) -> str:
+        """CSS class for how the chance compares with the league's: much-below, below, even, above or much-above."""
+        difference = self.prediction.probability - self.prediction.league_average
+        if abs(difference) < 0.0005:
+            return "even"
+        return ("much-" if abs(difference) >= STRONG_DIFFERENCE else "") + ("above" if difference > 0 else "below")
+
+
+History = tuple[Asked, ...]
+
+
+def remember(history: History, who: str, question: Question, prediction: Prediction) -> History:
+    """The history with one more answer; asking the same again replaces the latest instead of repeating it."""
+    if history and history[0].question == question:
+        return replace(history[0], who=who, prediction=prediction), *history[1:]
+    number = history[0].number + 1 if history else 1
+    return Asked(number, who, question, prediction), *history[: KEPT - 1]

@@ -1,0 +1,112 @@
+"""What the page answers, as HTML: the chance, why there is none yet, and the table of earlier questions."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from gradio_ui.asked import Asked, History
+from gradio_ui.client import NoAnswerError
+from gradio_ui.words import NBSP, compared, count, distance, percent, through
+
+ANYONE = "Any shooter"
+
+
+def answer(asked: Asked) -> str:
+    """The chance of a make, what it compares with and where it comes from."""
+    p, shot = asked.prediction, asked.prediction.shot
+    facts = "".join(
+        f"<div><dt>{term}</dt><dd>{value}</dd></div>"
+        for term, value in (
+            ("Expected points", f"{p.expected_points:.2f}"),
+            ("League\N{RIGHT SINGLE QUOTATION MARK}s average", percent(p.league_average)),
+            ("A make counts", f"{shot.points}{NBSP}points"),
+        )
+    )
+    shots = f"{count(shot.shooter_shots)} earlier shots known" if shot.shooter_shots else "no earlier shots known"
+    return f"""
+<section class="card answer {asked.side}" data-question="{asked.number}">
+  <p class="who"><strong>{escape(asked.who or ANYONE)}</strong>{f" <span>{shots}</span>" if asked.who else ""}</p>
+  <p class="chance"><span class="number">{percent(p.probability)}</span> <span class="of">chance of a make</span></p>
+  {_gauge(p.probability, p.league_average)}
+  <p class="compared">{compared(p.probability, p.league_average)}</p>
+  <dl class="facts">{facts}</dl>
+  <p class="where">{distance(shot.distance_feet)} from the hoop, {escape(shot.zone_name)}</p>
+  <p class="source">Champion version {p.champion_version}, {through(p.form_through)}</p>
+</section>"""
+
+
+def incomplete() -> str:
+    """What a question needs."""
+    return """
+<section class="card no-answer refused">
+  <p class="lead">Which spot, and when?</p>
+  <p>Click the court or fill both of its fields, and say how many seconds are left in the period.</p>
+</section>"""
+
+
+def no_answer(problem: NoAnswerError) -> str:
+    """Why there is no answer, and that the page will look again by itself where that may help."""
+    lead = "No answer yet." if problem.passing else "That can\N{RIGHT SINGLE QUOTATION MARK}t be asked."
+    again = '<p class="again">This page looks again by itself.</p>' if problem.passing else ""
+    return f"""
+<section class="card no-answer {"waiting" if problem.passing else "refused"}">
+  <p class="lead">{lead}</p>
+  <p>{_prose(str(problem))}</p>
+  {again}
+</section>"""
+
+
+def hint(sentence: str) -> str:
+    """A remark below a field; empty when there is nothing to say."""
+    return f'<p class="hint" role="status">{_prose(sentence)}</p>' if sentence else ""
+
+
+def table(history: History) -> str:
+    """The latest questions, newest first; empty before the first."""
+    if not history:
+        return ""
+    rows = "".join(
+        f'<tr><td><span class="mark {a.side}">{a.number}</span></td>'
+        f'<td>{escape(a.who or ANYONE)}<span class="context">{escape(_context(a))}</span></td>'
+        f"<td>{distance(a.prediction.shot.distance_feet)}"
+        f'<span class="context">{escape(a.prediction.shot.zone_name)}</span></td>'
+        f'<td class="figure">{percent(a.prediction.probability)}</td>'
+        f'<td class="figure">{a.prediction.expected_points:.2f}</td></tr>'
+        for a in history
+    )
+    return f"""
+<table class="history">
+  <caption>Your latest questions
+    <span class="legend"><i class="mark much-below"></i>below the league<i class="mark much-above"></i>above</span>
+  </caption>
+  <thead><tr><th scope="col"><span class="sr">Number</span></th><th scope="col">Who</th><th scope="col">Where</th>
+  <th scope="col" class="figure">Chance</th><th scope="col" class="figure">Points</th></tr></thead>
+  <tbody>{rows}</tbody>
+</table>"""
+
+
+def _prose(sentence: str) -> str:
+    """A message of the house, whose commands stand between backticks."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(sentence))
+
+
+def _gauge(probability: float, league: float) -> str:
+    """A bar from 0 to 100 % with a tick at the league's average; the words below it say the same."""
+    return (
+        f'<div class="gauge" aria-hidden="true"><i class="bar" style="width:{100 * probability:.1f}%"></i>'
+        f'<i class="league" style="left:{100 * league:.1f}%"></i></div>'
+    )
+
+
+def _context(asked: Asked) -> str:
+    """What else was given, in a few words: who defends, where, how and when."""
+    q = asked.question
+    clock = divmod(int(q.seconds_remaining), 60)
+    said = [
+        q.kind or "",
+        f"against {q.opponent}" if q.opponent else "",
+        {True: "home", False: "away", None: ""}[q.home],
+        f"{f'Q{q.period}' if q.period <= 4 else f'OT{q.period - 4}'} {clock[0]}:{clock[1]:02}",
+    ]
+    return ", ".join(part for part in said if part)

@@ -1,0 +1,149 @@
+"""The only caller of the prediction service. Whatever goes wrong on the way becomes one sentence for a person."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from parivision_core.problems import PariVisionError
+from parivision_core.records import Verdict
+from parivision_core.sport import FieldProblem, Player
+
+CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 5.0
+"""An answer takes milliseconds; whoever waits longer than this is better told so."""
+
+T = TypeVar("T")
+
+
+class NoAnswerError(PariVisionError):
+    """The service gave no answer to show; the message says why, `passing` whether asking again later may help."""
+
+    def __init__(self, sentence: str, *, passing: bool) -> None:
+        self.passing = passing
+        super().__init__(sentence)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A shot about to be taken: x and y in tenths of a foot from the hoop, the clock in seconds left in the period."""
+
+    x: float
+    y: float
+    period: int
+    seconds_remaining: float
+    player_id: int | None = None
+    team: str | None = None
+    opponent: str | None = None
+    home: bool | None = None
+    kind: str | None = None
+
+
+class Shot(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service derived from the question."""
+
+    distance_feet: float
+    zone: int
+    zone_name: str
+    points: int
+    shooter_shots: int
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The chance of a make, what it compares with, and where it comes from."""
+
+    probability: float
+    expected_points: float
+    league_average: float
+    shot: Shot
+    champion_version: int
+    form_through: str | None
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """The history state in service."""
+
+    through: str | None
+    shots: int
+
+
+class Champion(msgspec.Struct, frozen=True, kw_only=True):
+    """The pair of model and form that answers now."""
+
+    version: int
+    model: str
+    registered_at: int
+    form: Form
+    reload_problem: str | None = None
+
+
+class _Problem(msgspec.Struct):
+    """The part of an RFC 9457 answer that a person is told."""
+
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+class Client:
+    """The service at one address; its connections are shared by everyone who looks at the page."""
+
+    def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.url = url
+        self._seconds = answer_seconds
+        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS))
+
+    async def predict(self, question: Question) -> Prediction:
+        """The chance that this shot goes in."""
+        headers = {"Content-Type": "application/json"}
+        body = msgspec.json.encode(question)
+        return await self._ask(Prediction, "POST", "/api/v1/predict", content=body, headers=headers)
+
+    async def players(self, search: str, limit: int) -> list[Player]:
+        """Shooters whose name fits what was typed, best first."""
+        return await self._ask(list[Player], "GET", "/api/v1/players", params={"search": search, "limit": limit})
+
+    async def champion(self) -> Champion:
+        """Who answers now."""
+        return await self._ask(Champion, "GET", "/api/v1/champion")
+
+    async def verdicts(self, limit: int) -> list[Verdict]:
+        """How the latest candidates were judged, newest first."""
+        return await self._ask(list[Verdict], "GET", "/api/v1/verdicts", params={"limit": limit})
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._http.aclose()
+
+    async def _ask(self, kind: type[T], method: str, route: str, **request: Any) -> T:
+        """One request; NoAnswerError is the only way in which it fails."""
+        try:
+            answer = await self._http.request(method, route, **request)
+        except httpx.TimeoutException as error:
+            sentence = f"The prediction service at {self.url} took longer than {self._seconds:g} seconds."
+            raise NoAnswerError(sentence, passing=True) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            sentence = f"The prediction service at {self.url} doesn't answer. Is it running? `make up` starts it."
+            raise NoAnswerError(sentence, passing=True) from error
+        if answer.is_success:
+            try:
+                return msgspec.json.decode(answer.content, type=kind)
+            except msgspec.DecodeError as error:
+                raise self._unintelligible(answer) from error
+        raise self._refusal(answer)
+
+    def _refusal(self, answer: httpx.Response) -> NoAnswerError:
+        try:
+            problem = msgspec.json.decode(answer.content, type=_Problem)
+        except msgspec.DecodeError:
+            return self._unintelligible(answer)
+        if problem.errors:
+            told = "; ".join(f"{e.field.replace('_', ' ')}: {e.message}" for e in problem.errors)
+            return NoAnswerError(f"The question can't be answered as it stands. {told}.", passing=False)
+        return NoAnswerError(problem.detail, passing=answer.is_server_error)
+
+    def _unintelligible(self, answer: httpx.Response) -> NoAnswerError:
+        return NoAnswerError(
+            f"What answers at {self.url} (status {answer.status_code}) doesn't speak like PariVision's service. "
+            "PARIVISION_API_URL may lead elsewhere, or the service is of another version.",
+            passing=True,
+        )

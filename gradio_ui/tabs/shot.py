@@ -1,0 +1,125 @@
+"""The tab on which one asks: a spot on the court, a player, the situation; and sees the chance of a make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from gradio_ui import cards, court_image, marks
+from gradio_ui.asked import History, remember
+from gradio_ui.client import Client, NoAnswerError, Question
+from gradio_ui.tabs.events import EACH, SWIFT
+from gradio_ui.tabs.fields import NOT_GIVEN, Fields
+from gradio_ui.words import count
+from parivision_core.nba.court import TENTHS_PER_FOOT
+from parivision_core.sport import Player
+
+SUGGESTIONS = 8
+
+Update = dict[Any, Any]
+"""Component -> its value; what is left out of an answer stays as it is."""
+
+
+class ShotTab:
+    """What happens on the tab; each method takes the values of components and gives those that change."""
+
+    def __init__(self, client: Client, fields: Fields) -> None:
+        self._client, self._f = client, fields
+
+    def wire(self, page: gr.Blocks) -> None:
+        """Connect components and methods."""
+        f = self._f
+        f.court.select(self.place, f.asked, [*f.answered, f.x, f.y], **EACH)
+        fields = [f.team.input, f.opponent.input, f.kind.input, f.home.input, f.period.input]
+        numbers = [event for number in (f.x, f.y, f.seconds) for event in (number.submit, number.blur)]
+        gr.on([*fields, *numbers, page.load, f.timer.tick], self.ask, f.asked, f.answered, **SWIFT)
+        # Not `input`, which Gradio leaves out when a field is emptied; `change` also comes when a choice fills it.
+        f.name.change(self.search, f.asked | {f.name}, f.chosen, **SWIFT)
+        f.name.submit(self.choose_best, f.asked | {f.name}, f.chosen, **SWIFT)
+        f.suggestions.input(self.choose, f.asked | {f.suggestions, f.found}, f.chosen, **SWIFT)
+
+    async def place(self, given: Update, click: gr.SelectData) -> Update:
+        """Ask about the spot that was clicked."""
+        f = self._f
+        x, y = court_image.to_court(*click.index)
+        spot = {f.x: x / TENTHS_PER_FOOT, f.y: y / TENTHS_PER_FOOT}
+        return spot | await self.ask(given | spot)
+
+    async def ask(self, given: Update) -> Update:
+        """Ask about the spot in the fields; when there is no answer, say why."""
+        f = self._f
+        history: History = given[f.history]
+        player: Player | None = given[f.player]
+        question = self._question(given)
+        if question is None:
+            return {f.answer: cards.incomplete(), f.timer: gr.Timer(active=False)}
+        try:
+            prediction = await self._client.predict(question)
+        except NoAnswerError as problem:
+            drawn = marks.draw(history, (question.x, question.y))
+            return {f.answer: cards.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
+        history = remember(history, player.name if player else "", question, prediction)
+        return {
+            f.answer: cards.answer(history[0]),
+            f.marks: marks.draw(history, history[0].spot),
+            f.table: cards.table(history),
+            f.history: history,
+            f.timer: gr.Timer(active=False),
+        }
+
+    async def search(self, given: Update) -> Update:
+        """Offer the players whose name fits what was typed so far; an emptied field means any shooter."""
+        f = self._f
+        typed = given[f.name].strip()
+        if not typed:
+            nobody = {f.player: None, f.team: NOT_GIVEN}
+            return self._offer([]) | nobody | await self.ask(given | nobody)
+        player: Player | None = given[f.player]
+        if player and player.name == typed:
+            return self._offer([])
+        try:
+            found = await self._client.players(typed, SUGGESTIONS)
+        except NoAnswerError as problem:
+            return self._offer([], str(problem))
+        return self._offer(found, "" if found else "No player of that name is known.")
+
+    async def choose(self, given: Update) -> Update:
+        """Ask about the player who was picked from those on offer."""
+        f = self._f
+        return await self._take(given, next(p for p in given[f.found] if p.player_id == given[f.suggestions]))
+
+    async def choose_best(self, given: Update) -> Update:
+        """Ask about the first player that would be offered for what was typed."""
+        offered = await self.search(given)
+        found = offered.get(self._f.found)
+        return await self._take(given, found[0]) if found else offered
+
+    async def _take(self, given: Update, player: Player) -> Update:
+        f = self._f
+        taken = {f.player: player, f.team: player.team or NOT_GIVEN}
+        return self._offer([]) | {f.name: player.name} | taken | await self.ask(given | taken)
+
+    def _offer(self, players: list[Player], hint: str = "") -> Update:
+        f = self._f
+        choices = [(", ".join(filter(None, (p.name, p.team, f"{count(p.shots)} shots"))), p.player_id) for p in players]
+        offer = gr.Radio(choices, value=None, visible=bool(players))
+        return {f.suggestions: offer, f.found: tuple(players), f.hint: cards.hint(hint)}
+
+    def _question(self, given: Update) -> Question | None:
+        """The question in the fields; None while one of its numbers is missing."""
+        f = self._f
+        if None in (given[f.x], given[f.y], given[f.seconds]):
+            return None
+        player: Player | None = given[f.player]
+        return Question(
+            x=round(TENTHS_PER_FOOT * given[f.x]),
+            y=round(TENTHS_PER_FOOT * given[f.y]),
+            period=given[f.period],
+            seconds_remaining=given[f.seconds],
+            player_id=player.player_id if player else None,
+            team=given[f.team] or None,
+            opponent=given[f.opponent] or None,
+            kind=given[f.kind] or None,
+            home={"home": True, "away": False}.get(given[f.home]),
+        )

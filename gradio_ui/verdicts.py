@@ -1,0 +1,87 @@
+"""Who reigns and how candidates were judged, as HTML: a card, and a table with each gain drawn on one common scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from gradio_ui.client import Champion
+from gradio_ui.words import NOTHING, count, gain, moment, through
+from parivision_core.records import Verdict
+
+DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
+"""Each decision in a word."""
+
+
+def reign(champion: Champion, judged: Sequence[Verdict]) -> str:
+    """The champion's card; `judged`, newest first, tells when it was found better than the one before."""
+    passed = next((v for v in judged if v.candidate == champion.version and v.decision == "pass"), None)
+    since = f"since {moment(passed.judged_at)}" if passed else f"registered {moment(champion.registered_at)}"
+    problem = f'<p class="problem">{escape(champion.reload_problem)}</p>' if champion.reload_problem else ""
+    return f"""
+<section class="card reign">
+  <p class="who">The reigning champion</p>
+  <p class="chance"><span class="number">Version {champion.version}</span> <span class="of">{since}</span></p>
+  <p>{escape(champion.model)}, {through(champion.form.through)}, {count(champion.form.shots)} shots</p>
+  {problem}
+</section>"""
+
+
+def table(judged: Sequence[Verdict]) -> str:
+    """One row per verdict, newest first, with the gain and its interval drawn."""
+    if not judged:
+        return '<p class="quiet">No candidate has been judged yet.</p>'
+    low, high = scale(judged)
+    rows = "".join(_row(verdict, low, high) for verdict in judged)
+    return f"""
+<table class="verdicts">
+  <caption>How candidates were judged
+    <span class="legend">The gain is log loss per shot, in thousandths. A candidate passes when its whole interval lies
+    to the right of the dashed line.</span></caption>
+  <thead><tr><th scope="col">Candidate</th><th scope="col">Decision</th>
+  <th scope="col" colspan="2">Gain over the champion</th>
+  <th scope="col" class="figure wide">Games</th>
+  <th scope="col" class="wide">Judged</th></tr></thead>
+  <tbody>{rows}</tbody>
+</table>"""
+
+
+def scale(judged: Sequence[Verdict]) -> tuple[float, float]:
+    """Ends of the common scale: all intervals, zero and the margins, with a little room."""
+    values = [0.0] + [v.margin for v in judged]
+    values += [value for v in judged for value in (v.gain, v.gain_low, v.gain_high) if value is not None]
+    room = 0.06 * (max(values) - min(values)) or 0.001
+    return min(values) - room, max(values) + room
+
+
+def plot(verdict: Verdict, low: float, high: float) -> str:
+    """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured."""
+
+    def place(value: float) -> float:
+        return 100 * (value - low) / (high - low)
+
+    if verdict.gain is None:
+        return ""
+    left, right = (verdict.gain if end is None else end for end in (verdict.gain_low, verdict.gain_high))
+    return (
+        f'<div class="plot {verdict.decision}" aria-hidden="true"><i class="zero" style="left:{place(0):.2f}%"></i>'
+        f'<i class="margin" style="left:{place(verdict.margin):.2f}%"></i>'
+        f'<i class="interval" style="left:{place(left):.2f}%;width:{place(right) - place(left):.2f}%"></i>'
+        f'<i class="gain" style="left:{place(verdict.gain):.2f}%"></i></div>'
+    )
+
+
+def _row(verdict: Verdict, low: float, high: float) -> str:
+    rival = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
+    measured = NOTHING if verdict.gain is None else gain(verdict.gain)
+    interval = ""
+    if verdict.gain_low is not None and verdict.gain_high is not None:
+        interval = f'<span class="context">{gain(verdict.gain_low)} to {gain(verdict.gain_high)}</span>'
+    return (
+        f'<tr title="{escape(verdict.reason)}"><th scope="row">Version {verdict.candidate}'
+        f'<span class="context">{rival}</span></th>'
+        f'<td><span class="decision {verdict.decision}">{DECISIONS[verdict.decision]}</span></td>'
+        f'<td class="plot-cell">{plot(verdict, low, high)}</td><td class="figure">{measured}{interval}</td>'
+        f'<td class="figure wide">{count(verdict.games)}<span class="context">{count(verdict.shots)} shots</span></td>'
+        f'<td class="wide">{moment(verdict.judged_at)}</td></tr>'
+    )

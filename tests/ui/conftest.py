@@ -1,0 +1,61 @@
+"""Fixtures of the page's tests: a scripted service, the page as a process, a browser where there is one."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ui.page_process import PageProcess
+from tests.ui.scripted_api import ScriptedApi, verdict
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    """A service that answers everything."""
+    started = ScriptedApi().start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[ScriptedApi]:
+    """The service behind the page of a whole module; a test that changes it changes it back."""
+    judged = [verdict(3, "pass", 0.0042), verdict(2, "refuse", -0.0007), verdict(1, "not_yet", None)]
+    started = ScriptedApi(verdicts=judged).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def page_url(shared_api: ScriptedApi) -> Iterator[str]:
+    """Address of the running page: a process takes seconds to start, so a module shares one, and sees it end well."""
+    process = PageProcess(shared_api.url)
+    try:
+        yield process.ready()
+        code, log = process.end(signal.SIGTERM)
+    finally:
+        process.kill()
+    assert code == 0 and "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with ExitStack() as stack:
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()

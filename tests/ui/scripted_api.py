@@ -1,0 +1,145 @@
+"""A stand-in for the prediction service that keeps its contract, and breaks it in the way a test asks for."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from parivision_core.nba import court
+
+CURRY = {"player_id": 201939, "name": "Stephen Curry", "team": "GSW", "shots": 9121, "last_date": "2023-04-09"}
+JOKIC = {"player_id": 203999, "name": "Nikola Jokić", "team": "DEN", "shots": 7410, "last_date": "2023-04-08"}
+NO_CHAMPION = "No champion has been crowned yet."
+
+Reply = tuple[int, Any]
+
+
+def problem(status: int, detail: str, **more: Any) -> Reply:
+    """An RFC 9457 answer."""
+    return status, {"type": "about:blank", "title": "Problem", "status": status, "detail": detail} | more
+
+
+def verdict(candidate: int, decision: str, gain: float | None, **more: Any) -> dict[str, Any]:
+    """A verdict as the service tells it."""
+    interval = {} if gain is None else {"gain": gain, "gain_low": gain - 0.001, "gain_high": gain + 0.001}
+    return (
+        {
+            "candidate": candidate,
+            "champion": candidate - 1 or None,
+            "epoch": candidate,
+            "decision": decision,
+            "reason": f"because of {candidate}",
+            "games": 120,
+            "shots": 21345,
+            "margin": 0.001,
+            "level": 0.95,
+            "judged_at": 1_700_000_000_000 + candidate,
+        }
+        | interval
+        | more
+    )
+
+
+@dataclass
+class ScriptedApi:
+    """The service; what it says is in its attributes, what it was asked is in `questions`."""
+
+    champion: bool = True
+    says: Reply | bytes | None = None
+    """What to answer to everything, in place of the truth."""
+    delay: float = 0.0
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> ScriptedApi:
+        """Listen; on the same port as before when it was stopped."""
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._reply(None)
+
+            def do_POST(self) -> None:
+                self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+            def _reply(self, body: Any) -> None:
+                time.sleep(api.delay)
+                said = api.says if api.says is not None else api.reply(self.path, body)
+                status, text = (200, said) if isinstance(said, bytes) else (said[0], json.dumps(said[1]).encode())
+                with suppress(ConnectionError):  # a caller that doesn't wait any longer
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def reply(self, path: str, body: Any) -> Reply:
+        """The truth."""
+        parts = urlsplit(path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/api/v1/verdicts":
+            return 200, self.verdicts[: int(query["limit"])]
+        if not self.champion:
+            return problem(503, NO_CHAMPION)
+        if parts.path == "/api/v1/champion":
+            form = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
+            told = {"version": 3, "model": "boosted trees", "registered_at": 1_700_000_000_000, "form": form}
+            return 200, told | {"reload_problem": None, "epoch": 2, "sha256": "s" * 64}
+        if parts.path == "/api/v1/players":
+            typed = query["search"].lower()
+            names = {"stephen curry": CURRY, "nikola jokic": JOKIC}
+            return 200, [player for name, player in names.items() if typed in name][: int(query["limit"])]
+        if parts.path == "/api/v1/predict":
+            self.questions.append(body)
+            return self.predict(body)
+        return problem(404, "there is nothing here")
+
+    def predict(self, shot: dict[str, Any]) -> Reply:
+        """A chance that falls with the distance; who is named makes a little more."""
+        if shot.get("team") is not None and shot.get("team") == shot.get("opponent"):
+            errors = [{"field": "opponent", "message": "a team can't defend against itself"}]
+            return problem(422, "opponent: a team can't defend against itself", errors=errors)
+        spot = court.locate(shot["x"], shot["y"])
+        league = round(float(0.3 + 0.35 * 2.0 ** (-spot.distance / 60)), 4)
+        probability = league + (0.0612 if "player_id" in shot else 0.0)
+        details = {
+            "distance_feet": round(float(spot.distance) / 10, 1),
+            "zone": int(spot.zone),
+            "zone_name": court.ZONES[int(spot.zone)],
+            "points": int(spot.points),
+            "shooter_shots": 9121 if "player_id" in shot else 0,
+        }
+        return 200, {
+            "probability": probability,
+            "expected_points": probability * int(spot.points),
+            "league_average": league,
+            "shot": details,
+            "champion_version": 3,
+            "champion_sha256": "s" * 64,
+            "form_stamp": "f" * 16,
+            "form_through": "2023-04-09",
+        }

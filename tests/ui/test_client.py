@@ -1,0 +1,93 @@
+"""The client of the service: whatever goes wrong becomes one sentence, and says whether it may pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gradio_ui.client import Client, NoAnswerError, Question
+from tests.ui.page_process import free_port
+from tests.ui.scripted_api import CURRY, NO_CHAMPION, ScriptedApi, problem, verdict
+
+SHOT = Question(x=0, y=240, period=4, seconds_remaining=35)
+Call = Callable[[Client], Awaitable[Any]]
+CALLS: dict[str, Call] = {
+    "predict": lambda client: client.predict(SHOT),
+    "players": lambda client: client.players("cur", 8),
+    "champion": lambda client: client.champion(),
+    "verdicts": lambda client: client.verdicts(20),
+}
+
+
+def ask(url: str, call: Call = CALLS["predict"], seconds: float = 5) -> Any:
+    async def asked() -> Any:
+        client = Client(url, seconds)
+        try:
+            return await call(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(asked())
+
+
+def refusal(url: str, call: Call = CALLS["predict"], seconds: float = 5) -> NoAnswerError:
+    with pytest.raises(NoAnswerError) as caught:
+        ask(url, call, seconds)
+    return caught.value
+
+
+def test_what_is_well_comes_back_as_records(api: ScriptedApi) -> None:
+    api.verdicts = [verdict(2, "pass", 0.01)]
+    assert ask(api.url).shot.points == 3
+    assert api.questions == [{"x": 0, "y": 240, "period": 4, "seconds_remaining": 35}], "what is not given is left out"
+    assert [player.name for player in ask(api.url, CALLS["players"])] == [CURRY["name"]]
+    assert ask(api.url, CALLS["champion"]).form.through == "2023-04-09"
+    assert ask(api.url, CALLS["verdicts"])[0].decision == "pass"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_service_that_is_down_or_slow_is_one_sentence(api: ScriptedApi, name: str) -> None:
+    down = refusal(f"http://127.0.0.1:{free_port()}", CALLS[name])
+    assert down.passing and "doesn't answer" in str(down) and "make up" in str(down)
+    api.delay = 0.5
+    slow = refusal(api.url, CALLS[name], seconds=0.05)
+    assert slow.passing and "longer than 0.05 seconds" in str(slow)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "said",
+    [b"<html>It works!</html>", b"", b"[1, 2", b'{"probability": "high"}', b"\xff\xfe", (500, "no problem+json")],
+)
+def test_rubbish_is_one_sentence(api: ScriptedApi, name: str, said: Any) -> None:
+    api.says = said
+    rubbish = refusal(api.url, CALLS[name])
+    assert rubbish.passing and "doesn't speak like PariVision's service" in str(rubbish)
+
+
+def test_an_address_that_is_none_is_one_sentence() -> None:
+    for url in ("127.0.0.1:8000", "http://[", "ftp://127.0.0.1"):
+        assert "doesn't answer" in str(refusal(url))
+
+
+def test_without_a_champion_the_service_says_why_and_it_may_pass(api: ScriptedApi) -> None:
+    api.champion = False
+    waiting = refusal(api.url)
+    assert (str(waiting), waiting.passing) == (NO_CHAMPION, True)
+
+
+def test_a_question_that_makes_no_sense_names_its_fields_and_does_not_pass(api: ScriptedApi) -> None:
+    api.says = problem(
+        422,
+        "x: too large",
+        errors=[
+            {"field": "seconds_remaining", "message": "period 5 lasts 300 seconds"},
+            {"field": "x", "message": "no"},
+        ],
+    )
+    told = refusal(api.url)
+    assert not told.passing
+    assert str(told).endswith("seconds remaining: period 5 lasts 300 seconds; x: no.")

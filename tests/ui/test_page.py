@@ -1,0 +1,164 @@
+"""The page in a real browser, over a scripted service: what one clicks and types, and what one sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from docs.screenshots import take_page
+from gradio_ui.words import percent
+from tests.ui.scripted_api import CURRY, NO_CHAMPION, ScriptedApi, verdict
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture
+def page(browser: Browser, page_url: str, shared_api: ScriptedApi) -> Iterator[Page]:
+    """The page, opened, with the answer to its first question."""
+    opened = open_page(browser, page_url, 1280)
+    shared_api.questions.clear()
+    yield opened
+    opened.close()
+
+
+def open_page(browser: Browser, url: str, width: int) -> Page:
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.set_default_timeout(PATIENCE_MS)
+    asked_for: list[str] = []
+    opened.on("request", lambda request: asked_for.append(request.url))
+    opened.goto(url)
+    opened.locator(".answer").wait_for()
+    outside = [a for a in asked_for if urlsplit(a).scheme in {"http", "https"} and urlsplit(a).hostname != "127.0.0.1"]
+    assert not outside, "the page asks nobody but this machine"
+    return opened
+
+
+def click(page: Page, x: float, y: float) -> None:
+    """Click the spot that shows this place; the court is 600 pixels wide, 1.2 to a tenth of a foot."""
+    page.locator(".court img").click(position={"x": (x + 250) * 1.2, "y": (y + 52) * 1.2})
+
+
+def answered(page: Page, number: int) -> str:
+    """What the answer to the question of this number says."""
+    said = page.locator(f'.answer[data-question="{number}"]').inner_text()
+    return str(said)
+
+
+def numbers(api: ScriptedApi, question: dict[str, Any]) -> list[str]:
+    """The numbers that the service answers, as the page writes them."""
+    told = api.predict(question)[1]
+    return [percent(told["probability"]), percent(told["league_average"]), f"{told['expected_points']:.2f}"]
+
+
+def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Page, shared_api: ScriptedApi) -> None:
+    click(page, 100, 248)
+    said = answered(page, 2)
+    (question,) = shared_api.questions
+    assert abs(question["x"] - 100) <= 1 and abs(question["y"] - 248) <= 1, "a browser knows whole pixels only"
+    assert all(number in said for number in numbers(shared_api, question))
+    assert "26.7" in said and "above the break three" in said and "Champion version 3" in said
+    ring = page.locator("svg.marks .ring")
+    assert abs(float(ring.get_attribute("cx") or "") - 100) <= 1
+    assert page.locator("table.history tbody tr").count() == 2
+    assert page.title() == "PariVision: will this shot go in?"
+
+
+def test_a_player_is_found_by_typing_and_asked_about_at_once(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_label("Player").fill("curr")
+    page.locator(".suggestions label", has_text="Stephen Curry").click()
+    said = answered(page, 2)
+    (question,) = shared_api.questions
+    assert (question["player_id"], question["team"]) == (CURRY["player_id"], "GSW")
+    assert all(text in said for text in (*numbers(shared_api, question), "Stephen Curry", "9,121"))
+    page.locator(".suggestions").wait_for(state="hidden")
+    page.get_by_label("Player").fill("")
+    assert "Any shooter" in answered(page, 3)
+    assert "player_id" not in shared_api.questions[-1] and "team" not in shared_api.questions[-1]
+    page.get_by_label("Player").fill("nobody at all")
+    page.get_by_text("No player of that name is known.").wait_for()
+
+
+def test_everything_can_be_asked_by_keyboard(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_label("Player").fill("jokic")
+    page.keyboard.press("Enter")
+    assert "Nikola Jokić" in answered(page, 2)
+    page.get_by_label("Feet right of the hoop").fill("-12.3")
+    page.keyboard.press("Enter")
+    answered(page, 3)
+    page.get_by_role("button", name="Situation").click()
+    page.get_by_label("Seconds left in it").fill("35")
+    page.keyboard.press("Enter")
+    answered(page, 4)
+    assert shared_api.questions[-1] == {
+        "x": -123,
+        "y": 239,
+        "period": 2,
+        "seconds_remaining": 35,
+        "player_id": 203999,
+        "team": "DEN",
+    }
+    page.get_by_label("Opponent").click()
+    page.get_by_role("option", name="DEN").click()
+    page.get_by_text("a team can't defend against itself").wait_for()
+
+
+def test_without_a_champion_the_page_says_so_and_answers_by_itself(page: Page, shared_api: ScriptedApi) -> None:
+    shared_api.champion = False
+    try:
+        click(page, 0, 100)
+        assert NO_CHAMPION in page.locator(".no-answer.waiting").inner_text()
+    finally:
+        shared_api.champion = True
+    assert "chance of a make" in answered(page, 2)
+
+
+def test_a_service_that_went_away_and_came_back(page: Page, shared_api: ScriptedApi) -> None:
+    shared_api.stop()
+    try:
+        click(page, 0, 100)
+        said = page.locator(".no-answer.waiting").inner_text()
+        assert "doesn't answer" in said and "Traceback" not in said
+        page.get_by_label("Player").fill("cur")
+        page.locator("p.hint", has_text="doesn't answer").wait_for()
+    finally:
+        shared_api.start()
+    assert "chance of a make" in answered(page, 2)
+
+
+def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_role("tab", name="Models").click()
+    page.locator(".reign", has_text="Version 3").wait_for()
+    rows = page.locator("table.verdicts tbody tr")
+    assert rows.count() == len(shared_api.verdicts) == 3
+    shared_api.verdicts.insert(0, verdict(4, "refuse", 0.0001))
+    try:
+        page.locator("table.verdicts", has_text="Version 4").wait_for()
+    finally:
+        shared_api.verdicts.pop(0)
+
+
+def test_a_phone_never_scrolls_sideways(browser: Browser, page_url: str) -> None:
+    phone = open_page(browser, page_url, 375)
+    try:
+        for tab, landmark in (("Shot", ".answer"), ("Models", "table.verdicts")):
+            phone.get_by_role("tab", name=tab).click()
+            phone.locator(landmark).wait_for()
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 375, tab
+    finally:
+        phone.close()
+
+
+def test_the_readmes_picture_can_be_taken(browser: Browser, page_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "page.png"
+    take_page(browser, page_url, "jokic", file)
+    with Image.open(file) as picture:
+        assert picture.width == 2 * 1280
+    assert file.stat().st_size < 300_000

@@ -1,0 +1,42 @@
+"""The page as a process: it ends when asked, also while somebody looks at it, and takes its port or none."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import httpx
+
+from parivision_core.settings import Settings
+from tests.ui.page_process import PageProcess
+
+
+def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:
+    """On SIGINT; the page of the browser's tests ends on SIGTERM."""
+    page = PageProcess("http://127.0.0.1:9")
+    try:
+        with httpx.stream("GET", f"{page.ready()}/gradio_api/heartbeat/visitor", timeout=30) as heartbeat:
+            assert heartbeat.status_code == 200
+            code, log = page.end(signal.SIGINT)
+    finally:
+        page.kill()
+    assert code == 0, log
+    assert "Traceback" not in log
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", page.port)) != 0, "the port is free again"
+
+
+def test_a_taken_port_is_one_sentence_and_no_other_port_is_tried() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        page = PageProcess("http://127.0.0.1:9", holder.getsockname()[1])
+        _, log = page.process.communicate(timeout=30)
+    assert page.process.returncode == 1
+    assert log.count("\n") == 1
+    assert log.startswith(f"gradio_ui can't start: port {page.port} can't be taken") and "PARIVISION_UI_PORT" in log
+
+
+def test_the_service_is_found_on_the_local_port_or_where_a_variable_says() -> None:
+    assert Settings.from_env({"PARIVISION_API_PORT": "8123"}).api_url == "http://127.0.0.1:8123"
+    assert Settings.from_env({"PARIVISION_API_URL": "https://api.example/"}).api_url == "https://api.example"

@@ -1,0 +1,137 @@
+"""What the page says: numbers in words, history, cards and the table of verdicts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradio_ui import cards, marks, verdicts, words
+from gradio_ui.asked import KEPT, Asked, History, remember
+from gradio_ui.client import Champion, Form, NoAnswerError, Prediction, Question, Shot
+from parivision_core.records import Verdict
+from tests.ui.scripted_api import verdict
+
+
+def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) -> Prediction:
+    values = {
+        "distance_feet": 24.5,
+        "zone": 5,
+        "zone_name": "above the break three",
+        "points": 3,
+        "shooter_shots": 9121,
+    }
+    return Prediction(
+        probability=probability,
+        expected_points=3 * probability,
+        league_average=league,
+        shot=msgspec.convert(values | shot, Shot),
+        champion_version=3,
+        form_through="2023-04-09",
+    )
+
+
+def question(x: float = 0, y: float = 240, **more: object) -> Question:
+    return msgspec.convert({"x": x, "y": y, "period": 4, "seconds_remaining": 35} | more, Question)
+
+
+@pytest.mark.parametrize(
+    ("probability", "league", "said"),
+    [
+        (0.412, 0.363, "4.9 percentage points above"),
+        (0.350, 0.360, "1 percentage point below"),
+        (0.3604, 0.3596, "Just what the league makes"),
+        (0.36, 0.36, "Just what the league makes"),
+    ],
+)
+def test_the_difference_is_said_in_words(probability: float, league: float, said: str) -> None:
+    assert words.compared(probability, league).startswith(said)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_the_words_never_contradict_the_two_percentages(probability: float, league: float) -> None:
+    shown = [float(words.percent(share).split(words.NBSP)[0]) for share in (probability, league)]
+    said = words.compared(probability, league)
+    if said.startswith("Just"):
+        assert shown[0] == pytest.approx(shown[1], abs=0.11)
+    else:
+        assert (" above " in said) == (probability > league)
+        assert float(said.split()[0]) == pytest.approx(abs(shown[0] - shown[1]), abs=0.11)
+
+
+def test_days_and_numbers() -> None:
+    assert words.day("2023-04-09").replace(words.NBSP, " ") == "9 April 2023"
+    assert words.moment(1_700_000_000_000).replace(words.NBSP, " ") == "14 November 2023, 22:13 UTC"
+    assert words.gain(-0.00123) == "\N{MINUS SIGN}1.2" and words.gain(0.0142) == "+14.2"
+    assert words.count(217220) == "217,220"
+    assert "without games" in words.through(None)
+
+
+def test_the_history_keeps_the_latest_and_never_the_same_twice_in_a_row() -> None:
+    history: History = ()
+    for y in range(14):
+        history = remember(history, "", question(y=y), prediction())
+        history = remember(history, "", question(y=y), prediction(probability=0.5))
+    assert [asked.number for asked in history] == list(range(14, 14 - KEPT, -1))
+    assert {asked.prediction.probability for asked in history} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("probability", "side"),
+    [(0.36, "even"), (0.38, "above"), (0.45, "much-above"), (0.34, "below"), (0.2, "much-below")],
+)
+def test_a_mark_shows_how_the_chance_compares(probability: float, side: str) -> None:
+    assert Asked(1, "", question(), prediction(probability)).side == side
+
+
+def test_the_latest_spot_is_ringed_even_before_it_is_answered() -> None:
+    history = remember((), "", question(10, 20), prediction())
+    drawn = marks.draw(history, (-30, 40))
+    assert 'class="ring" cx="-30" cy="40"' in drawn and "translate(10 20)" in drawn
+    assert drawn.count("<circle") == 2
+
+
+def test_a_name_can_carry_no_markup_into_the_page() -> None:
+    history = remember((), "<b onclick=x>Mallory</b>", question(), prediction(zone_name="<i>"))
+    for text in (cards.answer(history[0]), cards.table(history), cards.no_answer(NoAnswerError("<b>", passing=True))):
+        assert "<b" not in text and "<i>" not in text
+
+
+def test_commands_in_a_message_are_set_apart() -> None:
+    assert "<code>make up</code> starts it" in cards.no_answer(NoAnswerError("`make up` starts it", passing=True))
+
+
+def test_the_table_says_what_was_asked() -> None:
+    history = remember((), "Curry", question(opponent="LAL", home=False, kind="stepback"), prediction())
+    assert "stepback, against LAL, away, Q4 0:35" in cards.table(history)
+    assert "OT2 0:35" in cards.table(remember((), "", question(period=6), prediction()))
+    assert cards.table(()) == ""
+
+
+def judged(*told: dict[str, object]) -> list[Verdict]:
+    return msgspec.convert(list(told), list[Verdict])
+
+
+def champion(version: int, reload_problem: str | None = None) -> Champion:
+    form = Form(through="2023-04-09", shots=217220)
+    return Champion(
+        version=version, model="trees", registered_at=1_600_000_000_000, form=form, reload_problem=reload_problem
+    )
+
+
+def test_a_champion_reigns_since_its_verdict_and_one_put_back_since_it_was_registered() -> None:
+    told = judged(verdict(4, "refuse", 0.0), verdict(3, "pass", 0.01))
+    assert "since 14" in verdicts.reign(champion(3), told)
+    assert "registered 13" in verdicts.reign(champion(2), told)
+    assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told)
+
+
+def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
+    told = judged(verdict(3, "pass", 0.0142), verdict(2, "refuse", -0.0008), verdict(1, "not_yet", None))
+    low, high = verdicts.scale(told)
+    assert low < -0.0018 and high > 0.0152
+    table = verdicts.table(told)
+    assert table.count('class="zero"') == 2, "nothing is drawn for a verdict without numbers"
+    assert "passed" in table and "refused" in table and "not yet" in table
+    assert "No candidate" in verdicts.table([])
