@@ -17,16 +17,25 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 IMAGE_LOCK := deploy/docker/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help up refresh quarantine replay copy test test-slow lint format validate lock install clean clean-state
+.PHONY: help up ui refresh evaluate batch quarantine replay copy screenshots test test-slow coverage lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(STAMP) ## run everything here: Dagster, the API and MLflow, until Ctrl-C
+up: $(STAMP) ## run everything here: feed, Dagster, MLflow, the API and its page, until Ctrl-C
 	@exec $(PYTHON) -m deploy.up
+
+ui: $(STAMP) ## run the page alone, for an API elsewhere: PARIVISION_API_URL=https://...
+	@exec $(PYTHON) -m deploy.within python -m gradio_ui
 
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
+
+evaluate: $(STAMP) ## score the champion on games that it hasn't seen
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.evaluate
+
+batch: $(STAMP) ## ask the running API about the newest shots, and compare: ARGS="--shots 1000"
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.ask_api $(ARGS)
 
 quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.quarantine $(ARGS)
@@ -42,6 +51,13 @@ test: $(STAMP) ## run the tests, with coverage
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@exec $(PYTHON) -m pytest -m slow $(PYTEST)
+
+coverage: ## hold the last test run's coverage against its floors
+	$(PYTHON) -m coverage report --skip-covered --fail-under=92
+	$(PYTHON) -m coverage report --skip-covered --fail-under=97 --include='parivision_core/*,parivision_assets/steps/*'
+
+screenshots: $(STAMP) ## take the README's pictures of a running `make up`
+	@exec $(PYTHON) -m deploy.within python -m docs.screenshots
 
 lint: $(STAMP) ## check style and types
 	$(VENV)/bin/ruff check
@@ -59,6 +75,7 @@ lock: $(VENV)/bin/uv ## pin what pyproject.toml asks for; newer versions with UP
 	$(LOCK) --all-extras $(UPGRADE) pyproject.toml -o requirements.lock
 	$(LOCK) --extra pipeline -c requirements.lock pyproject.toml -o $(IMAGE_LOCK)-pipeline.lock
 	$(LOCK) --extra serving -c requirements.lock pyproject.toml -o $(IMAGE_LOCK)-serving.lock
+	$(LOCK) --extra ui -c requirements.lock pyproject.toml -o $(IMAGE_LOCK)-ui.lock
 
 install: $(STAMP) ## build .venv (the other commands do so when needed)
 

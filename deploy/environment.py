@@ -41,14 +41,19 @@ def for_services(environ: Mapping[str, str], settings: Settings) -> dict[str, st
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath))),
         "PARIVISION_HOME": str(settings.home),
         "PARIVISION_INBOX": str(settings.inbox),
+        "PARIVISION_FEED": settings.feed,
         "PARIVISION_API_PORT": str(settings.api_port),
         "PARIVISION_DAGSTER_PORT": str(settings.dagster_port),
         "PARIVISION_MLFLOW_PORT": str(settings.mlflow_port),
+        "PARIVISION_UI_PORT": str(settings.ui_port),
+        "PARIVISION_FEED_PORT": str(settings.feed_port),
         "DAGSTER_HOME": str(Path(dagster_home).expanduser().absolute()),
         # For the Procfile, which shows what is run with which of them.
         "UP_TRACKING_STORE": _absolute(settings.tracking_uri),
         "UP_ARTIFACTS": str(settings.artifacts),
     }
+    if file := environ.get("VIRTUAL_BETS_FILE"):
+        env["VIRTUAL_BETS_FILE"] = str(Path(file).expanduser().absolute())
     if environ.get("MLFLOW_TRACKING_URI"):
         env["MLFLOW_TRACKING_URI"] = env["UP_TRACKING_STORE"]
     return env

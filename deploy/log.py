@@ -13,6 +13,8 @@ from honcho.printer import Message, Printer
 from deploy.service import Line
 
 LAUNCHER = "parivision"
+_RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]{8}-[0-9a-f-]{27} - ")
+"""How a line begins that is said within a run: time, job and run are known from elsewhere, and would fill the line."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -36,11 +38,18 @@ class Log:
             while True:
                 if name not in self._colour_of:
                     self._colour_of[name] = next(self._colours)
-                # Dagster colours its lines even in a file, where the codes are litter.
-                self._write(name, line if sys.stdout.isatty() else _ANSI.sub(b"", line), self._colour_of[name])
+                self._write(name, _short(line), self._colour_of[name])
                 name, line = self.lines.get_nowait()
         except Empty:
             pass
 
     def _write(self, name: str, data: str | bytes, colour: str | None) -> None:
         self._printer.write(Message(type="line", data=data, time=datetime.now(), name=name, colour=colour))
+
+
+def _short(line: bytes) -> bytes:
+    plain = _ANSI.sub(b"", line)
+    if found := _RUN.match(plain):
+        return (b"" if found["level"] == b"INFO" else found["level"] + b" ") + plain[found.end() :]
+    # Dagster colours its lines even in a file, where the codes are litter.
+    return line if sys.stdout.isatty() else plain

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
-from deploy.ports import LOOPBACK, Address
+from deploy.asking import ask
+from deploy.ports import Address
+from deploy.progress import Progress
 from deploy.supervisor import Supervisor
 
 AFTER_CODE = frozenset({"webserver", "daemon"})
@@ -28,11 +30,13 @@ class Startup:
         commands: Mapping[str, str],
         sites: Mapping[str, Address],
         socket: Path,
-        inbox: Path,
+        progress: Progress | None,
+        notes: Sequence[str],
         began: float,
     ) -> None:
+        """`progress` is waited for before the addresses are told, `notes` are told with them."""
         self._supervisor, self._commands, self._sites = supervisor, commands, sites
-        self._socket, self._inbox = socket, inbox
+        self._socket, self._progress, self._notes = socket, progress, notes
         self._began = self._reminded = began
         self._to_start = list(commands)
         self._to_answer = list(sites)
@@ -50,11 +54,16 @@ class Startup:
             self._to_start.remove(name)
         if self._announced:
             return
-        self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._sites[n])]
-        if not self._to_answer:
+        if self._to_answer:
+            self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._sites[n])]
+            if not self._to_answer and self._progress is not None and "webserver" in self._sites:
+                self._supervisor.log.say(f"all services answer; watch the assets at {self._sites['webserver'].url}")
+        if self._progress is not None:
+            self._progress.step()
+        if not self._to_answer and (self._progress is None or self._progress.served):
             self._announced = True
             print(self._announcement(), flush=True)
-        elif time.monotonic() - self._reminded > REMINDER_SECONDS:
+        elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:
             self._reminded = time.monotonic()
             missing = ", ".join(f"{self._sites[n].title} ({self._sites[n].url})" for n in self._to_answer)
             self._supervisor.log.say(f"still waiting for an answer from {missing}")
@@ -65,8 +74,8 @@ class Startup:
         return "\n".join(
             (
                 f"\nPariVision is up, after {seconds:.0f} s:",
-                *sorted(lines),
-                f"  inbox    {self._inbox}  (drop season files here)",
+                *lines,
+                *(f"  {note}" for note in self._notes),
                 "Ctrl-C ends everything.\n",
             )
         )
@@ -74,11 +83,4 @@ class Startup:
 
 def answers(site: Address) -> bool:
     """Whether a service says that it is well."""
-    connection = http.client.HTTPConnection(LOOPBACK, site.port, timeout=0.5)
-    try:
-        connection.request("GET", site.health)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return ask(site.url + site.health)[0] == HTTPStatus.OK

@@ -15,22 +15,28 @@ from honcho.environ import parse_procfile
 
 from deploy.dagster_home import code_socket, write_workspace
 from deploy.environment import ROOT, for_services, with_dotenv
+from deploy.feeds import files_in_inbox, simulates, with_feeds
 from deploy.log import Log
 from deploy.ports import Address, problems
 from deploy.prepare import prepare
+from deploy.progress import Progress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
+from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import Settings
+from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
+from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
 
 
 def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
     """The addresses of the services that are to run."""
     known = {
+        "ui": Address("page", "PARIVISION_UI_PORT", settings.ui_port, "/"),
         "api": Address("API", "PARIVISION_API_PORT", settings.api_port, "/health/live"),
         "webserver": Address("Dagster", "PARIVISION_DAGSTER_PORT", settings.dagster_port, "/server_info"),
         "mlflow": Address("MLflow", "PARIVISION_MLFLOW_PORT", settings.mlflow_port, "/health"),
+        "feed": Address("feed", "PARIVISION_FEED_PORT", settings.feed_port, "/health/live"),
     }
     return {name: address for name, address in known.items() if name in names}
 
@@ -55,11 +61,13 @@ def main(procfile: Path, grace_seconds: float) -> int:
     began = time.monotonic()
     try:
         environ = with_dotenv(os.environ)
-        settings = Settings.from_env(environ)
+        settings = with_feeds(Settings.from_env(environ), when_empty=VIRTUAL_BETS)
         commands = dict(parse_procfile(procfile.read_text("utf-8")).processes)
         if settings.tracking_uri.startswith("http"):
             print(f"MLflow: using MLFLOW_TRACKING_URI={settings.tracking_uri}, so no server is started here.")
             commands.pop("mlflow", None)
+        if not simulates(settings):
+            commands.pop("feed", None)
         sites = addresses(settings, set(commands))
         lock = only_one(settings.home)
         # Of a house that is up already, the ports are no news.
@@ -69,7 +77,7 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if settings.mongo_url:
             reach(settings.mongo_url)
         env = for_services(environ, settings)
-        print(f"Starting PariVision on {settings.home} ...", flush=True)
+        print(f"Starting PariVision on {settings.home}, fed by {' and '.join(settings.feeds)} ...", flush=True)
         home = prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         print(f"Nothing was started: {error}", file=sys.stderr)
@@ -82,7 +90,23 @@ def main(procfile: Path, grace_seconds: float) -> int:
     env |= {"UP_CODE_SOCKET": str(socket), "UP_WORKSPACE": str(write_workspace(home, socket))}
     log = Log()
     supervisor = Supervisor(log, env, settings.home, grace_seconds)
-    return run(supervisor, Startup(supervisor, commands, sites, socket, settings.inbox, began))
+    progress = None
+    if VIRTUAL_BETS in settings.feeds and {"api", "code", "daemon"} <= set(commands):
+        local = settings.feed_url if "feed" in commands else None
+        progress = Progress(open_store(settings, NBA), sites["api"].url, local, log.say)
+    return run(supervisor, Startup(supervisor, commands, sites, socket, progress, notes(settings), began))
+
+
+def notes(settings: Settings) -> list[str]:
+    """What a person should know about the feeds."""
+    if INBOX in settings.feeds:
+        return [f"inbox    {settings.inbox}  (drop season files here)"]
+    if waiting := files_in_inbox(settings):
+        return [
+            f"{waiting} files lie in {settings.inbox}, which isn't watched, for the shots here are simulated. Give "
+            "real ones a house of their own: PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
+        ]
+    return []
 
 
 def run(supervisor: Supervisor, startup: Startup) -> int:

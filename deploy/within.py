@@ -6,6 +6,7 @@ import os
 import sys
 
 from deploy.environment import for_services, with_dotenv
+from deploy.feeds import with_feeds
 from deploy.prepare import prepare
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
@@ -18,7 +19,7 @@ def main(command: list[str]) -> None:
         sys.exit(2)
     try:
         environ = with_dotenv(os.environ)
-        env = for_services(environ, Settings.from_env(environ))
+        env = for_services(environ, with_feeds(Settings.from_env(environ)))
         prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         sys.exit(str(error))

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from parivision_assets.keys import TRAINING_TAG
+
 RETRY_CRON = "*/10 * * * *"
 """When what failed is tried again. Long enough for a cause that lasts to stay quiet, short enough for a restart."""
 
@@ -18,14 +20,16 @@ def when_batches_arrive() -> dg.AutomationCondition[Any]:
     return _or_again(dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()))
 
 
-def when_sound_input_is_new() -> dg.AutomationCondition[Any]:
-    """As soon as what is upstream is new, in the same run if it can be, and never behind a failed blocking check.
+def when_trained_alone() -> dg.AutomationCondition[Any]:
+    """As soon as a sound candidate is there that wasn't judged by the run that trained it.
 
-    Within a run the checks themselves block. eager() alone ignores those of earlier runs.
+    eager() looks at the assets that a run was launched for, which a run of a job doesn't name. It also ignores the
+    blocking checks of earlier runs.
     """
     condition = dg.AutomationCondition
-    in_this_run = condition.all_deps_match(condition.will_be_requested())
-    return _or_again(condition.eager()) & (in_this_run | condition.all_deps_blocking_checks_passed())
+    alone = condition.newly_updated() & ~condition.executed_with_tags(tag_keys={TRAINING_TAG})
+    judgeable = condition.eager().replace("newly_updated_without_root", alone)
+    return _or_again(judgeable) & condition.all_deps_blocking_checks_passed()
 
 
 def _or_again(condition: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:

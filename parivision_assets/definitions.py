@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from parivision_assets import jobs
-from parivision_assets.defs import features, feed, promotion, training
+from parivision_assets import alerts, jobs
+from parivision_assets.defs import features, feed, monitoring, promotion, training
+from parivision_assets.notifier import notifier_of
 from parivision_assets.resources import resources
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
@@ -20,17 +21,25 @@ warnings.simplefilter("ignore", dg.BetaWarning)
 
 def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
     """Assets, checks, sensors and jobs of one sport."""
-    mlflow_page = settings.registry_url
+    features_checks = features.checks.build(sport)
+    mlflow_page, seconds = settings.registry_url, settings.sensor_seconds
     return dg.Definitions(
         assets=[
             feed.assets.build(sport, settings.store_kind),
             features.assets.build(sport, settings.store_kind),
             training.assets.build(sport, mlflow_page),
             promotion.assets.build(sport),
+            monitoring.assets.build(sport, mlflow_page),
         ],
-        asset_checks=[*features.checks.build(sport), *training.checks.build(sport)],
-        sensors=[feed.sensors.build(sport, settings.sensor_seconds)],
-        jobs=[jobs.refresh_job(sport), jobs.rollback_job(sport)],
+        asset_checks=[*features_checks, *training.checks.build(sport)],
+        sensors=[
+            feed.sensors.build(sport, seconds),
+            training.sensors.build(sport, seconds, settings.retrain_shots, features_checks),
+            monitoring.sensors.build(sport, seconds),
+            alerts.on_verdicts(sport, seconds),
+        ],
+        schedules=[training.sensors.build_schedule(sport)],
+        jobs=[jobs.refresh_job(sport), jobs.retrain_job(sport), jobs.drift_job(sport), jobs.rollback_job(sport)],
         resources=resources(settings, sport),
     )
 
@@ -44,7 +53,11 @@ def build(sports: Sequence[Sport], settings: Settings) -> dg.Definitions:
         minimum_interval_seconds=settings.sensor_seconds,
         description="Refreshes what lies behind new batches: features, candidate, verdict, champion.",
     )
-    shared = dg.Definitions(sensors=[automation], executor=dg.in_process_executor)
+    shared = dg.Definitions(
+        sensors=[automation, alerts.on_failures(sports, settings.sensor_seconds, settings.dagster_page)],
+        resources={"notifier": notifier_of(settings)},
+        executor=dg.in_process_executor,
+    )
     return dg.Definitions.merge(shared, *(sport_definitions(sport, settings) for sport in sports))
 
 

@@ -3,8 +3,17 @@
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.keys import champion_model_key, named, shot_features_key, trained_model_key
+from parivision_assets.keys import (
+    DRIFT_TAG,
+    TRAINING_TAG,
+    champion_model_key,
+    drift_report_key,
+    named,
+    shot_features_key,
+    trained_model_key,
+)
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
@@ -27,6 +36,27 @@ def refresh_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
         named(sport, "refresh"),
         selection=dg.AssetSelection.assets(*keys),
         description="Bring the warehouse up to date, train a candidate, judge it, promote it if proven better.",
+        tags={TRAINING_TAG: sport.name},
+    )
+
+
+def retrain_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
+    """Training, verdict and promotion in one run, on the warehouse as it is."""
+    return dg.define_asset_job(
+        named(sport, "retrain"),
+        selection=dg.AssetSelection.assets(trained_model_key(sport), champion_model_key(sport)),
+        description="Train a candidate on the warehouse as it is, judge it, promote it if proven better.",
+        tags={TRAINING_TAG: sport.name, PRIORITY_TAG: "1"},  # what it was asked for is in the warehouse already
+    )
+
+
+def drift_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
+    """The drift report, which is never part of another run."""
+    return dg.define_asset_job(
+        named(sport, "drift"),
+        selection=dg.AssetSelection.assets(drift_report_key(sport)),
+        description="Compare the champion's training window with the newest shots.",
+        tags={DRIFT_TAG: sport.name},
     )
 
 

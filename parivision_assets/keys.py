@@ -7,6 +7,12 @@ import dagster as dg
 from parivision_core.sport import Sport
 
 OWNERS = ["team:ml-platform"]
+TRAINING_TAG = "parivision/training"
+"""On every run of a job that trains, judges and promotes; its value is the sport."""
+DRIFT_TAG = "parivision/drift"
+"""On every run of the job that reports drift; its value is the sport."""
+DRIFT_CHECK = "no_drift"
+"""Name of the drift report's check."""
 
 
 def raw_shots_key(sport: Sport) -> dg.AssetKey:
@@ -27,6 +33,11 @@ def trained_model_key(sport: Sport) -> dg.AssetKey:
 def champion_model_key(sport: Sport) -> dg.AssetKey:
     """Whoever holds the alias."""
     return dg.AssetKey([*sport.asset_prefix, "champion_model"])
+
+
+def drift_report_key(sport: Sport) -> dg.AssetKey:
+    """The champion's training window against the newest shots."""
+    return dg.AssetKey([*sport.asset_prefix, "drift_report"])
 
 
 def named(sport: Sport, name: str) -> str:

@@ -24,7 +24,9 @@ def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bo
     rows = unresolved(store, batch)
     failures = [f for f in store.failures() if f.fingerprint in offered and batch in (None, f.batch_id)]
     lines = [f"{q.batch_id} row {q.row}: {q.reason}" + (f"\n    {q.raw}" if raw else "") for q in rows]
-    lines += [f"{f.batch_id} failed and is offered again (attempts: {f.attempts}): {f.error}" for f in failures]
+    for f in failures:
+        fate = "can't be used" if f.rejected_by else "failed and is offered again"
+        lines.append(f"{f.batch_id} {fate} (attempts: {f.attempts}): {f.error}")
     return [*lines, f"{len(rows)} rows in quarantine, {len(failures)} failed batches"]
 
 
@@ -40,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = open_store(settings, NBA)
         if chosen.write:
             return _write(chosen.write, to_correct(unresolved(store, chosen.batch)))
-        offered = {batch.fingerprint for batch in feeds_of(settings).batches()}
+        offers = feeds_of(settings).offers()
+        print(*(f"The feed {feed} can't be asked: {problem}" for feed, problem in offers.problems.items()), sep="\n")
+        offered = {batch.fingerprint for batch in offers.batches}
         print(*report(store, offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:
         print(error, file=sys.stderr)

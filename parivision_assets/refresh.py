@@ -56,7 +56,10 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
 
 def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:
     """Ingest every waiting batch; whether all of them went through."""
-    due = waiting(feeds_of(settings).batches(), open_store(settings, sport))
+    offers = feeds_of(settings).offers()
+    for feed, problem in offers.problems.items():
+        print(f"The feed {feed} is left out: {problem}")
+    due = waiting(offers.batches, open_store(settings, sport))
     partitions = str(batches_of(sport).name)
     instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 
 from parivision_core.records import Manifest
 from parivision_core.scoring import Bin
@@ -28,6 +29,19 @@ def in_words(manifest: Manifest) -> str:
         f"{manifest.batch_id}: {manifest.rows:,} rows = {manifest.inserted:,} inserted + "
         f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined"
     )
+
+
+def paced(say: Callable[[str], None], seconds: float = 5.0) -> Callable[[str, bool], None]:
+    """`say`, for progress: a line that follows another within so many seconds is left out unless it is the last."""
+    told = monotonic() - seconds
+
+    def say_sometimes(line: str, last: bool) -> None:
+        nonlocal told
+        if last or monotonic() >= told + seconds:
+            told = monotonic()
+            say(line)
+
+    return say_sometimes
 
 
 def reliability_plot(bins: Sequence[Bin], title: str) -> bytes:

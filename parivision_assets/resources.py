@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dagster_mongo import MongoResource
+from parivision_assets.feeds.base import ask
 from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.registry import ModelRegistry
+from parivision_core.settings import VIRTUAL_BETS
 from parivision_core.store import open_files, open_mongo
 
 if TYPE_CHECKING:
-    from parivision_assets.feeds.base import Batch, Feed
+    from parivision_assets.feeds.base import Feed, Offers
     from parivision_assets.steps.judging import Judge
     from parivision_core.settings import Settings
     from parivision_core.sport import Sport
@@ -54,16 +57,20 @@ class MongoStoreResource(StoreResource):
 class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Every feed that is switched on."""
 
+    names: list[str]
+    """Which, in the order in which they are asked."""
     inbox: str
     inbox_settle_seconds: float = 3.0
+    virtual_bets_url: str = ""
 
-    def feeds(self) -> list[Feed]:
-        """The feeds, in the order in which they are asked."""
-        return [InboxFeed(Path(self.inbox), self.inbox_settle_seconds)]
-
-    def batches(self) -> list[Batch]:
+    def offers(self) -> Offers:
         """All batches on offer, feed by feed."""
-        return [batch for feed in self.feeds() for batch in feed.batches()]
+        return ask(self._feed(name) for name in self.names)
+
+    def _feed(self, name: str) -> Feed:
+        if name == VIRTUAL_BETS:
+            return VirtualBetsFeed(self.virtual_bets_url)
+        return InboxFeed(Path(self.inbox), self.inbox_settle_seconds)
 
 
 class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -84,7 +91,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 @dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifacts": str})
 def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
-    """dagster-mlflow's `mlflow_tracking`, imported only in runs that train, with its run ended whatever happens.
+    """dagster-mlflow's `mlflow_tracking`, imported only in runs that track, with its run ended whatever happens.
 
     With embedded tracking the experiment is made beforehand, so that its artifacts lie in the state folder.
     """
@@ -116,7 +123,12 @@ def store_of(settings: Settings) -> StoreResource:
 
 def feeds_of(settings: Settings) -> FeedsResource:
     """The feeds that the settings switch on."""
-    return FeedsResource(inbox=str(settings.inbox), inbox_settle_seconds=settings.inbox_settle_seconds)
+    return FeedsResource(
+        names=list(settings.feeds),
+        inbox=str(settings.inbox),
+        inbox_settle_seconds=settings.inbox_settle_seconds,
+        virtual_bets_url=settings.feed_url,
+    )
 
 
 def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
@@ -125,11 +137,17 @@ def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
         "store": store_of(settings),
         "feeds": feeds_of(settings),
         "registry": RegistryResource(tracking_uri=settings.tracking_uri),
-        "mlflow": mlflow_run.configured(
-            {
-                "experiment_name": sport.registered_model,
-                "mlflow_tracking_uri": settings.tracking_uri,
-                "artifacts": str(settings.artifacts),
-            }
-        ),
+        "mlflow": _tracked_in(sport.registered_model, settings),
+        "mlflow_monitoring": _tracked_in(f"{sport.registered_model}-monitoring", settings),
     }
+
+
+def _tracked_in(experiment: str, settings: Settings) -> dg.ResourceDefinition:
+    """The MLflow run of a Dagster run, in the given experiment."""
+    return mlflow_run.configured(
+        {
+            "experiment_name": experiment,
+            "mlflow_tracking_uri": settings.tracking_uri,
+            "artifacts": str(settings.artifacts),
+        }
+    )

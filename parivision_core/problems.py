@@ -10,7 +10,11 @@ class ConfigurationError(PariVisionError):
 
 
 class BatchError(PariVisionError):
-    """A whole batch can't be read; nothing of it was kept, and it is offered again."""
+    """A whole batch can't be read; nothing of it was kept, and the same content would fail in the same way."""
+
+
+class FeedError(BatchError):
+    """A feed can't be reached, or answers what it shouldn't; the same question may be answered well a minute later."""
 
 
 class StoreError(PariVisionError):

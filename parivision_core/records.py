@@ -72,6 +72,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     attempts: int
     error: str
+    rejected_by: str = ""
+    """Version of the code that can't use this content, so that it isn't tried again; empty if it may go well then."""
     failed_at: int = msgspec.field(default_factory=now_ms)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from parivision_core.problems import ConfigurationError
+
+INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
 
 
 def env_field(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
@@ -31,6 +34,9 @@ class Settings:
         "feeds that run side by side, as in inbox,virtual_bets; by default those that the lake was filled from, and "
         "for an empty one the inbox if files lie in it, else virtual_bets",
     )
+    feed_url: str = env_field(
+        "PARIVISION_FEED_URL", "", "where VirtualBets answers; by default the local port, where `make up` starts it"
+    )
     inbox: Path = env_field(
         "PARIVISION_INBOX",
         Path(),
@@ -42,6 +48,9 @@ class Settings:
         "a file touched more recently than this is still being written",
     )
     sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
+    retrain_shots: int = env_field(
+        "PARIVISION_RETRAIN_SHOTS", 20_000, "new shots that are worth a new candidate; drift makes it earlier"
+    )
     mongo_url: str = env_field(
         "PARIVISION_MONGO_URL",
         "",
@@ -56,12 +65,27 @@ class Settings:
         "",
         "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
     )
+    slack_token: str = env_field(
+        "PARIVISION_SLACK_TOKEN",
+        "",
+        "token of a Slack bot that may write (chat:write): it tells what a person on duty has to know; by default the "
+        "log does",
+        secret=True,
+    )
+    slack_channel: str = env_field(
+        "PARIVISION_SLACK_CHANNEL",
+        "#parivision",
+        'where the bot writes, by id or name, once it was invited; in .env a name needs quotes: "#parivision"',
+    )
     champion_poll_seconds: float = env_field(
         "PARIVISION_CHAMPION_POLL_SECONDS",
         2.0,
         "seconds between the service's looks for a new champion or form",
     )
     api_port: int = env_field("PARIVISION_API_PORT", 8000, "the prediction service")
+    api_url: str = env_field(
+        "PARIVISION_API_URL", "", "where the web page finds the prediction service; by default the local port"
+    )
     dagster_port: int = env_field("PARIVISION_DAGSTER_PORT", 3000, "Dagster's web page")
     mlflow_port: int = env_field("PARIVISION_MLFLOW_PORT", 5000, "the MLflow server")
     ui_port: int = env_field("PARIVISION_UI_PORT", 7860, "the web page")
@@ -86,16 +110,37 @@ class Settings:
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "home": home,
                 "inbox": home / "inbox" if self.inbox == Path() else self.inbox.expanduser().absolute(),
+                "feed_url": self.feed_url.rstrip("/") or f"http://127.0.0.1:{self.feed_port}",
                 "tracking_uri": self.tracking_uri or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+                "api_url": (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/"),
                 "registry_url": self.registry_url
                 or (self.tracking_uri if self.tracking_uri.startswith("http") else local),
             }
         )
 
     @property
+    def feeds(self) -> tuple[str, ...]:
+        """The feeds by name, each once; without a choice the inbox, which needs no service.
+
+        Raises ConfigurationError naming one that there isn't.
+        """
+        chosen = tuple(dict.fromkeys(name for name in re.split(r"[\s,]+", self.feed) if name)) or (INBOX,)
+        for name in chosen:
+            if name not in FEEDS:
+                raise ConfigurationError(
+                    f"PARIVISION_FEED={self.feed!r} names {name!r}, which is no feed; known are {', '.join(FEEDS)}"
+                )
+        return chosen
+
+    @property
     def store_kind(self) -> str:
         """What the lake and the warehouse are made of."""
         return "mongodb" if self.mongo_url else "parquet"
+
+    @property
+    def dagster_page(self) -> str:
+        """Address of Dagster's web page."""
+        return f"http://127.0.0.1:{self.dagster_port}"
 
     @property
     def artifacts(self) -> Path:
@@ -120,8 +165,9 @@ def _parse(f: Field[Any], text: str) -> Any:
         raise ConfigurationError(
             f"{variable}={text!r} is no {_KINDS[kind]}; set it to one or leave it unset ({f.metadata['help']})"
         ) from None
-    if kind is int and not 0 < value < 65536:
-        raise ConfigurationError(f"{variable}={text!r} must lie between 1 and 65535 ({f.metadata['help']})")
+    most = 65535 if variable.endswith("_PORT") else 10**9
+    if kind is int and not 0 < value <= most:
+        raise ConfigurationError(f"{variable}={text!r} must lie between 1 and {most} ({f.metadata['help']})")
     if kind is float and not 0 <= value < 86400:
         raise ConfigurationError(f"{variable}={text!r} must lie between 0 and 86400 seconds ({f.metadata['help']})")
     return value

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pandas as pd
 import pytest
 from pymongo import MongoClient
@@ -22,6 +23,9 @@ from tests import shots
 from tests.mongo_server import MongoServer
 from tests.stores import KINDS, Place
 
+# How long an example takes says something about the machine's other work, not about the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from parivision_core.problems import FeedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +47,7 @@ class Batch:
     feed: str
     source: str
     read: Callable[[], RawBatch]
-    """Raises BatchError when the content can't be read."""
+    """Raises BatchError when the content can't be used, FeedError when it can't be had at the moment."""
     resolves: tuple[tuple[str, int], ...] = ()
     """Quarantined rows, by batch id and number, that this batch brings corrected."""
 
@@ -55,5 +58,36 @@ class Feed(Protocol):
     name: str
 
     def batches(self) -> list[Batch]:
-        """Every batch on offer now, committed or not, in an order that stays the same."""
+        """Every batch on offer now, committed or not, in an order that stays the same.
+
+        Raises FeedError when it can't say.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What several feeds have on offer."""
+
+    batches: list[Batch]
+    """Feed by feed."""
+    problems: dict[str, str]
+    """Feeds that couldn't be asked, with the reason: they don't keep the others from being used."""
+
+
+def ask(feeds: Iterable[Feed]) -> Offers:
+    """Ask every feed for its batches; one that is down or talks nonsense is noted and passed over."""
+    batches: list[Batch] = []
+    problems: dict[str, str] = {}
+    for feed in feeds:
+        try:
+            batches += feed.batches()
+        except FeedError as error:
+            problems[feed.name] = str(error)
+    return Offers(batches, problems)
+
+
+def batch_id(name: str, fingerprint: str) -> str:
+    """Id of a batch from its source's name for it: fit for file names and partition keys, and of this content alone."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
+    return f"{slug or 'batch'}-{fingerprint[:8]}"

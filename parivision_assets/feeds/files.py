@@ -13,7 +13,7 @@ from parivision_assets.feeds.base import RawBatch
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.json_text import read_json, read_json_lines
 from parivision_assets.feeds.parquet_text import MAGIC, read_parquet
-from parivision_core.problems import BatchError
+from parivision_core.problems import FeedError
 
 PLAIN: Mapping[str, Reader] = {
     ".csv": read_csv,
@@ -30,15 +30,15 @@ TAIL = 4096
 def read_file(path: Path, fingerprint: str | None = None) -> RawBatch:
     """All rows of a file of one of the READERS' suffixes.
 
-    Raises BatchError saying what is wrong with a file that can't be read, or that no longer has the sha256 under which
-    it was offered.
+    Raises BatchError saying what is wrong with its content, FeedError when it can't be read at the moment or no longer
+    has the sha256 under which it was offered.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BatchError(f"{path.name} can't be read: {error}") from error
+        raise FeedError(f"{path.name} can't be read: {error}") from error
     if fingerprint is not None and hashlib.sha256(data).hexdigest() != fingerprint:
-        raise BatchError(f"{path.name} was changed after it had been offered; it is offered again as it is now")
+        raise FeedError(f"{path.name} was changed after it had been offered; it is offered again as it is now")
     return READERS[path.suffix.lower()](path.name, data)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from functools import lru_cache, partial
 from pathlib import Path
 
-from parivision_assets.feeds.base import Batch
+from parivision_assets.feeds.base import Batch, batch_id
 from parivision_assets.feeds.files import READERS, is_ended, read_file
+from parivision_core.problems import FeedError
+from parivision_core.settings import INBOX
 
 UNFINISHED_FACTOR = 20
 """A file that doesn't end as its kind does waits so many times longer: a csv cut in mid-number would read as a shot."""
@@ -18,18 +19,25 @@ UNFINISHED_FACTOR = 20
 class InboxFeed:
     """Offers the files of a folder, by name."""
 
-    name = "inbox"
+    name = INBOX
 
     def __init__(self, folder: Path, settle_seconds: float = 3.0) -> None:
         self.folder = folder
         self.settle_seconds = settle_seconds
 
     def batches(self) -> list[Batch]:
-        """A batch for each settled file of a known kind; hidden and partial files are passed over."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """A batch for each settled file of a known kind; hidden and partial files are passed over.
+
+        Raises FeedError when the folder can't be looked into.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            paths = sorted(self.folder.iterdir())
+        except OSError as error:
+            raise FeedError(f"the inbox {self.folder} can't be looked into: {error.strerror}") from error
         return [
             batch
-            for path in sorted(self.folder.iterdir())
+            for path in paths
             if path.suffix.lower() in READERS and not path.name.startswith(".")
             for batch in self._offer(path)
         ]
@@ -44,10 +52,9 @@ class InboxFeed:
             return []
         except OSError as error:  # offered all the same, so that it fails alone and is seen
             fingerprint = hashlib.sha256(f"unreadable {path.name} {error.errno}".encode()).hexdigest()
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", path.name.split(".")[0]).strip("-")[:60]
         return [
             Batch(
-                f"{slug or 'file'}-{fingerprint[:8]}",
+                batch_id(path.name.split(".")[0], fingerprint),
                 fingerprint,
                 self.name,
                 path.name,

@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from parivision_assets.feeds.base import Batch
-from parivision_core.problems import StoreError
-from parivision_core.records import Manifest, now_ms
+from parivision_core import __version__
+from parivision_core.problems import BatchError, FeedError, StoreError
+from parivision_core.records import Failure, Manifest, now_ms
 from parivision_core.sport import Sport
 from parivision_core.store.base import INGEST, Store
 
@@ -22,11 +23,16 @@ def waiting(offered: list[Batch], store: Store) -> list[Batch]:
     return [batch for batch in offered if fresh.get(batch.fingerprint) is batch]
 
 
+def rejected(store: Store) -> dict[str, Failure]:
+    """Failures, by fingerprint, of batches whose content this version can't use: only a person can help them."""
+    return {f.fingerprint: f for f in store.failures() if f.rejected_by == __version__}
+
+
 def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
     """Ingest a batch exactly once; the manifest of one that is committed already is returned as it stands.
 
-    Raises BatchError when the batch can't be read, and StoreError when it can't be stored: nothing of it is kept, the
-    attempt is counted, and the batch can be offered again.
+    Raises BatchError when the batch can't be read, FeedError when it can't be had at the moment, and StoreError when it
+    can't be stored: nothing of it is kept, the attempt is counted, and the batch can be offered again.
     """
     with store.exclusive(INGEST):
         for manifest in store.manifests():
@@ -36,7 +42,9 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
             return _commit(batch, sport, store)
         except Exception as error:
             with suppress(StoreError):  # a store that can't be reached must not hide what went wrong first
-                store.record_failure(batch.fingerprint, batch.id, f"{type(error).__name__}: {error}")
+                idle = isinstance(error, BatchError) and not isinstance(error, FeedError)
+                text = f"{type(error).__name__}: {error}"
+                store.record_failure(batch.fingerprint, batch.id, text, rejected_by=__version__ if idle else "")
             raise
 
 

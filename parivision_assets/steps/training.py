@@ -41,6 +41,8 @@ class Trained:
     reliability: list[scoring.Bin]
     """On the unseen games with the full record."""
     window: dict[str, str | int] = field(default_factory=dict)
+    warehouse_shots: int = 0
+    """Shots in the whole warehouse, by which a later look can tell how many are new."""
 
 
 def train(
@@ -95,6 +97,7 @@ def train(
             "last_train_date": periods.last_train_date,
             "seen_until": periods.seen_until,
         },
+        warehouse_shots=state.rows,
     )
 
 

@@ -104,8 +104,8 @@ class Store(Protocol):
         """Quarantined rows of committed batches, by batch and row."""
         ...
 
-    def record_failure(self, fingerprint: str, batch_id: str, error: str) -> Failure:
-        """Count a failed attempt at a batch; a commit of the same fingerprint wipes it."""
+    def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
+        """Count a failed attempt at a batch (see Failure); a commit of the same fingerprint wipes it."""
         ...
 
     def failures(self) -> list[Failure]:

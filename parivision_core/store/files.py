@@ -182,12 +182,14 @@ class FileStore(Store):
         )
         return [_decode(body, Quarantined) for (body,) in rows]
 
-    def record_failure(self, fingerprint: str, batch_id: str, error: str) -> Failure:
+    def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
         """See Store."""
         with self._transaction() as db:
             row = db.execute("SELECT body FROM failures WHERE fingerprint = ?", (fingerprint,)).fetchone()
             attempts = _decode(row[0], Failure).attempts if row else 0
-            failure = Failure(fingerprint=fingerprint, batch_id=batch_id, attempts=attempts + 1, error=error)
+            failure = Failure(
+                fingerprint=fingerprint, batch_id=batch_id, attempts=attempts + 1, error=error, rejected_by=rejected_by
+            )
             db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (fingerprint, _encode(failure)))
         return failure
 

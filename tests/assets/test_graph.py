@@ -11,10 +11,12 @@ import dagster as dg
 import msgspec
 import pytest
 
+from parivision_assets import evaluate as evaluate_room
 from parivision_assets import refresh as refresh_room
 from parivision_assets.definitions import build
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps import soundness
+from parivision_assets.steps.evaluating import evaluate
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
@@ -256,6 +258,25 @@ def test_refresh_says_its_result_last(
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == "result: failed"
     assert "PARIVISION_API_PORT" in told.err
+
+
+def test_the_champion_is_evaluated_on_what_it_has_not_seen(
+    crowned: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself once it is told a place
+    monkeypatch.setenv("PARIVISION_HOME", str(crowned.settings.home))
+    assert evaluate_room.main() == 0
+    said = capsys.readouterr().out
+    (verdict,) = crowned.store.verdicts()
+    assert f"Version 1 on {verdict.shots:,} shots of 32 games, {verdict.first_date} to {verdict.last_date}" in said
+    assert f"| champion, full record | {verdict.candidate_log_loss:.4f} |" in said
+    scores = evaluate(crowned.registry.bundle(1), crowned.store, NBA).scores
+    assert scores["champion, full record"].log_loss < scores["champion, nothing optional"].log_loss
+    assert scores["champion, full record"].log_loss < scores["constant"].log_loss
+    monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "empty"))
+    (tmp_path / "empty" / "mlflow").mkdir(parents=True)
+    assert evaluate_room.main() == 1
+    assert "there is no champion yet" in capsys.readouterr().err
 
 
 def test_a_warehouse_of_another_version_trains_and_judges_nothing(

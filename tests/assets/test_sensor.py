@@ -39,7 +39,7 @@ class Door:
         self.cursor: str | None = None
         self.resources = {
             "store": FileStoreResource(home=str(folder)),
-            "feeds": FeedsResource(inbox=str(self.inbox), inbox_settle_seconds=0),
+            "feeds": FeedsResource(names=["inbox"], inbox=str(self.inbox), inbox_settle_seconds=0),
         }
         self.now = 1_000_000.0
         self.definitions = build([NBA], Settings(home=folder, inbox_settle_seconds=0).resolved())

@@ -49,13 +49,13 @@ def running(pid: int) -> bool:
 
 
 class House:
-    """One folder of state, three free ports, and a launcher to start there."""
+    """One folder of state, free ports, and a launcher to start there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "state"
         self.out = folder / "out.txt"
-        self.api, self.dagster, self.mlflow = free_ports(3)
+        self.api, self.dagster, self.mlflow, self.ui, self.feed = free_ports(5)
         # As though all tables were there already: making them costs many CPU seconds.
         environ = {**self.env, "DAGSTER_HOME": ""}
         for step in steps(for_services(environ, Settings.from_env(environ))):
@@ -70,9 +70,12 @@ class House:
         return {
             **kept,
             "PARIVISION_HOME": str(self.home),
+            "PARIVISION_FEED": "inbox",
             "PARIVISION_API_PORT": str(self.api),
             "PARIVISION_DAGSTER_PORT": str(self.dagster),
             "PARIVISION_MLFLOW_PORT": str(self.mlflow),
+            "PARIVISION_UI_PORT": str(self.ui),
+            "PARIVISION_FEED_PORT": str(self.feed),
         }
 
     def procfile(self, stubborn: str = "") -> Path:

@@ -21,7 +21,7 @@ from honcho.environ import parse_procfile
 from deploy import supervisor, up
 from deploy.environment import QUIET, ROOT
 from parivision_core.settings import Settings
-from parivision_serving import __main__ as served_alone
+from parivision_serving import process as served_alone
 from parivision_serving.app import create_app
 from tests.deploy.conftest import free_ports
 from tests.deploy.containers import (

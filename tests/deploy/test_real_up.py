@@ -116,6 +116,36 @@ def test_a_house_moves_to_mongodb(
 
 
 @pytest.mark.slow
+def test_with_nothing_but_make_up_a_season_passes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated shots become a champion, the page opens, and a further verdict follows without a command."""
+    for stamp in house.home.rglob(".prepared"):
+        stamp.unlink()
+    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5"})
+    launcher = house.up(ROOT / "Procfile", grace=14)
+    until(lambda: "PariVision is up" in house.said or launcher.poll() is not None, "a champion", 5 * PATIENCE)
+    assert launcher.poll() is None, house.said
+    stages = ("lake: ", "features: ", "candidate: version 1, pass", "champion: version 1, served", "PariVision is up")
+    places = [house.said.index(stage) for stage in stages]
+    assert places == sorted(places)
+    assert "Will this shot go in?" in ask(f"http://127.0.0.1:{house.ui}")
+    world = json.loads(ask(f"http://127.0.0.1:{house.feed}/status"))
+    assert world["scenario"] == "calm"
+
+    def verdicts() -> list[dict[str, Any]]:
+        return list(json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/verdicts")))
+
+    until(lambda: len(verdicts()) > 1 or launcher.poll() is not None, "another verdict", 3 * PATIENCE)
+    assert verdicts()[0]["champion"] == 1
+    for row in open_files(house.home, NBA).manifests():
+        assert (row.feed, row.rows) == ("virtual_bets", row.inserted)
+    below = psutil.Process(launcher.pid).children(recursive=True)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(PATIENCE) == 0
+    assert not any(running(p.pid) for p in below)
+    assert not any(map(taken, (house.api, house.dagster, house.mlflow, house.ui, house.feed)))
+
+
+@pytest.mark.slow
 def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     for stamp in house.home.rglob(".prepared"):
         stamp.unlink()  # the tables are made for once
@@ -128,6 +158,8 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     (house.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
     until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
     assert readme(house, "/health/ready").startswith("HTTP/1.1 200")
+    assert json.loads(readme(house, "/players")) == []  # nobody here is called so
+    assert json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
     clicked = json.loads(readme(house, "/predict"))
     assert clicked == predict(house, x=-120, y=85, period=4, seconds_remaining=35)
     known = predict(house, x=-120, y=85, period=4, seconds_remaining=35, player_id=200_370, team="ATL", kind="jump")

@@ -7,10 +7,10 @@ import dagster as dg
 from parivision_assets.defs.feed import checks
 from parivision_assets.keys import OWNERS, raw_shots_key
 from parivision_assets.partitions import batches_of
-from parivision_assets.reporting import breakdown_table, in_words
+from parivision_assets.reporting import breakdown_table, in_words, paced
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.problems import BatchError
+from parivision_core.problems import FeedError, PariVisionError
 from parivision_core.records import Manifest
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
@@ -28,8 +28,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         kinds={"python", store_kind},
         owners=OWNERS,
         description="Shots exactly as the feeds handed them over, in batches that are ingested exactly once. Rows "
-        "that break the contract go to quarantine with a reason; a batch that can't be read fails alone and is offered "
-        "again.",
+        "that break the contract go to quarantine with a reason; a batch that can't be used fails alone.",
         metadata={"collection": sport.lake},
         check_specs=checks.specs(sport),
     )
@@ -37,22 +36,25 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, store: StoreResource, feeds: FeedsResource
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:  # type: ignore[type-arg]
         lake = store.of(sport)
-        offered = {batch.id: batch for batch in feeds.batches()}
+        offers = feeds.offers()
+        offered = {batch.id: batch for batch in offers.batches}
+        silent = "".join(f"; {problem}" for problem in offers.problems.values())
         committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
-        done: dict[str, Manifest] = {}
+        say, done = paced(context.log.info), dict[str, Manifest]()
         failed: dict[str, str] = {}
+        count = len(context.partition_keys)
         for at, key in enumerate(context.partition_keys, start=1):
             try:
                 if key not in offered and key not in committed:
-                    raise BatchError("no feed offers it any more; put its source back or delete the partition")
+                    raise FeedError(f"no feed offers it; put its source back or delete the partition{silent}")
                 done[key] = ingest(offered[key], sport, lake) if key in offered else committed[key]
             except Exception as error:  # one poisoned batch must not stall the others
                 failed[key] = f"{type(error).__name__}: {error}"
                 context.log.error(f"{key}: {failed[key]}")
-                if not isinstance(error, BatchError):
+                if not isinstance(error, PariVisionError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
-            context.log.info(f"batch {at} of {len(context.partition_keys)}: {in_words(done[key])}")
+            say(f"batch {at} of {count}: {in_words(done[key])}", at == count)
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
@@ -63,7 +65,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
             event = dg.AssetMaterialization(context.asset_key, metadata=_metadata(manifest, lake, sport), partition=key)
             context.log_event(event)
         raise dg.Failure(
-            f"{len(failed)} of {len(context.partition_keys)} batches failed; the others are in the lake. "
+            f"{len(failed)} of {count} batches failed; the others are in the lake. "
             + "; ".join(f"{key}: {error}" for key, error in failed.items()),
             allow_retries=False,
         )

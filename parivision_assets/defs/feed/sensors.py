@@ -7,22 +7,16 @@ from time import time
 import dagster as dg
 import msgspec
 
-from parivision_assets.keys import named, raw_shots_key
+from parivision_assets.history import under_way
+from parivision_assets.keys import named, raw_shots_key, shot_features_key
 from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
 from parivision_assets.resources import FeedsResource, StoreResource
-from parivision_assets.steps.ingesting import waiting
+from parivision_assets.steps.ingesting import rejected, waiting
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 FIRST_RETRY_SECONDS = 60
 LONGEST_RETRY_SECONDS = 3600
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 class Launches(msgspec.Struct, frozen=True):
@@ -39,44 +33,49 @@ class Launches(msgspec.Struct, frozen=True):
 def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
     """The sensor for one sport, evaluated every so many seconds."""
     partitions, asset = batches_of(sport), raw_shots_key(sport)
+    # Features go into the same run, for half of its cost is its start. If a batch fails, the automation takes them.
+    assets = [asset, shot_features_key(sport)]
 
     @dg.sensor(
         name=named(sport, "new_batches"),
-        target=dg.AssetSelection.assets(asset),
+        target=dg.AssetSelection.assets(*assets),
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Offers the feeds' batches minus the committed manifests; a batch that failed is offered again, "
-        "after a pause that doubles each time.",
+        description="Offers the feeds' batches minus the committed manifests. What failed is offered again, after a "
+        "pause that doubles each time, unless its content is at fault.",
     )
     def new_batches(
         context: dg.SensorEvaluationContext, store: StoreResource, feeds: FeedsResource
     ) -> dg.SensorResult | dg.SkipReason:
-        under_way = dg.RunsFilter(tags={INGEST_TAG: sport.name}, statuses=UNFINISHED)
-        if context.instance.get_runs_count(under_way):
+        if under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason("an ingest is under way")
         now = time()
         launches = msgspec.json.decode(context.cursor or "{}", type=dict[str, Launches])
         lake, known = store.of(sport), list(context.instance.get_dynamic_partitions(str(partitions.name)))
-        absent = {batch.id: batch.fingerprint for batch in waiting(feeds.batches(), lake)}
+        offers, refused = feeds.offers(), rejected(lake)
+        for feed, problem in _news(offers.problems).items():
+            context.log.warning(f"feed {feed}: {problem}")
+        absent = {b.id: b.fingerprint for b in waiting(offers.batches, lake) if b.fingerprint not in refused}
         absent |= _unannounced(lake, known, context.instance.get_materialized_partitions(asset))
         tried = {key: launches[fingerprint] for key, fingerprint in absent.items() if fingerprint in launches}
         due = [key for key in absent if key not in tried or tried[key].retry_at() <= now]
         if not due:
-            return dg.SkipReason(
-                f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
-            )
+            found = f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
+            kept_out = [f"{len(refused)} batches can't be used (see make quarantine)"] if refused else []
+            return dg.SkipReason("; ".join([*offers.problems.values(), found, *kept_out]))
         attempts = {key: tried[key].count + 1 if key in tried else 1 for key in due}
         noted = {absent[key]: launch for key, launch in tried.items()}
         noted |= {absent[key]: Launches(attempt, now) for key, attempt in attempts.items()}
         new = [key for key in due if key not in known]
+        ranges = stretches(due, [*known, *new])
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
-                    run_key=_run_key([f"{absent[key]}:{attempts[key]}" for key in stretch]),
-                    asset_selection=[asset],
-                    tags=ingest_tags(stretch, sport),
+                    run_key=_run_key([f"{absent[key]}:{attempts[key]}" for key in keys]),
+                    asset_selection=assets if keys is ranges[-1] else [asset],
+                    tags=ingest_tags(keys, sport),
                 )
-                for stretch in stretches(due, [*known, *new])
+                for keys in ranges
             ],
             dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
             cursor=msgspec.json.encode(noted).decode(),
@@ -92,6 +91,19 @@ def _unannounced(lake: Store, known: Collection[str], materialized: Collection[s
     """
     missing = set(known) - set(materialized)
     return {m.batch_id: m.fingerprint for m in lake.manifests() if m.batch_id in missing} if missing else {}
+
+
+_told: dict[str, str] = {}
+"""Feeds that are out of order, as told last by this process: the code server lives as long as the sensor runs."""
+
+
+def _news(problems: dict[str, str]) -> dict[str, str]:
+    """The problems that are not known yet, and the feeds that are well again."""
+    news = {feed: text for feed, text in problems.items() if _told.get(feed) != text}
+    news |= {feed: "is well again" for feed in _told if feed not in problems}
+    _told.clear()
+    _told.update(problems)
+    return news
 
 
 def _run_key(keys: list[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from parivision_assets.automation import when_sound_input_is_new
+from parivision_assets.automation import when_trained_alone
 from parivision_assets.candidates import candidate_of
 from parivision_assets.keys import OWNERS, champion_model_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
@@ -19,7 +19,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         deps=[trained_model_key(sport)],
         # A refusal keeps the champion: the run is green, the asset isn't materialised.
         output_required=False,
-        automation_condition=when_sound_input_is_new(),
+        automation_condition=when_trained_alone(),
         group_name="promotion",
         kinds={"mlflow"},
         owners=OWNERS,

@@ -1,5 +1,5 @@
 """From the warehouse to a registered candidate, and the proofs it must bring."""
 
-from parivision_assets.defs.training import assets, checks
+from parivision_assets.defs.training import assets, checks, sensors
 
-__all__ = ["assets", "checks"]
+__all__ = ["assets", "checks", "sensors"]

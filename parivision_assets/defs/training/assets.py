@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
-from parivision_assets.automation import when_sound_input_is_new
 from parivision_assets.keys import OWNERS, shot_features_key, trained_model_key
 from parivision_assets.reporting import image, reliability_plot, table
 from parivision_core.problems import NotEnoughGamesError
@@ -28,7 +27,6 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         # dagster-mlflow's resource is a function, and those can't be mixed with typed resource parameters.
         required_resource_keys={"store", "registry", "mlflow"},
         output_required=False,
-        automation_condition=when_sound_input_is_new(),
         group_name="training",
         kinds={"xgboost", "sklearn", "mlflow", "onnx"},
         owners=OWNERS,
@@ -67,6 +65,8 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
                 ),
                 **{f"{period}_log_loss": s.log_loss for period, s in trained.scores.items()},
                 "unseen_ece": trained.scores["unseen"].ece,
+                "warehouse_shots": trained.warehouse_shots,
+                "schema": sport.schema,
                 "window": dg.MetadataValue.json(trained.window),
                 "models_tried": dg.MetadataValue.md(
                     table(

@@ -271,10 +271,16 @@ class MongoStore(Store):
             rows = [record_of(document, Quarantined) for document in self._quarantine.find(query)]
             return sorted(rows, key=lambda q: (q.batch_id, q.row))
 
-    def record_failure(self, fingerprint: str, batch_id: str, error: str) -> Failure:
+    def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
         """See Store."""
         with self._ready():
-            said = {"fingerprint": fingerprint, "batch_id": batch_id, "error": error, "failed_at": now_ms()}
+            said = {
+                "fingerprint": fingerprint,
+                "batch_id": batch_id,
+                "error": error,
+                "rejected_by": rejected_by,
+                "failed_at": now_ms(),
+            }
             found = _upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": said})
             return record_of(found, Failure)
 

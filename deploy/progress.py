@@ -1,0 +1,70 @@
+"""How far the first shots have come, from the lake to a served champion: a line for each stage that is reached."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+from deploy.asking import ask
+from parivision_core.problems import PariVisionError
+from parivision_core.store.base import Store
+
+PAUSE_SECONDS = 1.0
+WORD_SECONDS = 15.0
+"""Between two lines about a stage that takes long."""
+
+
+class Progress:
+    """Looks at the store and the API, once a second, until a champion is served."""
+
+    def __init__(self, store: Store, api: str, feed: str | None, say: Callable[[str], None]) -> None:
+        """`api` and `feed` are addresses; VirtualBets at the latter tells how many batches there are to begin with."""
+        self._store, self._api, self._feed, self._say = store, api, feed, say
+        self._stages = self._follow()
+        self._looked = 0.0
+        self.served = False
+        """Whether predictions are answered."""
+
+    def step(self) -> None:
+        """Look, when it is time again, and say what is new."""
+        if self.served or time.monotonic() - self._looked < PAUSE_SECONDS:
+            return
+        self._looked = time.monotonic()
+        try:
+            next(self._stages, None)
+        except PariVisionError:  # the services themselves tell what is wrong with the store
+            self._stages = self._follow()
+
+    def _follow(self) -> Iterator[None]:
+        """One look between two yields."""
+        yield from self._ingested()
+        while not (state := self._store.warehouse_state()).rows:
+            yield
+        self._say(f"features: {state.rows:,} shots folded")
+        while not (verdicts := self._store.verdicts(limit=1)):
+            yield
+        self._say(f"candidate: version {verdicts[0].candidate}, {verdicts[0].decision}: {verdicts[0].reason}")
+        while (status := self._ready())[0] != HTTPStatus.OK:
+            yield
+        version = json.loads(status[1])["champion_version"]
+        self._say(f"champion: version {version}, served at {self._api}")
+        self.served = True
+
+    def _ingested(self) -> Iterator[None]:
+        """Until the batches of the first season are in the lake."""
+        first, told = 1, time.monotonic()
+        if self._feed is not None:
+            while (answer := ask(f"{self._feed}/batches?limit=1"))[0] != HTTPStatus.OK:
+                yield
+            first = int(json.loads(answer[1])["newest"])
+        while len(batches := self._store.manifests()) < first:
+            if batches and time.monotonic() - told > WORD_SECONDS:
+                told = time.monotonic()
+                self._say(f"lake: {len(batches)} of {first} batches")
+            yield
+        self._say(f"lake: {len(batches)} batches, {sum(m.inserted for m in batches):,} shots")
+
+    def _ready(self) -> tuple[int, bytes]:
+        return ask(f"{self._api}/health/ready")

@@ -1,0 +1,103 @@
+"""`make batch`, or `python -m parivision_assets.ask_api`: the newest shots of the lake as questions to the running API.
+
+A program's traffic in small: it shows that the service answers, how fast, and how near the answers are to what came of
+the shots. The form in service knows these shots already, so the scores are a little better than a forecast's;
+`make evaluate` measures that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+
+from parivision_core.nba import NBA
+from parivision_core.problems import NotEnoughGamesError, PariVisionError, RegistryError
+from parivision_core.scoring import losses
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+from parivision_core.store import open_store
+from parivision_core.store.base import Store
+
+SHOTS = 200
+
+
+def newest_shots(store: Store, sport: Sport, count: int) -> list[dict[str, Any]]:
+    """The last shots of the lake's last days, with their outcome.
+
+    Raises NotEnoughGamesError for an empty lake.
+    """
+    found: list[dict[str, Any]] = []
+    days = sorted({day for m in store.manifests() if (day := m.last_date)}, reverse=True)
+    for day in days:
+        found += store.lake(list(sport.fields), days={day}).to_pylist()
+        if len(found) >= count:
+            break
+    if not found:
+        raise NotEnoughGamesError("the lake is empty: start `make up`, or put a season file into the inbox")
+    return found[:count]
+
+
+def question(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
+    """A shot of the lake as a request: what the record doesn't tell, or tells in words of its time, is left out."""
+    asked = {}
+    for field in msgspec.structs.fields(sport.request):
+        with suppress(msgspec.ValidationError):
+            asked[field.name] = msgspec.to_builtins(msgspec.convert(shot[field.name], field.type, strict=False))
+    return asked
+
+
+def ask(url: str, questions: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
+    """The answers and the seconds that each took.
+
+    Raises RegistryError when the API doesn't answer or has no champion.
+    """
+    answers, seconds = [], []
+    with httpx.Client(base_url=url, timeout=10) as api:
+        for asked in questions:
+            began = time.perf_counter()
+            try:
+                answer = api.post("/api/v1/predict", json=asked)
+            except httpx.HTTPError as error:
+                raise RegistryError(f"the API doesn't answer at {url} ({error}); is `make up` running?") from error
+            if answer.is_error:
+                raise RegistryError(f"the API answers {answer.status_code}: {answer.json().get('detail', answer.text)}")
+            seconds.append(time.perf_counter() - began)
+            answers.append(answer.json())
+    return answers, seconds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask and say how it went; the exit code."""
+    parser = argparse.ArgumentParser(prog="make batch", description=__doc__)
+    parser.add_argument("--shots", type=int, default=SHOTS, help=f"how many, {SHOTS} by default")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+        shots = newest_shots(open_store(settings, NBA), NBA, max(chosen.shots, 1))
+        answers, seconds = ask(settings.api_url, (question(shot, NBA) for shot in shots))
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    made = np.array([shot["made"] for shot in shots])
+    said, league = (np.array([answer[name] for answer in answers]) for name in ("probability", "league_average"))
+    versions = ", ".join(str(v) for v in sorted({answer["champion_version"] for answer in answers}))
+    middle, slow = np.percentile(np.array(seconds) * 1000, [50, 99])
+    print(
+        f"{len(answers)} shots, {shots[-1]['game_date']} to {shots[0]['game_date']}, answered by version {versions} in "
+        f"{middle:.1f} ms each (99 % within {slow:.1f} ms)\n"
+        f"predicted {said.mean():.1%}, made {made.mean():.1%}; log loss {losses(made, said).mean():.4f}, "
+        f"of the league's average {losses(made, league).mean():.4f}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""`python -m parivision_assets.evaluate` (or `make evaluate`): the champion's scores on games that it hasn't seen."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from parivision_assets.registry import ModelRegistry
+from parivision_assets.reporting import table
+from parivision_assets.steps.evaluating import Evaluation, evaluate
+from parivision_core.nba import NBA
+from parivision_core.problems import NotEnoughGamesError, PariVisionError
+from parivision_core.settings import Settings
+from parivision_core.store import open_store
+
+
+def report(found: Evaluation, version: int) -> str:
+    """The scores and the reliability as tables."""
+    rows = list(found.scores.items())
+    names = [f for f in msgspec.structs.asdict(rows[0][1]) if f != "rows"]
+    scores = table(["", *names], [(name, *(f"{getattr(s, f):.4f}" for f in names)) for name, s in rows])
+    bins = [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.count:,}") for b in found.reliability]
+    shots = rows[0][1].rows
+    return (
+        f"Version {version} on {shots:,} shots of {found.games} games, {found.first_date} to {found.last_date}:\n\n"
+        f"{scores}\n\n{table(['predicted', 'made', 'shots'], bins)}"
+    )
+
+
+def main() -> int:
+    """Print the report for the registry and store that the environment names; the exit code."""
+    try:
+        settings = Settings.from_env()
+        registry = ModelRegistry(settings.tracking_uri, NBA.registered_model)
+        version = registry.champion()
+        if version is None:
+            raise NotEnoughGamesError("there is no champion yet: let `make up` or `make refresh` train one")
+        print(report(evaluate(registry.bundle(version), open_store(settings, NBA), NBA), version))
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""VirtualBets over HTTP: batches by cursor, each proven by the sha256 under which it was listed."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from functools import lru_cache, partial
+from http import HTTPStatus
+
+import httpx
+import msgspec
+
+from parivision_assets.feeds.base import Batch, RawBatch, batch_id
+from parivision_assets.feeds.json_text import read_json
+from parivision_core.problems import BatchError, FeedError
+from parivision_core.settings import VIRTUAL_BETS
+
+PAGE = 500
+"""Batches asked for at once."""
+ANSWER_SECONDS = 10.0
+"""In which an answer must be complete; the sensor, which asks first of all, may take 60."""
+LARGEST_ANSWER = 64 * 2**20
+TRIES = 3
+PAUSE_SECONDS = 0.5
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A batch as the service lists it."""
+
+    id: str
+    fingerprint: str
+    rows: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One answer to GET /batches."""
+
+    world: str
+    batches: list[Listed]
+    next: int
+    newest: int
+
+
+class VirtualBetsFeed:
+    """Offers the batches that a VirtualBets service has announced."""
+
+    name = VIRTUAL_BETS
+
+    def __init__(self, url: str) -> None:
+        self._remote = _remote(url)
+
+    def batches(self) -> list[Batch]:
+        """Every batch announced so far, in the order of the announcements.
+
+        Raises FeedError when the service is down, slow, or talks nonsense.
+        """
+        return [
+            Batch(
+                batch_id(listed.id, listed.fingerprint),
+                listed.fingerprint,
+                self.name,
+                f"{self._remote.url}/batches/{listed.id}",
+                partial(self._read, listed),
+            )
+            for listed in self._remote.listing()
+        ]
+
+    def _read(self, listed: Listed) -> RawBatch:
+        content = self._remote.content(listed)
+        batch = read_json(listed.id, content)
+        found = len(batch.rows) + len(batch.broken)
+        if found != listed.rows:
+            raise BatchError(f"{listed.id} is listed with {listed.rows:,} documents but holds {found:,}")
+        return batch
+
+
+class _Remote:
+    """One service, with the part of its listing that is known already: a season has 170 batches, asked for often."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(ANSWER_SECONDS, connect=2.0))
+        self._lock = threading.Lock()
+        self._world = ""
+        self._cursor = 0
+        self._known: list[Listed] = []
+
+    def listing(self) -> list[Listed]:
+        """What is announced; only what came since the last time is asked for.
+
+        A service that went back in time, or shows another world, is listed anew from its beginning: what the lake holds
+        already is recognised by its fingerprint.
+        """
+        with self._lock:
+            page = self._page(self._cursor)
+            if page is None or page.world != self._world:
+                self._world, self._known, self._cursor = page.world if page else "", [], 0
+                page = self._page(0)
+            while page is not None:
+                if page.next != self._cursor + len(page.batches) or (page.next < page.newest and not page.batches):
+                    break
+                self._known += page.batches
+                self._cursor = page.next
+                if page.next >= page.newest:
+                    self._world = page.world
+                    return list(self._known)
+                page = self._page(self._cursor)
+            self._world = ""  # begin anew next time
+            raise FeedError(f"{self.url} lists its batches wrongly: its cursor doesn't count them")
+
+    def content(self, listed: Listed) -> bytes:
+        """The bytes of a batch; a service that stumbles is asked again a moment later.
+
+        Raises FeedError when they can't be had, or aren't those that were listed.
+        """
+        for pause in (PAUSE_SECONDS * 2**tried for tried in range(TRIES - 1)):
+            try:
+                return self._listed_bytes(listed)
+            except FeedError:
+                time.sleep(pause)
+        return self._listed_bytes(listed)
+
+    def _listed_bytes(self, listed: Listed) -> bytes:
+        status, content = self._get(f"/batches/{listed.id}")
+        if status != HTTPStatus.OK:
+            raise FeedError(f"{self.url} answers {status} when asked for {listed.id}: {_text(content)}")
+        if hashlib.sha256(content).hexdigest() != listed.fingerprint:
+            raise FeedError(f"{self.url} hands out other bytes for {listed.id} than it has listed")
+        return content
+
+    def _page(self, after: int) -> Page | None:
+        """The listing after a cursor; None when the service doesn't know the cursor."""
+        status, content = self._get("/batches", after=after, limit=PAGE)
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY and after:
+            return None
+        if status != HTTPStatus.OK:
+            raise FeedError(f"{self.url} answers {status} when asked for its batches: {_text(content)}")
+        try:
+            return msgspec.json.decode(content, type=Page)
+        except msgspec.DecodeError as error:
+            raise FeedError(f"what answers at {self.url} is not VirtualBets ({error})") from error
+
+    def _get(self, route: str, **query: int) -> tuple[int, bytes]:
+        """Status and body. httpx limits the wait for each piece of an answer; a trickle could go on for ever."""
+        give_up, body = time.monotonic() + ANSWER_SECONDS, bytearray()
+        try:
+            with self._http.stream("GET", route, params=query) as answer:
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if time.monotonic() > give_up:
+                        raise FeedError(f"{self.url} is too slow: no whole answer within {ANSWER_SECONDS:g} seconds")
+                    if len(body) > LARGEST_ANSWER:
+                        raise FeedError(f"{self.url} answers {route} with more than {LARGEST_ANSWER >> 20} MB")
+                return answer.status_code, bytes(body)
+        except httpx.TimeoutException as error:
+            raise FeedError(f"{self.url} is too slow: no answer within {ANSWER_SECONDS:g} seconds") from error
+        except httpx.HTTPError as error:
+            raise FeedError(f"VirtualBets doesn't answer at {self.url} ({error}); is it running?") from error
+
+
+@lru_cache
+def _remote(url: str) -> _Remote:
+    return _Remote(url)
+
+
+def _text(content: bytes) -> str:
+    return content[:200].decode(errors="replace")

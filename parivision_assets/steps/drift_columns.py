@@ -1,0 +1,111 @@
+"""The columns of a drift report: what a shot was, what came of it, what the champion said, and how well that held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.scoring import losses
+from parivision_core.sport import Columns, Features, Monitored, Sport
+
+Floats = NDArray[np.float64]
+Method = Literal["wasserstein", "jensenshannon", "mean_shift"]
+
+MADE, PROBABILITY, EXCESS = "made", "probability", "excess_log_loss"
+METHODS: dict[str, Method] = {"number": "wasserstein", "category": "jensenshannon", "origin": "jensenshannon"}
+"""Named by us: left alone, Evidently chooses another method when the sample grows."""
+MARGINS: dict[Method, float] = {"wasserstein": 0.05, "jensenshannon": 0.02, "mean_shift": 0.001}
+"""On a yes or no of even odds about 3 points; in log loss the verdict's margin. A name that the reference never had has
+no noise at all, so the margin alone decides."""
+PROBABILITY_MARGIN = 0.1
+"""About 1.5 points. Predictions follow the form, which grows for ever: on calm simulated seasons up to 0.08."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the report and how two windows of it are compared.
+
+    Distances by `wasserstein` are in standard deviations of the reference, by `jensenshannon` between 0 and 0.83 (the
+    root of ln 2), by `mean_shift` in the column's own unit.
+    """
+
+    name: str
+    method: Method
+    margin: float
+    """A smaller distance is no reason to wake anybody, however certain."""
+    watched: bool = True
+    judged: bool = False
+    """Whether its reference are the games that the champion wasn't fitted on, because on those it does too well."""
+
+
+def report_columns(sport: Sport) -> list[Column]:
+    """What is compared, in the order of the report: quality and outcome first, then the sport's own columns."""
+    return [
+        Column(EXCESS, "mean_shift", MARGINS["mean_shift"], judged=True),
+        Column(PROBABILITY, "wasserstein", PROBABILITY_MARGIN),
+        Column(MADE, "jensenshannon", MARGINS["jensenshannon"]),
+        *(Column(m.name, METHODS[m.reading], MARGINS[METHODS[m.reading]], m.watched) for m in sport.monitored),
+    ]
+
+
+def read_columns(
+    features: Features, made: NDArray[Any], probability: Floats, unfitted: NDArray[np.bool_], sport: Sport
+) -> Columns:
+    """Columns (n,) of shots with features (n, k), outcome (n,) and the champion's probability (n,).
+
+    Numbers are float64, names are text. Judged columns are NaN but for the rows marked `unfitted`, (n,).
+    """
+    names = [*sport.feature_names]
+    at = {m.name: [names.index(feature) for feature in m.features] for m in sport.monitored}
+    return {
+        EXCESS: np.where(unfitted, excess_log_loss(made, probability), np.nan),
+        PROBABILITY: probability,
+        MADE: _yes_or_no(made == 1),
+        **{m.name: _read(m, features[:, at[m.name]]) for m in sport.monitored},
+    }
+
+
+def expected_log_loss(probability: Floats) -> Floats:
+    """Log loss of each shot if makes really were as likely as predicted: the entropy of the prediction, in nats."""
+    made, missed = np.ones(len(probability)), np.zeros(len(probability))
+    return probability * losses(made, probability) + (1 - probability) * losses(missed, probability)
+
+
+def excess_log_loss(made: NDArray[Any], probability: Floats) -> Floats:
+    """Log loss of each shot (n,) beyond the expected: 0 on average for a calibrated model, however hard the shots."""
+    return losses(made, probability) - expected_log_loss(probability)
+
+
+def in_words(column: Column, reference: NDArray[Any], newest: NDArray[Any]) -> tuple[str, str]:
+    """What a column was and what it is now, for a person; of names only the one whose share moved most."""
+    if column.method == "jensenshannon":
+        names = np.unique(np.concatenate([reference, newest]))
+        shares = np.array([[np.mean(values == name) for name in names] for values in (reference, newest)])
+        # Of two that mirror each other the later one is told: yes rather than no, 3 rather than 2.
+        most = len(names) - 1 - int(np.argmax(np.abs(shares[1] - shares[0])[::-1].round(9)))
+        was, now = (f"{names[most]} {share:.2%}" for share in shares[:, most])
+        return was, now
+    reference, newest = reference[np.isfinite(reference)], newest[np.isfinite(newest)]
+    if column.method == "mean_shift":
+        return f"mean {reference.mean():+.4f}", f"mean {newest.mean():+.4f}"
+    was, now = (f"mean {values.mean():.4g}, deviation {values.std():.3g}" for values in (reference, newest))
+    return was, now
+
+
+def _read(monitored: Monitored, features: Features) -> NDArray[Any]:
+    if monitored.reading == "number":
+        return features[:, 0].astype(np.float64)
+    if monitored.reading == "origin":
+        return _yes_or_no((features == 0).all(axis=1))
+    if len(monitored.features) == 1:
+        values, place = np.unique(features[:, 0], return_inverse=True)
+        return np.array([f"{value:g}" for value in values])[place]
+    place = np.where(features.any(axis=1), features.argmax(axis=1), len(monitored.features))
+    return np.array([*monitored.features, "none"])[place]
+
+
+def _yes_or_no(flags: NDArray[np.bool_]) -> NDArray[np.str_]:
+    return np.where(flags, "yes", "no")

@@ -1,0 +1,138 @@
+"""How far apart two windows lie though nothing changed: a threshold for each column, measured on the reference alone.
+
+Shots of one game share shooters, defence and scorers, so noise is that of whole games, and a shot more or less in the
+sample changes little. The distance of thousands of samples is a matrix product, because games add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_assets.steps.drift_columns import Column, Floats, Method
+from parivision_core.sport import Columns
+
+FALSE_ALARMS = 0.05
+"""Share of reports on an unchanged world in which any watched column may alarm."""
+RESAMPLES = 1000
+STRETCHES = 4
+"""Stretches of games that begin within the length of one."""
+BINS = 200
+SMALLEST_DEVIATION = 0.001
+"""Evidently's, for a column that never varies."""
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What each game adds to a column's distribution, (games, k); sums over games make any window."""
+
+    counts: Floats
+    distance: Callable[[Floats, Floats], Floats]
+    """Sums (r, k) of two windows each -> their distances (r,), equal to what Evidently finds on the shots."""
+
+
+def thresholds(
+    columns: Sequence[Column], reference: Columns, game: NDArray[Any], newest_games: int
+) -> dict[str, float]:
+    """Distance from which on each column counts as drifted.
+
+    `reference` holds columns (n,) in the order of time with the game of each shot, `game` (n,). Rows of judged columns
+    that are NaN are left out. The threshold is the largest of three: a high quantile over random samples of as many
+    games as are new (both windows drawn with replacement, for the reference is a sample too), so that all watched
+    columns together alarm in at most one calm report of twenty (Bonferroni); the worst stretch of consecutive games
+    against the rest of the reference, because seasons and habits move within it, and the champion has seen that; and
+    the column's margin.
+    """
+    level = 1 - FALSE_ALARMS / sum(column.watched for column in columns)
+    all_games = _Games(in_order(game), newest_games)
+    found = {}
+    for column in columns:
+        values, games = reference[column.name], all_games
+        if column.judged:
+            rows = np.isfinite(values)
+            values, games = values[rows], _Games(in_order(game[rows]), newest_games)
+        found[column.name] = games.threshold(column, values, level)
+    return found
+
+
+def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> Tally:
+    """The games' shares in a column (n,); `game` (n,) counts from 0."""
+    games = int(game.max()) + 1
+    if method == "mean_shift":
+        return Tally(np.stack([np.bincount(game), np.bincount(game, weights=values)], axis=1), _mean_shift)
+    if method == "jensenshannon":
+        names, place = np.unique(values, return_inverse=True)
+        return Tally(_by_game(game, games, place, len(names)), _jensenshannon)
+    grid = np.unique(values)
+    exact = len(grid) <= BINS
+    if not exact:
+        grid = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    widths = np.diff(grid) / max(float(values.std()), SMALLEST_DEVIATION)
+
+    def wasserstein(a: Floats, b: Floats) -> Floats:
+        gap = np.abs(np.cumsum(_shares(a), axis=1) - np.cumsum(_shares(b), axis=1))
+        # From one value to the next the gap stays; between quantiles it runs about straight.
+        found: Floats = (gap[:, :-1] if exact else (gap[:, :-1] + gap[:, 1:]) / 2) @ widths
+        return found
+
+    return Tally(_by_game(game, games, np.searchsorted(grid, values), len(grid)), wasserstein)
+
+
+class _Games:
+    """Samples and stretches of the reference's games, drawn once for all columns that are read on them."""
+
+    def __init__(self, game: NDArray[np.int64], newest: int) -> None:
+        self.game, count = game, int(game.max()) + 1
+        rng = np.random.default_rng(SEED)
+        even = np.full(count, 1 / count)
+        self.samples = rng.multinomial(newest, even, size=RESAMPLES).astype(np.float64)
+        self.references = rng.multinomial(count, even, size=RESAMPLES).astype(np.float64)
+        starts = range(0, count - newest + 1, max(1, newest // STRETCHES)) if count >= 2 * newest else range(0)
+        self.stretches = np.zeros((len(starts), count))
+        for row, start in zip(self.stretches, starts, strict=True):
+            row[start : start + newest] = 1
+
+    def threshold(self, column: Column, values: NDArray[Any], level: float) -> float:
+        """See thresholds; `level` is the quantile of the samples."""
+        drawn = tally(column.method, values, self.game)
+        noise = drawn.distance(self.samples @ drawn.counts, self.references @ drawn.counts)
+        found = [float(np.quantile(noise, level)), column.margin]
+        if len(self.stretches):
+            stretch = self.stretches @ drawn.counts
+            found.append(float(drawn.distance(stretch, drawn.counts.sum(axis=0) - stretch).max()))
+        return max(found)
+
+
+def in_order(game: NDArray[Any]) -> NDArray[np.int64]:
+    """Number of each row's game (n,), counted from 0 in the order in which they first occur."""
+    _, first, place = np.unique(game, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[place]
+
+
+def _by_game(game: NDArray[np.int64], games: int, place: NDArray[Any], width: int) -> Floats:
+    return np.bincount(game * width + place, minlength=games * width).reshape(games, width).astype(np.float64)
+
+
+def _shares(counts: Floats) -> Floats:
+    shares: Floats = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _mean_shift(a: Floats, b: Floats) -> Floats:
+    return np.abs(a[:, 1] / a[:, 0] - b[:, 1] / b[:, 0])
+
+
+def _jensenshannon(a: Floats, b: Floats) -> Floats:
+    p, q = _shares(a), _shares(b)
+    middle = (p + q) / 2
+    # Shares of 0 add nothing; so the ones they are divided by may be anything.
+    terms = [s * np.log(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)) for s in (p, q)]
+    found: Floats = np.sqrt(np.maximum((terms[0] + terms[1]).sum(axis=1) / 2, 0))
+    return found

@@ -1,0 +1,52 @@
+"""Evidently's part of a drift report: the distance of every column by its named method, and the page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from parivision_assets.steps.drift_columns import Column
+from parivision_core.sport import Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def compare(
+    columns: Sequence[Column], thresholds: Mapping[str, float], reference: Columns, newest: Columns
+) -> tuple[dict[str, float], str]:
+    """Distance of each column between two windows, and the report as one HTML page that asks the internet for nothing.
+
+    Both windows hold every column, (n,) and (m,); NaN is left out.
+    """
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report  # type: ignore[import-untyped]
+    from evidently.metrics import ValueDrift  # type: ignore[import-untyped]
+
+    _register_mean_shift()
+    names = [column.name for column in columns if column.method == "jensenshannon"]
+    definition = DataDefinition(
+        numerical_columns=[column.name for column in columns if column.name not in names], categorical_columns=names
+    )
+    drifts = [ValueDrift(column=c.name, method=c.method, threshold=thresholds[c.name]) for c in columns]
+    current, base = (
+        Dataset.from_pandas(pd.DataFrame({c.name: window[c.name] for c in columns}), data_definition=definition)
+        for window in (newest, reference)
+    )
+    snapshot = Report(drifts).run(current, base)
+    found = {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
+    return found, snapshot.get_html_str(as_iframe=False)
+
+
+def _register_mean_shift() -> None:
+    """Make the difference of two means known to Evidently, which has it only as a test of independent rows."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest  # type: ignore[import-untyped]
+    from evidently.legacy.core import ColumnType  # type: ignore[import-untyped]
+
+    def mean_shift(
+        reference: pd.Series, current: pd.Series, feature_type: ColumnType, threshold: float
+    ) -> tuple[float, bool]:
+        distance = abs(float(current.mean() - reference.mean()))
+        return distance, distance >= threshold
+
+    register_stattest(StatTest("mean_shift", "Difference of means", [ColumnType.Numerical]), mean_shift)

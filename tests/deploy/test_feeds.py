@@ -1,0 +1,62 @@
+"""Which feeds a house starts with: what it was filled from, and simulated shots only where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.feeds import simulates, with_feeds
+from deploy.up import notes
+from parivision_core.nba import NBA
+from parivision_core.problems import ConfigurationError
+from parivision_core.records import Manifest
+from parivision_core.settings import Settings
+from parivision_core.store import open_store
+from tests import shots
+
+
+def settings_of(home: Path, **more: str) -> Settings:
+    return Settings.from_env({"PARIVISION_HOME": str(home), **more})
+
+
+def test_a_new_house_simulates_and_one_with_files_does_not(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("virtual_bets",)
+    assert with_feeds(settings).feeds == ("inbox",)
+    settings.inbox.mkdir()
+    (settings.inbox / ".hidden").touch()
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("virtual_bets",)
+    (settings.inbox / "season.csv").touch()
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("inbox",)
+
+
+def test_a_house_goes_on_with_what_it_was_filled_from(tmp_path: Path, put: Callable[..., list[Manifest]]) -> None:
+    """Else a forgotten variable would let simulated shots in among real ones."""
+    settings = settings_of(tmp_path)
+    put(open_store(settings, NBA), shots.season(games=1, shots=8))
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("inbox",)
+
+
+def test_a_choice_is_kept_and_an_unknown_feed_is_named(tmp_path: Path) -> None:
+    chosen = settings_of(tmp_path, PARIVISION_FEED="inbox, virtual_bets,inbox")
+    assert with_feeds(chosen).feeds == ("inbox", "virtual_bets")
+    assert simulates(chosen)
+    assert not simulates(settings_of(tmp_path, PARIVISION_FEED="inbox"))
+    elsewhere = settings_of(tmp_path, PARIVISION_FEED="virtual_bets", PARIVISION_FEED_URL="http://feeds:8800/")
+    assert not simulates(elsewhere)
+    assert elsewhere.feed_url == "http://feeds:8800"
+    with pytest.raises(ConfigurationError, match="names 'nba_stats', which is no feed; known are inbox, virtual_bets"):
+        with_feeds(settings_of(tmp_path, PARIVISION_FEED="nba_stats"))
+
+
+def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> None:
+    simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
+    assert notes(simulated) == []
+    simulated.inbox.mkdir()
+    (simulated.inbox / "season.csv").touch()
+    (said,) = notes(simulated)
+    assert "1 files lie in" in said
+    assert "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up" in said
+    assert "drop season files here" in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[0]

@@ -1,0 +1,85 @@
+"""The progress lines of `make up`: one for each stage, in order, and the addresses only once a champion is served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from deploy import progress
+from deploy.progress import Progress
+from parivision_assets.steps.folding import update_warehouse
+from parivision_core.nba import NBA
+from parivision_core.problems import StoreError
+from parivision_core.records import Manifest, Verdict
+from parivision_core.store.files import FileStore
+from tests import shots
+
+FEED, API = "http://feed", "http://api"
+VERDICT = Verdict(
+    candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=30, shots=1, margin=0, level=0.95
+)
+
+
+class Services:
+    """What the feed and the API answer."""
+
+    def __init__(self) -> None:
+        self.batches: int | None = None
+        self.champion: int | None = None
+
+    def ask(self, url: str) -> tuple[int, bytes]:
+        if url.startswith(FEED):
+            return (0, b"") if self.batches is None else (200, json.dumps({"newest": self.batches}).encode())
+        return (503, b"") if self.champion is None else (200, json.dumps({"champion_version": self.champion}).encode())
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> Services:
+    services = Services()
+    monkeypatch.setattr(progress, "ask", services.ask)
+    monkeypatch.setattr(progress, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "WORD_SECONDS", -1.0)
+    return services
+
+
+def test_each_stage_has_its_line(services: Services, store: FileStore, put: Callable[..., list[Manifest]]) -> None:
+    said: list[str] = []
+    watched = Progress(store, API, FEED, said.append)
+
+    def look() -> list[str]:
+        said.clear()
+        for _ in range(3):
+            watched.step()
+        return list(dict.fromkeys(said))
+
+    assert look() == []  # the feed doesn't answer yet
+    services.batches = 2
+    assert look() == []
+    put(store, shots.season(games=2, shots=8, seed=1))
+    assert look() == ["lake: 1 of 2 batches"]
+    put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
+    assert look() == ["lake: 2 batches, 32 shots"]
+    update_warehouse(store, NBA)
+    assert look() == ["features: 32 shots folded"]
+    store.put_verdict(VERDICT)
+    assert look() == ["candidate: version 1, pass: better"]
+    assert not watched.served
+    services.champion = 1
+    assert look() == ["champion: version 1, served at http://api"]
+    assert watched.served
+    assert look() == []
+
+
+def test_a_store_that_stumbles_ends_nothing(
+    services: Services, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watched = Progress(store, API, None, said.append)
+    with monkeypatch.context() as m:
+        m.setattr(FileStore, "manifests", lambda _: (_ for _ in ()).throw(StoreError("disk full")))
+        watched.step()
+    watched.step()
+    assert said == []
+    assert not watched.served
