@@ -15,10 +15,11 @@ from parivision_core.store import open_store
 def with_feeds(settings: Settings, when_empty: str = INBOX) -> Settings:
     """The settings with their feeds chosen; `when_empty` is the feed of a house without shots and without files.
 
-    Raises ConfigurationError for a feed that there isn't, and StoreError when the lake can't be read.
+    Raises ConfigurationError for a feed that there isn't, and StoreError when the store can't be used.
     """
+    store = open_store(settings, NBA)  # always: one of another version is to be told before anything starts
     if not settings.feed:
-        known = {manifest.feed for manifest in open_store(settings, NBA).manifests()}
+        known = {manifest.feed for manifest in store.manifests()}
         filled_from = [name for name in FEEDS if name in known]
         chosen = filled_from or [INBOX if files_in_inbox(settings) else when_empty]
         settings = replace(settings, feed=",".join(chosen))

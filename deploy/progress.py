@@ -17,19 +17,19 @@ WORD_SECONDS = 15.0
 
 
 class Progress:
-    """Looks at the store and the API, once a second, until a champion is served."""
+    """Looks at the store and the API, once a second, until the first champion is served."""
 
     def __init__(self, store: Store, api: str, feed: str | None, say: Callable[[str], None]) -> None:
         """`api` and `feed` are addresses; VirtualBets at the latter tells how many batches there are to begin with."""
         self._store, self._api, self._feed, self._say = store, api, feed, say
         self._stages = self._follow()
         self._looked = 0.0
-        self.served = False
-        """Whether predictions are answered."""
+        self.over = False
+        """Whether nothing more is to come: a champion is served, or the first candidate wasn't good enough."""
 
     def step(self) -> None:
         """Look, when it is time again, and say what is new."""
-        if self.served or time.monotonic() - self._looked < PAUSE_SECONDS:
+        if self.over or time.monotonic() - self._looked < PAUSE_SECONDS:
             return
         self._looked = time.monotonic()
         try:
@@ -39,18 +39,23 @@ class Progress:
 
     def _follow(self) -> Iterator[None]:
         """One look between two yields."""
-        yield from self._ingested()
-        while not (state := self._store.warehouse_state()).rows:
-            yield
-        self._say(f"features: {state.rows:,} shots folded")
-        while not (verdicts := self._store.verdicts(limit=1)):
-            yield
-        self._say(f"candidate: version {verdicts[0].candidate}, {verdicts[0].decision}: {verdicts[0].reason}")
+        verdicts = self._store.verdicts(limit=1)
+        if not verdicts:  # else the house has been up before
+            yield from self._ingested()
+            while not (state := self._store.warehouse_state()).rows:
+                yield
+            self._say(f"features: {state.rows:,} shots folded")
+            while not (verdicts := self._store.verdicts(limit=1)):
+                yield
+            self._say(f"candidate: version {verdicts[0].candidate}, {verdicts[0].decision}: {verdicts[0].reason}")
+            if verdicts[0].decision != "pass":
+                self.over = True
+                return
         while (status := self._ready())[0] != HTTPStatus.OK:
             yield
         version = json.loads(status[1])["champion_version"]
         self._say(f"champion: version {version}, served at {self._api}")
-        self.served = True
+        self.over = True
 
     def _ingested(self) -> Iterator[None]:
         """Until the batches of the first season are in the lake."""

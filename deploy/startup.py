@@ -60,7 +60,7 @@ class Startup:
                 self._supervisor.log.say(f"all services answer; watch the assets at {self._sites['webserver'].url}")
         if self._progress is not None:
             self._progress.step()
-        if not self._to_answer and (self._progress is None or self._progress.served):
+        if not self._to_answer and (self._progress is None or self._progress.over):
             self._announced = True
             print(self._announcement(), flush=True)
         elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:

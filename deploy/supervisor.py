@@ -71,6 +71,8 @@ class Supervisor:
         for service in self.services:
             if (code := service.exit_code) is not None:
                 return f"{service.name} ended by itself ({how_it_ended(code)})"
+        if (code := self._watchdog.poll()) is not None:
+            return f"the watchdog ended by itself ({how_it_ended(code)})"
         return None
 
     def end(self) -> list[str]:

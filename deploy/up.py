@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
+
+LEAST_FREE_BYTES = 300 * 2**20
+"""A simulated season takes 60 MB in the end, and up to three times as much while it is written anew."""
 
 
 def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
@@ -71,7 +75,7 @@ def main(procfile: Path, grace_seconds: float) -> int:
         sites = addresses(settings, set(commands))
         lock = only_one(settings.home)
         # Of a house that is up already, the ports are no news.
-        if wrong := [lock] if isinstance(lock, str) else problems(list(sites.values())):
+        if wrong := [lock] if isinstance(lock, str) else [*problems(list(sites.values())), *full_disk(settings.home)]:
             print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
             return 1
         if settings.mongo_url:
@@ -95,6 +99,17 @@ def main(procfile: Path, grace_seconds: float) -> int:
         local = settings.feed_url if "feed" in commands else None
         progress = Progress(open_store(settings, NBA), sites["api"].url, local, log.say)
     return run(supervisor, Startup(supervisor, commands, sites, socket, progress, notes(settings), began))
+
+
+def full_disk(home: Path) -> list[str]:
+    """What is wrong with the room for the state, if anything; of a disk that fills up later the writers tell."""
+    free = shutil.disk_usage(home).free
+    if free >= LEAST_FREE_BYTES:
+        return []
+    return [
+        f"Only {free >> 20} MB are free where {home} lies, and a season needs up to {LEAST_FREE_BYTES >> 20}. Make "
+        "room, or choose another place: PARIVISION_HOME=/path/to/folder make up"
+    ]
 
 
 def notes(settings: Settings) -> list[str]:

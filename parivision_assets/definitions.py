@@ -21,7 +21,6 @@ warnings.simplefilter("ignore", dg.BetaWarning)
 
 def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
     """Assets, checks, sensors and jobs of one sport."""
-    features_checks = features.checks.build(sport)
     mlflow_page, seconds = settings.registry_url, settings.sensor_seconds
     return dg.Definitions(
         assets=[
@@ -31,15 +30,15 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
             promotion.assets.build(sport),
             monitoring.assets.build(sport, mlflow_page),
         ],
-        asset_checks=[*features_checks, *training.checks.build(sport)],
+        asset_checks=[*features.checks.build(sport), *training.checks.build(sport)],
         sensors=[
             feed.sensors.build(sport, seconds),
-            training.sensors.build(sport, seconds, settings.retrain_shots, features_checks),
+            training.sensors.build(sport, seconds, settings.retrain_shots),
             monitoring.sensors.build(sport, seconds),
             alerts.on_verdicts(sport, seconds),
         ],
         schedules=[training.sensors.build_schedule(sport)],
-        jobs=[jobs.refresh_job(sport), jobs.retrain_job(sport), jobs.drift_job(sport), jobs.rollback_job(sport)],
+        jobs=[jobs.refresh_job(sport), jobs.drift_job(sport), jobs.rollback_job(sport)],
         resources=resources(settings, sport),
     )
 

@@ -1,4 +1,4 @@
-"""What Dagster's records tell the sensors: the newest fit, what is sound, what is under way, what drifts."""
+"""What Dagster's records tell the sensors: the newest fit, what is under way, what drifts."""
 
 from __future__ import annotations
 
@@ -41,15 +41,13 @@ def newest_fit(instance: dg.DagsterInstance, sport: Sport) -> PastFit | None:
 
 def drift_since(instance: dg.DagsterInstance, sport: Sport, at: float) -> str:
     """What the newest drift report warns of, if it is younger than `at` (seconds since the epoch); else empty."""
-    found = _evaluated(instance, dg.AssetCheckKey(drift_report_key(sport), DRIFT_CHECK))
-    if found is None or found[0].passed or found[1] <= at:
+    record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(drift_report_key(sport), DRIFT_CHECK))
+    # While a run carries the check out, or after one that died before it came to that, there is no evaluation.
+    if record is None or record.event is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
         return ""
-    return found[0].description or "columns have drifted"
-
-
-def sound(instance: dg.DagsterInstance, checks: list[dg.AssetCheckKey]) -> bool:
-    """Whether none of the checks failed when it was carried out last, or is being carried out at the moment."""
-    return all(_passed(instance, key) for key in checks)
+    if record.evaluation.passed or record.event.timestamp <= at:
+        return ""
+    return record.evaluation.description or "columns have drifted"
 
 
 def under_way(instance: dg.DagsterInstance, tag: str, sport: Sport) -> bool:
@@ -57,25 +55,6 @@ def under_way(instance: dg.DagsterInstance, tag: str, sport: Sport) -> bool:
     return bool(instance.get_runs_count(dg.RunsFilter(tags={tag: sport.name}, statuses=UNFINISHED)))
 
 
-def went_well(instance: dg.DagsterInstance, tag: str, sport: Sport) -> bool:
-    """Whether the newest run of the sport that carries this tag succeeded."""
-    runs = instance.get_runs(dg.RunsFilter(tags={tag: sport.name}), limit=1)
-    return bool(runs) and runs[0].is_success
-
-
-def _evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> tuple[dg.AssetCheckEvaluation, float] | None:
-    """The newest outcome of a check and its time; None when there is none yet, or while a run carries the check out."""
-    record = instance.get_latest_asset_check_evaluation_record(key)
-    if record is None or record.event is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
-        return None
-    return record.evaluation, record.event.timestamp
-
-
-def _passed(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> bool:
-    record = instance.get_latest_asset_check_evaluation_record(key)
-    if record is None:
-        return True
-    if isinstance(record.evaluation, dg.AssetCheckEvaluation):
-        return record.evaluation.passed
-    run = instance.get_run_by_id(record.run_id)  # planned: it is under way, or died before it came to the check
-    return run is None or run.is_finished
+def newest_run(instance: dg.DagsterInstance, tag: str, sport: Sport) -> dg.DagsterRun | None:
+    """The newest run of the sport that carries this tag."""
+    return next(iter(instance.get_runs(dg.RunsFilter(tags={tag: sport.name}), limit=1)), None)

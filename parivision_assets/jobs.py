@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.keys import (
     DRIFT_TAG,
@@ -37,16 +36,6 @@ def refresh_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.assets(*keys),
         description="Bring the warehouse up to date, train a candidate, judge it, promote it if proven better.",
         tags={TRAINING_TAG: sport.name},
-    )
-
-
-def retrain_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
-    """Training, verdict and promotion in one run, on the warehouse as it is."""
-    return dg.define_asset_job(
-        named(sport, "retrain"),
-        selection=dg.AssetSelection.assets(trained_model_key(sport), champion_model_key(sport)),
-        description="Train a candidate on the warehouse as it is, judge it, promote it if proven better.",
-        tags={TRAINING_TAG: sport.name, PRIORITY_TAG: "1"},  # what it was asked for is in the warehouse already
     )
 
 

@@ -20,8 +20,8 @@ def compare(
     Both windows hold every column, (n,) and (m,); NaN is left out.
     """
     import pandas as pd
-    from evidently import DataDefinition, Dataset, Report  # type: ignore[import-untyped]
-    from evidently.metrics import ValueDrift  # type: ignore[import-untyped]
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
 
     _register_mean_shift()
     names = [column.name for column in columns if column.method == "jensenshannon"]
@@ -40,8 +40,8 @@ def compare(
 
 def _register_mean_shift() -> None:
     """Make the difference of two means known to Evidently, which has it only as a test of independent rows."""
-    from evidently.legacy.calculations.stattests import StatTest, register_stattest  # type: ignore[import-untyped]
-    from evidently.legacy.core import ColumnType  # type: ignore[import-untyped]
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
 
     def mean_shift(
         reference: pd.Series, current: pd.Series, feature_type: ColumnType, threshold: float

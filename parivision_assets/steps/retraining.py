@@ -21,8 +21,9 @@ class Evidence:
     """What speaks for a training."""
 
     shots: int
-    """Shots in the warehouse now."""
+    """Shots in the lake now."""
     schema: str
+    """Today's."""
     fit: Fit | None
     """None before the first candidate."""
     drift: str = ""

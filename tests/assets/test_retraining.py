@@ -69,17 +69,17 @@ class Watch:
         return list(result.run_requests or [])
 
     def morning(self) -> dg.RunRequest | dg.SkipReason:
-        context = dg.build_schedule_context(
+        with dg.build_schedule_context(
             instance=self.instance,
             scheduled_execution_time=dt.datetime(2026, 1, 1, 4, tzinfo=dt.UTC),
             resources=self.resources,
-        )
-        asked = self.definitions.resolve_schedule_def("every_morning")(context)
+        ) as context:
+            asked = self.definitions.resolve_schedule_def("every_morning")(context)
         assert isinstance(asked, dg.RunRequest | dg.SkipReason)
         return asked
 
     def run(self, status: dg.DagsterRunStatus) -> None:
-        self.instance.add_run(dg.DagsterRun("retrain", status=status, tags={TRAINING_TAG: "nba"}))
+        self.instance.add_run(dg.DagsterRun("refresh", status=status, tags={TRAINING_TAG: "nba"}))
 
     def trained(self) -> None:
         state = self.store.warehouse_state()
@@ -148,18 +148,11 @@ def test_a_training_that_failed_is_tried_again_after_a_while(watch: Watch, more:
     (first,) = watch.tick()
     watch.run(dg.DagsterRunStatus.FAILURE)
     watch.now += 60
+    more(1, 2)  # the cause may last, whatever comes in
     assert watch.tick() == []
     watch.now += 600
     (second,) = watch.tick()
     assert first.run_key != second.run_key
-
-
-def test_a_broken_warehouse_is_not_trained_on(watch: Watch, more: Callable[[int, int], None]) -> None:
-    more(2, 1)
-    watch.checked("shot_features", "nulls", passed=False)
-    assert watch.tick() == []
-    watch.checked("shot_features", "nulls", passed=True)
-    assert len(watch.tick()) == 1
 
 
 def test_drift_makes_it_earlier_once(watch: Watch, more: Callable[[int, int], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from deploy import progress
@@ -65,10 +66,10 @@ def test_each_stage_has_its_line(services: Services, store: FileStore, put: Call
     assert look() == ["features: 32 shots folded"]
     store.put_verdict(VERDICT)
     assert look() == ["candidate: version 1, pass: better"]
-    assert not watched.served
+    assert not watched.over
     services.champion = 1
     assert look() == ["champion: version 1, served at http://api"]
-    assert watched.served
+    assert watched.over
     assert look() == []
 
 
@@ -82,4 +83,29 @@ def test_a_store_that_stumbles_ends_nothing(
         watched.step()
     watched.step()
     assert said == []
-    assert not watched.served
+    assert not watched.over
+
+
+def test_a_house_that_was_up_before_waits_for_its_champion_alone(services: Services, store: FileStore) -> None:
+    store.put_verdict(VERDICT)
+    said: list[str] = []
+    watched = Progress(store, API, FEED, said.append)
+    watched.step()
+    assert said == []
+    services.champion = 4
+    watched.step()
+    assert said == ["champion: version 4, served at http://api"]
+
+
+def test_a_first_candidate_that_is_refused_ends_the_waiting(
+    services: Services, store: FileStore, put: Callable[..., list[Manifest]]
+) -> None:
+    said: list[str] = []
+    watched = Progress(store, API, None, said.append)
+    put(store, shots.season(games=2, shots=8, seed=1))
+    update_warehouse(store, NBA)
+    watched.step()
+    store.put_verdict(msgspec.structs.replace(VERDICT, decision="refuse", reason="no better"))
+    watched.step()
+    assert said[-1] == "candidate: version 1, refuse: no better"
+    assert watched.over

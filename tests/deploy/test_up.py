@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.ports import taken
+from deploy.up import full_disk
+from parivision_core.store.files import FileStore
 from tests.deploy.conftest import PATIENCE, House, free_ports, running, until
 
 NINE = 9  # three services, each with a child in its group and one that left it
@@ -49,6 +56,36 @@ def test_a_database_that_is_absent_is_named_before_anything_starts(
     assert "correct PARIVISION_MONGO_URL" in house.said
     assert "s3cret" not in house.said
     assert not house.roles
+
+
+def test_a_state_folder_of_another_version_is_named_with_what_to_do(house: House) -> None:
+    folder = house.home / "store" / "nba"
+    FileStore(folder)
+    with closing(sqlite3.connect(folder / "meta.sqlite")) as db, db:
+        db.execute("UPDATE meta SET value = '0' WHERE key = 'format'")
+    assert house.up(house.procfile()).wait(PATIENCE) == 1
+    assert f"Nothing was started: the store in {folder} has format 0" in house.said
+    assert "move the folder away" in house.said
+    assert not house.roles
+
+
+def test_too_little_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert full_disk(tmp_path) == []
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=20 * 2**20))
+    (said,) = full_disk(tmp_path)
+    assert f"Only 20 MB are free where {tmp_path} lies" in said
+    assert "PARIVISION_HOME=" in said
+
+
+def test_a_watchdog_that_ends_is_missed(house: House) -> None:
+    launcher = house.up(house.procfile())
+    house.wait_until_up()
+    (watchdog,) = (p for p in psutil.Process(launcher.pid).children() if "watchdog.py" in " ".join(p.cmdline()))
+    watchdog.kill()
+    assert launcher.wait(PATIENCE) == 1
+    assert "the watchdog ended by itself (killed by SIGKILL)" in house.said
+    assert all_gone(house)
 
 
 def test_a_second_up_says_that_one_is_running(house: House) -> None:

@@ -1,4 +1,4 @@
-"""When the drift report is due: once a week's shots are new, and whenever another champion reigns."""
+"""When the drift report is due: once all that it looks at is new, and whenever another champion reigns."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from parivision_assets.keys import DRIFT_TAG, champion_model_key, drift_report_k
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 
-ENOUGH_SHOTS = 8_000
-"""About a week of the league; the report looks at the newest two."""
+ENOUGH_SHOTS = 16_000
+"""About two weeks of the league, which is what a report looks at."""
 
 
 def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:

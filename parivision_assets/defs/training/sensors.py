@@ -1,19 +1,22 @@
 """When a candidate is trained: once enough shots are new or the champion's world has moved, and each morning."""
 
-from collections.abc import Sequence
 from time import time
 
 import dagster as dg
 import msgspec
+from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.history import drift_since, newest_fit, sound, under_way, went_well
+from parivision_assets.history import drift_since, newest_fit, newest_run
 from parivision_assets.keys import TRAINING_TAG, named
 from parivision_assets.resources import StoreResource
 from parivision_assets.steps.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
 
+SECONDS = 5
+"""Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts."""
 RETRY_SECONDS = 600
 """After a training that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
+REASON_TAG = "parivision/reason"
 MORNING = "0 5 * * *"
 TIMEZONE = "Europe/Paris"
 
@@ -22,43 +25,39 @@ class Asked(msgspec.Struct, frozen=True):
     """The last training that was asked for."""
 
     shots: int = -1
-    """In the warehouse at the time."""
+    """In the lake at the time."""
     at: float = 0.0
     """Seconds since the epoch."""
 
 
-def build(
-    sport: Sport, seconds: int, enough_shots: int, blocking: Sequence[dg.AssetChecksDefinition]
-) -> dg.SensorDefinition:
-    """The sensor for one sport, evaluated every so many seconds; a failed `blocking` check keeps it from training."""
-    checks = [key for definition in blocking for key in definition.check_keys]
+def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
+    """The sensor for one sport, evaluated every so many seconds or oftener."""
 
     @dg.sensor(
         name=named(sport, "retraining"),
-        job_name=named(sport, "retrain"),
-        minimum_interval_seconds=seconds,
+        job_name=named(sport, "refresh"),
+        minimum_interval_seconds=min(seconds, SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a candidate when {enough_shots:,} shots are new since the last was fitted, or when the "
-        "drift report warns; never on a warehouse whose checks failed.",
+        description=f"Asks for a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
+        "any are and the drift report warns.",
     )
     def retraining(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
         evidence = evidence_of(context.instance, store, sport)
-        asked = msgspec.json.decode(context.cursor or "{}", type=Asked)
         reason = reason_to_train(evidence, enough_shots)
         if not reason:
             return dg.SkipReason("too little is new")
-        if under_way(context.instance, TRAINING_TAG, sport):
-            return dg.SkipReason("a training is under way")
-        if not sound(context.instance, checks):
-            return dg.SkipReason(f"{reason}, but a check of the warehouse failed")
-        now = time()
-        if evidence.shots == asked.shots:
-            if went_well(context.instance, TRAINING_TAG, sport):
-                return dg.SkipReason(f"{reason}, but these shots led to no candidate: more are needed")
-            if now < asked.at + RETRY_SECONDS:
-                return dg.SkipReason(f"{reason}, but a training on these shots failed a moment ago")
+        asked, now = msgspec.json.decode(context.cursor or "{}", type=Asked), time()
+        if last := newest_run(context.instance, TRAINING_TAG, sport):
+            if not last.is_finished:
+                return dg.SkipReason("a training is under way")
+            if last.is_success and evidence.shots == asked.shots:
+                return dg.SkipReason(f"{reason}, but these shots led to none: more are needed")
+            if not last.is_success and now < asked.at + RETRY_SECONDS:
+                return dg.SkipReason(f"{reason}, but the last training failed a moment ago")
+        # What it is asked for is in the lake already: it goes before what has just come.
+        tags = {REASON_TAG: reason, PRIORITY_TAG: "1"}
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"{evidence.shots}:{now:.0f}", tags={"parivision/reason": reason})],
+            run_requests=[dg.RunRequest(run_key=f"{evidence.shots}:{now:.0f}", tags=tags)],
             cursor=msgspec.json.encode(Asked(evidence.shots, now)).decode(),
         )
 
@@ -80,13 +79,13 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
         reason = reason_to_train(evidence_of(context.instance, store, sport), enough_shots=1)
         if not reason:
             return dg.SkipReason("no shot is new since the last candidate was fitted")
-        return dg.RunRequest(tags={"parivision/reason": reason})
+        return dg.RunRequest(tags={REASON_TAG: reason})
 
     return every_morning
 
 
 def evidence_of(instance: dg.DagsterInstance, store: StoreResource, sport: Sport) -> Evidence:
-    """What is known now, from the store and from Dagster's records."""
-    state, fit = store.of(sport).warehouse_state(), newest_fit(instance, sport)
+    """What is known now, from the lake and from Dagster's records."""
+    shots, fit = sum(manifest.inserted for manifest in store.of(sport).manifests()), newest_fit(instance, sport)
     drift = drift_since(instance, sport, fit.at) if fit else ""
-    return Evidence(state.rows, state.schema, fit.fit if fit else None, drift)
+    return Evidence(shots, sport.schema, fit.fit if fit else None, drift)
