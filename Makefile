@@ -17,7 +17,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 IMAGE_LOCK := deploy/docker/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help up ui refresh evaluate batch quarantine replay copy screenshots test test-slow coverage lint format validate lock install clean clean-state
+.PHONY: help up ui refresh evaluate batch quarantine replay copy screenshots test test-slow faults coverage lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: $(STAMP) ## run the tests, with coverage
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@exec $(PYTHON) -m pytest -m slow $(PYTEST)
+
+faults: $(STAMP) ## kill each process of a running house, and see that it is noticed
+	@exec $(PYTHON) -m benchmarks.faults $(ARGS)
 
 coverage: ## hold the last test run's coverage against its floors
 	$(PYTHON) -m coverage report --skip-covered --fail-under=92

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shlex
+import sys
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.environment import ROOT
 
@@ -19,9 +26,27 @@ FILE = ROOT / "docker-compose.yml"
 COMPOSE = yaml.safe_load(FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 BUILT = {name: service for name, service in SERVICES.items() if "build" in service}
-IMAGES = ("pipeline", "serving")
+IMAGES = ("pipeline", "serving", "ui")
 PYTHON = "3.11"
 """The images' Python."""
+
+
+def services(**env: str) -> dict[str, dict[str, Any]]:
+    """The services as docker compose starts them when these variables are set and no others."""
+
+    def value(match: re.Match[str]) -> str:
+        name, operator, otherwise = match.groups()
+        assert env.get(name) or operator == ":-", f"{name} must be set"
+        return env.get(name) or str(otherwise)
+
+    text = re.sub(r"(?<!\$)\$\{(\w+)(?:(:[-?])([^}]*))?\}", value, FILE.read_text("utf-8"))
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
+    for service in found.values():
+        given = service.get("environment", {})
+        service["environment"] = {
+            n: env.get(n) if v is None else v for n, v in given.items() if v is not None or n in env
+        }
+    return found
 
 
 @cache
@@ -78,6 +103,45 @@ def rooms(target: str) -> set[str]:
     return installed | ({"deploy"} if any(to == "deploy/" for _, to in copies(target)) else set())
 
 
+@cache
+def locked(name: str) -> dict[str, str]:
+    """What a lock installs in an image: versions by name."""
+    env = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    env |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.1", "platform_machine": "x86_64"}
+    env |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
+    found: dict[str, str] = {}
+    for line in re.findall(r"^([\w.-]+==[^\\\n]+?)\s*\\$", (ROOT / name).read_text("utf-8"), re.MULTILINE):
+        requirement = Requirement(line)
+        if not requirement.marker or requirement.marker.evaluate({k: str(v) for k, v in env.items()}):
+            assert canonicalize_name(requirement.name) not in found, line
+            found[canonicalize_name(requirement.name)] = str(requirement.specifier)
+    return found
+
+
+def image_lock(image: str) -> dict[str, str]:
+    return locked(f"deploy/docker/requirements-{image}.lock")
+
+
+def site_packages(image: str, folder: Path) -> Path:
+    """A folder of links to what an image has: the packages of its lock and its rooms. Namespaces are linked whole."""
+    if not sys.version.startswith(f"{PYTHON}."):
+        pytest.skip(f"the image has Python {PYTHON}, which needs other packages than this one")
+    packages = folder / "site-packages"
+    packages.mkdir()
+    links = {room: ROOT / room for room in rooms(image)}
+    for name in image_lock(image):
+        found = distribution(name)
+        links |= {f.parts[0]: Path(str(found.locate_file(f.parts[0]))) for f in found.files or () if f.parts[0] != ".."}
+    for name, place in links.items():
+        (packages / name).symlink_to(place)
+    return packages
+
+
+def bare(packages: Path) -> dict[str, str]:
+    """The environment in which `python -S` finds these packages and Python's own library alone."""
+    return {"PYTHONPATH": str(packages), "PATH": os.defpath, "HOME": str(packages.parent)}
+
+
 def target(service: str) -> str:
     return str(SERVICES[service]["build"]["target"])
 
@@ -88,7 +152,7 @@ def command(service: str) -> list[str]:
 
 
 def health_check(service: str) -> list[str]:
-    given = SERVICES[service].get("healthcheck")
+    given = services(MONGO_PASSWORD="abc")[service].get("healthcheck")
     if given:
         return list(given["test"])
     check = last(target(service), "HEALTHCHECK")
@@ -96,7 +160,8 @@ def health_check(service: str) -> list[str]:
 
 
 def published(service: str) -> list[re.Match[str]]:
-    pattern = re.compile(r"(?P<host>[\d.]+):\$\{(?P<variable>\w+):-(?P<default>\d+)\}:(?P<port>\d+)")
+    outside = r"(?P<host>[\d.]+):\$\{(?P<variable>\w+):-(?P<default>\d+)\}"
+    pattern = re.compile(rf"{outside}:(?:\$\{{(?P=variable):-)?(?P<port>\d+)\}}?")
     found = [pattern.fullmatch(port) for port in SERVICES[service].get("ports", [])]
     assert all(found), SERVICES[service]["ports"]
     return [match for match in found if match]

@@ -14,24 +14,28 @@ import pytest
 from pymongo.uri_parser import parse_uri
 
 from deploy.environment import QUIET, ROOT
-from parivision_core.settings import Settings
+from deploy.feeds import simulates
+from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
+from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from tests.deploy.containers import (
     BUILT,
     COMPOSE,
     DOCKER,
     FILE,
     SERVICES,
+    command,
     health_check,
     image_env,
     last,
     lineage,
     option,
     published,
+    services,
     stages,
     target,
 )
 
-SETTINGS = {f.metadata["variable"]: f.default for f in fields(Settings)}
+SETTINGS = {f.metadata["variable"]: f.default for f in (*fields(Settings), *fields(VirtualBetsSettings)) if f.metadata}
 OTHERS = {
     "MONGO_PASSWORD": "compose puts it into PARIVISION_MONGO_URL; mongo's health check gives it to the user",
     **dict.fromkeys(QUIET, "set by `make up` too"),
@@ -86,6 +90,8 @@ def test_who_has_an_address_and_that_it_is_the_one_of_make_up() -> None:
         "mlflow": ["PARIVISION_MLFLOW_PORT"],
         "pipeline": ["PARIVISION_DAGSTER_PORT"],
         "api": ["PARIVISION_API_PORT"],
+        "ui": ["PARIVISION_UI_PORT"],
+        "virtual_bets": ["PARIVISION_FEED_PORT"],
     }
     for port in (p for name in SERVICES for p in published(name)):
         assert int(port["default"]) == int(port["port"]) == SETTINGS[port["variable"]]
@@ -132,7 +138,8 @@ def test_variables_that_compose_replaces_are_settings_too() -> None:
 
 
 def test_volumes_and_networks_are_declared_and_used() -> None:
-    used = {re.sub(r"\$\{\w+:-(\w+)\}", r"\1", v).split(":")[0] for s in SERVICES.values() for v in s["volumes"]}
+    mounted = [volume for s in services(MONGO_PASSWORD="abc").values() for volume in s.get("volumes", ())]
+    used = {volume.split(":")[0] for volume in mounted}
     assert {volume for volume in used if not volume.startswith(".")} == set(COMPOSE["volumes"])
     for folder in (volume for volume in used if volume.startswith(".")):
         assert (ROOT / folder).is_dir()
@@ -141,13 +148,62 @@ def test_volumes_and_networks_are_declared_and_used() -> None:
 
 @pytest.mark.parametrize("name", BUILT)
 def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
-    mounted = {re.sub(r"\$\{[^}]*\}", "x", volume).split(":")[1] for volume in SERVICES[name]["volumes"]}
+    mounted = {volume.split(":")[1] for volume in services(MONGO_PASSWORD="abc")[name].get("volumes", ())}
     env = image_env(target(name))
-    assert env["PARIVISION_HOME"] in mounted
+    home = Path(env["PARIVISION_HOME"])
+    if name == "ui":  # which has nothing to keep
+        assert str(home.parent) in SERVICES[name]["tmpfs"]
+    else:
+        assert str(home) in mounted
     assert name != "pipeline" or env["PARIVISION_INBOX"] in mounted
     made = next(rest for kind, rest in stages()["base"] if kind == "RUN" and "install --directory" in rest)
     for folder in mounted:
         assert re.search(rf"{folder}( |$)", made), folder
+
+
+def test_links_lead_where_a_browser_finds_the_pages() -> None:
+    ports = {"PARIVISION_DAGSTER_PORT": "3111", "PARIVISION_MLFLOW_PORT": "5111"}
+    there = services(MONGO_PASSWORD="abc", **ports)
+    pipeline = Settings.from_env(there["pipeline"]["environment"])
+    for page, service in ((pipeline.dagster_page, "pipeline"), (pipeline.registry_url, "mlflow")):
+        (mapping,) = there[service]["ports"]
+        assert page == f"http://{mapping.rpartition(':')[0]}"
+    assert there["pipeline"]["ports"] == ["127.0.0.1:3111:3111"]  # for there it listens when it is told of the port
+    assert "3111" in there["pipeline"]["healthcheck"]["test"]
+
+
+def test_a_season_file_is_awaited_unless_another_feed_is_named() -> None:
+    def pipeline(**env: str) -> Settings:
+        return Settings.from_env(services(MONGO_PASSWORD="abc", **env)["pipeline"]["environment"])
+
+    assert pipeline().feeds == (INBOX,)
+    assert pipeline(PARIVISION_FEED="inbox,virtual_bets").feeds == (INBOX, VIRTUAL_BETS)
+    assert pipeline().feed_url == f"http://virtual_bets:{option(command('virtual_bets'), '--port')}"
+    assert not simulates(pipeline(PARIVISION_FEED=VIRTUAL_BETS))  # else the launcher would look for one of its own
+
+
+def test_only_the_simulated_feed_needs_to_be_asked_for() -> None:
+    assert {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s} == {"virtual_bets": [VIRTUAL_BETS]}
+    assert not any("virtual_bets" in s.get("depends_on", ()) for s in SERVICES.values())
+    head = FILE.read_text("utf-8").partition("name:")[0]
+    for variable in ("COMPOSE_PROFILES", "PARIVISION_FEED"):
+        assert f"#   {variable}={VIRTUAL_BETS}\n" in head
+
+
+def test_what_a_person_may_choose_is_passed_on() -> None:
+    chosen = {
+        "pipeline": {"PARIVISION_RETRAIN_SHOTS": "5", "PARIVISION_SLACK_TOKEN": "x", "PARIVISION_SLACK_CHANNEL": "c"},
+        "virtual_bets": {f.metadata["variable"]: "1" for f in fields(VirtualBetsSettings) if f.metadata},
+    }
+    del chosen["virtual_bets"]["VIRTUAL_BETS_FILE"]  # a path of this machine; there is no such file in the container
+    for name, env in chosen.items():
+        assert env.items() <= services(MONGO_PASSWORD="abc", **env)[name]["environment"].items()
+
+
+def test_the_page_asks_the_api() -> None:
+    asked = Settings.from_env(services(MONGO_PASSWORD="abc")["ui"]["environment"]).api_url
+    assert asked == f"http://api:{option(command('api'), '--port')}"
+    assert "api" in SERVICES["ui"]["depends_on"]
 
 
 MONGO = SERVICES["mongo"]

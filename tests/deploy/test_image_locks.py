@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from functools import cache
 from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
 
 import pytest
 from honcho.environ import parse_procfile
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.environment import ROOT
-from tests.deploy.containers import BUILT, DOCKER, IMAGES, PYTHON, command, imported, rooms, stages, target
-
-
-@cache
-def locked(name: str) -> dict[str, str]:
-    """What a lock installs in an image: versions by name."""
-    env = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-    env |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.1", "platform_machine": "x86_64"}
-    env |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
-    found: dict[str, str] = {}
-    for line in re.findall(r"^([\w.-]+==[^\\\n]+?)\s*\\$", (ROOT / name).read_text("utf-8"), re.MULTILINE):
-        requirement = Requirement(line)
-        if not requirement.marker or requirement.marker.evaluate({k: str(v) for k, v in env.items()}):
-            assert canonicalize_name(requirement.name) not in found, line
-            found[canonicalize_name(requirement.name)] = str(requirement.specifier)
-    return found
-
-
-def image_lock(image: str) -> dict[str, str]:
-    return locked(f"deploy/docker/requirements-{image}.lock")
+from tests.deploy.containers import (
+    BUILT,
+    DOCKER,
+    IMAGES,
+    PYTHON,
+    bare,
+    command,
+    image_lock,
+    imported,
+    locked,
+    rooms,
+    site_packages,
+    stages,
+    target,
+)
 
 
 def test_the_images_python_is_the_one_the_locks_are_read_for() -> None:
@@ -69,7 +62,8 @@ def test_a_lock_holds_what_its_room_asks_for_and_no_tools(image: str) -> None:
     others = {canonicalize_name(Requirement(line).name) for room in IMAGES for line in extras[room]} - names
     assert not {"pytest", "ruff", "mypy"} & set(image_lock(image))
     assert tools & set(image_lock(image)) <= {"psutil"}  # which MLflow or Dagster needs
-    assert image == "pipeline" or not others & set(image_lock(image))
+    brought = {"serving": set[str](), "ui": {"pandas", "uvicorn"}}  # by Gradio
+    assert image == "pipeline" or others & set(image_lock(image)) == brought[image]
 
 
 def imports(image: str) -> set[str]:
@@ -85,22 +79,21 @@ def test_what_the_pipeline_imports_is_in_its_lock() -> None:
         assert {canonicalize_name(d) for d in known[name]} & set(image_lock("pipeline")), name
 
 
-def test_what_the_api_loads_is_in_its_lock() -> None:
-    """Loaded, for some modules of the core are the pipeline's alone, and bring their libraries."""
-    modules = "parivision_serving.app, parivision_core.store.mongo"
-    code = f"import sys, {modules}; print(*{{n.split('.')[0] for n in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    loaded = imports("serving") & set(done.stdout.split())
-    assert {"litestar", "onnxruntime", "pymongo"} <= loaded
-    known = packages_distributions()
-    for name in loaded:
-        assert {canonicalize_name(d) for d in known[name]} & set(image_lock("serving")), name
+def test_all_services_of_the_serving_image_load_from_its_lock_alone(tmp_path: Path) -> None:
+    """Of the core with what they import, for some of its modules are the pipeline's and bring their libraries."""
+    files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "parivision_serving").rglob("*.py")]
+    modules = sorted(".".join(file.parts).removesuffix(".__init__") for file in files)
+    assert {"parivision_serving.app", "parivision_serving.virtual_bets.app"} <= set(modules)
+    words = [sys.executable, "-S", "-c", f"import {', '.join(modules)}, parivision_core.store.mongo"]
+    env = bare(site_packages("serving", tmp_path))
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_programs_come_from_packages_that_the_image_has() -> None:
     lines = parse_procfile((DOCKER / "Procfile").read_text("utf-8")).processes.values()
     programs = {("pipeline", shlex.split(line)[1]) for line in lines}
-    programs |= {(target(name), command(name)[0]) for name in BUILT} - {("pipeline", "python")}
+    programs |= {(target(name), command(name)[0]) for name in BUILT} - {(image, "python") for image in IMAGES}
     assert len(programs) == 5
     for image, program in programs:
         makers = {p.dist.name for p in entry_points(group="console_scripts", name=program) if p.dist}

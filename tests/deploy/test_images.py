@@ -7,29 +7,35 @@ import json
 import logging.config
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import ModuleType
 
+import httpx
 import pytest
 from docker.utils.build import exclude_paths
 from honcho.environ import parse_procfile
 
 from deploy import supervisor, up
 from deploy.environment import QUIET, ROOT
+from gradio_ui import __main__ as page_alone
 from parivision_core.settings import Settings
 from parivision_serving import process as served_alone
 from parivision_serving.app import create_app
-from tests.deploy.conftest import free_ports
+from parivision_serving.virtual_bets.app import create_app as create_feed
+from tests.deploy.conftest import PATIENCE, free_ports, until
 from tests.deploy.containers import (
     BUILT,
     DOCKER,
     FILE,
     IMAGES,
     SERVICES,
+    bare,
     command,
     copies,
     health_check,
@@ -40,6 +46,7 @@ from tests.deploy.containers import (
     option,
     published,
     rooms,
+    site_packages,
     stages,
     target,
 )
@@ -141,11 +148,12 @@ def test_mlflow_answers_to_the_names_it_is_called_by() -> None:
     assert not allowed("elsewhere.example:5000")
 
 
-def test_the_api_is_served_as_it_serves_itself() -> None:
-    words = command("api")
+@pytest.mark.parametrize(("name", "factory"), [("api", create_app), ("virtual_bets", create_feed)])
+def test_a_service_is_served_as_it_serves_itself(name: str, factory: Callable[..., object]) -> None:
+    words = command(name)
     assert words[:2] == ["uvicorn", "--factory"]
-    assert words[2] == f"{create_app.__module__}:{create_app.__name__}"
-    (port,) = published("api")
+    assert words[2] == f"{factory.__module__}:{factory.__name__}"
+    (port,) = published(name)
     assert option(words, "--port") == port["port"]
     assert option(words, "--host") == "0.0.0.0"
     assert option(words, "--timeout-graceful-shutdown") == str(served_alone.GRACE_SECONDS)
@@ -153,12 +161,13 @@ def test_the_api_is_served_as_it_serves_itself() -> None:
     source = Path(served_alone.__file__).read_text("utf-8")
     for argument, flag in (("access_log=False", "--no-access-log"), ("log_config=None", "--log-config")):
         assert argument in source
-        assert flag in words
+        assert flag in {word.partition("=")[0] for word in words}
 
 
-def test_the_api_logs_as_it_does_by_itself() -> None:
+@pytest.mark.parametrize("alone", [served_alone, page_alone])
+def test_containers_log_as_services_do_by_themselves(alone: ModuleType) -> None:
     config = json.loads((DOCKER / "log.json").read_text("utf-8"))
-    source = Path(served_alone.__file__).read_text("utf-8")
+    source = Path(str(alone.__file__)).read_text("utf-8")
     logging.config.DictConfigurator(config).configure_formatter(config["formatters"]["line"])
     for value in config["formatters"]["line"].values():
         assert f'"{value}"' in source
@@ -173,14 +182,15 @@ def test_there_is_time_to_end() -> None:
 
     assert grace("pipeline") > supervisor.GRACE_SECONDS + 3
     assert grace("api") > served_alone.GRACE_SECONDS + 10
+    assert grace("virtual_bets") > served_alone.GRACE_SECONDS + 3
+    assert grace("ui") > page_alone.GRACE_SECONDS + 3
 
 
 @pytest.mark.parametrize("name", BUILT)
 def test_the_health_check_asks_what_make_up_asks(name: str) -> None:
     (port,) = published(name)
-    (address,) = (
-        a for a in up.addresses(Settings(), {"api", "webserver", "mlflow"}).values() if a.variable == port["variable"]
-    )
+    sites = up.addresses(Settings(), {"ui", "api", "webserver", "mlflow", "feed"}).values()
+    (address,) = (site for site in sites if site.variable == port["variable"])
     assert health_check(name) == ["CMD", "python", "-I", "-S", "/app/healthy.py", port["port"], address.health]
     assert "/app/healthy.py" in in_app(target(name))
 
@@ -215,3 +225,30 @@ def test_well_is_who_answers_200(server: int) -> None:
     assert (ill.returncode, ill.stdout) == (1, "503 so it is\n")
     assert absent.returncode == 1
     assert "no answer" in absent.stdout
+
+
+def test_the_page_is_served_from_its_lock_alone_and_ends_well_with_a_visitor_on_it(tmp_path: Path) -> None:
+    python, script, host = command("ui")
+    assert (python, host) == ("python", "0.0.0.0")
+    assert {script, "/app/log.json"} <= in_app("ui")
+    (port,) = free_ports(1)
+    env = {**bare(site_packages("ui", tmp_path)), "PARIVISION_UI_PORT": str(port)}
+    page = subprocess.Popen(
+        [sys.executable, "-S", str(DOCKER / Path(script).name), "127.0.0.1"],
+        env=env | {"PARIVISION_HOME": str(tmp_path / "home"), "PARIVISION_API_URL": "http://127.0.0.1:9"},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(lambda: page.poll() is not None or healthy(port, "/").returncode == 0, "the page answers")
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/gradio_api/heartbeat/visitor", timeout=PATIENCE) as visit:
+            assert visit.status_code == 200
+            page.send_signal(signal.SIGTERM)
+            _, said = page.communicate(timeout=PATIENCE)
+    finally:
+        page.kill()
+        page.communicate()
+    assert page.returncode == -signal.SIGTERM
+    assert " INFO    Application shutdown complete." in said
+    assert "Traceback" not in said and "ERROR" not in said, said

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
@@ -16,7 +17,10 @@ from pymongo.uri_parser import parse_uri
 
 from deploy.environment import ROOT
 from deploy.up import addresses
-from parivision_core.settings import Settings
+from parivision_core.nba import NBA
+from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
+from parivision_core.store import open_store
+from tests.core.test_store import manifest, shots_of
 
 FILE = ROOT / ".github" / "workflows" / "ci.yml"
 WORKFLOW = yaml.safe_load(FILE.read_text("utf-8"))
@@ -24,6 +28,8 @@ JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
 STEPS = [step for job in JOBS.values() for step in job["steps"]]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SEASON = next(step["run"] for step in STEPS if "season" in step.get("name", ""))
+WAIT = next(step["run"] for step in STEPS if "simulated feed" in step.get("name", "") and "exec" in step["run"])
+FEED = "inbox,virtual_bets"
 
 
 def runs(job: str) -> str:
@@ -79,7 +85,8 @@ def test_containers_are_checked_built_started_asked_and_removed() -> None:
 
 
 def test_every_address_is_one_that_a_service_answers() -> None:
-    known = {f"{a.port}{a.health}" for a in addresses(Settings(), {"api", "webserver", "mlflow"}).values()}
+    sites = addresses(Settings(), {"ui", "api", "webserver", "mlflow", "feed"}).values()
+    known = {f"{site.port}{site.health}" for site in sites}
     (asked,) = re.findall(r"for url in (.+); do", runs("containers"))
     assert set(asked.split()) == known
     routes = set(re.findall(r"127\.0\.0\.1:8000(/[\w/]+)", runs("containers")))
@@ -91,8 +98,11 @@ def test_every_address_is_one_that_a_service_answers() -> None:
 def test_services_and_variables_are_those_of_the_compose_file() -> None:
     words = runs("containers")
     assert set(re.findall(r"docker compose (?:exec -T|cp) (\w+)", words)) <= set(COMPOSE["services"])
-    chosen = re.findall(r'echo "(\w+)=', words)
-    assert chosen == list(COMPOSE["services"]["mongo"]["environment"])
+    (password,) = COMPOSE["services"]["mongo"]["environment"]
+    (profile,) = COMPOSE["services"]["virtual_bets"]["profiles"]
+    chosen = re.findall(r'echo "(\w+)=(.*)" >> .env', words)
+    assert chosen == [(password, "$(openssl rand -hex 24)"), ("COMPOSE_PROFILES", profile), ("PARIVISION_FEED", FEED)]
+    assert set(Settings(feed=FEED).feeds) == set(FEEDS)
 
 
 @pytest.mark.parametrize("step", [s["run"] for s in STEPS if "run" in s])
@@ -112,3 +122,18 @@ def test_the_season_that_is_handed_in_is_one(tmp_path: Path) -> None:
     subprocess.run(["bash", "-euo", "pipefail", "-c", here], check=True, cwd=ROOT)
     (season,) = tmp_path.iterdir()
     assert len(season.read_text().splitlines()) == 160 * 100 + 1
+
+
+def test_a_batch_of_the_simulated_feed_is_what_is_waited_for(tmp_path: Path) -> None:
+    env = {**os.environ, "PARIVISION_HOME": str(tmp_path), "PARIVISION_MONGO_URL": ""}
+    store = open_store(Settings.from_env(env), NBA)
+
+    def wait(seconds: int) -> int:
+        here = WAIT.replace("docker compose exec -T pipeline timeout 300 python", f"timeout {seconds} {sys.executable}")
+        assert here != WAIT
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", here], check=False, cwd=ROOT, env=env)
+        return done.returncode
+
+    for feed, patience, code in ((INBOX, 4, 124), (VIRTUAL_BETS, 60, 0)):
+        store.commit_batch(msgspec.structs.replace(manifest(feed), feed=feed), shots_of(feed), [])
+        assert wait(patience) == code
