@@ -11,6 +11,8 @@ STATE := $(or $(PARIVISION_HOME),.parivision)
 # Measured coverage is part of the test command; `make test COVERAGE=` leaves it out, PYTEST="-k court" chooses tests.
 COVERAGE := --cov --cov-report=term:skip-covered
 PYTEST :=
+# A process for each core, up to four; a file's tests stay together, for they share what is costly to make.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
 # One lock for the whole house and one for each image, which brings only what its room needs, in the same versions.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -26,7 +28,7 @@ up: $(STAMP) ## run everything here: feed, Dagster, MLflow, the API and its page
 	@exec $(PYTHON) -m deploy.up
 
 ui: $(STAMP) ## run the page alone, for an API elsewhere: PARIVISION_API_URL=https://...
-	@exec $(PYTHON) -m deploy.within python -m gradio_ui
+	@exec $(PYTHON) -m deploy.within --stateless python -m gradio_ui
 
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
@@ -47,7 +49,7 @@ copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a sta
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.copy_store "$(FROM)" "$(TO)"
 
 test: $(STAMP) ## run the tests, with coverage
-	@exec $(PYTHON) -m pytest -m "not slow" $(COVERAGE) $(PYTEST)
+	@exec $(PYTHON) -m pytest -m "not slow" $(WORKERS) $(COVERAGE) $(PYTEST)
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@exec $(PYTHON) -m pytest -m slow $(PYTEST)

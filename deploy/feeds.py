@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parivision_assets.feeds.files import READERS
 from parivision_core.nba import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
@@ -28,10 +29,11 @@ def with_feeds(settings: Settings, when_empty: str = INBOX) -> Settings:
 
 
 def files_in_inbox(settings: Settings) -> int:
-    """How many files lie in the inbox."""
+    """How many files that the inbox's feed would take lie there."""
     if not settings.inbox.is_dir():
         return 0
-    return sum(path.is_file() and not path.name.startswith(".") for path in settings.inbox.iterdir())
+    files = [path for path in settings.inbox.iterdir() if path.is_file() and not path.name.startswith(".")]
+    return sum(path.suffix.lower() in READERS for path in files)
 
 
 def simulates(settings: Settings) -> bool:

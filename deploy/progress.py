@@ -34,7 +34,11 @@ class Progress:
         self._looked = time.monotonic()
         try:
             next(self._stages, None)
-        except PariVisionError:  # the services themselves tell what is wrong with the store
+        except (
+            PariVisionError,
+            ValueError,
+            KeyError,
+        ):  # the store's, or an answer that isn't ours; services tell
             self._stages = self._follow()
 
     def _follow(self) -> Iterator[None]:
@@ -64,12 +68,16 @@ class Progress:
             while (answer := ask(f"{self._feed}/batches?limit=1"))[0] != HTTPStatus.OK:
                 yield
             first = int(json.loads(answer[1])["newest"])
-        while len(batches := self._store.manifests()) < first:
+        while len(batches := self._store.manifests()) + self._unusable() < first:
             if batches and time.monotonic() - told > WORD_SECONDS:
                 told = time.monotonic()
                 self._say(f"lake: {len(batches)} of {first} batches")
             yield
         self._say(f"lake: {len(batches)} batches, {sum(m.inserted for m in batches):,} shots")
+
+    def _unusable(self) -> int:
+        """Batches that no waiting will bring."""
+        return sum(bool(failure.rejected_by) for failure in self._store.failures())
 
     def _ready(self) -> tuple[int, bytes]:
         return ask(f"{self._api}/health/ready")

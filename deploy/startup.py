@@ -19,6 +19,8 @@ AFTER_MLFLOW = frozenset({"api"})
 """It starts when the registry answers: before that, its first words would be a warning."""
 
 REMINDER_SECONDS = 60.0
+LATEST_SECONDS = 600.0
+"""After which the addresses are told even though no champion is served yet."""
 
 
 class Startup:
@@ -60,7 +62,8 @@ class Startup:
                 self._supervisor.log.say(f"all services answer; watch the assets at {self._sites['webserver'].url}")
         if self._progress is not None:
             self._progress.step()
-        if not self._to_answer and (self._progress is None or self._progress.over):
+        patience_is_over = time.monotonic() - self._began > LATEST_SECONDS
+        if not self._to_answer and (self._progress is None or self._progress.over or patience_is_over):
             self._announced = True
             print(self._announcement(), flush=True)
         elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:

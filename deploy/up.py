@@ -25,7 +25,7 @@ from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
+from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
 
@@ -68,7 +68,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         settings = with_feeds(Settings.from_env(environ), when_empty=VIRTUAL_BETS)
         commands = dict(parse_procfile(procfile.read_text("utf-8")).processes)
         if settings.tracking_uri.startswith("http"):
-            print(f"MLflow: using MLFLOW_TRACKING_URI={settings.tracking_uri}, so no server is started here.")
+            shown = without_login(settings.tracking_uri)
+            print(f"MLflow: using MLFLOW_TRACKING_URI={shown}, so no server is started here.")
             commands.pop("mlflow", None)
         if not simulates(settings):
             commands.pop("feed", None)

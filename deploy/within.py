@@ -11,6 +11,9 @@ from deploy.prepare import prepare
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 
+STATELESS = "--stateless"
+"""Before a command that needs neither the store nor Dagster's tables."""
+
 
 def main(command: list[str]) -> None:
     """Become the command; exit with 2 when there is none, with 1 when the settings can't be used."""
@@ -19,8 +22,12 @@ def main(command: list[str]) -> None:
         sys.exit(2)
     try:
         environ = with_dotenv(os.environ)
-        env = for_services(environ, with_feeds(Settings.from_env(environ)))
-        prepare(env)
+        settings = Settings.from_env(environ)
+        if command[0] == STATELESS:
+            command, env = command[1:], for_services(environ, settings)
+        else:
+            env = for_services(environ, with_feeds(settings))
+            prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         sys.exit(str(error))
     os.execvpe(command[0], command, env)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 # Before Gradio is imported: it would tell its makers that it was started, and ask them for its latest version.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from starlette.routing import Mount
 
 from gradio_ui.client import Client
@@ -50,8 +51,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await client.close()
 
+    server = FastAPI(lifespan=closing, openapi_url=None)
+
+    @server.post("/gradio_api/upload")
+    def refuse_files() -> Response:
+        """Gradio would take files of any size from any website that the person visits; the page needs none."""
+        return Response(status_code=HTTPStatus.FORBIDDEN)
+
     app: FastAPI = gr.mount_gradio_app(
-        FastAPI(lifespan=closing, openapi_url=None),
+        server,
         build_page(client),
         path="/",
         favicon_path=str(ICON),

@@ -25,6 +25,8 @@ from parivision_core.sport import Sport
 
 RECENT = 5
 """Failures of a check that are looked at: runs that overlap may end in another order than they began."""
+LONGEST_KEY = 200
+"""Dagster keeps the cursor of every tick; a reason that names a hundred batches is told in full all the same."""
 VERDICT_SECONDS = 30
 """Between looks for verdicts, which come minutes apart."""
 
@@ -110,7 +112,7 @@ def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str
             run, event = instance.get_run_by_id(entry.run_id), entry.dagster_event
             if run is not None and event is not None and _is_ours(run, context):
                 job, (step, reason) = job_in_words(run), step_and_reason(event, run, instance)
-                outbox.put(f"{job}: {reason}", failed_run(job, step, reason, f"{page}/runs/{run.run_id}"))
+                outbox.put(f"{job}: {reason}"[:LONGEST_KEY], failed_run(job, step, reason, f"{page}/runs/{run.run_id}"))
         outbox.read["runs"] = new.cursor
 
 

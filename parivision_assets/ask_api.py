@@ -30,19 +30,20 @@ SHOTS = 200
 
 
 def newest_shots(store: Store, sport: Sport, count: int) -> list[dict[str, Any]]:
-    """The last shots of the lake's last days, with their outcome.
+    """The last shots of the lake's last batches, with their outcome, newest first.
 
     Raises NotEnoughGamesError for an empty lake.
     """
     found: list[dict[str, Any]] = []
-    days = sorted({day for m in store.manifests() if (day := m.last_date)}, reverse=True)
-    for day in days:
-        found += store.lake(list(sport.fields), days={day}).to_pylist()
-        if len(found) >= count:
+    batches = sorted((m for m in store.manifests() if m.last_date), key=lambda m: str(m.last_date), reverse=True)
+    for batch in batches:
+        shots = store.lake(list(sport.fields), batch=batch.batch_id)
+        found += shots.sort_by([("game_date", "descending")]).slice(0, count - len(found)).to_pylist()
+        if len(found) == count:
             break
     if not found:
         raise NotEnoughGamesError("the lake is empty: start `make up`, or put a season file into the inbox")
-    return found[:count]
+    return found
 
 
 def question(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
@@ -68,10 +69,18 @@ def ask(url: str, questions: Iterable[dict[str, Any]]) -> tuple[list[dict[str, A
             except httpx.HTTPError as error:
                 raise RegistryError(f"the API doesn't answer at {url} ({error}); is `make up` running?") from error
             if answer.is_error:
-                raise RegistryError(f"the API answers {answer.status_code}: {answer.json().get('detail', answer.text)}")
+                raise RegistryError(f"the API answers {answer.status_code}: {_detail(answer)}")
             seconds.append(time.perf_counter() - began)
             answers.append(answer.json())
     return answers, seconds
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What a problem+json says, else the beginning of the answer: a proxy speaks for itself."""
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

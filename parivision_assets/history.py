@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from parivision_assets.keys import DRIFT_CHECK, drift_report_key, trained_model_key
 from parivision_assets.steps.retraining import Fit
 from parivision_core.sport import Sport
+
+if TYPE_CHECKING:
+    from parivision_core.store.base import Store
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -28,15 +32,31 @@ class PastFit:
     at: float
 
 
-def newest_fit(instance: dg.DagsterInstance, sport: Sport) -> PastFit | None:
+def newest_fit(instance: dg.DagsterInstance, sport: Sport, store: Store) -> PastFit | None:
     """What the newest candidate was trained with; None before the first."""
     event = instance.get_latest_materialization_event(trained_model_key(sport))
     if event is None or event.asset_materialization is None:
         return None
     told: dict[str, Any] = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
-    # One trained by an older version tells neither, and is due to be followed.
-    fit = Fit(int(told["version"]), int(told.get("warehouse_shots", 0)), str(told.get("schema", "")))
-    return PastFit(fit, event.timestamp)
+    if "version" not in told:  # reported by hand
+        return None
+    version = int(told["version"])
+    return PastFit(
+        Fit(
+            version=version,
+            # One trained by an older version doesn't tell, and is due to be followed.
+            shots=int(told.get("warehouse_shots", 0)),
+            schema=str(told.get("schema", "")),
+            registry=str(told.get("registry", "")),
+            judged=bool(store.verdicts(candidate=version, limit=1)),
+        ),
+        event.timestamp,
+    )
+
+
+def registry_name(tracking_uri: str) -> str:
+    """A name of a registry that gives away no password."""
+    return hashlib.sha256(tracking_uri.encode()).hexdigest()[:12]
 
 
 def drift_since(instance: dg.DagsterInstance, sport: Sport, at: float) -> str:

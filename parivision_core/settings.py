@@ -14,6 +14,11 @@ from parivision_core.problems import ConfigurationError
 INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
 
 
+def without_login(url: str) -> str:
+    """An address as it may be shown: user and password, which some carry, are left out."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
 def env_field(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
     """A field of a settings class that is read from an environment variable."""
     return field(default=default, repr=not secret, metadata={"variable": variable, "help": help_text})
@@ -35,7 +40,10 @@ class Settings:
         "for an empty one the inbox if files lie in it, else virtual_bets",
     )
     feed_url: str = env_field(
-        "PARIVISION_FEED_URL", "", "where VirtualBets answers; by default the local port, where `make up` starts it"
+        "PARIVISION_FEED_URL",
+        "",
+        "where VirtualBets answers; by default the local port, where `make up` starts it",
+        secret=True,
     )
     inbox: Path = env_field(
         "PARIVISION_INBOX",
@@ -58,12 +66,13 @@ class Settings:
         secret=True,
     )
     tracking_uri: str = env_field(
-        "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME"
+        "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME", secret=True
     )
     registry_url: str = env_field(
         "PARIVISION_REGISTRY_URL",
         "",
         "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
+        secret=True,
     )
     slack_token: str = env_field(
         "PARIVISION_SLACK_TOKEN",

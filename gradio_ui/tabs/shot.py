@@ -87,7 +87,9 @@ class ShotTab:
     async def choose(self, given: Update) -> Update:
         """Ask about the player who was picked from those on offer."""
         f = self._f
-        return await self._take(given, next(p for p in given[f.found] if p.player_id == given[f.suggestions]))
+        chosen = next((p for p in given[f.found] if p.player_id == given[f.suggestions]), None)
+        # None when a newer search has taken the choice from the list meanwhile.
+        return await self._take(given, chosen) if chosen else {}
 
     async def choose_best(self, given: Update) -> Update:
         """Ask about the first player that would be offered for what was typed."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from functools import lru_cache, partial
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from parivision_assets.feeds.base import Batch, batch_id
@@ -35,12 +36,9 @@ class InboxFeed:
             paths = sorted(self.folder.iterdir())
         except OSError as error:
             raise FeedError(f"the inbox {self.folder} can't be looked into: {error.strerror}") from error
-        return [
-            batch
-            for path in paths
-            if path.suffix.lower() in READERS and not path.name.startswith(".")
-            for batch in self._offer(path)
-        ]
+        files = [path for path in paths if path.suffix.lower() in READERS and not path.name.startswith(".")]
+        _forget_all_but(self.folder, files)
+        return [batch for path in files for batch in self._offer(path)]
 
     def _offer(self, path: Path) -> list[Batch]:
         try:
@@ -72,7 +70,21 @@ class InboxFeed:
         return age < self.settle_seconds or not is_ended(path)
 
 
-@lru_cache(maxsize=4096)
-def _fingerprint(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str:  # the rest keys the cache
+_known: dict[Path, tuple[tuple[int, ...], str]] = {}
+"""File -> size and times, and the fingerprint that it had then: a season is read once, not at every look."""
+
+
+def _fingerprint(path: Path, *state: int) -> str:
+    known = _known.get(path)
+    if known is not None and known[0] == state:
+        return known[1]
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    _known[path] = state, found
+    return found
+
+
+def _forget_all_but(folder: Path, files: Collection[Path]) -> None:
+    kept = set(files)
+    for path in [path for path in _known if path.parent == folder and path not in kept]:
+        _known.pop(path, None)

@@ -7,6 +7,7 @@ import threading
 import time
 from functools import lru_cache, partial
 from http import HTTPStatus
+from typing import Annotated
 
 import httpx
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from parivision_assets.feeds.base import Batch, RawBatch, batch_id
 from parivision_assets.feeds.json_text import read_json
 from parivision_core.problems import BatchError, FeedError
-from parivision_core.settings import VIRTUAL_BETS
+from parivision_core.settings import VIRTUAL_BETS, without_login
 
 PAGE = 500
 """Batches asked for at once."""
@@ -23,13 +24,18 @@ ANSWER_SECONDS = 10.0
 LARGEST_ANSWER = 64 * 2**20
 TRIES = 3
 PAUSE_SECONDS = 0.5
+REST_SECONDS = 30.0
+
+
+class SilentError(FeedError):
+    """The service gives no answer, or none to its end."""
 
 
 class Listed(msgspec.Struct, frozen=True):
     """A batch as the service lists it."""
 
     id: str
-    fingerprint: str
+    fingerprint: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     rows: int
 
 
@@ -79,12 +85,15 @@ class _Remote:
     """One service, with the part of its listing that is known already: a season has 170 batches, asked for often."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = without_login(url)
+        """As it is shown."""
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(ANSWER_SECONDS, connect=2.0))
         self._lock = threading.Lock()
         self._world = ""
         self._cursor = 0
         self._known: list[Listed] = []
+        self._silence: tuple[float, str] = (0.0, "")
+        """Until when it isn't asked for batches, and why."""
 
     def listing(self) -> list[Listed]:
         """What is announced; only what came since the last time is asked for.
@@ -112,14 +121,22 @@ class _Remote:
     def content(self, listed: Listed) -> bytes:
         """The bytes of a batch; a service that stumbles is asked again a moment later.
 
-        Raises FeedError when they can't be had, or aren't those that were listed.
+        Raises FeedError when they can't be had, or aren't those that were listed. Once it has been silent that often it
+        isn't asked for a while: a season of batches that each wait in vain would hold up the house for an hour.
         """
+        until, why = self._silence
+        if time.monotonic() < until:
+            raise FeedError(why)
         for pause in (PAUSE_SECONDS * 2**tried for tried in range(TRIES - 1)):
             try:
                 return self._listed_bytes(listed)
             except FeedError:
                 time.sleep(pause)
-        return self._listed_bytes(listed)
+        try:
+            return self._listed_bytes(listed)
+        except SilentError as error:
+            self._silence = (time.monotonic() + REST_SECONDS, str(error))
+            raise
 
     def _listed_bytes(self, listed: Listed) -> bytes:
         status, content = self._get(f"/batches/{listed.id}")
@@ -149,14 +166,14 @@ class _Remote:
                 for piece in answer.iter_bytes():
                     body += piece
                     if time.monotonic() > give_up:
-                        raise FeedError(f"{self.url} is too slow: no whole answer within {ANSWER_SECONDS:g} seconds")
+                        raise SilentError(f"{self.url} is too slow: no whole answer within {ANSWER_SECONDS:g} seconds")
                     if len(body) > LARGEST_ANSWER:
                         raise FeedError(f"{self.url} answers {route} with more than {LARGEST_ANSWER >> 20} MB")
                 return answer.status_code, bytes(body)
         except httpx.TimeoutException as error:
-            raise FeedError(f"{self.url} is too slow: no answer within {ANSWER_SECONDS:g} seconds") from error
+            raise SilentError(f"{self.url} is too slow: no answer within {ANSWER_SECONDS:g} seconds") from error
         except httpx.HTTPError as error:
-            raise FeedError(f"VirtualBets doesn't answer at {self.url} ({error}); is it running?") from error
+            raise SilentError(f"VirtualBets doesn't answer at {self.url} ({error}); is it running?") from error
 
 
 @lru_cache

@@ -7,6 +7,7 @@ after an alert was taken and before Dagster stored the cursor, it is told twice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import msgspec
 
@@ -18,7 +19,8 @@ WINDOW_SECONDS = 3600.0
 CAPACITY = 100
 """Different alerts that may wait; what happens beyond waits where it happened, in Dagster's own records."""
 MOST_A_TICK = 10
-"""Dagster gives a tick 60 seconds; one that is cut off forgets what it has told."""
+SECONDS_A_TICK = 30.0
+"""Dagster gives a tick 60; one that is cut off forgets what it has told."""
 
 
 class NotifierError(PariVisionError):
@@ -79,7 +81,10 @@ class Outbox(msgspec.Struct):
         due = [entry for entry in self.entries.values() if entry.count and not entry.resting(now)]
         if not due or now < self.paused_until:
             return told
+        give_up = monotonic() + SECONDS_A_TICK
         for entry in due[:MOST_A_TICK]:
+            if monotonic() > give_up:
+                break
             alert = entry.alert.repeated(entry.count, again=entry.told_at is not None)
             try:
                 send(alert)

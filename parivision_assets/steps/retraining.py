@@ -14,6 +14,10 @@ class Fit:
     """Shots in the warehouse at the time."""
     schema: str
     """Feature schema; a candidate of another one can't be served with today's form."""
+    registry: str
+    """Which registry it is in."""
+    judged: bool
+    """Whether its run lived long enough to record a verdict."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Evidence:
     shots: int
     """Shots in the lake now."""
     schema: str
+    """Today's."""
+    registry: str
     """Today's."""
     fit: Fit | None
     """None before the first candidate."""
@@ -36,16 +42,29 @@ def reason_to_train(evidence: Evidence, enough_shots: int) -> str:
     Nothing is trained twice on the same shots. Each look at a new candidate is a chance to promote one by luck, so
     `enough_shots` bounds how often one is taken; drift is a reason to look earlier.
     """
-    fit = evidence.fit
-    if fit is None:
-        return "there is no candidate yet" if evidence.shots else ""
+    if not evidence.shots:
+        return ""
+    if evidence.fit is None or evidence.fit.registry != evidence.registry:
+        return "there is no candidate yet"
+    return _unusable(evidence.fit, evidence) or _news(evidence.fit, evidence, enough_shots)
+
+
+def _unusable(fit: Fit, evidence: Evidence) -> str:
+    """Why the newest candidate doesn't count; empty when it does."""
+    if not fit.judged:
+        return f"version {fit.version} was never judged, for its run was cut off"
     if evidence.schema != fit.schema:
         return f"version {fit.version} knows other features than today's"
+    if evidence.shots < fit.shots:
+        return f"version {fit.version} was fitted on another lake, which held {fit.shots:,} shots"
+    return ""
+
+
+def _news(fit: Fit, evidence: Evidence, enough_shots: int) -> str:
     new = evidence.shots - fit.shots
-    if new <= 0:
-        return ""
-    if new >= enough_shots:
-        return f"{new:,} new shots since version {fit.version} was fitted"
-    if evidence.drift:
-        return f"{new:,} new shots since version {fit.version} was fitted, and drift: {evidence.drift}"
+    since = f"{new:,} new shots since version {fit.version} was fitted"
+    if new and new >= enough_shots:
+        return since
+    if new and evidence.drift:
+        return f"{since}, and drift: {evidence.drift}"
     return ""

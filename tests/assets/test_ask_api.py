@@ -47,6 +47,8 @@ def test_the_newest_shots_become_whole_questions(store: FileStore, put: Put) -> 
     newest = newest_shots(store, NBA, 10)
     assert len(newest) == 10
     assert {shot["game_date"] for shot in newest} == {"2022-12-01"}
+    assert len(newest_shots(store, NBA, 20)) == 20
+    assert len(newest_shots(store, NBA, 1000)) == 32
     for shot in newest:
         asked = question(shot, NBA)
         request = msgspec.convert(asked, NBA.request)
@@ -70,5 +72,8 @@ def test_answers_are_timed_and_refusals_told(api: tuple[str, list[bytes]]) -> No
     answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been crowned yet."}']
     with pytest.raises(RegistryError, match="answers 503: No champion has been crowned yet"):
         ask(url, [{}, {}])
+    answers[:] = [b"<html>detail of a proxy</html>"]
+    with pytest.raises(RegistryError, match="answers 503: <html>detail of a proxy"):
+        ask(url, [{}])
     with pytest.raises(RegistryError, match=r"doesn't answer at http://127\.0\.0\.1:9 .*is `make up` running"):
         ask("http://127.0.0.1:9", [{}])

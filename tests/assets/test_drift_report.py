@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from parivision_assets.definitions import build
-from parivision_assets.defs.monitoring import checks
+from parivision_assets.defs.monitoring import checks, sensors
 from parivision_assets.jobs import DRIFT_TAG
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.resources import FileStoreResource
@@ -157,6 +157,7 @@ class Watch:
     def __init__(self, house: House) -> None:
         self.house = house
         self.memory = world()
+        self.cursor: str | None = None
 
     def crown(self, version: int) -> None:
         told = dg.AssetMaterialization(REIGNING, metadata={"version": version})
@@ -171,11 +172,19 @@ class Watch:
         self.house.publish(self.memory, rows, stamp)
         context = dg.build_sensor_context(
             instance=self.house.instance,
+            cursor=self.cursor,
             definitions=self.house.definitions,
             resources={"store": FileStoreResource(home=str(self.house.settings.home))},
         )
         asked = self.house.definitions.resolve_sensor_def("fresh_shots_to_watch")(context)
-        return asked.run_key if isinstance(asked, dg.RunRequest) else None
+        if isinstance(asked, dg.SkipReason):
+            return None
+        self.cursor = asked.cursor
+        (request,) = asked.run_requests
+        return str(request.run_key).rsplit(":", 1)[0]
+
+    def ran(self, status: dg.DagsterRunStatus) -> None:
+        self.house.instance.add_run(dg.DagsterRun("drift", status=status, tags={DRIFT_TAG: "nba"}))
 
 
 @pytest.fixture
@@ -189,14 +198,32 @@ def test_nothing_is_watched_before_the_first_champion(watch: Watch) -> None:
     assert watch.tick(30_000) == "1:stamp"
 
 
-def test_a_week_of_new_shots_asks_for_a_report(watch: Watch) -> None:
+def test_enough_new_shots_ask_for_a_report(watch: Watch) -> None:
+    enough = 30_000 + sensors.ENOUGH_SHOTS
     watch.crown(1)
     watch.reported(1, 30_000)
     assert watch.tick(30_000) is None
-    assert watch.tick(37_999, "later") is None
-    assert watch.tick(38_000, "latest") == "1:latest"
-    watch.reported(1, 38_000)
-    assert watch.tick(38_000, "latest") is None
+    assert watch.tick(enough - 1, "later") is None
+    assert watch.tick(enough, "latest") == "1:latest"
+    watch.reported(1, enough)
+    assert watch.tick(enough, "latest") is None
+
+
+def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_shots_is_not(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(sensors, "time", lambda: now)
+    watch.crown(1)
+    assert watch.tick(30_000) == "1:stamp"
+    watch.ran(dg.DagsterRunStatus.FAILURE)
+    assert watch.tick(30_000) is None
+    now += sensors.RETRY_SECONDS
+    assert watch.tick(30_000) == "1:stamp"
+    watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, without a report
+    now += sensors.RETRY_SECONDS
+    assert watch.tick(30_000) is None
+    assert watch.tick(30_001, "later") == "1:later"
 
 
 def test_another_champion_is_watched_from_its_first_new_shot(watch: Watch) -> None:

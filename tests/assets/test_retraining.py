@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,32 +12,43 @@ import pytest
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.training import sensors
+from parivision_assets.history import registry_name
 from parivision_assets.keys import DRIFT_CHECK, TRAINING_TAG
-from parivision_assets.resources import FileStoreResource
+from parivision_assets.resources import FileStoreResource, RegistryResource
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.retraining import Evidence, Fit, reason_to_train
 from parivision_core.nba import NBA
-from parivision_core.records import Manifest
+from parivision_core.records import Manifest, Verdict
 from parivision_core.settings import Settings
 from parivision_core.store import open_files
 from tests import shots
 
 ENOUGH = 100
-FIT = Fit(3, 1000, "today")
+VERDICT = Verdict(
+    candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=30, shots=1, margin=0, level=0.95
+)
+FIT = Fit(3, 1000, "today", "here", judged=True)
+
+
+def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -> Evidence:
+    return Evidence(shots, schema, "here", fit, drift)
 
 
 @pytest.mark.parametrize(
     ("evidence", "reason"),
     [
-        (Evidence(0, "", None), ""),
-        (Evidence(1, "today", None), "no candidate yet"),
-        (Evidence(1000, "today", FIT), ""),
-        (Evidence(1099, "today", FIT), ""),
-        (Evidence(1100, "today", FIT), "100 new shots since version 3"),
-        (Evidence(1000, "tomorrow", FIT), "other features"),
-        (Evidence(1000, "today", FIT, "x drifted"), ""),
-        (Evidence(1001, "today", FIT, "x drifted"), "1 new shots since version 3 was fitted, and drift: x drifted"),
-        (Evidence(900, "today", FIT, "x drifted"), ""),
+        (known(0, None), ""),
+        (known(1, None), "no candidate yet"),
+        (known(1000, FIT), ""),
+        (known(1099, FIT), ""),
+        (known(1100, FIT), "100 new shots since version 3"),
+        (known(1000, FIT, schema="tomorrow"), "other features"),
+        (known(1000, FIT, "x drifted"), ""),
+        (known(1001, FIT, "x drifted"), "1 new shots since version 3 was fitted, and drift: x drifted"),
+        (known(900, FIT), "another lake, which held 1,000 shots"),
+        (known(0, FIT), ""),
+        (known(1000, replace(FIT, registry="there")), "no candidate yet"),
+        (known(1000, replace(FIT, judged=False)), "version 3 was never judged"),
     ],
 )
 def test_the_policy(evidence: Evidence, reason: str) -> None:
@@ -53,7 +65,10 @@ class Watch:
         self.instance = instance
         self.cursor: str | None = None
         self.now = 1_000_000.0
-        self.resources = {"store": FileStoreResource(home=str(folder))}
+        self.resources = {
+            "store": FileStoreResource(home=str(folder)),
+            "registry": RegistryResource(tracking_uri="sqlite:///a.db"),
+        }
         self.definitions = build([NBA], Settings(home=folder, retrain_shots=ENOUGH).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
 
@@ -81,10 +96,18 @@ class Watch:
     def run(self, status: dg.DagsterRunStatus) -> None:
         self.instance.add_run(dg.DagsterRun("refresh", status=status, tags={TRAINING_TAG: "nba"}))
 
-    def trained(self) -> None:
+    def trained(self, judged: bool = True, **told: str | int) -> None:
         state = self.store.warehouse_state()
-        told = {"version": 1, "warehouse_shots": state.rows, "schema": state.schema}
+        told = {
+            "version": 1,
+            "warehouse_shots": state.rows,
+            "schema": state.schema,
+            "registry": registry_name("sqlite:///a.db"),
+            **told,
+        }
         self.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model", metadata=told))
+        if judged:
+            self.store.put_verdict(VERDICT)
 
     def checked(self, asset: str, check: str, passed: bool, text: str = "") -> None:
         told = dg.AssetCheckEvaluation(dg.AssetKey(asset), check, passed=passed, metadata={}, description=text)
@@ -169,3 +192,41 @@ def test_drift_makes_it_earlier_once(watch: Watch, more: Callable[[int, int], No
     assert watch.tick() == []
     watch.checked("drift_report", DRIFT_CHECK, passed=True)
     assert watch.tick() == []
+
+
+def test_a_candidate_whose_run_was_cut_off_before_its_verdict_is_followed(
+    watch: Watch, more: Callable[[int, int], None]
+) -> None:
+    more(2, 1)
+    assert len(watch.tick()) == 1
+    watch.trained(judged=False)
+    watch.run(dg.DagsterRunStatus.FAILURE)
+    assert watch.tick() == []
+    watch.now += 600
+    (request,) = watch.tick()
+    assert "version 1 was never judged" in request.tags["parivision/reason"]
+
+
+def test_other_features_are_a_reason_in_a_house_at_rest(watch: Watch, more: Callable[[int, int], None]) -> None:
+    more(2, 1)
+    assert len(watch.tick()) == 1
+    watch.run(dg.DagsterRunStatus.SUCCESS)
+    watch.trained(schema="of yesterday's code")
+    watch.cursor = (watch.cursor or "").replace(NBA.schema, "of yesterday's code")
+    assert "other features" in watch.tick()[0].tags["parivision/reason"]
+
+
+def test_another_registry_gets_a_candidate_and_one_reported_by_hand_counts_for_nothing(
+    watch: Watch, more: Callable[[int, int], None]
+) -> None:
+    more(2, 1)
+    watch.trained(registry=registry_name("http://elsewhere"))
+    assert watch.tick()[0].tags["parivision/reason"] == "there is no candidate yet"
+    watch.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model"))
+    assert isinstance(watch.morning(), dg.RunRequest)
+
+
+def test_the_morning_waits_for_a_training_under_way(watch: Watch, more: Callable[[int, int], None]) -> None:
+    more(2, 1)
+    watch.run(dg.DagsterRunStatus.STARTED)
+    assert isinstance(watch.morning(), dg.SkipReason)

@@ -187,6 +187,18 @@ def test_a_stumble_is_no_failure(service: Scripted) -> None:
     assert len(batch.read().rows) == 100
 
 
+def test_a_silent_service_is_not_waited_for_batch_by_batch(service: Scripted) -> None:
+    first, second = VirtualBetsFeed(service.url).batches()
+    service.server.shutdown()
+    service.server.server_close()
+    with pytest.raises(FeedError, match="doesn't answer"):
+        first.read()
+    asked = virtual_bets._remote(service.url)
+    asked._http.close()  # whoever asks again would be told so
+    with pytest.raises(FeedError, match="doesn't answer"):
+        second.read()
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [((500, b"never"), "answers 500 when asked for 2021-10-18"), ((200, b"[]"), "other bytes .* than it has listed")],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parivision_core.problems import ConfigurationError
-from parivision_core.settings import Settings
+from parivision_core.settings import Settings, without_login
 
 
 def test_defaults_hang_together() -> None:
@@ -34,3 +34,12 @@ def test_overrides_and_what_follows_from_them(tmp_path: Path) -> None:
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_a_password_in_an_address_is_never_shown() -> None:
+    env = {"MLFLOW_TRACKING_URI": "https://ann:s3cret@mlflow:5000", "PARIVISION_FEED_URL": "http://bob:hush@feeds:8800"}
+    settings = Settings.from_env(env)
+    assert "s3cret" not in repr(settings)
+    assert "hush" not in repr(settings)
+    assert without_login(settings.registry_url) == "https://mlflow:5000"
+    assert without_login("http://127.0.0.1:5000/a@b") == "http://127.0.0.1:5000/a@b"

@@ -56,10 +56,11 @@ def test_each_stage_has_its_line(services: Services, store: FileStore, put: Call
         return list(dict.fromkeys(said))
 
     assert look() == []  # the feed doesn't answer yet
-    services.batches = 2
+    services.batches = 3
+    store.record_failure("f", "cut", "cut off", rejected_by="0.1.0")  # no waiting will bring it
     assert look() == []
     put(store, shots.season(games=2, shots=8, seed=1))
-    assert look() == ["lake: 1 of 2 batches"]
+    assert look() == ["lake: 1 of 3 batches"]
     put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
     assert look() == ["lake: 2 batches, 32 shots"]
     update_warehouse(store, NBA)

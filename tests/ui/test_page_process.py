@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import socket
+from pathlib import Path
 
 import httpx
+from starlette.testclient import TestClient
 
+from gradio_ui.app import create_app
 from parivision_core.settings import Settings
 from tests.ui.page_process import PageProcess
 
@@ -40,3 +43,11 @@ def test_a_taken_port_is_one_sentence_and_no_other_port_is_tried() -> None:
 def test_the_service_is_found_on_the_local_port_or_where_a_variable_says() -> None:
     assert Settings.from_env({"PARIVISION_API_PORT": "8123"}).api_url == "http://127.0.0.1:8123"
     assert Settings.from_env({"PARIVISION_API_URL": "https://api.example/"}).api_url == "https://api.example"
+
+
+def test_files_are_refused(tmp_path: Path) -> None:
+    """Else any website that a visitor has open could fill the disk."""
+    with TestClient(create_app(Settings(home=tmp_path).resolved())) as page:
+        assert page.post("/gradio_api/upload", files={"files": b"0" * 1000}).status_code == 403
+        assert page.get("/").status_code == 200
+    assert not list(tmp_path.rglob("*.txt"))

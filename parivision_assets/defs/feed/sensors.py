@@ -27,7 +27,8 @@ class Launches(msgspec.Struct, frozen=True):
 
     def retry_at(self) -> float:
         """When to try again: after a minute, two, four, up to an hour."""
-        return self.last + min(FIRST_RETRY_SECONDS * 2.0 ** (self.count - 1), LONGEST_RETRY_SECONDS)
+        doublings = min(self.count - 1, 10)  # a float can't be doubled for ever
+        return self.last + min(FIRST_RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
 
 
 def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
@@ -59,19 +60,22 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         absent |= _unannounced(lake, known, context.instance.get_materialized_partitions(asset))
         tried = {key: launches[fingerprint] for key, fingerprint in absent.items() if fingerprint in launches}
         due = [key for key in absent if key not in tried or tried[key].retry_at() <= now]
+        noted = {absent[key]: launch for key, launch in tried.items()}
         if not due:
             found = f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
             kept_out = [f"{len(refused)} batches can't be used (see make quarantine)"] if refused else []
-            return dg.SkipReason("; ".join([*offers.problems.values(), found, *kept_out]))
+            said = "; ".join([*offers.problems.values(), found, *kept_out])
+            # Dagster keeps the cursor of every tick: what was committed meanwhile is forgotten.
+            return dg.SensorResult(skip_reason=said, cursor=msgspec.json.encode(noted).decode())
         attempts = {key: tried[key].count + 1 if key in tried else 1 for key in due}
-        noted = {absent[key]: launch for key, launch in tried.items()}
         noted |= {absent[key]: Launches(attempt, now) for key, attempt in attempts.items()}
         new = [key for key in due if key not in known]
         ranges = stretches(due, [*known, *new])
         return dg.SensorResult(
             run_requests=[
                 dg.RunRequest(
-                    run_key=_run_key([f"{absent[key]}:{attempts[key]}" for key in keys]),
+                    # With the time, for what was forgotten above counts from 1 again, and a key is used only once.
+                    run_key=f"{_run_key([f'{absent[key]}:{attempts[key]}' for key in keys])}:{now:.0f}",
                     asset_selection=assets if keys is ranges[-1] else [asset],
                     tags=ingest_tags(keys, sport),
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
+from parivision_assets.history import registry_name
 from parivision_assets.keys import OWNERS, shot_features_key, trained_model_key
 from parivision_assets.reporting import image, reliability_plot, table
 from parivision_core.problems import NotEnoughGamesError
@@ -67,6 +68,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
                 "unseen_ece": trained.scores["unseen"].ece,
                 "warehouse_shots": trained.warehouse_shots,
                 "schema": sport.schema,
+                "registry": registry_name(context.resources.registry.tracking_uri),
                 "window": dg.MetadataValue.json(trained.window),
                 "models_tried": dg.MetadataValue.md(
                     table(

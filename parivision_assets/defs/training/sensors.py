@@ -6,9 +6,9 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.history import drift_since, newest_fit, newest_run
+from parivision_assets.history import drift_since, newest_fit, newest_run, registry_name
 from parivision_assets.keys import TRAINING_TAG, named
-from parivision_assets.resources import StoreResource
+from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
 
@@ -26,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     shots: int = -1
     """In the lake at the time."""
+    schema: str = ""
     at: float = 0.0
     """Seconds since the epoch."""
 
@@ -41,8 +42,10 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         description=f"Asks for a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
         "any are and the drift report warns.",
     )
-    def retraining(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
-        evidence = evidence_of(context.instance, store, sport)
+    def retraining(
+        context: dg.SensorEvaluationContext, store: StoreResource, registry: RegistryResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        evidence = evidence_of(context.instance, store, registry, sport)
         reason = reason_to_train(evidence, enough_shots)
         if not reason:
             return dg.SkipReason("too little is new")
@@ -50,7 +53,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         if last := newest_run(context.instance, TRAINING_TAG, sport):
             if not last.is_finished:
                 return dg.SkipReason("a training is under way")
-            if last.is_success and evidence.shots == asked.shots:
+            if last.is_success and (evidence.shots, evidence.schema) == (asked.shots, asked.schema):
                 return dg.SkipReason(f"{reason}, but these shots led to none: more are needed")
             if not last.is_success and now < asked.at + RETRY_SECONDS:
                 return dg.SkipReason(f"{reason}, but the last training failed a moment ago")
@@ -58,7 +61,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         tags = {REASON_TAG: reason, PRIORITY_TAG: "1"}
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=f"{evidence.shots}:{now:.0f}", tags=tags)],
-            cursor=msgspec.json.encode(Asked(evidence.shots, now)).decode(),
+            cursor=msgspec.json.encode(Asked(evidence.shots, evidence.schema, now)).decode(),
         )
 
     return retraining
@@ -75,8 +78,13 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="At 05:00 in Paris: features, a candidate, its verdict, and the champion if it is better.",
     )
-    def every_morning(context: dg.ScheduleEvaluationContext, store: StoreResource) -> dg.RunRequest | dg.SkipReason:
-        reason = reason_to_train(evidence_of(context.instance, store, sport), enough_shots=1)
+    def every_morning(
+        context: dg.ScheduleEvaluationContext, store: StoreResource, registry: RegistryResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        last = newest_run(context.instance, TRAINING_TAG, sport)
+        if last and not last.is_finished:
+            return dg.SkipReason("a training is under way")
+        reason = reason_to_train(evidence_of(context.instance, store, registry, sport), enough_shots=1)
         if not reason:
             return dg.SkipReason("no shot is new since the last candidate was fitted")
         return dg.RunRequest(tags={REASON_TAG: reason})
@@ -84,8 +92,16 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
     return every_morning
 
 
-def evidence_of(instance: dg.DagsterInstance, store: StoreResource, sport: Sport) -> Evidence:
+def evidence_of(
+    instance: dg.DagsterInstance, store: StoreResource, registry: RegistryResource, sport: Sport
+) -> Evidence:
     """What is known now, from the lake and from Dagster's records."""
-    shots, fit = sum(manifest.inserted for manifest in store.of(sport).manifests()), newest_fit(instance, sport)
-    drift = drift_since(instance, sport, fit.at) if fit else ""
-    return Evidence(shots, sport.schema, fit.fit if fit else None, drift)
+    lake = store.of(sport)
+    fit = newest_fit(instance, sport, lake)
+    return Evidence(
+        shots=sum(manifest.inserted for manifest in lake.manifests()),
+        schema=sport.schema,
+        registry=registry_name(registry.tracking_uri),
+        fit=fit.fit if fit else None,
+        drift=drift_since(instance, sport, fit.at) if fit else "",
+    )
