@@ -15,6 +15,8 @@ from deploy.service import Line
 LAUNCHER = "parivision"
 _RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]{8}-[0-9a-f-]{27} - ")
 """How a line begins that is said within a run: time, job and run are known from elsewhere, and would fill the line."""
+_NOISE = re.compile(rb"updated partitions, exceeding the maximum of 100 for per-partition timestamp fetching")
+"""Dagster's word on each range of more than 100 batches: the times that it uses instead will do."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -27,6 +29,9 @@ class Log:
         self._colours = get_colours()
         self._colour_of: dict[str, str] = {}
 
+    quiet = False
+    """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
+
     def say(self, text: str) -> None:
         """A line of the launcher itself."""
         self._write(LAUNCHER, text, None)
@@ -36,6 +41,9 @@ class Log:
         try:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
+                if self.quiet or _NOISE.search(line):
+                    name, line = self.lines.get_nowait()
+                    continue
                 if name not in self._colour_of:
                     self._colour_of[name] = next(self._colours)
                 self._write(name, _short(line), self._colour_of[name])

@@ -33,12 +33,13 @@ class Startup:
         sites: Mapping[str, Address],
         socket: Path,
         progress: Progress | None,
+        awaited: bool,
         notes: Sequence[str],
         began: float,
     ) -> None:
-        """`progress` is waited for before the addresses are told, `notes` are told with them."""
+        """The addresses are told when all answer and, where it is `awaited`, `progress` is over; `notes` with them."""
         self._supervisor, self._commands, self._sites = supervisor, commands, sites
-        self._socket, self._progress, self._notes = socket, progress, notes
+        self._socket, self._progress, self._awaited, self._notes = socket, progress, awaited, notes
         self._began = self._reminded = began
         self._to_start = list(commands)
         self._to_answer = list(sites)
@@ -54,22 +55,27 @@ class Startup:
         for name in [n for n in self._to_start if n not in waiting]:
             self._supervisor.start(name, self._commands[name])
             self._to_start.remove(name)
+        if self._progress is not None:
+            self._progress.step()
         if self._announced:
             return
         if self._to_answer:
             self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._sites[n])]
-            if not self._to_answer and self._progress is not None and "webserver" in self._sites:
+            if not self._to_answer and self._waits and "webserver" in self._sites:
                 self._supervisor.log.say(f"all services answer; watch the assets at {self._sites['webserver'].url}")
-        if self._progress is not None:
-            self._progress.step()
-        patience_is_over = time.monotonic() - self._began > LATEST_SECONDS
-        if not self._to_answer and (self._progress is None or self._progress.over or patience_is_over):
+        if not self._to_answer and not self._waits:
             self._announced = True
             print(self._announcement(), flush=True)
         elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:
             self._reminded = time.monotonic()
             missing = ", ".join(f"{self._sites[n].title} ({self._sites[n].url})" for n in self._to_answer)
             self._supervisor.log.say(f"still waiting for an answer from {missing}")
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the first champion is still worth waiting for."""
+        late = time.monotonic() - self._began > LATEST_SECONDS
+        return self._awaited and self._progress is not None and not self._progress.over and not late
 
     def _announcement(self) -> str:
         seconds = time.monotonic() - self._began

@@ -9,6 +9,8 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import IO
 
@@ -74,6 +76,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if not simulates(settings):
             commands.pop("feed", None)
         sites = addresses(settings, set(commands))
+        for name in misspelt(environ):
+            print(f"{name} is no setting of PariVision and does nothing; .env.example names them all.")
         lock = only_one(settings.home)
         # Of a house that is up already, the ports are no news.
         if wrong := [lock] if isinstance(lock, str) else [*problems(list(sites.values())), *full_disk(settings.home)]:
@@ -96,10 +100,18 @@ def main(procfile: Path, grace_seconds: float) -> int:
     log = Log()
     supervisor = Supervisor(log, env, settings.home, grace_seconds)
     progress = None
-    if VIRTUAL_BETS in settings.feeds and {"api", "code", "daemon"} <= set(commands):
+    if {"api", "code", "daemon"} <= set(commands):
         local = settings.feed_url if "feed" in commands else None
         progress = Progress(open_store(settings, NBA), sites["api"].url, local, log.say)
-    return run(supervisor, Startup(supervisor, commands, sites, socket, progress, notes(settings), began))
+    # Shots that simulate themselves are worth waiting for; files come when somebody puts them there.
+    awaited = VIRTUAL_BETS in settings.feeds
+    return run(supervisor, Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began))
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none."""
+    known = {field.metadata["variable"] for field in fields(Settings)}
+    return sorted(n for n in environ if n.startswith("PARIVISION_") and n not in known and "_TEST_" not in n)
 
 
 def full_disk(home: Path) -> list[str]:
@@ -119,7 +131,7 @@ def notes(settings: Settings) -> list[str]:
         return [f"inbox    {settings.inbox}  (drop season files here)"]
     if waiting := files_in_inbox(settings):
         return [
-            f"{waiting} files lie in {settings.inbox}, which isn't watched, for the shots here are simulated. Give "
+            f"Not watched: the inbox {settings.inbox} ({waiting} files), for the shots here are simulated. Give "
             "real ones a house of their own: PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
         ]
     return []
@@ -132,7 +144,8 @@ def run(supervisor: Supervisor, startup: Startup) -> int:
         while True:
             log.show(wait=0.2)
             if asked := supervisor.asked_to_end:
-                log.say(f"{asked.name}: ending everything")
+                log.say(f"{asked.name}: ending everything; what is interrupted is taken up by the next `make up`")
+                log.quiet = True
                 code = 0
                 break
             if ended := supervisor.first_ended():

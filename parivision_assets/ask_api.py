@@ -90,8 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
-        shots = newest_shots(open_store(settings, NBA), NBA, max(chosen.shots, 1))
+        store = open_store(settings, NBA)
+        shots = newest_shots(store, NBA, max(chosen.shots, 1))
+        stamps = {store.form_stamp()}
         answers, seconds = ask(settings.api_url, (question(shot, NBA) for shot in shots))
+        stamps.add(store.form_stamp())
+        if stamps.isdisjoint(answer["form_stamp"] for answer in answers):
+            raise RegistryError(
+                f"the API at {settings.api_url} serves another house than {settings.home}: set PARIVISION_HOME, or "
+                "PARIVISION_API_PORT, to those of one house"
+            )
     except PariVisionError as error:
         print(error, file=sys.stderr)
         return 1

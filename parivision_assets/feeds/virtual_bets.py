@@ -19,8 +19,9 @@ from parivision_core.settings import VIRTUAL_BETS, without_login
 
 PAGE = 500
 """Batches asked for at once."""
-ANSWER_SECONDS = 10.0
-"""In which an answer must be complete; the sensor, which asks first of all, may take 60."""
+ANSWER_SECONDS = 25.0
+"""In which an answer must be complete. For the first listing a season is played, which takes seconds; the sensor, which
+asks for it, may take 60."""
 LARGEST_ANSWER = 64 * 2**20
 TRIES = 3
 PAUSE_SECONDS = 0.5

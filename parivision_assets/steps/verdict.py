@@ -66,11 +66,11 @@ def compare(
 
 
 def decide(comparison: Comparison, candidate: int, rival: str) -> tuple[Decision, str]:
-    """The decision and its reason in words; the interval's lower end must reach the margin."""
+    """The decision and its reason in words; the interval's lower end must lie above the margin."""
     c = comparison
     numbers = (
-        f"version {candidate} gains {c.gain:+.4f} log loss a shot over {rival} on {c.games} unseen games "
-        f"({c.shots:,} shots; {LEVEL:.0%} interval {c.low:+.4f} to {c.high:+.4f})"
+        f"version {candidate} gains {c.gain:+.5f} log loss a shot over {rival} on {c.games} unseen games "
+        f"({c.shots:,} shots; {LEVEL:.0%} interval {c.low:+.5f} to {c.high:+.5f})"
     )
     if c.games < MIN_GAMES:
         return "not_yet", f"too few unseen games: {c.games} of {MIN_GAMES}; {numbers}"
@@ -78,7 +78,7 @@ def decide(comparison: Comparison, candidate: int, rival: str) -> tuple[Decision
         return "pass", f"{numbers}: the whole interval lies above the margin {MARGIN}"
     if c.high < MARGIN:
         return "refuse", f"{numbers}: the gain is below the margin {MARGIN}"
-    return "refuse", f"{numbers}: not proven, the lower end must reach the margin {MARGIN}"
+    return "refuse", f"{numbers}: not proven, the lower end must lie above the margin {MARGIN}"
 
 
 def verdict_of(

@@ -58,6 +58,6 @@ def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> 
     simulated.inbox.mkdir()
     (simulated.inbox / "season.csv").touch()
     (said,) = notes(simulated)
-    assert "1 files lie in" in said
+    assert f"Not watched: the inbox {simulated.inbox} (1 files)" in said
     assert "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up" in said
     assert "drop season files here" in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[0]

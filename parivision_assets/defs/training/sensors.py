@@ -6,8 +6,9 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.history import drift_since, newest_fit, newest_run, registry_name
+from parivision_assets.history import drift_since, newest_fit, newest_run, registry_name, under_way
 from parivision_assets.keys import TRAINING_TAG, named
+from parivision_assets.partitions import INGEST_TAG
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
@@ -49,6 +50,8 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         reason = reason_to_train(evidence, enough_shots)
         if not reason:
             return dg.SkipReason("too little is new")
+        if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
+            return dg.SkipReason(f"{reason}; the first is worth waiting for the ingest that is under way")
         asked, now = msgspec.json.decode(context.cursor or "{}", type=Asked), time()
         if last := newest_run(context.instance, TRAINING_TAG, sport):
             if not last.is_finished:
