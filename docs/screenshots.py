@@ -23,15 +23,14 @@ MARGIN = 24
 ASSETS = "{ assetNodes { assetKey { path } } }"
 FRAME = """names => {
     const boxes = [...document.querySelectorAll('foreignObject')];
-    const spinning = document.querySelector('[class*=pinner]') !== null;
     const missing = names.filter(name => !boxes.some(box => box.textContent.includes(name + 'Latest event')));
-    if (spinning || missing.length) return null;
+    if (missing.length) return null;
     const sides = boxes.map(box => box.getBoundingClientRect());
     const left = Math.min(...sides.map(s => s.left)), top = Math.min(...sides.map(s => s.top));
     const right = Math.max(...sides.map(s => s.right)), bottom = Math.max(...sides.map(s => s.bottom));
     return {x: left, y: top, width: right - left, height: bottom - top};
 }"""
-"""The box around all groups of the graph; null while an asset of these names is missing or anything still loads."""
+"""The box around all groups of the graph; null while an asset of these names isn't shown with its events."""
 
 
 @contextmanager

@@ -214,6 +214,7 @@ def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_
 ) -> None:
     now = 1_000_000.0
     monkeypatch.setattr(sensors, "time", lambda: now)
+    monkeypatch.setattr(sensors, "STARTED", 0.0)
     watch.crown(1)
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.FAILURE)

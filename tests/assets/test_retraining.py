@@ -71,6 +71,7 @@ class Watch:
         }
         self.definitions = build([NBA], Settings(home=folder, retrain_shots=ENOUGH).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
+        monkeypatch.setattr(sensors, "STARTED", 0.0)
 
     def tick(self) -> list[dg.RunRequest]:
         context = dg.build_sensor_context(
@@ -176,6 +177,18 @@ def test_a_training_that_failed_is_tried_again_after_a_while(watch: Watch, more:
     watch.now += 600
     (second,) = watch.tick()
     assert first.run_key != second.run_key
+
+
+def test_a_training_that_was_cut_off_with_the_house_is_taken_up_at_the_next_start(
+    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more(2, 1)
+    assert len(watch.tick()) == 1
+    watch.run(dg.DagsterRunStatus.FAILURE)
+    watch.now += 30
+    assert watch.tick() == []
+    monkeypatch.setattr(sensors, "STARTED", watch.now)
+    assert len(watch.tick()) == 1
 
 
 def test_drift_makes_it_earlier_once(watch: Watch, more: Callable[[int, int], None]) -> None:
