@@ -63,7 +63,7 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
                 return dg.SkipReason("a report is under way")
             if last.is_success and key == asked.key:
                 return dg.SkipReason("these shots are too few for a report")
-            if not last.is_success and STARTED < asked.at and now < asked.at + RETRY_SECONDS:
+            if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
                 return dg.SkipReason("the last report failed a moment ago")
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=f"{key}:{now:.0f}")],

@@ -60,7 +60,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
                 return dg.SkipReason("a training is under way")
             if last.is_success and (evidence.shots, evidence.schema) == (asked.shots, asked.schema):
                 return dg.SkipReason(f"{reason}, but these shots led to none: more are needed")
-            if not last.is_success and STARTED < asked.at and now < asked.at + RETRY_SECONDS:
+            if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
                 return dg.SkipReason(f"{reason}, but the last training failed a moment ago")
         # What it is asked for is in the lake already: it goes before what has just come.
         tags = {REASON_TAG: reason, PRIORITY_TAG: "1"}
