@@ -28,9 +28,8 @@ class Log:
         self._printer = Printer(sys.stdout, width=len(LAUNCHER))
         self._colours = get_colours()
         self._colour_of: dict[str, str] = {}
-
-    quiet = False
-    """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
+        self.quiet = False
+        """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
 
     def say(self, text: str) -> None:
         """A line of the launcher itself."""
@@ -41,12 +40,10 @@ class Log:
         try:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
-                if self.quiet or _NOISE.search(line):
-                    name, line = self.lines.get_nowait()
-                    continue
-                if name not in self._colour_of:
-                    self._colour_of[name] = next(self._colours)
-                self._write(name, _short(line), self._colour_of[name])
+                if not self.quiet and not _NOISE.search(line):
+                    if name not in self._colour_of:
+                        self._colour_of[name] = next(self._colours)
+                    self._write(name, _short(line), self._colour_of[name])
                 name, line = self.lines.get_nowait()
         except Empty:
             pass

@@ -34,11 +34,8 @@ class Progress:
         self._looked = time.monotonic()
         try:
             next(self._stages, None)
-        except (
-            PariVisionError,
-            ValueError,
-            KeyError,
-        ):  # the store's, or an answer that isn't ours; services tell
+        # A store that stumbles, or an answer that isn't ours: the services themselves tell more.
+        except (PariVisionError, ValueError, KeyError):
             self._stages = self._follow()
 
     def _follow(self) -> Iterator[None]:
@@ -55,9 +52,9 @@ class Progress:
             if verdicts[0].decision != "pass":
                 self.over = True
                 return
-        while (status := self._ready())[0] != HTTPStatus.OK:
+        while (answer := ask(f"{self._api}/health/ready"))[0] != HTTPStatus.OK:
             yield
-        version = json.loads(status[1])["champion_version"]
+        version = json.loads(answer[1])["champion_version"]
         self._say(f"champion: version {version}, served at {self._api}")
         self.over = True
 
@@ -78,6 +75,3 @@ class Progress:
     def _unusable(self) -> int:
         """Batches that no waiting will bring."""
         return sum(bool(failure.rejected_by) for failure in self._store.failures())
-
-    def _ready(self) -> tuple[int, bytes]:
-        return ask(f"{self._api}/health/ready")

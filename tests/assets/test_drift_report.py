@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.monitoring import checks, sensors
 from parivision_assets.jobs import DRIFT_TAG
@@ -214,15 +215,15 @@ def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_
 ) -> None:
     now = 1_000_000.0
     monkeypatch.setattr(sensors, "time", lambda: now)
-    monkeypatch.setattr(sensors, "STARTED", 0.0)
+    monkeypatch.setattr(asking, "STARTED", 0.0)
     watch.crown(1)
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.FAILURE)
     assert watch.tick(30_000) is None
-    now += sensors.RETRY_SECONDS
+    now += asking.RETRY_SECONDS
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, without a report
-    now += sensors.RETRY_SECONDS
+    now += asking.RETRY_SECONDS
     assert watch.tick(30_000) is None
     assert watch.tick(30_001, "later") == "1:later"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.training import sensors
 from parivision_assets.history import registry_name
@@ -71,7 +72,7 @@ class Watch:
         }
         self.definitions = build([NBA], Settings(home=folder, retrain_shots=ENOUGH).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
-        monkeypatch.setattr(sensors, "STARTED", 0.0)
+        monkeypatch.setattr(asking, "STARTED", 0.0)
 
     def tick(self) -> list[dg.RunRequest]:
         context = dg.build_sensor_context(
@@ -187,7 +188,7 @@ def test_a_training_that_was_cut_off_with_the_house_is_taken_up_at_the_next_star
     watch.run(dg.DagsterRunStatus.FAILURE)
     watch.now += 30
     assert watch.tick() == []
-    monkeypatch.setattr(sensors, "STARTED", watch.now)
+    monkeypatch.setattr(asking, "STARTED", watch.now)
     assert len(watch.tick()) == 1
 
 

@@ -4,29 +4,14 @@ from time import time
 from typing import Any
 
 import dagster as dg
-import msgspec
 
-from parivision_assets.history import newest_run
+from parivision_assets.asking import reason_to_wait, request
 from parivision_assets.keys import DRIFT_TAG, champion_model_key, drift_report_key, named
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 
 ENOUGH_SHOTS = 16_000
 """About two weeks of the league, which is what a report looks at."""
-
-
-RETRY_SECONDS = 600
-"""After a report that failed, unless that was before this process started: then it was most likely cut off."""
-STARTED = time()
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """The last report that was asked for."""
-
-    key: str = ""
-    """Champion and form."""
-    at: float = 0.0
-    """Seconds since the epoch."""
 
 
 def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:
@@ -56,19 +41,10 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
         new = state.rows - int(report.get("warehouse_shots", 0))
         if new < (enough_shots if report.get("champion") == champion["version"] else 1):
             return dg.SkipReason(f"{max(new, 0):,} new shots since the newest report")
-        asked, now = msgspec.json.decode(context.cursor or "{}", type=Asked), time()
-        key = f"{champion['version']}:{state.form_stamp}"
-        if last := newest_run(context.instance, DRIFT_TAG, sport):
-            if not last.is_finished:
-                return dg.SkipReason("a report is under way")
-            if last.is_success and key == asked.key:
-                return dg.SkipReason("these shots are too few for a report")
-            if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
-                return dg.SkipReason("the last report failed a moment ago")
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"{key}:{now:.0f}")],
-            cursor=msgspec.json.encode(Asked(key, now)).decode(),
-        )
+        about, now = f"{champion['version']}:{state.form_stamp}", time()
+        if wait := reason_to_wait(context, DRIFT_TAG, sport, about, now):
+            return dg.SkipReason(wait)
+        return request(about, now)
 
     return fresh_shots_to_watch
 

@@ -3,9 +3,9 @@
 from time import time
 
 import dagster as dg
-import msgspec
 from dagster._core.storage.tags import PRIORITY_TAG
 
+from parivision_assets.asking import reason_to_wait, request
 from parivision_assets.history import drift_since, newest_fit, newest_run, registry_name, under_way
 from parivision_assets.keys import TRAINING_TAG, named
 from parivision_assets.partitions import INGEST_TAG
@@ -15,23 +15,9 @@ from parivision_core.sport import Sport
 
 SECONDS = 5
 """Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts."""
-RETRY_SECONDS = 600
-"""After a training that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
-STARTED = time()
-"""A run that failed before this process started was most likely cut off with the last: it isn't waited for."""
 REASON_TAG = "parivision/reason"
 MORNING = "0 5 * * *"
 TIMEZONE = "Europe/Paris"
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """The last training that was asked for."""
-
-    shots: int = -1
-    """In the lake at the time."""
-    schema: str = ""
-    at: float = 0.0
-    """Seconds since the epoch."""
 
 
 def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
@@ -54,20 +40,11 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
             return dg.SkipReason("too little is new")
         if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason(f"{reason}; the first is worth waiting for the ingest that is under way")
-        asked, now = msgspec.json.decode(context.cursor or "{}", type=Asked), time()
-        if last := newest_run(context.instance, TRAINING_TAG, sport):
-            if not last.is_finished:
-                return dg.SkipReason("a training is under way")
-            if last.is_success and (evidence.shots, evidence.schema) == (asked.shots, asked.schema):
-                return dg.SkipReason(f"{reason}, but these shots led to none: more are needed")
-            if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
-                return dg.SkipReason(f"{reason}, but the last training failed a moment ago")
+        about, now = f"{evidence.shots}:{evidence.schema}", time()
+        if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):
+            return dg.SkipReason(f"{reason}, but {wait}")
         # What it is asked for is in the lake already: it goes before what has just come.
-        tags = {REASON_TAG: reason, PRIORITY_TAG: "1"}
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"{evidence.shots}:{now:.0f}", tags=tags)],
-            cursor=msgspec.json.encode(Asked(evidence.shots, evidence.schema, now)).decode(),
-        )
+        return request(about, now, **{REASON_TAG: reason, PRIORITY_TAG: "1"})
 
     return retraining
 

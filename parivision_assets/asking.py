@@ -1,0 +1,48 @@
+"""When a sensor may ask for a run again: not beside another, not in vain, and not at once after a failure."""
+
+from __future__ import annotations
+
+from time import time
+
+import dagster as dg
+import msgspec
+
+from parivision_assets.history import newest_run
+from parivision_core.sport import Sport
+
+RETRY_SECONDS = 600
+"""After a run that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
+STARTED = time()
+"""A run that failed before this process started was most likely cut off with the last: it isn't waited for."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The last run that was asked for; the sensor's cursor."""
+
+    about: str = ""
+    """What it was to work on."""
+    at: float = 0.0
+    """Seconds since the epoch."""
+
+
+def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, about: str, now: float) -> str:
+    """Why no further run with this tag is to be asked for now; empty when one may be."""
+    last = newest_run(context.instance, tag, sport)
+    if last is None:
+        return ""
+    if not last.is_finished:
+        return "a run is under way"
+    asked = msgspec.json.decode(context.cursor or "{}", type=Asked)
+    if last.is_success and about == asked.about:
+        return "a run on these shots led to nothing: more are needed"
+    if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
+        return "the last run failed a moment ago"
+    return ""
+
+
+def request(about: str, now: float, **tags: str) -> dg.SensorResult:
+    """Ask for a run about something; its key is used only once."""
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{about}:{now:.0f}", tags=tags)],
+        cursor=msgspec.json.encode(Asked(about, now)).decode(),
+    )
