@@ -50,7 +50,7 @@ def question(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
     """A shot of the lake as a request: what the record doesn't tell, or tells in words of its time, is left out."""
     asked = {}
     for field in msgspec.structs.fields(sport.request):
-        with suppress(msgspec.ValidationError):
+        with suppress(msgspec.ValidationError, KeyError):
             asked[field.name] = msgspec.to_builtins(msgspec.convert(shot[field.name], field.type, strict=False))
     return asked
 

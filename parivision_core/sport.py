@@ -65,6 +65,16 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Caller:
+    """One way in which people and programs ask, by what they leave out."""
+
+    share: float
+    """Of the training rows that are seen as this caller would ask about them."""
+    leaves_out: Mapping[str, float]
+    """Optional input -> the chance that it is left out."""
+
+
+@dataclass(frozen=True)
 class Monitored:
     """One column that drift reports compare, read off feature columns."""
 
@@ -105,8 +115,10 @@ class Sport:
     """What drift reports compare of a shot, beside what came of it and what was predicted."""
     masks: Mapping[str, tuple[str, ...]]
     """Optional input -> feature columns that are 0 without it."""
-    mask_rates: Mapping[str, float]
-    """Optional input -> share of training rows on which it is left out."""
+    callers: Mapping[str, Caller]
+    """The ways of asking that one model has to answer, by name; their shares sum to 1."""
+    plausible_accuracy: float
+    """Share of outcomes that no honest model foretells; one that does better has seen what it shouldn't."""
     empty_form: Callable[[], Any]
     load_form: Callable[[FormRecord], Any]
     fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
@@ -130,6 +142,20 @@ class Sport:
     """Request and form -> model inputs, by the same builder as training."""
     find_players: Callable[[Any, str, int], list[Player]]
     """Form, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
+
+    def left_out(self, rows: int, rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
+        """Optional input -> whether it is left out of each row, (rows,): each row is asked about by one caller."""
+        callers = list(self.callers.values())
+        caller = rng.choice(len(callers), size=rows, p=[c.share for c in callers])
+        chances = ([c.leaves_out.get(name, 0.0) for c in callers] for name in self.masks)
+        return {
+            name: rng.random(rows) < np.array(chance)[caller] for name, chance in zip(self.masks, chances, strict=True)
+        }
+
+    def asked_by(self, caller: str, matrix: Features) -> Features:
+        """Features (n, k) as one caller would ask, with everything left out that he may leave out."""
+        left_out = self.callers[caller].leaves_out
+        return self.mask(matrix, {name: np.ones(len(matrix), dtype=np.bool_) for name in left_out})
 
     def mask(self, matrix: Features, missing: Mapping[str, NDArray[np.bool_]]) -> Features:
         """A copy of features (n, k) as if each optional input were left out on the rows marked (n,) in `missing`."""

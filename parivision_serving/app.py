@@ -27,7 +27,7 @@ from parivision_serving.routes.verdicts import verdicts_route
 FIRST_LOOK_SECONDS = 10.0
 """How long a start waits for the first look, so that a restart doesn't begin with needless 503s."""
 LARGEST_BODY = 64 * 1024
-"""A request has some 200 bytes; more than this is a mistake or an attack."""
+"""A request has some 200 bytes, with a whole game before it 40,000; more than this is a mistake or an attack."""
 
 
 def create_app(settings: Settings | None = None, sport: Sport = NBA) -> Litestar:

@@ -26,14 +26,15 @@ class Folded:
 
     state: WarehouseState
     parts: list[str]
-    """Parts of the warehouse that were folded anew; empty when it was up to date."""
+    """Parts of the warehouse that were folded anew or further; empty when it was up to date."""
     form: FormRecord | None
 
 
 def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = lambda _: None) -> Folded:
     """Fold every committed batch into the warehouse and the form; says one line per part.
 
-    The form after each part is kept, so a batch that arrives late costs only the parts from its own on.
+    A batch of later days is folded on top of the form, and its rows are added to their part. The form after each part
+    is kept, so one that arrives late costs only the parts from its own on.
     """
     with store.exclusive(WAREHOUSE):
         manifests, state = store.manifests(), store.warehouse_state()
@@ -48,28 +49,32 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
                 store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
             return Folded(store.warehouse_state(), [], form)
         ends = [m.last_date for m in manifests if m.last_date]
-        form = _form_before(sport.part_of(min(days)), store, sport)
+        since, form = _start(min(days), same_recipe, state, store, sport)
+        published = store.warehouse_parts()
         parts: dict[str, pa.Table] = {}
+        grown: dict[str, pa.Table] = {}
         forms: dict[str, FormRecord] = {}
-        for part in _parts(sport, min(days), max(ends)):
-            shots = _shots(store, sport, part)
+        for part in _parts(sport, since, max(ends)):
+            first, last = sport.part_bounds(part)
+            shots = _shots(store, sport, max(since, first), last)
             if not len(shots["made"]):
                 continue
             features, offset, form = sport.fold(form, shots)
-            parts[part] = _table(sport, shots, features, offset)
+            longer = since > first and part in published
+            (grown if longer else parts)[part] = _table(sport, shots, features, offset)
             forms[f"after-{part}"] = form.record()
-            say(f"{part}: {len(offset):,} shots folded, form through {form.through}")
+            say(f"{part}: {len(offset):,} shots folded{' on top' * longer}, form through {form.through}")
         record = forms[CURRENT_FORM] = form.record()
-        kept = {name: rows for name, rows in store.warehouse_parts().items() if name not in parts}
+        kept = sum(rows for name, rows in published.items() if name not in parts)
         new = WarehouseState(
             schema=sport.schema,
             base_fingerprint=sport.base_fingerprint,
             form_stamp=record.stamp,
             batches=batches,
-            rows=sum(kept.values()) + sum(table.num_rows for table in parts.values()),
+            rows=kept + sum(table.num_rows for table in [*parts.values(), *grown.values()]),
         )
-        store.publish_warehouse(parts, new, forms)
-        return Folded(new, list(parts), record)
+        store.publish_warehouse(parts, new, forms, grown)
+        return Folded(new, [*parts, *grown], record)
 
 
 def current_state(store: Store, sport: Sport) -> WarehouseState:
@@ -104,19 +109,24 @@ def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
         day = str(np.datetime64(end) + 1)
 
 
-def _form_before(part: str, store: Store, sport: Sport) -> Any:
-    """The form kept after the last part before this one; an empty form before the first.
+def _start(first: str, same_recipe: bool, state: WarehouseState, store: Store, sport: Sport) -> tuple[str, Any]:
+    """Where folding must begin for shots from the day `first` on, and the form before that day.
 
-    After a change of recipe the first part is refolded too, so a form of the old recipe is never continued.
+    On top of the form there is, when they are later; else at the start of their part, with the form kept after the last
+    part before. A change of recipe refolds the first part too, so that a form of the old recipe is never continued.
     """
+    record = store.get_form() if same_recipe else None
+    if record is not None and record.stamp == state.form_stamp and (record.through or "") < first:
+        return first, sport.load_form(record)
+    part = sport.part_of(first)
     before = [p for p in store.warehouse_parts() if p < part]
     record = store.get_form(f"after-{max(before)}") if before else None
-    return sport.load_form(record) if record else sport.empty_form()
+    return sport.part_bounds(part)[0], sport.load_form(record) if record else sport.empty_form()
 
 
-def _shots(store: Store, sport: Sport, part: str) -> Columns:
-    """The part's shots in canonical order: by date, then id."""
-    table = store.lake(["_id", *sport.fields], *sport.part_bounds(part))
+def _shots(store: Store, sport: Sport, since: str, until: str) -> Columns:
+    """Shots of these days in canonical order: by date, then id."""
+    table = store.lake(["_id", *sport.fields], since, until)
     if not table.num_rows:
         return {"made": np.empty(0)}
     return columns_of(table.sort_by([("game_date", "ascending"), ("_id", "ascending")]))

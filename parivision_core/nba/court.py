@@ -6,7 +6,8 @@ towards midcourt. All functions take numbers or arrays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,15 @@ class Spots:
     def feet(self) -> Array:
         """Whole feet from the hoop, rounded down as in the official record."""
         return (self.distance // TENTHS_PER_FOOT).astype(np.int64)
+
+    def part(self, rows: slice) -> Spots:
+        """Some of the places."""
+        return Spots(*(getattr(self, name.name)[rows] for name in fields(self)))
+
+
+def joined(pieces: Sequence[Spots]) -> Spots:
+    """The places of several, in their order."""
+    return Spots(*(np.concatenate([getattr(piece, name.name) for piece in pieces]) for name in fields(Spots)))
 
 
 def locate(x: ArrayLike, y: ArrayLike) -> Spots:

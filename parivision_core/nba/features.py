@@ -8,26 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core.nba import court
-from parivision_core.nba.form import Columns, Floats, History
+from parivision_core.nba.families import Columns, kind_codes
+from parivision_core.nba.form import Floats, History
 from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.tonight import NAMES as TONIGHT
 
-REVISION = 1
+REVISION = 2
 """To be raised when a column keeps its name but changes its meaning: zones, words of kinds, formulas."""
 
 ZONES = tuple(f"zone_{z}" for z in court.ZONES)
+KIND_COLUMNS = tuple(f"kind_{kind}" for kind in KINDS)
 ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points", *ZONES)
-CONTEXT = ("angle", "period", "home", *(f"kind_{kind}" for kind in KINDS))
-FORM = (
-    "base_logit",
-    "shooter_form",
-    "shooter_zone_form",
-    "shooter_shots",
-    "team_form",
-    "opponent_form",
-    "opponent_zone_form",
-)
-NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FORM
+CONTEXT = ("angle", "period", "home", "rest_days", *KIND_COLUMNS)
+FORMS = {
+    "kind_form": "kind_foot",
+    "shooter_form": "shooter",
+    "shooter_recent_form": "shooter_recent",
+    "shooter_zone_form": "shooter_zone",
+    "shooter_kind_form": "shooter_kind",
+    "team_form": "team",
+    "opponent_form": "opponent",
+    "opponent_recent_form": "opponent_recent",
+    "opponent_zone_form": "opponent_zone",
+    "opponent_zone_recent_form": "opponent_zone_recent",
+    "arena_form": "arena",
+    "arena_zone_form": "arena_zone",
+    "arena_foot_form": "arena_foot",
+    "arena_foot_recent_form": "arena_foot_recent",
+    "arena_spot_form": "arena_spot",
+    "arena_kind_form": "arena_kind",
+}
+"""Column -> family of form whose strength it holds."""
+FORM = ("base_logit", *FORMS, "shooter_shots")
+NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FORM + TONIGHT
 """Feature names in the order of the matrix's columns. No raw player id: a shooter enters through the form."""
+
+LONGEST_REST = 10
+"""Days; a team that hasn't played for longer comes out of a break, not of a rest."""
 
 
 def schema_version() -> str:
@@ -44,35 +61,40 @@ def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArra
     """
     spots = history.spots
     home = np.asarray(shots["home"], dtype=np.float64)
-    kind = np.asarray(shots["kind"], dtype=str)
+    kind = kind_codes(shots["kind"])
     columns: dict[str, Floats] = {
         "x_metres": spots.x * court.METRES_PER_TENTH,
         "y_metres": spots.y * court.METRES_PER_TENTH,
         "distance_metres": spots.distance * court.METRES_PER_TENTH,
         "seconds_remaining": np.asarray(shots["seconds_remaining"], dtype=np.float64),
         "points": spots.points.astype(np.float64),
-        **{f"zone_{z}": (spots.zone == z).astype(np.float64) for z in court.ZONES},
+        **{name: (spots.zone == z).astype(np.float64) for name, z in zip(ZONES, court.ZONES, strict=True)},
         "angle": court.angle(spots.x, spots.y),
         "period": np.asarray(shots["period"], dtype=np.float64),
         "home": np.where(home < 0, 0.0, 2 * home - 1),
-        **{f"kind_{k}": (kind == k).astype(np.float64) for k in KINDS},
+        "rest_days": np.minimum(history.rest_days, LONGEST_REST),
+        **{name: (kind == code).astype(np.float64) for code, name in enumerate(KIND_COLUMNS, start=1)},
         "base_logit": history.base_logit,
-        "shooter_form": history.strength("shooter"),
-        "shooter_zone_form": history.strength("shooter_zone"),
+        **{name: history.strength(family) for name, family in FORMS.items()},
         "shooter_shots": np.log1p(history.sums["shooter"][:, 2]),
-        "team_form": history.strength("team"),
-        "opponent_form": history.strength("opponent"),
-        "opponent_zone_form": history.strength("opponent_zone"),
+        **history.tonight,
     }
     matrix = np.column_stack([columns[name] for name in NAMES]).astype(np.float32)
     return matrix, history.base_logit.astype(np.float32)
 
 
+def _forms(*words: str) -> tuple[str, ...]:
+    return tuple(name for name in FORMS if name.startswith(words))
+
+
 MASKS: dict[str, tuple[str, ...]] = {
-    "player_id": ("shooter_form", "shooter_zone_form", "shooter_shots"),
-    "team": ("team_form",),
-    "opponent": ("opponent_form", "opponent_zone_form"),
+    "player_id": (*_forms("shooter"), "shooter_shots", "shooter_tonight", "shooter_shots_tonight"),
+    "team": ("team_form", "last_own", "team_tonight", "margin"),
+    "opponent": _forms("opponent"),
     "home": ("home",),
-    "kind": tuple(f"kind_{kind}" for kind in KINDS),
+    "rest_days": ("rest_days",),
+    "kind": (*KIND_COLUMNS, "kind_form", "shooter_kind_form", "arena_kind_form"),
+    "arena": _forms("arena"),
+    "earlier_shots": TONIGHT,
 }
 """Optional input -> the columns that become 0 when a request leaves it out."""

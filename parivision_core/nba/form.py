@@ -1,15 +1,17 @@
-"""The form: what the shots before a day say about shooters, teams and the league, folded day by day.
+"""The form: what the shots before a day say about shooters, teams, arenas and the league, folded day by day.
 
-Everything a day's shots may know is what happened on earlier days, so the order of games within a day doesn't matter
-and the form served before a game is the one its shots were trained with. The kernel is `sums_before`; it runs over one
-key or over all keys at once.
+To fold is to look a day's shots up and then to add them, day after day; to serve is to look up. So a shot's features
+know earlier days, and of its own day no more than its game so far: the order of a day's games can't matter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,89 +20,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core.nba import court, league
-from parivision_core.nba.league import League, cell_of, fold_league
+from parivision_core.nba.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
+from parivision_core.nba.league import League, cell_of
 from parivision_core.nba.players import Directory, Roster, decode, encode, fold_directory
-from parivision_core.nba.teams import FRANCHISE
+from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.nba.tonight import tonight
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Columns = dict[str, NDArray[Any]]
 
-FAMILIES = ("shooter", "shooter_zone", "team", "opponent", "opponent_zone")
-PRIOR_VARIANCE = {
-    "shooter": 60.0,
-    "shooter_zone": 60.0,
-    "team": 400.0,
-    "opponent": 400.0,
-    "opponent_zone": 400.0,
-}
-"""Strength of the empirical-Bayes prior at zero, in units of p(1-p) summed over shots (about four shots each)."""
+COMPRESSION = 1
+"""A form is written after every batch: a tenth of it saved is not worth ten times the CPU."""
 
 
 def base_fingerprint() -> str:
-    """Digest of the base table's definition and the priors; bundles and forms of different ones are never paired."""
-    definition = {**league.DEFINITION, "families": PRIOR_VARIANCE}
+    """Digest of the base table's definition and the families; bundles and forms of different ones are never paired."""
+    definition = {
+        **league.DEFINITION,
+        "families": {name: [f.prior, f.half_life, f.of_kind] for name, f in FAMILIES.items()},
+    }
     return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def team_codes(teams: NDArray[Any]) -> Ints:
-    """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself."""
-    names = np.asarray(teams).tolist()  # a plain loop is faster than any sorting of text, for one row and for a season
-    return np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
+@dataclass
+class Sums:
+    """What is summed up of one family, by key: residual makes, variance p(1-p), shots."""
 
+    keys: Ints = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    """Sorted; the first is 0, which stands for every key that isn't known and stays empty."""
+    values: Floats = field(default_factory=lambda: np.zeros((1, 3)))
 
-def keys_of(shots: Columns, zone: NDArray[Any]) -> dict[str, Ints]:
-    """Integer key of each shot in each family of form; 0 stands for unknown.
+    def rows_of(self, key: Ints) -> Ints:
+        """Row of each key, (n,); that of 0 for one never seen."""
+        at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        return np.where(self.keys[at] == key, at, 0)
 
-    `shots` holds `player_id` (n,), `team` (n,) and `opponent` (n,); `zone` is 1-7.
-    """
-    shooter = np.asarray(shots["player_id"], dtype=np.int64)
-    team, opponent = team_codes(shots["team"]), team_codes(shots["opponent"])
-    return {
-        "shooter": shooter,
-        "shooter_zone": np.where(shooter > 0, shooter * 8 + zone, 0),
-        "team": team,
-        "opponent": opponent,
-        "opponent_zone": np.where(opponent > 0, opponent * 8 + zone, 0),
-    }
+    def holding(self, key: Ints) -> Sums:
+        """A copy with a row for each of the keys."""
+        keys = np.union1d(self.keys, key)
+        values = np.zeros((len(keys), 3))
+        values[np.searchsorted(keys, self.keys)] = self.values
+        return Sums(keys, values)
 
-
-def sums_before(key: Ints, day: Ints, values: Floats) -> Floats:
-    """Kernel: for each shot the sum of `values` over the shots of the same key on earlier days.
-
-    `key` and `day` are (n,), `values` (n, k); the result is (n, k). Rows may come in any order, but sums of floats are
-    taken in the given order within a key and day.
-    """
-    if not len(key):
-        return np.zeros_like(values)
-    order = np.lexsort((day, key))
-    k, d = key[order], day[order]
-    running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values[order], axis=0)])
-    new_key = np.r_[True, k[1:] != k[:-1]]
-    new_day = new_key | np.r_[True, d[1:] != d[:-1]]
-    index = np.arange(len(k))
-    key_start = np.maximum.accumulate(np.where(new_key, index, 0))
-    day_start = np.maximum.accumulate(np.where(new_day, index, 0))
-    result = np.empty_like(values)
-    result[order] = running[day_start] - running[key_start]
-    return result
+    def add(self, rows: Ints, values: Floats, fading: float) -> None:
+        """Let the past fade by a day, then add a day's values (n, 3) to their rows."""
+        if fading < 1:
+            self.values *= fading
+        for column in range(3):
+            self.values[:, column] += np.bincount(rows, weights=values[:, column], minlength=len(self.keys))
+        self.values[0] = 0.0
 
 
 @dataclass
 class Form:
-    """The running history state after some days; `fold` moves it forward, `look_up` reads one row of it."""
+    """The running history state after some days; `fold` moves it forward, `look_up` reads it."""
 
     schema: str = ""
     through: str | None = None
     """ISO date of the last day folded in."""
     shots: int = 0
     league: League = field(default_factory=League)
-    keys: dict[str, Ints] = field(default_factory=lambda: {f: np.empty(0, dtype=np.int64) for f in FAMILIES})
-    """Sorted keys of each family."""
-    sums: dict[str, Floats] = field(default_factory=lambda: {f: np.empty((0, 3)) for f in FAMILIES})
-    """Per key: residual makes, summed variance p(1-p), shots."""
+    sums: dict[str, Sums] = field(default_factory=lambda: {name: Sums() for name in FAMILIES})
+    played: dict[int, int] = field(default_factory=dict)
+    """Day of each team's latest game, in days since 1970."""
     directory: Directory = field(default_factory=dict)
     """Name, team and day of the latest shot of each shooter."""
 
@@ -113,116 +96,190 @@ class Form:
     def roster(self) -> Roster:
         """The shooters for search by name, prepared once per form."""
         ids = np.fromiter(self.directory, dtype=np.int64, count=len(self.directory))
-        return Roster(self.directory, self.sums_of("shooter", ids)[:, 2])
-
-    def sums_of(self, family: str, key: Ints) -> Floats:
-        """State of each key, (n, 3); zeros for a key never seen."""
-        known = self.keys[family]
-        if not len(known):
-            return np.zeros((len(key), 3))
-        at = np.minimum(np.searchsorted(known, key), len(known) - 1)
-        return np.where((known[at] == key)[:, None] & (key > 0)[:, None], self.sums[family][at], 0.0)
+        shooters = self.sums["shooter"]
+        return Roster(self.directory, shooters.values[shooters.rows_of(ids), 2])
 
     def record(self) -> FormRecord:
         """Serialise for the store, as arrays without pickle."""
-        buffer = io.BytesIO()
-        table = {
+        arrays: Columns = {
             "cells": self.league.cells,
             "zones": self.league.zones,
             "slow_zones": self.league.slow_zones,
+            "played": np.array(sorted(self.played.items()), dtype=np.int64).reshape(-1, 2),
+            "directory": np.frombuffer(encode(self.directory), dtype=np.uint8),
         }
-        arrays: Columns = {f"keys.{f}": self.keys[f] for f in FAMILIES} | {f"sums.{f}": self.sums[f] for f in FAMILIES}
-        arrays["directory"] = np.frombuffer(encode(self.directory), dtype=np.uint8)
+        for name, sums in self.sums.items():
+            arrays |= {f"keys.{name}": sums.keys, f"sums.{name}": sums.values}
         head = json.dumps({"schema": self.schema, "through": self.through, "shots": self.shots})
-        payload: dict[str, Any] = {"head": np.array(head), **table, **arrays}
-        np.savez_compressed(buffer, **payload)
         digest = hashlib.sha256(head.encode())
-        for array in [*table.values(), *arrays.values()]:
+        for array in arrays.values():
             digest.update(array.tobytes())
+        buffer = io.BytesIO()
+        payload: dict[str, Any] = {"head": np.array(head), **arrays}
+        np.savez(buffer, **payload)
         return FormRecord(
             stamp=digest.hexdigest()[:16],
             schema=self.schema,
             base_fingerprint=base_fingerprint(),
             through=self.through,
             shots=self.shots,
-            payload=buffer.getvalue(),
+            payload=zlib.compress(buffer.getvalue(), COMPRESSION),
         )
 
     @classmethod
     def from_record(cls, record: FormRecord) -> Form:
-        """Inverse of `record`; a record of the time before the directory gives a form that knows no names yet."""
-        with np.load(io.BytesIO(record.payload), allow_pickle=False) as data:
+        """Inverse of `record`."""
+        with np.load(io.BytesIO(zlib.decompress(record.payload)), allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
             return cls(
                 schema=head["schema"],
                 through=head["through"],
                 shots=head["shots"],
                 league=League(data["cells"], data["zones"], data["slow_zones"]),
-                keys={f: data[f"keys.{f}"] for f in FAMILIES},
-                sums={f: data[f"sums.{f}"] for f in FAMILIES},
-                directory=decode(data["directory"].tobytes()) if "directory" in data else {},
+                sums={name: Sums(data[f"keys.{name}"], data[f"sums.{name}"]) for name in FAMILIES},
+                played=dict(data["played"].tolist()),
+                directory=decode(data["directory"].tobytes()),
             )
 
 
 @dataclass(frozen=True)
 class History:
-    """What is known of each shot's context before its day: its place, base log odds (n,), state (n, 3) per family."""
+    """What is known before each shot: its place, base log odds (n,), sums (n, 3) of each family, and the game."""
 
     spots: court.Spots
     base_logit: Floats
     sums: dict[str, Floats]
+    tonight: dict[str, Floats]
+    """What the game so far says; zeros where it isn't known."""
+    rest_days: Floats
+    """Days since the team's last game, 0 where they aren't known."""
+
+    @classmethod
+    def joined(cls, days: Sequence[History]) -> History:
+        """One history of several, in their order."""
+        return cls(
+            spots=court.joined([day.spots for day in days]),
+            base_logit=np.concatenate([day.base_logit for day in days]),
+            sums={name: np.concatenate([day.sums[name] for day in days]) for name in FAMILIES},
+            tonight={name: np.concatenate([day.tonight[name] for day in days]) for name in TONIGHT},
+            rest_days=np.concatenate([day.rest_days for day in days]),
+        )
+
+    def part(self, rows: slice) -> History:
+        """The history of some of the shots."""
+        return History(
+            self.spots.part(rows),
+            self.base_logit[rows],
+            {name: sums[rows] for name, sums in self.sums.items()},
+            {name: column[rows] for name, column in self.tonight.items()},
+            self.rest_days[rows],
+        )
 
     def strength(self, family: str) -> Floats:
         """Empirical-Bayes residual form as a shift in log odds, (n,), shrunk towards 0 for few shots.
 
         One Newton step of a logistic intercept with a normal prior: sum(made - p) / (sum(p (1 - p)) + prior).
         """
-        state = self.sums[family]
-        return state[:, 0] / (state[:, 1] + PRIOR_VARIANCE[family])
+        return strength(self.sums[family], family)
+
+
+def strength(sums: Floats, family: str) -> Floats:
+    """See History.strength; `sums` are (n, 3)."""
+    return sums[:, 0] / (sums[:, 1] + FAMILIES[family].prior)
 
 
 def look_up(form: Form, shots: Columns) -> History:
-    """History of shots as of the form, whatever their date: what serving does, for one row or many."""
+    """History of shots as of the form, whatever their date: what serving does, for one row or many.
+
+    `shots` are columns (n,): `x`, `y` and those that `keys_of` names, with `rest_days` where it is known. With
+    `game_id`, `made`, `period` and `seconds_remaining` among them, the earlier shots of the same games are the game so
+    far; without `made`, nothing is known of it.
+    """
     spots = court.locate(shots["x"], shots["y"])
-    base = form.base_logits[cell_of(spots.zone, spots.feet)]
-    return History(spots, base, {f: form.sums_of(f, k) for f, k in keys_of(shots, spots.zone).items()})
+    rows = {name: form.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
+    return _history(form, form.base_logits, shots, spots, rows)
 
 
 def fold(form: Form, shots: Columns) -> tuple[History, Form]:
     """Fold shots that are all later than the form: the history of each, and the form after them.
 
-    `shots` are columns (n,) in canonical order (date, then id): `game_date` (ISO text), `x`, `y`, `made`,
-    `player_id`, `player_name`, `team`, `opponent`. Raises ValueError when a shot is not later than the form.
+    `shots` are columns (n,) in canonical order (date, then id): `game_date` (ISO text), `game_id`, `x`, `y`, `made`,
+    `period`, `seconds_remaining`, `home`, `kind`, `player_id`, `player_name`, `team`, `opponent`. Raises ValueError
+    when a shot isn't later than the form, or the days aren't in order.
     """
-    if not len(shots["made"]):
-        nowhere = court.locate(np.empty(0), np.empty(0))
-        return History(nowhere, np.empty(0), {f: np.empty((0, 3)) for f in FAMILIES}), form
-    dates, day = np.unique(np.asarray(shots["game_date"], dtype=str), return_inverse=True)
-    if form.through is not None and dates[0] <= form.through:
+    dates = np.asarray(shots["game_date"], dtype=str)
+    if (dates[1:] < dates[:-1]).any():
+        raise ValueError("the shots are not in the order of their days")
+    if len(dates) and form.through is not None and dates[0] <= form.through:
         raise ValueError(f"the form already holds {form.through}; shots of {dates[0]} can't be folded on top of it")
-    made = np.asarray(shots["made"], dtype=np.float64)
+    shots = shots | {"arena": arena_of(shots)}
+    if not len(dates):
+        return look_up(form, shots), form
     spots = court.locate(shots["x"], shots["y"])
-    cell = cell_of(spots.zone, spots.feet)
-    base, table = fold_league(form.league, cell, day, made, len(dates))
-    p = sigmoid(base)
-    values = np.column_stack([made - p, p * (1 - p), np.ones_like(p)])
-    before, keys, sums = {}, {}, {}
-    for family, key in keys_of(shots, spots.zone).items():
-        earlier = form.sums_of(family, key) + sums_before(key, day, values)
-        before[family] = np.where((key > 0)[:, None], earlier, 0.0)
-        keys[family], sums[family] = _add(form.keys[family], form.sums[family], key, values)
-    directory = fold_directory(form.directory, shots)
-    after = Form(form.schema, str(dates[-1]), form.shots + len(made), table, keys, sums, directory)
-    return History(spots, base, before), after
+    keys = keys_of(shots, spots)
+    state = Form(
+        form.schema,
+        str(dates[-1]),
+        form.shots + len(dates),
+        form.league,
+        {name: form.sums[name].holding(key) for name, key in keys.items()},
+        dict(form.played),
+        fold_directory(form.directory, shots),
+    )
+    rows = {name: state.sums[name].rows_of(key) for name, key in keys.items()}
+    made = np.asarray(shots["made"], dtype=np.float64)
+    starts = np.flatnonzero(np.r_[True, dates[1:] != dates[:-1]])
+    days = []
+    for start, stop in itertools.pairwise([*starts.tolist(), len(dates)]):
+        day = slice(start, stop)
+        today = {name: np.asarray(column)[day] for name, column in shots.items()}
+        team = team_codes(today["team"])
+        today["rest_days"] = _rest(state.played, team, dates[start])
+        at = {name: row[day] for name, row in rows.items()}
+        history = _history(state, state.league.logits(), today, spots.part(day), at)
+        _add(state, history, at, made[day])
+        days.append(history)
+    return History.joined(days), state
 
 
-def _add(known: Ints, state: Floats, key: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Add each row of `values` to the state of its key; keys stay sorted, 0 (unknown) is left out."""
-    keys = np.union1d(known, key[key > 0])
-    sums = np.zeros((len(keys), values.shape[1]))
-    sums[np.searchsorted(keys, known)] = state
-    rows = key > 0
-    at = np.searchsorted(keys, key[rows])
-    for column in range(values.shape[1]):
-        sums[:, column] += np.bincount(at, weights=values[rows, column], minlength=len(keys))
-    return keys, sums
+def arena_of(shots: Columns) -> NDArray[Any]:
+    """The home team of each shot's game, (n,): who plays there knows whose scorers record; empty where unknown."""
+    home = np.asarray(shots["home"])
+    return np.where(home == 1, shots["team"], np.where(home == 0, shots["opponent"], ""))
+
+
+def _history(form: Form, base_logits: Floats, shots: Columns, spots: court.Spots, rows: dict[str, Ints]) -> History:
+    base = base_logits[cell_of(spots.zone, spots.feet)]
+    n = len(base)
+    if "made" in shots:
+        game = np.unique(shots["game_id"], return_inverse=True)[1]
+        known = {"game": game, "team": team_codes(shots["team"]), "points": spots.points}
+        so_far = tonight(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base))
+    else:
+        so_far = {name: np.zeros(n) for name in TONIGHT}
+    sums = {name: form.sums[name].values[row] for name, row in rows.items()}
+    return History(spots, base, sums, so_far, np.asarray(shots.get("rest_days", np.zeros(n)), dtype=np.float64))
+
+
+def _add(state: Form, history: History, rows: dict[str, Ints], made: Floats) -> None:
+    """Add a day's shots to the state that their history was looked up in."""
+    for_all = _surprise(made, history.base_logit)
+    of_kind = _surprise(made, history.base_logit + history.strength(KIND))
+    for name, family in FAMILIES.items():
+        state.sums[name].add(rows[name], of_kind if family.of_kind else for_all, family.fading)
+    state.league = state.league.after_day(cell_of(history.spots.zone, history.spots.feet), made)
+
+
+def _surprise(made: Floats, log_odds: Floats) -> Floats:
+    """Residual, variance and count of each shot, (n, 3)."""
+    p = sigmoid(log_odds)
+    return np.column_stack([made - p, p * (1 - p), np.ones_like(p)])
+
+
+def _rest(played: dict[int, int], team: Ints, date: str) -> Floats:
+    """Days since each shot's team last played, (n,), 0 where that isn't known; notes that it plays today."""
+    today = int(np.datetime64(date).astype(np.int64))
+    teams, row = np.unique(team, return_inverse=True)
+    rest = np.array([today - played[t] if t in played else 0 for t in teams.tolist()], dtype=np.float64)
+    played.update({t: today for t in teams.tolist() if t})
+    return rest[row]

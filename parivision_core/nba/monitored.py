@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from parivision_core.nba import features
+from parivision_core.nba.tonight import NAMES as TONIGHT
 from parivision_core.sport import Monitored
 
 # Measured on simulated seasons in which nothing changes: the columns of the form drift for a champion of the season's
 # first six weeks in up to 36 of 36 reports, and for one of a whole season still in up to half of them, for they fill as
-# long as there are shots. The base rate follows the league by design, and the angle says what x and y say.
-REPORTED_ONLY = ("angle", *features.FORM)
+# long as there are shots. The base rate follows the league by design, the angle says what x and y say, and the days of
+# rest follow the schedule.
+REPORTED_ONLY = (
+    "angle",
+    "rest_days",
+    "base_logit",
+    "shooter_form",
+    "shooter_zone_form",
+    "shooter_shots",
+    "team_form",
+    "opponent_form",
+    "opponent_zone_form",
+    "arena_foot_form",
+)
+
+NEITHER = tuple(name for name in (*features.FORM, *TONIGHT) if name not in REPORTED_ONLY)
+"""Other readings of the same past, which would only make the report longer; the game so far follows the clock."""
 
 COLUMNS = (
     Monitored("x_metres", ("x_metres",)),
@@ -18,7 +34,7 @@ COLUMNS = (
     Monitored("at_origin", ("x_metres", "y_metres"), "origin"),
     Monitored("zone", features.ZONES, "category"),
     Monitored("points", ("points",), "category"),
-    Monitored("kind", features.MASKS["kind"], "category"),
+    Monitored("kind", features.KIND_COLUMNS, "category"),
     Monitored("seconds_remaining", ("seconds_remaining",)),
     # As a number: overtimes by name are so rare that a single long game would alarm.
     Monitored("period", ("period",)),

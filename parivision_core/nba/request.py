@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -13,49 +13,102 @@ from parivision_core.nba import contract, court, features, form
 from parivision_core.nba.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.scoring import sigmoid
-from parivision_core.sport import FieldProblem, Prepared
+from parivision_core.sport import Caller, Columns, FieldProblem, Prepared
 
 # Made from the tables, so that the API can't offer a kind or team that the features don't know.
 Kind = Enum("Kind", {kind: kind for kind in KINDS}, type=str, module=__name__)  # type: ignore[misc]
 Team = Enum("Team", {names[0]: names[0] for names in ABBREVIATIONS.values()}, type=str, module=__name__)  # type: ignore[misc]
 
 
+X = Annotated[
+    float,
+    Meta(
+        ge=-court.HALF_WIDTH,
+        le=court.HALF_WIDTH,
+        description="Tenths of a foot to the right of the hoop, facing it from midcourt; negative is left.",
+        examples=[-120],
+    ),
+]
+Y = Annotated[
+    float,
+    Meta(
+        ge=court.BASELINE_Y,
+        le=court.FAR_BASELINE_Y,
+        description="Tenths of a foot from the hoop towards midcourt; the baseline is at -52.",
+        examples=[85],
+    ),
+]
+Period = Annotated[
+    int, Meta(ge=1, le=contract.MAX_PERIOD, description="1-4 are quarters, 5 and up overtimes.", examples=[4])
+]
+Clock = Annotated[
+    float, Meta(ge=0, le=contract.QUARTER_SECONDS, description="Seconds left in the period.", examples=[35])
+]
+PlayerId = Annotated[int, Meta(gt=0, lt=2**53, description="The shooter's NBA id.", examples=[201939])]
+MOST_EARLIER_SHOTS = 500
+"""The longest game ever, with six overtimes, had under 300."""
+
+
+class EarlierShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A shot that was taken before in the same game."""
+
+    x: X
+    y: Y
+    period: Period
+    seconds_remaining: Clock
+    made: Annotated[bool, Meta(description="Whether it went in.")]
+    player_id: PlayerId | None = None
+    team: Annotated[Team, Meta(description="The team that shot.")] | None = None
+
+
 class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A shot about to be taken. Only the spot and the clock are needed; each further field sharpens the answer."""
 
-    x: Annotated[
-        float,
-        Meta(
-            ge=-court.HALF_WIDTH,
-            le=court.HALF_WIDTH,
-            description="Tenths of a foot to the right of the hoop, facing it from midcourt; negative is left.",
-            examples=[-120],
-        ),
-    ]
-    y: Annotated[
-        float,
-        Meta(
-            ge=court.BASELINE_Y,
-            le=court.FAR_BASELINE_Y,
-            description="Tenths of a foot from the hoop towards midcourt; the baseline is at -52.",
-            examples=[85],
-        ),
-    ]
-    period: Annotated[
-        int,
-        Meta(ge=1, le=contract.MAX_PERIOD, description="1-4 are quarters, 5 and up overtimes.", examples=[4]),
-    ]
-    seconds_remaining: Annotated[
-        float,
-        Meta(ge=0, le=contract.QUARTER_SECONDS, description="Seconds left in the period.", examples=[35]),
-    ]
-    player_id: Annotated[int, Meta(gt=0, lt=2**53, description="The shooter's NBA id.", examples=[201939])] | None = (
-        None
-    )
+    x: X
+    y: Y
+    period: Period
+    seconds_remaining: Clock
+    player_id: PlayerId | None = None
     team: Annotated[Team, Meta(description="The shooter's team.")] | None = None
     opponent: Annotated[Team, Meta(description="The defending team.")] | None = None
     home: Annotated[bool, Meta(description="Whether the shooter's team plays at home.")] | None = None
+    rest_days: (
+        Annotated[int, Meta(ge=1, le=400, description="Days since the shooter's team last played; 1 is back to back.")]
+        | None
+    ) = None
     kind: Annotated[Kind, Meta(description="Coarse kind of shot.")] | None = None
+    arena: (
+        Annotated[
+            Team,
+            Meta(
+                description="Home team of the arena whose scorers recorded the spot. Scorers differ in what they call "
+                "two feet from the hoop, so leave it out for a spot that nobody recorded."
+            ),
+        ]
+        | None
+    ) = None
+    earlier_shots: (
+        Annotated[
+            list[EarlierShot],
+            Meta(
+                max_length=MOST_EARLIER_SHOTS,
+                description="All shots of the game so far, in any order; empty when it is the first, left out when "
+                "they aren't known. Only those at an earlier second count.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+_NOT_ON_COURT = ("kind", "arena", "earlier_shots", "rest_days")
+CALLERS = {
+    "official record": Caller(0.3, {}),
+    "official record without kind": Caller(0.25, {"kind": 1.0}),
+    "clicked spot": Caller(0.2, dict.fromkeys(_NOT_ON_COURT, 1.0)),
+    "spot and clock alone": Caller(0.1, dict.fromkeys(features.MASKS, 1.0)),
+    "anything": Caller(0.15, dict.fromkeys(features.MASKS, 0.5)),
+}
+"""Who asks: a program with the whole record, one before the shot is described, a person on the page, and the rest."""
 
 
 class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,43 +118,67 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
     zone: int
     zone_name: str
     points: int
+    shooter: Annotated[
+        Literal["known", "unknown", "not given"],
+        Meta(description="Whether the form has seen the shooter; if it hasn't, the answer is that for an average one."),
+    ]
     shooter_shots: Annotated[int, Meta(description="Earlier shots of the shooter that the form knows; 0 if unknown.")]
 
 
 def problems(request: ShotRequest) -> list[FieldProblem]:
-    """What no single field shows: a clock longer than the period, a team that plays itself."""
+    """What no single field shows: a clock longer than the period, a team that plays itself, somebody else's arena."""
     found = []
-    longest = contract.period_seconds(request.period)
-    if request.seconds_remaining > longest:
-        found.append(FieldProblem("seconds_remaining", f"period {request.period} lasts {longest} seconds"))
+    shots: list[tuple[str, ShotRequest | EarlierShot]] = [("", request)]
+    shots += ((f"earlier_shots[{i}].", s) for i, s in enumerate(request.earlier_shots or ()))
+    for place, shot in shots:
+        longest = contract.period_seconds(shot.period)
+        if shot.seconds_remaining > longest:
+            found.append(FieldProblem(f"{place}seconds_remaining", f"period {shot.period} lasts {longest} seconds"))
     if request.team is not None and request.team == request.opponent:
         found.append(FieldProblem("opponent", "a team can't defend against itself"))
+    if request.team and request.opponent and request.arena not in (None, request.team, request.opponent):
+        found.append(FieldProblem("arena", "it is the home team's, so it must be the team or the opponent"))
     return found
 
 
-def columns_of(request: ShotRequest) -> form.Columns:
-    """The request as columns of one row, with the contract's markers for what was left out."""
-    return {
-        "x": np.array([request.x]),
-        "y": np.array([request.y]),
-        "period": np.array([request.period]),
-        "seconds_remaining": np.array([request.seconds_remaining]),
-        "player_id": np.array([request.player_id or 0]),
-        "team": np.array([request.team.value if request.team else ""]),
-        "opponent": np.array([request.opponent.value if request.opponent else ""]),
-        "home": np.array([-1 if request.home is None else int(request.home)]),
-        "kind": np.array([request.kind.value if request.kind else ""]),
+def columns_of(request: ShotRequest) -> Columns:
+    """The request as columns, with the contract's markers for what was left out.
+
+    One row; or, where the game so far is known, the earlier shots before it, and their outcomes.
+    """
+    earlier = request.earlier_shots or []
+    shots: list[ShotRequest | EarlierShot] = [*earlier, request]
+    columns: Columns = {
+        "x": np.array([shot.x for shot in shots]),
+        "y": np.array([shot.y for shot in shots]),
+        "period": np.array([shot.period for shot in shots]),
+        "seconds_remaining": np.array([shot.seconds_remaining for shot in shots]),
+        "player_id": np.array([shot.player_id or 0 for shot in shots]),
+        "team": np.array([_text(shot.team) for shot in shots]),
+        **{name: np.array([_text(getattr(request, name))] * len(shots)) for name in ("opponent", "kind", "arena")},
+        "home": np.full(len(shots), -1 if request.home is None else int(request.home)),
+        "rest_days": np.full(len(shots), request.rest_days or 0),
     }
+    if request.earlier_shots is not None:
+        columns |= {"made": np.array([*(shot.made for shot in earlier), False]), "game_id": np.zeros(len(shots))}
+    return columns
+
+
+def _text(value: Enum | None) -> str:
+    return str(value.value) if value else ""
 
 
 def prepare(request: ShotRequest, current: form.Form) -> Prepared:
     """Model inputs of one request as of the current form, by the builder that training used."""
     columns = columns_of(request)
     history = form.look_up(current, columns)
+    if request.earlier_shots:
+        columns, history = {name: column[-1:] for name, column in columns.items()}, history.part(slice(-1, None))
     matrix, offset = features.build(columns, history)
     spots = history.spots
     zone = int(spots.zone[0])
     points = int(spots.points[0])
+    shooter_shots = int(history.sums["shooter"][0, 2])
     return Prepared(
         features=matrix,
         offset=offset,
@@ -112,6 +189,7 @@ def prepare(request: ShotRequest, current: form.Form) -> Prepared:
             zone=zone,
             zone_name=court.ZONES[zone],
             points=points,
-            shooter_shots=int(history.sums["shooter"][0, 2]),
+            shooter="not given" if request.player_id is None else "known" if shooter_shots else "unknown",
+            shooter_shots=shooter_shots,
         ),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -19,6 +20,7 @@ INGEST = "ingest"
 """Lock under which batches are committed."""
 WAREHOUSE = "warehouse"
 """Lock under which the warehouse is published."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def narrowed(since: str | None, until: str | None, days: Collection[str] | None) -> tuple[str | None, str | None]:
@@ -115,11 +117,16 @@ class Store(Protocol):
     # Warehouse and form
 
     def publish_warehouse(
-        self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+        self,
+        parts: Mapping[str, pa.Table],
+        state: WarehouseState,
+        forms: Mapping[str, FormRecord],
+        grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
         """Replace the given parts of the warehouse and the given forms, and set its state, in one atomic write.
 
-        Each part comes sorted by `_id`. The caller holds `exclusive(WAREHOUSE)`.
+        `grown` holds rows that come after those of a published part, to which they are added without writing it anew.
+        All rows come sorted by `_id`. The caller holds `exclusive(WAREHOUSE)`.
         """
         ...
 

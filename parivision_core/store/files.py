@@ -16,9 +16,9 @@ import msgspec
 
 from parivision_core.problems import StoreError
 from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
-from parivision_core.store.base import CURRENT_FORM, Store, WarehouseState, narrowed
+from parivision_core.store.base import CURRENT_FORM, NOTHING, Store, WarehouseState, narrowed
 from parivision_core.store.checks import check_part, check_shots
-from parivision_core.store.parquet import read, write
+from parivision_core.store.parquet import read, rows_in, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS manifests (
 CREATE TABLE IF NOT EXISTS quarantine (
     batch_id TEXT NOT NULL, row INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (batch_id, row));
 CREATE TABLE IF NOT EXISTS failures (fingerprint TEXT PRIMARY KEY, body BLOB NOT NULL);
+-- A part lies in one or more files, whose names are separated by spaces.
 CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, file TEXT NOT NULL, rows INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS forms (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NOT NULL, body BLOB NOT NULL);
@@ -200,30 +201,50 @@ class FileStore(Store):
     # Warehouse and form
 
     def publish_warehouse(
-        self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+        self,
+        parts: Mapping[str, pa.Table],
+        state: WarehouseState,
+        forms: Mapping[str, FormRecord],
+        grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
-        for name, table in parts.items():
+        for name, table in [*parts.items(), *grown.items()]:
             check_part(name, table)
-        listed = {file for (file,) in self._query("SELECT file FROM parts")}
-        files = {name: write(self._warehouse, name, table) for name, table in parts.items()}
+        listed = {name: (files.split(), rows) for name, files, rows in self._query("SELECT * FROM parts")}
+        files = {name: ([write(self._warehouse, name, table).name], table.num_rows) for name, table in parts.items()}
+        for name, table in grown.items():
+            before, rows = listed[name]
+            files[name] = (self._lengthen(name, before, table), rows + table.num_rows)
         with self._transaction() as db:
-            for name, file in files.items():
-                db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, file.name, parts[name].num_rows))
+            for name, (pieces, rows) in files.items():
+                db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, " ".join(pieces), rows))
             for name, form in forms.items():
                 db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),))
-        keep = listed | {file.name for file in files.values()}
+        keep = {file for pieces, _ in [*listed.values(), *files.values()] for file in pieces}
         for old in self._warehouse.glob("*.parquet"):
             if old.name not in keep:
                 old.unlink(missing_ok=True)
+
+    def _lengthen(self, name: str, files: list[str], table: pa.Table) -> list[str]:
+        """Write rows behind those of a part's files; the files that it consists of then.
+
+        The last files are written anew with them while they aren't much longer, so that a part that grows by a day at a
+        time is a handful of files, and each row is written only a few times.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+
+        while files and rows_in(self._warehouse / files[-1]) <= 2 * table.num_rows:
+            table = pa.concat_tables([read(self._warehouse / files.pop(), None), table])
+        return [*files, write(self._warehouse, name, table).name]
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
         """See Store."""
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         listed = self._query("SELECT name, file FROM parts ORDER BY name")
-        tables = [read(self._warehouse / file, columns) for name, file in listed if parts is None or name in parts]
+        files = [file for name, pieces in listed if parts is None or name in parts for file in pieces.split()]
+        tables = [read(self._warehouse / file, columns) for file in files]
         return pa.concat_tables(tables) if tables else pa.table({})
 
     def warehouse_parts(self) -> dict[str, int]:

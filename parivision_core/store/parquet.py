@@ -67,4 +67,18 @@ def read(
     try:
         return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
     except (OSError, ValueError) as error:
-        raise StoreError(f"can't read {path}: {error}; restore it from a backup or ingest its batch again") from error
+        raise _unreadable(path, error) from error
+
+
+def rows_in(path: Path) -> int:
+    """Rows of a Parquet file, without reading them. Raises StoreError when it is damaged or gone."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - see above
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"can't read {path}: {error}; restore it from a backup or ingest its batch again")

@@ -27,6 +27,7 @@ from parivision_assets.steps.drift_columns import (
 from parivision_assets.steps.drift_noise import in_order, tally, thresholds
 from parivision_assets.steps.drift_page import compare
 from parivision_core.nba import NBA
+from parivision_core.nba.monitored import NEITHER
 from parivision_core.problems import NotEnoughGamesError, StoreError
 from parivision_core.scoring import logit, sigmoid
 from parivision_core.sport import Columns
@@ -165,8 +166,10 @@ def test_the_quality_is_read_on_games_the_champion_was_not_fitted_on() -> None:
     assert EXCESS not in drifted(report(world(by_heart), CHAMPION))
 
 
-def test_every_feature_is_watched_or_reported() -> None:
-    assert {name for m in NBA.monitored for name in m.features} == set(NBA.feature_names)
+def test_every_feature_is_watched_reported_or_named_as_neither() -> None:
+    told = {name for m in NBA.monitored for name in m.features}
+    assert told.isdisjoint(NEITHER)
+    assert told | set(NEITHER) == set(NBA.feature_names)
     assert not {m.name for m in NBA.monitored if m.watched} & {"shooter_form", "shooter_shots", "base_logit"}
     assert {m.name for m in NBA.monitored if m.watched} >= {"zone", "points", "kind", "at_origin", "home", "period"}
 

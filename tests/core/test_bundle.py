@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from parivision_assets.steps import fitting
+from parivision_assets.steps.calibrating import Calibrator
 from parivision_assets.steps.converting import to_onnx
 from parivision_core import bundle
 from parivision_core.nba import NBA
 from parivision_core.problems import BundleError
+from parivision_core.sport import Sport
 
 WIDTH = len(NBA.feature_names)
 
@@ -23,7 +25,15 @@ def rows(n: int, seed: int) -> fitting.Rows:
     return fitting.Rows(features, offset, (rng.random(n) < chance).astype(np.int8))
 
 
-@pytest.fixture(scope="module", params=[fitting.fit_xgboost, fitting.fit_logistic], ids=["xgboost", "logistic"])
+def fit_calibrated(train: fitting.Rows, validation: fitting.Rows, sport: Sport) -> fitting.Fitted:
+    return fitting.fit_forest(train, validation, sport).calibrated(Calibrator("beta", 1.4, 0.8, 0.2))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[fitting.fit_xgboost, fitting.fit_logistic, fitting.fit_forest, fit_calibrated],
+    ids=["xgboost", "logistic", "forest", "calibrated"],
+)
 def fitted(request: pytest.FixtureRequest) -> fitting.Fitted:
     model: fitting.Fitted = request.param(rows(3000, 0), rows(800, 1), NBA)
     return model
@@ -66,8 +76,8 @@ def test_the_graph_equals_the_trainer_with_its_offset(fitted: fitting.Fitted, sa
     fresh = rows(5000, 3)
     trainer = fitted.predict(fresh.features, fresh.offset)
     assert np.abs(loaded.predict(fresh.features, fresh.offset) - trainer).max() < 1e-5
-    shifted = loaded.predict(fresh.features, fresh.offset + 1)
-    assert (shifted > loaded.predict(fresh.features, fresh.offset)).all()
+    rises = loaded.predict(fresh.features, fresh.offset + 1) > loaded.predict(fresh.features, fresh.offset)
+    assert rises.mean() > 0.5 if fitted.name == "forest" else rises.all()  # which splits on the offset like on others
 
 
 def test_one_row_answers_as_many_do(saved: tuple[Path, str]) -> None:

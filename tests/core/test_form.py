@@ -1,16 +1,17 @@
 """The form: equal to a plain loop over days, blind to the future, and the same for one row and many."""
 
-import io
-
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parivision_core.nba import NBA, court, features, form
+from parivision_core.nba import NBA, court, features, form, tonight
+from parivision_core.nba.families import FAMILIES, KIND, keys_of, team_codes
 from parivision_core.nba.request import ShotRequest, columns_of, prepare
+from parivision_core.nba.tonight import NAMES as TONIGHT
 from parivision_core.records import FormRecord
+from parivision_core.scoring import sigmoid
 
 TEAMS = np.array(["BOS", "LAL", "GSW", ""])
 
@@ -20,8 +21,9 @@ def some_shots(n: int, seed: int, days: int = 12) -> form.Columns:
     date = np.array([f"2023-01-{d + 1:02d}" for d in np.sort(rng.integers(0, days, n))])
     return {
         "game_date": date,
-        "x": rng.integers(-250, 251, n),
-        "y": rng.integers(-52, 300, n),
+        "game_id": rng.integers(0, 3, n),
+        "x": rng.integers(-250, 251, n) // (reach := rng.choice([1, 20], n)),
+        "y": rng.integers(-52, 300, n) // reach,
         "made": rng.integers(0, 2, n),
         "player_id": (player := rng.integers(0, 6, n)),
         "player_name": np.array([f"Player {p}" for p in player], dtype=str),
@@ -38,20 +40,30 @@ def take(shots: form.Columns, rows: np.ndarray) -> form.Columns:
     return {name: column[rows] for name, column in shots.items()}
 
 
-def naive_sums(key: np.ndarray, day: np.ndarray, values: np.ndarray) -> np.ndarray:
-    out = np.zeros_like(values)
+def plainly(shots: form.Columns, name: str) -> np.ndarray:
+    """Sums before each shot's day of one family, by a plain loop over pairs of shots."""
+    family = FAMILIES[name]
+    columns = shots | {"arena": form.arena_of(shots)}
+    key = keys_of(columns, court.locate(shots["x"], shots["y"]))[name]
+    history, _ = form.fold(form.Form(), shots)
+    shift = history.strength(KIND) if family.of_kind else 0
+    p = sigmoid(history.base_logit + shift)
+    value = np.column_stack([shots["made"] - p, p * (1 - p), np.ones(len(p))])
+    day = np.unique(shots["game_date"], return_inverse=True)[1]
+    out = np.zeros((len(key), 3))
     for i in range(len(key)):
         for j in range(len(key)):
-            if key[j] == key[i] and day[j] < day[i]:
-                out[i] += values[j]
+            if key[j] == key[i] > 0 and day[j] < day[i]:
+                out[i] += value[j] * family.fading ** (day[i] - day[j] - 1)
     return out
 
 
-@given(st.integers(0, 10_000), st.integers(0, 60))
-def test_the_kernel_equals_a_plain_loop(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    key, day, values = rng.integers(0, 4, n), rng.integers(0, 5, n), rng.normal(size=(n, 2))
-    assert np.allclose(form.sums_before(key, day, values), naive_sums(key, day, values))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_fold_equals_a_plain_loop(name: str) -> None:
+    shots = some_shots(150, 2)
+    history, _ = form.fold(form.Form(), shots)
+    assert np.allclose(history.sums[name], plainly(shots, name), atol=1e-12)
+    assert (history.sums[name][:, 2] > 0).any()
 
 
 def test_folding_in_stretches_equals_folding_at_once() -> None:
@@ -61,37 +73,49 @@ def test_folding_in_stretches_equals_folding_at_once() -> None:
     early, middle = form.fold(form.Form(), take(shots, first))
     late, end = form.fold(middle, take(shots, ~first))
     assert end.directory == after.directory
-    assert np.allclose(np.r_[early.base_logit, late.base_logit], whole.base_logit, atol=1e-12)
-    for family in form.FAMILIES:
-        assert np.allclose(np.vstack([early.sums[family], late.sums[family]]), whole.sums[family], atol=1e-9)
-        assert np.array_equal(end.keys[family], after.keys[family])
-        assert np.allclose(end.sums[family], after.sums[family], atol=1e-9)
+    both = form.History.joined([early, late])
+    assert np.array_equal(both.base_logit, whole.base_logit)
+    assert np.array_equal(both.rest_days, whole.rest_days)
+    assert all(np.array_equal(both.tonight[name], whole.tonight[name]) for name in TONIGHT)
+    for family in FAMILIES:
+        assert np.array_equal(both.sums[family], whole.sums[family])
+        assert np.array_equal(end.sums[family].keys, after.sums[family].keys)
+        assert np.array_equal(end.sums[family].values, after.sums[family].values)
+    assert end.record().stamp == after.record().stamp
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_the_future_leaves_features_as_they_are(seed: int) -> None:
+    """Every later shot altered or removed, of later days and of the same game, base table included."""
     shots = some_shots(150, seed)
+    rng = np.random.default_rng(seed)
+    at = int(rng.integers(len(shots["made"])))
+    moment = tonight.elapsed(shots["period"], shots["seconds_remaining"])
+    same_day = shots["game_date"] == shots["game_date"][at]
+    same_game = same_day & (shots["game_id"] == shots["game_id"][at])
+    later = (shots["game_date"] > shots["game_date"][at]) | (same_day & ~same_game)
+    later |= same_game & (moment >= moment[at])
+    later[at] = False
     changed = {name: column.copy() for name, column in shots.items()}
-    later = shots["game_date"] > "2023-01-06"
     changed["made"][later] = 1 - changed["made"][later]
     changed["x"][later] = 0
-    before = ~later
-    one, _ = form.fold(form.Form(), shots)
-    other, _ = form.fold(form.Form(), changed)
-    removed, _ = form.fold(form.Form(), take(shots, before))
-    for history in (other, removed):
-        rows = before if history is other else slice(None)
-        assert np.allclose(one.base_logit[before], history.base_logit[rows], atol=1e-12, rtol=0)
-        for family in form.FAMILIES:
-            # Sums run over all keys at once, so a change elsewhere may move the last bit of a float.
-            assert np.allclose(one.sums[family][before], history.sums[family][rows], atol=1e-9, rtol=0)
+    changed["player_id"][later] = 3
+    changed["team"][later] = "BOS"
+    changed["made"][at] = 1 - changed["made"][at]
+    rows = np.flatnonzero(~later)
+    expected, offset, _ = NBA.fold(NBA.empty_form(), shots)
+    for other, row in ((changed, at), (take(shots, rows), int(np.searchsorted(rows, at)))):
+        features, base, _ = NBA.fold(NBA.empty_form(), other)
+        assert np.allclose(features[row], expected[at], atol=1e-6, rtol=0)
+        assert base[row] == offset[at]
 
 
-def test_shots_of_one_day_know_nothing_of_each_other() -> None:
+def test_shots_of_one_day_know_nothing_of_each_other_but_the_game_so_far() -> None:
     shots = some_shots(50, 3, days=1)
     history, _ = form.fold(form.Form(), shots)
-    assert all((history.sums[family] == 0).all() for family in form.FAMILIES)
+    assert all((history.sums[family] == 0).all() for family in FAMILIES)
+    assert (history.tonight["shooter_shots_tonight"] > 0).any()
 
 
 def test_unknown_players_and_teams_gather_no_history() -> None:
@@ -99,7 +123,7 @@ def test_unknown_players_and_teams_gather_no_history() -> None:
     shots = some_shots(300, 4)
     assert (history.sums["shooter"][shots["player_id"] == 0] == 0).all()
     assert (history.sums["opponent_zone"][shots["opponent"] == ""] == 0).all()
-    assert all((after.keys[family] > 0).all() for family in form.FAMILIES)
+    assert all((after.sums[family].values[0] == 0).all() for family in FAMILIES)
 
 
 def test_only_later_shots_can_be_folded_on_top() -> None:
@@ -110,7 +134,7 @@ def test_only_later_shots_can_be_folded_on_top() -> None:
 
 
 def test_a_franchise_that_moved_stays_itself() -> None:
-    assert list(form.team_codes(np.array(["SEA", "OKC", "XXX", ""]))) == [1610612760, 1610612760, 0, 0]
+    assert list(team_codes(np.array(["SEA", "OKC", "XXX", ""]))) == [1610612760, 1610612760, 0, 0]
 
 
 def test_one_row_lookup_equals_the_frame_builder() -> None:
@@ -121,13 +145,28 @@ def test_one_row_lookup_equals_the_frame_builder() -> None:
     frame, offset, _ = NBA.fold(before, take(shots, last))
     rows = np.flatnonzero(last)
     assert len(rows) > 10
+    rest = form.fold(before, take(shots, last))[0].rest_days
     for at, row in enumerate(rows):
-        asked = {name: shots[name][row].item() for name in ("x", "y", "period", "seconds_remaining")}
-        asked |= {name: shots[name][row].item() or None for name in ("player_id", "team", "opponent", "kind")}
-        asked["home"] = None if shots["home"][row] < 0 else bool(shots["home"][row])
-        prepared = prepare(msgspec.convert(asked, ShotRequest), before)
-        assert np.array_equal(prepared.features[0], frame[at])
+        so_far = [r for r in rows if shots["game_id"][r] == shots["game_id"][row] and r != row]
+        asked = asked_about(shots, row) | {"rest_days": int(rest[at]) or None}
+        prepared = prepare(msgspec.convert(asked | earlier(shots, so_far), ShotRequest), before)
+        assert np.allclose(prepared.features[0], frame[at], atol=1e-6, rtol=0)
         assert prepared.offset[0] == offset[at]
+
+
+def asked_about(shots: form.Columns, row: int) -> dict[str, object]:
+    """The request about a shot; the arena goes with home and the teams."""
+    asked = {name: shots[name][row].item() for name in ("x", "y", "period", "seconds_remaining")}
+    asked |= {name: shots[name][row].item() or None for name in ("player_id", "team", "opponent", "kind")}
+    home = shots["home"][row]
+    return asked | {"home": None if home < 0 else bool(home), "arena": form.arena_of(shots)[row].item() or None}
+
+
+def earlier(shots: form.Columns, rows: list[int]) -> dict[str, object]:
+    names = ("x", "y", "period", "seconds_remaining", "player_id", "team")
+    told = [{name: shots[name][row].item() or None for name in names[4:]} for row in rows]
+    told = [t | {name: shots[name][row].item() for name in names[:4]} for t, row in zip(told, rows, strict=True)]
+    return {"earlier_shots": [t | {"made": bool(shots["made"][row])} for t, row in zip(told, rows, strict=True)]}
 
 
 def test_a_form_survives_its_record() -> None:
@@ -142,28 +181,6 @@ def test_a_form_survives_its_record() -> None:
     assert (
         form.look_up(after, columns).sums["shooter"].tolist() == form.look_up(again, columns).sums["shooter"].tolist()
     )
-
-
-def test_a_form_of_the_time_before_names_goes_on() -> None:
-    shots = some_shots(400, 12)
-    first = shots["game_date"] < "2023-01-06"
-    _, known = form.fold(form.Form(schema="s"), take(shots, first))
-    record = known.record()
-    old = form.Form.from_record(msgspec.structs.replace(record, payload=without_names(record.payload)))
-    assert (old.through, old.shots, old.roster.find("", 50)) == (known.through, known.shots, [])
-    (history, after), (expected, _) = form.fold(old, take(shots, ~first)), form.fold(known, take(shots, ~first))
-    assert all(np.array_equal(history.sums[family], expected.sums[family]) for family in form.FAMILIES)
-    names = {player.name: player.shots for player in after.roster.find("", 50)}
-    assert names == {f"Player {p}": (shots["player_id"] == p).sum() for p in range(1, 6)}
-
-
-def without_names(payload: bytes) -> bytes:
-    """A form's payload as it was written when forms knew no names."""
-    with np.load(io.BytesIO(payload)) as data:
-        old = {name: array for name, array in data.items() if name != "directory"}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **old)
-    return buffer.getvalue()
 
 
 def test_a_name_is_part_of_the_stamp() -> None:
@@ -198,7 +215,8 @@ def test_masking_equals_leaving_the_input_out() -> None:
     last = shots["game_date"] == shots["game_date"][-1]
     _, before = form.fold(form.Form(), take(shots, ~last))
     now = take(shots, last)
-    left_out = {"player_id": 0, "team": "", "opponent": "", "home": -1, "kind": ""}
+    now |= {"arena": form.arena_of(now), "rest_days": np.full(len(now["x"]), 2)}
+    left_out = {"player_id": 0, "team": "", "opponent": "", "home": -1, "kind": "", "arena": "", "rest_days": 0}
     full = features.build(now, form.look_up(before, now))[0]
     for name, empty in left_out.items():
         asked = {**now, name: np.full(len(now["x"]), empty)}
@@ -206,6 +224,10 @@ def test_masking_equals_leaving_the_input_out() -> None:
             NBA.mask(full, {name: np.ones(len(full), dtype=bool)}),
             features.build(asked, form.look_up(before, asked))[0],
         ), name
+    alone = {name: column for name, column in now.items() if name != "made"}
+    game = {"earlier_shots": np.ones(len(full), dtype=bool)}
+    assert np.array_equal(NBA.mask(full, game), features.build(alone, form.look_up(before, alone))[0])
+    assert set(NBA.masks) == {*left_out, "earlier_shots"}
 
 
 def test_zone_parts_follow_each_other() -> None:

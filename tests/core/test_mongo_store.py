@@ -128,10 +128,11 @@ def test_a_publication_that_is_cut_off_is_not_seen(
 def test_a_later_day_is_appended_to_its_part(proxy: ScriptedServer, shaky: MongoStore) -> None:
     shaky.publish_warehouse({"2023": rows("ace", [1, 2, 3])}, WarehouseState(), {})
     start = len(proxy.commands)
-    shaky.publish_warehouse({"2023": rows("acegi", [1, 2, 3, 4, 5])}, WarehouseState(), {})
+    shaky.publish_warehouse({}, WarehouseState(), {}, {"2023": rows("gi", [4, 5])})
     inserts = [command.document for command in proxy.commands[start:] if command.name == "insert"]
     rows_sent = [row for insert in inserts if insert["insert"] == NBA.warehouse for row in insert["documents"]]
     assert [row["_row"] for row in rows_sent] == ["g", "i"]
+    assert shaky.warehouse().equals(rows("acegi", [1, 2, 3, 4, 5]))
 
 
 def test_readers_see_nothing_of_a_batch_under_way(

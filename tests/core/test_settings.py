@@ -29,11 +29,23 @@ def test_overrides_and_what_follows_from_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PARIVISION_API_PORT", "eighty"), ("PARIVISION_API_PORT", "70000"), ("PARIVISION_INBOX_SETTLE_SECONDS", "-1")],
+    [
+        ("PARIVISION_API_PORT", "eighty"),
+        ("PARIVISION_API_PORT", "70000"),
+        ("PARIVISION_INBOX_SETTLE_SECONDS", "-1"),
+        ("PARIVISION_GATE", "acuracy"),
+    ],
 )
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_the_gate_has_two_rules_and_a_misspelt_one_is_answered_with_them() -> None:
+    assert Settings.from_env({}).gate == "log_loss"
+    assert Settings.from_env({"PARIVISION_GATE": "accuracy"}).gate == "accuracy"
+    with pytest.raises(ConfigurationError, match="PARIVISION_GATE='auc' is none of log_loss, accuracy"):
+        Settings.from_env({"PARIVISION_GATE": "auc"})
 
 
 def test_a_password_in_an_address_is_never_shown() -> None:

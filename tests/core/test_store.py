@@ -268,7 +268,7 @@ def rows(ids: str, values: list[float], name: str = "f") -> pa.Table:
 @pytest.mark.parametrize(
     "after",
     [
-        rows("acegi", [1, 2, 3, 4, 5]),  # a later day is appended
+        rows("acegi", [1, 2, 3, 4, 5]),  # a later day comes
         rows("abcde", [1, 2, 3, 4, 5]),  # an earlier one changes what follows
         rows("ace", [1, 2, 4]),  # a value changes
         rows("ac", [1, 2]),  # rows go
@@ -287,6 +287,20 @@ def test_a_part_becomes_what_was_published_last(reopen: Callable[[], Store], aft
         assert reopen().warehouse(parts=["2022"]).equals(before)
         assert reopen().warehouse_parts() == {"2022": 3, "2023": after.num_rows}
         store.publish_warehouse({}, WarehouseState(), {})
+
+
+def test_a_part_grows_by_rows(reopen: Callable[[], Store]) -> None:
+    """A day at a time, as a season does; what is read is one table, and what lies about is a handful of files."""
+    store, before = reopen(), rows("abc", [1, 2, 3])
+    store.publish_warehouse({"2022": before, "2023": before}, WarehouseState(rows=6), {})
+    days = "defghijklmnopqrstuvwxyz"
+    for n, day in enumerate(days):
+        store.publish_warehouse({}, WarehouseState(rows=7 + n), {}, {"2023": rows(day, [4 + n])})
+        assert reopen().warehouse_parts() == {"2022": 3, "2023": 4 + n}
+    assert reopen().warehouse(parts=["2023"]).equals(rows("abc" + days, list(range(1, 27))))
+    assert reopen().warehouse(["f"], ["2022"]).to_pydict() == {"f": [1, 2, 3]}
+    store.publish_warehouse({"2023": before}, WarehouseState(rows=6), {})
+    assert reopen().warehouse(parts=["2023"]).equals(before)
 
 
 def test_a_form_may_be_larger_than_a_document(reopen: Callable[[], Store]) -> None:

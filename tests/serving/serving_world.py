@@ -99,6 +99,7 @@ def make_form(seed: int, day: str = "2023-04-09", shots: int = 400, names: dict[
     rng = np.random.default_rng(seed)
     columns = {
         "game_date": np.full(shots, day),
+        "game_id": np.full(shots, 22_200_001),
         "x": rng.integers(-240, 240, shots),
         "y": rng.integers(-40, 300, shots),
         "made": rng.integers(0, 2, shots),

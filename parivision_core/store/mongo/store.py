@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
 from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict, now_ms
-from parivision_core.store.base import CURRENT_FORM, INGEST, WAREHOUSE, Store, WarehouseState, narrowed
+from parivision_core.store.base import CURRENT_FORM, INGEST, NOTHING, WAREHOUSE, Store, WarehouseState, narrowed
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.mongo.connection import Document, explained
 from parivision_core.store.mongo.documents import (
@@ -294,14 +294,18 @@ class MongoStore(Store):
     # Warehouse and form
 
     def publish_warehouse(
-        self, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+        self,
+        parts: Mapping[str, pa.Table],
+        state: WarehouseState,
+        forms: Mapping[str, FormRecord],
+        grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
-        """See Store. A part that only grew is appended to; any other is written anew."""
-        for name, table in parts.items():
+        """See Store."""
+        for name, table in [*parts.items(), *grown.items()]:
             check_part(name, table)
         with self._ready():
             self._check_lock(WAREHOUSE)
-            self._warehouse.publish(self._next("publications"), parts, state, forms)
+            self._warehouse.publish(self._next("publications"), parts, state, forms, grown)
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
         """See Store."""

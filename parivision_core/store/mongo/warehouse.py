@@ -7,7 +7,6 @@ pointer, as a claim: whoever held the claim before can't publish any more, so wh
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -41,8 +40,6 @@ class Part(msgspec.Struct, frozen=True):
     since: int
     """First publication whose rows belong to it."""
     rows: int
-    digest: str
-    """Of its rows, by which a part that only grew is recognised."""
     columns: list[tuple[str, str]]
 
 
@@ -93,7 +90,12 @@ class Warehouse:
         return record_of(found, Pointer) if found else Pointer()
 
     def publish(
-        self, v: int, parts: Mapping[str, pa.Table], state: WarehouseState, forms: Mapping[str, FormRecord]
+        self,
+        v: int,
+        parts: Mapping[str, pa.Table],
+        state: WarehouseState,
+        forms: Mapping[str, FormRecord],
+        grown: Mapping[str, pa.Table],
     ) -> None:
         """Write rows and forms under a number never used before, then point to them, then remove what nothing shows.
 
@@ -104,7 +106,9 @@ class Warehouse:
             collection.delete_many({"_v": {"$gt": old.v, "$lt": v}})
         now = {part.name: part for part in old.parts}
         for name, table in parts.items():
-            now[name] = self._write(v, name, table, old)
+            now[name] = Part(name, v, self._write(v, name, table), types_of(table))
+        for name, table in grown.items():
+            now[name] = msgspec.structs.replace(now[name], rows=now[name].rows + self._write(v, name, table))
         kept = {form.name: form for form in old.forms} | {name: self._keep(v, name, f) for name, f in forms.items()}
         oldest = min((part.since for part in now.values()), default=v)
         new = Pointer(
@@ -134,23 +138,13 @@ class Warehouse:
             raise _taken()
         return record_of(found, Pointer)
 
-    def _write(self, v: int, name: str, table: pa.Table, old: Pointer) -> Part:
-        before = next((part for part in old.parts if part.name == name), None)
-        columns = types_of(table)
-        since, written = v, 0
-        if (
-            before is not None
-            and before.columns == columns
-            and before.rows <= table.num_rows
-            and _digest(table.slice(0, before.rows)) == before.digest
-            and self.rows.count_documents(old.rows_of(before)) == before.rows
-        ):
-            since, written = before.since, before.rows
-        for piece in documents(table.slice(written)):
+    def _write(self, v: int, name: str, table: pa.Table) -> int:
+        """Write rows of a part; how many."""
+        for piece in documents(table):
             for row in piece:
                 row |= {"_id": f"{v}:{name}:{row['_id']}", "_row": row["_id"], "_part": name, "_v": v}
             self.rows.insert_many(piece, ordered=False)
-        return Part(name, since, table.num_rows, _digest(table), columns)
+        return int(table.num_rows)
 
     def _keep(self, v: int, name: str, form: FormRecord) -> KeptForm:
         starts = range(0, len(form.payload), FORM_PIECE)
@@ -209,14 +203,3 @@ class Warehouse:
 
 def _taken() -> ConflictError:
     return ConflictError("someone else published the warehouse meanwhile; materialize shot_features again")
-
-
-def _digest(table: pa.Table) -> str:
-    """Fingerprint of rows, whatever chunks and offsets they lie in."""
-    import pyarrow as pa  # noqa: PLC0415 - see above
-
-    # Taking copies: a slice would bring along buffers that depend on where it was cut.
-    whole, sink = table.take(pa.array(range(table.num_rows), pa.int64())).combine_chunks(), pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, whole.schema) as stream:
-        stream.write_table(whole)
-    return hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()

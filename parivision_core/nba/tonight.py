@@ -1,0 +1,97 @@
+"""The game so far: what the earlier shots of the same game, by the clock, say about one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.nba.contract import OVERTIME_SECONDS, QUARTER_SECONDS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Columns = dict[str, NDArray[Any]]
+
+
+def elapsed(period: NDArray[Any], seconds_remaining: NDArray[Any]) -> Floats:
+    """Seconds played since the game began, (n,), from the period (1-4 are quarters) and the seconds left in it."""
+    period = np.asarray(period, dtype=np.int64)
+    quarters, overtimes = np.minimum(period, 4), np.maximum(period - 4, 0)
+    return np.asarray(
+        quarters * QUARTER_SECONDS + overtimes * OVERTIME_SECONDS - np.asarray(seconds_remaining, dtype=np.float64)
+    )
+
+
+NAMES = (
+    "recency",
+    "last_made",
+    "last_own",
+    "shooter_tonight",
+    "shooter_shots_tonight",
+    "team_tonight",
+    "game_tonight",
+    "margin",
+)
+"""What is told of the game so far; see `tonight`. Each is 0 where nothing is known."""
+
+
+def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
+    """The columns of NAMES, each (n,), of shots whose earlier ones are among them.
+
+    `shots` holds `game` (n,), a number for each game, `period`, `seconds_remaining`, `player_id`, `team` (a number, 0
+    unknown), `made` and `points`; `surprise` is made minus the league's rate. Only shots at an earlier second of the
+    same game count: what order those of one second came in, nobody recorded, and that a tip-in follows in the same
+    second would tell that the shot before it was missed.
+
+    recency: 1 / (1 + seconds since the last shot) within the period, 0 without one. last_made, last_own: 1 or -1,
+    whether that shot went in, and was of the same team. *_tonight: summed surprise of the shooter, his team, everybody.
+    margin: points from the field, the team's minus the opponent's.
+    """
+    game, team, player, period = (np.asarray(shots[c], dtype=np.int64) for c in ("game", "team", "player_id", "period"))
+    made, clock = np.asarray(shots["made"], dtype=np.float64), elapsed(period, shots["seconds_remaining"])
+    # Of several in one second the make came last, for it ends the possession; the team only makes the choice certain.
+    order = np.lexsort((team, made, clock, game))
+    g, t = game[order], clock[order]
+    index = np.arange(len(g))
+    start = np.maximum.accumulate(np.where(np.r_[True, (g[1:] != g[:-1]) | (t[1:] != t[:-1])][: len(g)], index, 0))
+    last = np.empty(len(g), dtype=np.int64)
+    last[order] = order[np.maximum(start - 1, 0)]
+    any_last = np.empty(len(g), dtype=bool)
+    any_last[order] = start > 0
+    any_last &= (game[last] == game) & (period[last] == period)
+
+    def told(yes: NDArray[np.bool_], known: NDArray[np.bool_] | bool = True) -> Floats:
+        return np.where(any_last & known, np.where(yes, 1.0, -1.0), 0.0)
+
+    def before(key: Ints, value: Floats) -> Floats:
+        return np.where(key > 0, sums_before(game, key, clock, value), 0.0)
+
+    scored = made * np.asarray(shots["points"], dtype=np.float64)
+    everyone = np.ones_like(game)
+    return {
+        "recency": np.where(any_last, 1 / (1 + clock - clock[last]), 0.0),
+        "last_made": told(made[last] == 1),
+        "last_own": told(team[last] == team, (team > 0) & (team[last] > 0)),
+        "shooter_tonight": before(player, surprise),
+        "shooter_shots_tonight": before(player, np.ones_like(made)),
+        "team_tonight": before(team, surprise),
+        "game_tonight": before(everyone, surprise),
+        "margin": np.where(team > 0, 2 * before(team, scored) - before(everyone, scored), 0.0),
+    }
+
+
+def sums_before(game: Ints, key: Ints, moment: Floats, value: Floats) -> Floats:
+    """For each shot the sum of `value` over the shots of the same game and key at earlier moments; all are (n,)."""
+    if not len(key):
+        return np.zeros(0)
+    order = np.lexsort((moment, key, game))
+    g, k, m = game[order], key[order], moment[order]
+    running = np.r_[0.0, np.cumsum(value[order])]
+    index = np.arange(len(k))
+    new_key = np.r_[True, (k[1:] != k[:-1]) | (g[1:] != g[:-1])]
+    new_moment = new_key | np.r_[True, m[1:] != m[:-1]]
+    first, current = (np.maximum.accumulate(np.where(new, index, 0)) for new in (new_key, new_moment))
+    result = np.empty(len(k))
+    result[order] = running[current] - running[first]
+    return result

@@ -1,0 +1,83 @@
+"""The game so far: what counts as earlier, and what is told of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parivision_core.nba.tonight import NAMES, elapsed, tonight
+
+Shots = dict[str, np.ndarray]
+
+
+def game(rows: list[tuple[int, int, int, int, int]], points: int = 2) -> Shots:
+    """Shots of one game from (period, seconds left, player, team, made)."""
+    names = ("period", "seconds_remaining", "player_id", "team", "made")
+    columns = dict(zip(names, np.array(rows).reshape(-1, 5).T, strict=True))
+    return columns | {"game": np.zeros(len(rows), int), "points": np.full(len(rows), points)}
+
+
+def told(shots: Shots) -> dict[str, np.ndarray]:
+    return tonight(shots, shots["made"] - 0.5)
+
+
+def test_the_clock_runs_from_the_first_second() -> None:
+    assert list(elapsed(np.array([1, 1, 4, 5, 6]), np.array([720, 0, 0, 300, 0]))) == [0, 720, 2880, 2880, 3480]
+
+
+def test_the_first_shot_knows_nothing() -> None:
+    found = told(game([(1, 700, 1, 10, 1)]))
+    assert set(found) == set(NAMES)
+    assert all(column.tolist() == [0] for column in found.values())
+
+
+def test_a_shot_knows_the_one_before() -> None:
+    found = told(game([(1, 700, 1, 10, 1), (1, 681, 2, 20, 0), (1, 680, 2, 20, 1), (2, 700, 1, 10, 0)]))
+    assert found["recency"].tolist() == [0, 1 / 20, 1 / 2, 0], "none within the second period yet"
+    assert found["last_made"].tolist() == [0, 1, -1, 0]
+    assert found["last_own"].tolist() == [0, -1, 1, 0]
+    assert found["shooter_shots_tonight"].tolist() == [0, 0, 1, 1]
+    assert found["shooter_tonight"].tolist() == [0, 0, -0.5, 0.5]
+    assert found["team_tonight"].tolist() == [0, 0, -0.5, 0.5]
+    assert found["game_tonight"].tolist() == [0, 0.5, 0, 0.5]
+    assert found["margin"].tolist() == [0, -2, -2, 0]
+
+
+def test_shots_of_one_second_know_nothing_of_each_other() -> None:
+    """Else the miss before a tip-in in the same second would be told by it."""
+    before = (1, 700, 3, 20, 1)
+    both = told(game([before, (1, 650, 1, 10, 0), (1, 650, 2, 10, 1)]))
+    alone = told(game([before, (1, 650, 1, 10, 0)]))
+    for name in NAMES:
+        assert both[name][1] == alone[name][1], name
+
+
+def test_of_two_in_one_second_the_make_is_the_last() -> None:
+    for pair in ([(1, 650, 1, 10, 0), (1, 650, 2, 20, 1)], [(1, 650, 2, 20, 1), (1, 650, 1, 10, 0)]):
+        found = told(game([*pair, (1, 640, 3, 10, 0)]))
+        assert (found["last_made"][2], found["last_own"][2]) == (1, -1)
+
+
+def test_unknown_shooters_and_teams_have_no_evening() -> None:
+    found = told(game([(1, 700, 0, 0, 1), (1, 690, 0, 0, 1), (1, 680, 0, 10, 1)]))
+    for name in ("shooter_tonight", "shooter_shots_tonight", "team_tonight", "last_own", "margin"):
+        assert found[name][:2].tolist() == [0, 0], name
+    assert found["game_tonight"].tolist() == [0, 0.5, 1]
+
+
+@given(st.integers(0, 10_000))
+def test_order_and_other_games_change_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 40
+    rows = np.column_stack([rng.integers(1, 6, n), rng.integers(0, 30, n), *(rng.integers(0, 3, (3, n)))])
+    rows[:, 4] = rows[:, 4] > 1
+    shots = game([tuple(row) for row in rows.tolist()]) | {"game": rng.integers(0, 3, n)}
+    whole = told(shots)
+    shuffled = rng.permutation(n)
+    again = told({name: column[shuffled] for name, column in shots.items()})
+    first = shots["game"] == 0
+    alone = told({name: column[first] for name, column in shots.items()})
+    for name in NAMES:
+        assert np.allclose(again[name], whole[name][shuffled], atol=1e-12), name
+        assert np.allclose(alone[name], whole[name][first], atol=1e-12), name
