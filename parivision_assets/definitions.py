@@ -26,6 +26,7 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
         assets=[
             feed.assets.build(sport, settings.store_kind),
             features.assets.build(sport, settings.store_kind),
+            training.search.build(sport, mlflow_page),
             training.assets.build(sport, mlflow_page),
             promotion.assets.build(sport),
             monitoring.assets.build(sport, mlflow_page),
@@ -34,11 +35,18 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
         sensors=[
             feed.sensors.build(sport, seconds),
             training.sensors.build(sport, seconds, settings.retrain_shots),
+            promotion.sensors.build(sport, seconds),
             monitoring.sensors.build(sport, seconds),
             alerts.on_verdicts(sport, seconds),
         ],
         schedules=[training.sensors.build_schedule(sport)],
-        jobs=[jobs.refresh_job(sport), jobs.drift_job(sport), jobs.rollback_job(sport)],
+        jobs=[
+            jobs.refresh_job(sport),
+            jobs.search_job(sport),
+            jobs.judge_job(sport),
+            jobs.drift_job(sport),
+            jobs.rollback_job(sport),
+        ],
         resources=resources(settings, sport),
     )
 

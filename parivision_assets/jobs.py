@@ -6,10 +6,12 @@ import dagster as dg
 
 from parivision_assets.keys import (
     DRIFT_TAG,
+    JUDGING_TAG,
     TRAINING_TAG,
     champion_model_key,
     drift_report_key,
     named,
+    searched_parameters_key,
     shot_features_key,
     trained_model_key,
 )
@@ -36,6 +38,27 @@ def refresh_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.assets(*keys),
         description="Bring the warehouse up to date, train a candidate, judge it, promote it if proven better.",
         tags={TRAINING_TAG: sport.name},
+    )
+
+
+def search_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
+    """A search for better parameters, which the next training uses."""
+    return dg.define_asset_job(
+        named(sport, "search"),
+        selection=dg.AssetSelection.assets(searched_parameters_key(sport)),
+        description="Try parameters of the boosted trees for a bounded time. The next candidate is trained with the "
+        "best if they are proven better than the defaults.",
+    )
+
+
+def judge_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
+    """A look at the candidates that aren't decided yet; nothing is trained."""
+    return dg.define_asset_job(
+        named(sport, "judge"),
+        selection=dg.AssetSelection.assets(champion_model_key(sport)),
+        description="Judge the open candidates on the games that have come since, and promote the first that is proven "
+        "better.",
+        tags={JUDGING_TAG: sport.name},
     )
 
 

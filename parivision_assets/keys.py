@@ -11,6 +11,8 @@ TRAINING_TAG = "parivision/training"
 """On every run of a job that trains, judges and promotes; its value is the sport."""
 DRIFT_TAG = "parivision/drift"
 """On every run of the job that reports drift; its value is the sport."""
+JUDGING_TAG = "parivision/judging"
+"""On every run of the job that judges challengers alone; its value is the sport."""
 DRIFT_CHECK = "no_drift"
 """Name of the drift report's check."""
 
@@ -23,6 +25,11 @@ def raw_shots_key(sport: Sport) -> dg.AssetKey:
 def shot_features_key(sport: Sport) -> dg.AssetKey:
     """The warehouse."""
     return dg.AssetKey([*sport.asset_prefix, "shot_features"])
+
+
+def searched_parameters_key(sport: Sport) -> dg.AssetKey:
+    """What the newest search found."""
+    return dg.AssetKey([*sport.asset_prefix, "searched_parameters"])
 
 
 def trained_model_key(sport: Sport) -> dg.AssetKey:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 
 from parivision_core.records import Manifest
 from parivision_core.scoring import Bin
+
+COLORS = ("#1d428a", "#c8102e", "#5b8c5a", "#b7791f")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -44,18 +46,27 @@ def paced(say: Callable[[str], None], seconds: float = 5.0) -> Callable[[str, bo
     return say_sometimes
 
 
-def reliability_plot(bins: Sequence[Bin], title: str) -> bytes:
-    """PNG of predicted against observed make rates."""
+def reliability_plot(curves: Mapping[str, Sequence[Bin]], title: str) -> bytes:
+    """PNG of predicted against observed make rates, one named curve for each reliability table."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", color="#1d428a")
+    for (name, bins), color in zip(curves.items(), COLORS, strict=False):
+        axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", color=color, label=name)
+    axes.legend(loc="upper left")
     axes.set(xlabel="predicted", ylabel="made", title=title, xlim=(0, 1), ylim=(0, 1))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
+
+
+def reliability_table(bins: Sequence[Bin]) -> str:
+    """Predicted against observed make rates as Markdown."""
+    return table(
+        ["predicted", "made", "shots"], [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.count:,}") for b in bins]
+    )
 
 
 def image(png: bytes, alt: str) -> str:

@@ -14,7 +14,8 @@ from parivision_assets.feeds.base import ask
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.registry import ModelRegistry
-from parivision_core.settings import VIRTUAL_BETS
+from parivision_assets.searches import search_experiment
+from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS
 from parivision_core.store import open_files, open_mongo
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The model registry."""
 
     tracking_uri: str
+    gate: str = LOG_LOSS
+    """By which rule candidates are judged."""
 
     def of(self, sport: Sport) -> ModelRegistry:
         """The registered model of one sport."""
@@ -86,7 +89,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The judge of one sport's candidates."""
         from parivision_assets.steps.judging import Judge
 
-        return Judge(store, sport, self.of(sport))
+        return Judge(store, sport, self.of(sport), self.gate)
 
 
 @dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifacts": str})
@@ -136,9 +139,10 @@ def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
     return {
         "store": store_of(settings),
         "feeds": feeds_of(settings),
-        "registry": RegistryResource(tracking_uri=settings.tracking_uri),
+        "registry": RegistryResource(tracking_uri=settings.tracking_uri, gate=settings.gate),
         "mlflow": _tracked_in(sport.registered_model, settings),
         "mlflow_monitoring": _tracked_in(f"{sport.registered_model}-monitoring", settings),
+        "mlflow_search": _tracked_in(search_experiment(sport), settings),
     }
 
 

@@ -57,6 +57,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     graph_sha256: str
     known_answers: KnownAnswers
     provenance: Provenance
+    parts: tuple[str, ...] = ()
+    """Parts of the warehouse that the model was fitted on. Empty on bundles of before."""
+    calibrator: dict[str, str | float] = {}
+    """What the graph ends in: its family, `none` for none, and its weights. Empty on bundles of before."""
 
 
 @dataclass(frozen=True)

@@ -74,14 +74,19 @@ def ece(made: NDArray[np.generic], probability: NDArray[np.floating], bins: int 
     return sum(row.count * abs(row.predicted - row.observed) for row in table) / total if total else float("nan")
 
 
-def slope(made: NDArray[np.generic], probability: NDArray[np.floating], steps: int = 25) -> float:
+def slope(made: NDArray[np.generic], probability: NDArray[np.floating]) -> float:
     """Cox's calibration slope: the coefficient of logit(p) in a logistic regression of the outcome on it.
 
     1 is calibrated, below 1 over-confident. NaN when the predictions don't vary or only one class occurs.
     """
+    return float(recalibration(made, probability)[1])
+
+
+def recalibration(made: NDArray[np.generic], probability: NDArray[np.floating], steps: int = 25) -> Floats:
+    """Intercept and slope (2,) of a logistic regression of the outcome on logit(p); NaN where `slope` is."""
     y, x = np.asarray(made, dtype=np.float64), logit(probability)
     if len(y) == 0 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
+        return np.full(2, np.nan)
     design = np.column_stack([np.ones_like(x), x])
     beta = np.array([0.0, 1.0])
     for _ in range(steps):
@@ -91,7 +96,7 @@ def slope(made: NDArray[np.generic], probability: NDArray[np.floating], steps: i
         beta += step
         if np.abs(step).max() < 1e-9:
             break
-    return float(beta[1])
+    return beta
 
 
 def score(made: NDArray[np.generic], probability: NDArray[np.floating]) -> Scores:

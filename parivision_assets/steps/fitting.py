@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core import scoring
+from parivision_assets.steps.calibrating import Calibrator
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Features, Sport
+
+# Read when XGBoost and scikit-learn are loaded. Threads that wait for each other spin by default, which on cores that
+# are shared costs half as much again as the work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SEED = 20260
 XGBOOST: dict[str, Any] = {
@@ -19,16 +25,26 @@ XGBOOST: dict[str, Any] = {
     "eval_metric": "logloss",
     "base_score": 0.5,
     "tree_method": "hist",
-    "eta": 0.08,
+    "eta": 0.05,
     "max_depth": 6,
     "min_child_weight": 50,
     "subsample": 0.8,
     "colsample_bytree": 0.6,
     "seed": SEED,
+    "nthread": 0,  # all cores, whatever OMP_NUM_THREADS says for small things
 }
-MAX_ROUNDS = 600
+MAX_ROUNDS = 1000
 PATIENCE = 40
 LOGISTIC: dict[str, Any] = {"C": 1.0, "max_iter": 500}
+FOREST: dict[str, Any] = {
+    "n_estimators": 30,
+    "max_samples": 40_000,
+    "max_features": 0.33,
+    "max_depth": 10,
+    "min_samples_leaf": 100,
+    "random_state": SEED,
+}
+"""So few rows a tree keep its cost the same on a million shots; together the trees see most of them."""
 
 
 @dataclass(frozen=True)
@@ -58,84 +74,122 @@ class Fitted:
     parameters: dict[str, Any]
     importance: dict[str, float] = field(default_factory=dict)
     """Share of the model's total gain (or absolute weight on standardised inputs) by feature."""
+    calibrator: Calibrator | None = None
+    """What `predict` applies last."""
+
+    def calibrated(self, calibrator: Calibrator) -> Fitted:
+        """The same model, whose predictions end in a calibrator."""
+        bare = self.predict
+        return replace(self, calibrator=calibrator, predict=lambda f, o: calibrator(bare(f, o)))
 
 
 def masked(rows: Rows, sport: Sport, seed: int = SEED) -> Rows:
-    """Leave each optional input out on its share of the rows, at random and independently."""
-    rng = np.random.default_rng(seed)
-    missing = {name: rng.random(len(rows)) < rate for name, rate in sport.mask_rates.items()}
+    """Leave optional inputs out of the rows as the sport's callers do, each of them at random on its share."""
+    missing = sport.left_out(len(rows), np.random.default_rng(seed))
     return Rows(sport.mask(rows.features, missing), rows.offset, rows.made)
 
 
-def fit_xgboost(train: Rows, validation: Rows, sport: Sport) -> Fitted:
-    """Gradient-boosted trees on top of the offset, stopped when later games stop improving."""
-    import xgboost as xgb
+def fit_xgboost(train: Rows, validation: Rows, sport: Sport, tuned: Mapping[str, float] = {}) -> Fitted:
+    """Gradient-boosted trees on top of the offset, stopped when later games stop improving.
 
-    def matrix(features: Features, offset: Features, made: NDArray[Any] | None = None) -> Any:
-        return xgb.DMatrix(features, label=made, base_margin=offset)
-
-    booster = xgb.train(
-        XGBOOST,
-        matrix(train.features, train.offset, train.made),
-        num_boost_round=MAX_ROUNDS,
-        evals=[(matrix(validation.features, validation.offset, validation.made), "validation")],
-        early_stopping_rounds=PATIENCE,
-        verbose_eval=False,
-    )
-    best = booster[: booster.best_iteration + 1]
+    `tuned` are parameters that replace the defaults.
+    """
+    parameters = {**XGBOOST, **tuned}
+    best = boost(parameters, train, validation, MAX_ROUNDS, PATIENCE)
     gains = best.get_score(importance_type="total_gain")
     return Fitted(
         name="xgboost",
         estimator=best,
-        predict=lambda features, offset: best.predict(matrix(features, offset)).astype(np.float64),
-        parameters={**XGBOOST, "rounds": booster.best_iteration + 1},
+        predict=lambda features, offset: predict_boosted(best, features, offset),
+        parameters={**parameters, "rounds": best.num_boosted_rounds()},
         importance=_shares({sport.feature_names[int(name[1:])]: float(gain) for name, gain in gains.items()}),
     )
 
 
+def boost(
+    parameters: Mapping[str, Any],
+    train: Rows,
+    validation: Rows,
+    max_rounds: int,
+    patience: int,
+    callbacks: Sequence[Any] = (),
+) -> Any:
+    """A booster fitted on all cores, cut to the rounds that are best on the validation rows."""
+    import xgboost as xgb
+
+    booster = xgb.train(
+        dict(parameters),
+        xgb.QuantileDMatrix(train.features, label=train.made, base_margin=train.offset),
+        num_boost_round=max_rounds,
+        evals=[(_matrix(validation.features, validation.offset, validation.made), "validation")],
+        early_stopping_rounds=patience,
+        verbose_eval=False,
+        callbacks=list(callbacks),
+    )
+    return booster[: booster.best_iteration + 1]
+
+
+def predict_boosted(booster: Any, features: Features, offset: Features) -> NDArray[np.float64]:
+    """Probabilities (n,) of a booster on top of the offset (n,)."""
+    return np.asarray(booster.predict(_matrix(features, offset)), dtype=np.float64)
+
+
 def fit_logistic(train: Rows, validation: Rows, sport: Sport) -> Fitted:
-    """Logistic regression on standardised features and offset; `validation` isn't needed to stop it."""
+    """Logistic regression on standardised features and offset; `validation` isn't needed to stop it.
+
+    Raises PariVisionError when it doesn't converge.
+    """
     del validation
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    def stack(features: Features, offset: Features) -> Features:
-        return np.column_stack([features, offset]).astype(np.float32)
-
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(**LOGISTIC))
-    pipeline.fit(stack(train.features, train.offset), train.made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            pipeline.fit(_stack(train.features, train.offset), train.made)
+        except ConvergenceWarning as warning:
+            raise PariVisionError(f"it didn't converge within {LOGISTIC['max_iter']} steps") from warning
     weights = np.abs(pipeline[-1].coef_[0])
     return Fitted(
         name="logistic",
         estimator=pipeline,
-        predict=lambda features, offset: pipeline.predict_proba(stack(features, offset))[:, 1],
+        predict=lambda features, offset: pipeline.predict_proba(_stack(features, offset))[:, 1],
         parameters=LOGISTIC,
         importance=_shares(dict(zip([*sport.feature_names, "offset"], weights.tolist(), strict=True))),
     )
 
 
-FITTERS: tuple[Callable[[Rows, Rows, Sport], Fitted], ...] = (fit_logistic, fit_xgboost)
+def fit_forest(train: Rows, validation: Rows, sport: Sport) -> Fitted:
+    """Random forest on features and offset, each tree on a bounded sample; `validation` isn't needed to stop it."""
+    del validation
+    from sklearn.ensemble import RandomForestClassifier
+
+    parameters = {**FOREST, "max_samples": min(FOREST["max_samples"], len(train))}
+    forest = RandomForestClassifier(**parameters, n_jobs=-1)
+    forest.fit(_stack(train.features, train.offset), train.made)
+    return Fitted(
+        name="forest",
+        estimator=forest,
+        predict=lambda features, offset: forest.predict_proba(_stack(features, offset))[:, 1],
+        parameters=parameters,
+        importance=_shares(
+            dict(zip([*sport.feature_names, "offset"], forest.feature_importances_.tolist(), strict=True))
+        ),
+    )
 
 
-def fit_all(train: Rows, validation: Rows, sport: Sport) -> list[tuple[Fitted, scoring.Scores]]:
-    """Each model with its scores on the validation games, best log loss first; inputs are masked in both periods.
+def _stack(features: Features, offset: Features) -> Features:
+    """Features and offset as the last column, (n, k + 1)."""
+    return np.column_stack([features, offset]).astype(np.float32)
 
-    Raises PariVisionError when the training rows hold one outcome only, or values that aren't finite.
-    """
-    if len(np.unique(train.made)) < 2 or len(np.unique(validation.made)) < 2:
-        raise PariVisionError(
-            "training and validation games need both makes and misses; check the outcomes in the lake"
-        )
-    if not (np.isfinite(train.features).all() and np.isfinite(train.offset).all()):
-        raise PariVisionError("the training features hold values that aren't finite; rebuild the warehouse")
-    masked_train, masked_validation = masked(train, sport), masked(validation, sport, SEED + 1)
-    fitted = [fit(masked_train, masked_validation, sport) for fit in FITTERS]
-    scored = [
-        (f, scoring.score(validation.made, f.predict(masked_validation.features, masked_validation.offset)))
-        for f in fitted
-    ]
-    return sorted(scored, key=lambda pair: pair[1].log_loss)
+
+def _matrix(features: Features, offset: Features, made: NDArray[Any] | None = None) -> Any:
+    import xgboost as xgb
+
+    return xgb.DMatrix(features, label=made, base_margin=offset)
 
 
 def _shares(values: dict[str, float]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_assets.steps.clusters import mean_and_error
 from parivision_core.bundle import TOLERANCE, Bundle
 from parivision_core.scoring import Scores
 from parivision_core.sport import Sport
@@ -15,6 +16,12 @@ MAX_ECE = 0.05
 SLOPE_RANGE = (0.7, 1.4)
 MIN_ROWS_FOR_CALIBRATION = 2000
 """Below so many shots, noise alone can take a calibrated model out of these bounds."""
+LEAK_LEVEL = 0.999
+"""One-sided: of so many sound candidates one is taken for a leak."""
+WHERE_TO_LOOK = (
+    "a feature may know the outcome: look for one that is made from the shot itself, from later shots or from the same "
+    "shot folded twice, for a kind of shot that is recorded after the outcome, and for games that are in two periods"
+)
 
 
 def defects(
@@ -41,4 +48,35 @@ def defects(
             found.append(f"calibration is broken: expected error {scores.ece:.3f} (allowed {MAX_ECE})")
         if not SLOPE_RANGE[0] <= scores.slope <= SLOPE_RANGE[1]:
             found.append(f"calibration is broken: slope {scores.slope:.2f} (allowed {SLOPE_RANGE[0]}-{SLOPE_RANGE[1]})")
+    return found
+
+
+def leaks(
+    made: NDArray[np.generic],
+    probability: NDArray[np.floating],
+    game: NDArray[np.generic],
+    plausible_accuracy: float,
+) -> list[str]:
+    """Signs, in words, that the features of unseen shots know the outcome; empty when there is none.
+
+    A model that is right more often than its own probabilities (n,) say, or than anybody can be (`plausible_accuracy`),
+    beyond what chance does to whole games (n,) once in a thousand times, is too good to be true.
+    """
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    p = np.asarray(probability, dtype=np.float64)
+    right = ((p >= 0.5) == (np.asarray(made) == 1)).astype(np.float64)
+    limit = float(t.ppf(LEAK_LEVEL, max(len(np.unique(game)) - 1, 1)))
+    bounds = {
+        "its own probabilities imply": np.maximum(p, 1 - p),
+        "is plausible in this sport": np.full(len(p), plausible_accuracy),
+    }
+    found = []
+    for name, bound in bounds.items():
+        excess, error = mean_and_error(right - bound, game)
+        if excess > limit * error:
+            found.append(
+                f"accuracy {right.mean():.3f} on the unseen games is above the {bound.mean():.3f} that {name} "
+                f"({LEAK_LEVEL:.1%} sure): {WHERE_TO_LOOK}"
+            )
     return found

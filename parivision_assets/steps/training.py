@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from parivision_assets.steps.calibrating import Trial, calibrate
+from parivision_assets.steps.choosing import check, fit_all
 from parivision_assets.steps.converting import to_onnx
-from parivision_assets.steps.fitting import Fitted, Rows, fit_all
-from parivision_assets.steps.folding import KEPT, OFFSET, current_state, matrix_of
-from parivision_assets.steps.soundness import defects
+from parivision_assets.steps.describing import describe, ending, provenance_of
+from parivision_assets.steps.fitting import SEED, Fitted, Rows, masked
+from parivision_assets.steps.loading import load_rows, parts_of
+from parivision_assets.steps.measuring import Measured, askings, measure
+from parivision_assets.steps.soundness import defects, leaks
 from parivision_assets.steps.splitting import Split, split
-from parivision_core import __version__, bundle, scoring
-from parivision_core.problems import NotEnoughGamesError
+from parivision_assets.steps.windowing import Window, choose_window
+from parivision_core import bundle, scoring
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
-WINDOW_PARTS = 3
-"""Newest parts (seasons) to train on: how locations are recorded changes over the years."""
-KNOWN_ANSWERS = 32
+
+class Tuned(Protocol):
+    """What a search proved."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Parameters of XGBoost that beat its defaults."""
+        ...
+
+    @property
+    def seen_until(self) -> str:
+        """ISO date of the last game that the search knew."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,64 +51,105 @@ class Trained:
     defects: list[str]
     candidates: dict[str, scoring.Scores]
     """Scores of every model tried, on masked validation games."""
-    scores: dict[str, scoring.Scores]
-    """Scores of the served graph: `validation` and `unseen` with the full record, `minimal` with no optional input."""
-    reliability: list[scoring.Bin]
-    """On the unseen games with the full record."""
+    left_out: dict[str, str]
+    """Models that couldn't be fitted, and why."""
+    windows: list[Window]
+    """Every window tried; empty when there was no choice."""
+    calibrators: list[Trial]
+    measured: dict[str, Measured]
+    """The served graph on `validation` and `unseen` games with the full record, and on unseen ones as other callers of
+    the sport ask, `minimal` without any optional input."""
     window: dict[str, str | int] = field(default_factory=dict)
     warehouse_shots: int = 0
     """Shots in the whole warehouse, by which a later look can tell how many are new."""
 
+    @property
+    def scores(self) -> dict[str, scoring.Scores]:
+        """Scores by set of shots."""
+        return {name: measured.scores for name, measured in self.measured.items()}
+
+    @property
+    def reliability(self) -> dict[str, list[scoring.Bin]]:
+        """On the unseen games, by how it is asked."""
+        return {name: m.reliability for name, m in self.measured.items() if name != "validation"}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """All that this model was made with, as one flat list."""
+        return {
+            "model": self.fitted.name,
+            **self.fitted.parameters,
+            **self.window,
+            **{f"calibrator_{name}": value for name, value in ending(self.fitted.calibrator).items()},
+            "left_out": ", ".join(self.left_out),
+            "code_version": self.bundle.card.provenance.code_version,
+            "data_fingerprint": self.bundle.card.provenance.data_fingerprint,
+        }
+
 
 def train(
-    store: Store, sport: Sport, folder: Path, run_id: str, say: Callable[[str], None] = lambda _: None
+    store: Store,
+    sport: Sport,
+    folder: Path,
+    run_id: str,
+    say: Callable[[str], None] = lambda _: None,
+    tuned: Tuned | None = None,
 ) -> Trained:
-    """Fit every model on the newest seasons, choose on later games, and save the best as a bundle in `folder`.
+    """Fit every model on the window that serves best, choose on later games, and save the best as a bundle in `folder`.
 
-    Raises NotEnoughGamesError when there are too few games to fit and judge a model.
+    `tuned` are parameters that a search has found to be better than XGBoost's defaults; they are left aside if the
+    search knew games that this candidate is to be judged on.
+    Raises NotEnoughGamesError when there are too few games to fit and judge a model, PariVisionError for rows that
+    can't be fitted.
     """
-    state = current_state(store, sport)
-    parts = window_of(store)
-    table = store.warehouse([*KEPT, OFFSET, *sport.feature_names], parts)
-    if not table.num_rows:
-        raise NotEnoughGamesError("the warehouse is empty; put a batch into a feed first")
-    periods = split(table["game_date"].to_numpy(), table["game_id"].to_numpy())
-    rows = Rows(*matrix_of(table, sport), table["made"].to_numpy())
-    say(f"fitting on {int(periods.train.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
-    ranking = fit_all(rows.take(periods.train), rows.take(periods.validation), sport)
+    state = store.warehouse_state()
+    table, rows = load_rows(store, sport)
+    day, game = table["game_date"].to_numpy(), table["game_id"].to_numpy()
+    periods = split(day, game)
+    validation, unseen = rows.take(periods.validation), rows.take(periods.unseen)
+    validation_game, unseen_game = game[periods.validation], game[periods.unseen]
+    check(rows.take(periods.train), validation)
+    part = parts_of(day, sport)
+    parts, windows = choose_window(rows, part, game, periods, sport, say)
+    train_rows = periods.train & np.isin(part, parts)
+    say(f"fitting on {int(train_rows.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
+    ranking, left_out = fit_all(rows.take(train_rows), validation, sport, _parameters(tuned, periods, say))
     for fitted, tried in ranking:
         say(f"{fitted.name}: log loss {tried.log_loss:.5f} on validation games, optional inputs left out at random")
-    best = ranking[0][0]
-    validation = rows.take(periods.validation)
+    best, calibrators = _calibrated(ranking[0][0], validation, validation_game, sport, say)
     trainer = best.predict(validation.features, validation.offset)
     graph = to_onnx(best, len(sport.feature_names))
-    card = _card(best, graph, sport, table, periods, validation, trainer, run_id, len(state.batches))
+    seen = table.filter(pa.array(train_rows | periods.validation))
+    provenance = provenance_of(seen, periods, run_id, len(state.batches))
+    card = describe(best, graph, sport, provenance, parts, validation, trainer)
     sha256 = bundle.save(folder, graph, card)
     served = bundle.Bundle(card, sha256, bundle.session(graph))
     answers = served.predict(validation.features, validation.offset)
-    unseen = rows.take(periods.unseen)
-    foretold = served.predict(unseen.features, unseen.offset)
-    everything = {name: np.ones(len(unseen), dtype=bool) for name in sport.masks}
-    scores = {
-        "validation": scoring.score(validation.made, answers),
-        "unseen": scoring.score(unseen.made, foretold),
-        "minimal": scoring.score(unseen.made, served.predict(sport.mask(unseen.features, everything), unseen.offset)),
+    foretold = {name: served.predict(asked, unseen.offset) for name, asked in askings(unseen.features, sport).items()}
+    measured = {
+        "validation": measure(validation.made, answers, validation_game),
+        **{name: measure(unseen.made, probability, unseen_game) for name, probability in foretold.items()},
     }
     return Trained(
         fitted=best,
         folder=folder,
         sha256=sha256,
         bundle=served,
-        defects=defects(served, sport, scores["validation"], trainer, answers),
+        defects=[
+            *defects(served, sport, measured["validation"].scores, trainer, answers),
+            *leaks(unseen.made, foretold["unseen"], unseen_game, sport.plausible_accuracy),
+        ],
         candidates={fitted.name: s for fitted, s in ranking},
-        scores=scores,
-        reliability=scoring.reliability(unseen.made, foretold),
+        left_out=left_out,
+        windows=windows,
+        calibrators=calibrators,
+        measured=measured,
         window={
             "parts": ", ".join(parts),
-            "train_shots": int(periods.train.sum()),
+            "train_shots": int(train_rows.sum()),
             "validation_shots": len(validation),
             "unseen_shots": len(unseen),
-            "first_date": card.provenance.first_date,
+            "first_date": provenance.first_date,
             "last_train_date": periods.last_train_date,
             "seen_until": periods.seen_until,
         },
@@ -101,50 +157,22 @@ def train(
     )
 
 
-def window_of(store: Store) -> list[str]:
-    """The newest parts of the warehouse, which a model is trained and judged on."""
-    return list(store.warehouse_parts())[-WINDOW_PARTS:]
+def _parameters(tuned: Tuned | None, periods: Split, say: Callable[[str], None]) -> Mapping[str, float]:
+    if tuned is None:
+        return {}
+    if tuned.seen_until > periods.seen_until:
+        say(f"the search's parameters are left aside: it knew games up to {tuned.seen_until}")
+        return {}
+    say(f"with the search's parameters: {dict(tuned.parameters)}")
+    return tuned.parameters
 
 
-def data_fingerprint(table: pa.Table) -> str:
-    """Digest of the ids and outcomes of rows: the same for the same shots, however they came in."""
-    digest = hashlib.sha256("\n".join(table["_id"].to_pylist()).encode())
-    digest.update(table["made"].to_numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _card(
-    best: Fitted,
-    graph: bytes,
-    sport: Sport,
-    table: pa.Table,
-    periods: Split,
-    validation: Rows,
-    trainer: np.ndarray,
-    run_id: str,
-    batches: int,
-) -> bundle.Card:
-    known = np.linspace(0, len(validation) - 1, min(KNOWN_ANSWERS, len(validation))).astype(int)
-    seen = table.filter(pa.array(periods.train | periods.validation))
-    return bundle.Card(
-        sport=sport.name,
-        model=best.name,
-        feature_names=list(sport.feature_names),
-        schema=sport.schema,
-        base_fingerprint=sport.base_fingerprint,
-        graph_sha256=bundle.digest(graph),
-        known_answers=bundle.KnownAnswers(
-            features=validation.features[known].tolist(),
-            offset=validation.offset[known].tolist(),
-            probability=trainer[known].tolist(),
-        ),
-        provenance=bundle.Provenance(
-            run_id=run_id,
-            code_version=__version__,
-            data_fingerprint=data_fingerprint(seen),
-            batches=batches,
-            first_date=str(seen["game_date"][0]),
-            last_train_date=periods.last_train_date,
-            seen_until=periods.seen_until,
-        ),
-    )
+def _calibrated(
+    model: Fitted, validation: Rows, game: NDArray[np.generic], sport: Sport, say: Callable[[str], None]
+) -> tuple[Fitted, list[Trial]]:
+    """The model with a calibrator if one wins on the masked validation games, by which models are chosen too."""
+    hidden = masked(validation, sport, SEED + 1)
+    calibrator, trials = calibrate(validation.made, model.predict(hidden.features, hidden.offset), game)
+    for trial in trials:
+        say(str(trial))
+    return (model.calibrated(calibrator) if calibrator else model), trials

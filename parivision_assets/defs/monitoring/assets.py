@@ -10,6 +10,7 @@ import dagster as dg
 from parivision_assets.defs.monitoring import checks
 from parivision_assets.keys import OWNERS, champion_model_key, drift_report_key, shot_features_key
 from parivision_assets.reporting import table
+from parivision_assets.tracking import tracked
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.sport import Sport
 
@@ -48,27 +49,18 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
 
         mlflow, registry = context.resources.mlflow_monitoring, context.resources.registry.of(sport)
         store = context.resources.store.of(sport)
-        run = mlflow.active_run().info
-        status = "FAILED"
-        try:
+        with tracked(mlflow, context.log) as run:
             champion, warehouse = registry.champion(), store.warehouse_state()
             if champion is None:
                 raise NotEnoughGamesError("no champion reigns, so there is nothing to compare with")
             drift = measure_drift(store, sport, registry.bundle(champion))
             _track(mlflow, champion, drift)
-            status = "FINISHED"
-        except NotEnoughGamesError as error:
-            status = "KILLED"
-            context.log.warning(f"not yet: {error}")
-            return
-        finally:
-            mlflow.end_run(status)
-        context.log.info(str(drift))
-        if context.selected_asset_keys:  # a person may have asked for the check alone
-            page = f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{PAGE}"
-            yield dg.MaterializeResult(metadata=_metadata(champion, drift, warehouse.rows, page))
-        if context.selected_asset_check_keys:
-            yield checks.result(drift)
+            context.log.info(str(drift))
+            if context.selected_asset_keys:  # a person may have asked for the check alone
+                page = f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{PAGE}"
+                yield dg.MaterializeResult(metadata=_metadata(champion, drift, warehouse.rows, page))
+            if context.selected_asset_check_keys:
+                yield checks.result(drift)
 
     return drift_report
 

@@ -9,9 +9,10 @@ import dagster as dg
 import msgspec
 
 from parivision_assets.history import registry_name
-from parivision_assets.keys import OWNERS, shot_features_key, trained_model_key
-from parivision_assets.reporting import image, reliability_plot, table
-from parivision_core.problems import NotEnoughGamesError
+from parivision_assets.keys import OWNERS, searched_parameters_key, shot_features_key, trained_model_key
+from parivision_assets.reporting import image, reliability_plot, reliability_table, table
+from parivision_assets.searches import newest_found
+from parivision_assets.tracking import tracked
 from parivision_core.registry import BUNDLE_PATH
 from parivision_core.sport import Sport
 
@@ -24,7 +25,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=trained_model_key(sport),
-        deps=[shot_features_key(sport)],
+        deps=[shot_features_key(sport), searched_parameters_key(sport)],
         # dagster-mlflow's resource is a function, and those can't be mixed with typed resource parameters.
         required_resource_keys={"store", "registry", "mlflow"},
         output_required=False,
@@ -39,69 +40,95 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         from parivision_assets.steps.training import train
 
         mlflow, registry = context.resources.mlflow, context.resources.registry.of(sport)
-        run = mlflow.active_run().info
-        status = "FAILED"
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                trained = train(
-                    context.resources.store.of(sport), sport, Path(folder) / BUNDLE_PATH, run.run_id, context.log.info
-                )
-                plot = reliability_plot(trained.reliability, "unseen games")
-                _track(mlflow, trained, plot)
-                version = registry.register(run.run_id, run.artifact_uri, trained.sha256, trained.defects)
-            status = "FINISHED"
-        except NotEnoughGamesError as error:
-            status = "KILLED"
-            context.log.warning(f"not yet: {error}")
-            return
-        finally:
-            mlflow.end_run(status)
-        context.log.info(f"registered version {version}: {trained.fitted.name}")
-        yield dg.MaterializeResult(
-            metadata={
-                "version": version,
-                "model": trained.fitted.name,
-                "mlflow_run": dg.MetadataValue.url(
-                    f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
-                ),
-                **{f"{period}_log_loss": s.log_loss for period, s in trained.scores.items()},
-                "unseen_ece": trained.scores["unseen"].ece,
-                "warehouse_shots": trained.warehouse_shots,
-                "schema": sport.schema,
-                "registry": registry_name(context.resources.registry.tracking_uri),
-                "window": dg.MetadataValue.json(trained.window),
-                "models_tried": dg.MetadataValue.md(
-                    table(
-                        ["model", "log loss (validation, optional inputs left out at random)", "AUC"],
-                        [(name, f"{s.log_loss:.5f}", f"{s.auc:.4f}") for name, s in trained.candidates.items()],
-                    )
-                ),
-                "importance": dg.MetadataValue.md(
-                    table(
-                        ["feature", "share of gain"],
-                        [(name, f"{share:.1%}") for name, share in list(trained.fitted.importance.items())[:12]],
-                    )
-                ),
-                "reliability": dg.MetadataValue.md(image(plot, "predicted against observed make rate")),
-            }
-        )
+        with tracked(mlflow, context.log) as run, tempfile.TemporaryDirectory() as folder:
+            trained = train(
+                context.resources.store.of(sport),
+                sport,
+                Path(folder) / BUNDLE_PATH,
+                run.run_id,
+                context.log.info,
+                newest_found(registry.client, sport, context.log.warning),
+            )
+            for name, why in trained.left_out.items():
+                context.log.warning(f"{name} is left out: {why}")
+            plot = reliability_plot(trained.reliability, "unseen games")
+            _track(mlflow, trained, plot)
+            version = registry.register(run.run_id, run.artifact_uri, trained.sha256, trained.defects)
+            context.log.info(f"registered version {version}: {trained.fitted.name}")
+            page = f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+            yield dg.MaterializeResult(
+                metadata={
+                    "version": version,
+                    "model": trained.fitted.name,
+                    "mlflow_run": dg.MetadataValue.url(page),
+                    "schema": sport.schema,
+                    "registry": registry_name(context.resources.registry.tracking_uri),
+                    **_metadata(trained, plot),
+                }
+            )
 
     return trained_model
+
+
+def _metadata(trained: "Trained", plot: bytes) -> dict[str, Any]:
+    return {
+        **{f"{_word(period)}_log_loss": s.log_loss for period, s in trained.scores.items()},
+        "unseen_ece": trained.scores["unseen"].ece,
+        "warehouse_shots": trained.warehouse_shots,
+        "code_version": trained.bundle.card.provenance.code_version,
+        "calibrator": str(trained.bundle.card.calibrator["family"]),
+        "window": dg.MetadataValue.json(trained.window),
+        "windows_tried": dg.MetadataValue.md(
+            table(
+                ["newest parts", "log loss (validation, cheap fit)", "gain over the usual window", "standard error"],
+                [(len(w.parts), f"{w.log_loss:.5f}", f"{w.gain:+.5f}", f"{w.error:.5f}") for w in trained.windows],
+            )
+        ),
+        "models_tried": dg.MetadataValue.md(
+            table(
+                ["model", "log loss (validation, optional inputs left out at random)", "AUC"],
+                [(name, f"{s.log_loss:.5f}", f"{s.auc:.4f}") for name, s in trained.candidates.items()],
+            )
+        ),
+        "importance": dg.MetadataValue.md(
+            table(
+                ["feature", "share of gain"],
+                [(name, f"{share:.1%}") for name, share in list(trained.fitted.importance.items())[:12]],
+            )
+        ),
+        "reliability": dg.MetadataValue.md(image(plot, "predicted against observed make rate")),
+    }
 
 
 def _track(mlflow: Any, trained: "Trained", plot: bytes) -> None:
     """Log parameters, numbers, the bundle and the plot into the active run."""
     # Else every run of the automation has the name of the same anonymous job.
     mlflow.set_tag("mlflow.runName", f"{trained.fitted.name} until {trained.window['seen_until']}")
-    mlflow.log_params({"model": trained.fitted.name, **trained.fitted.parameters, **trained.window})
-    metrics = {
-        f"{period}_{name}": v for period, s in trained.scores.items() for name, v in msgspec.structs.asdict(s).items()
-    }
-    metrics |= {f"tried_{name}_masked_log_loss": s.log_loss for name, s in trained.candidates.items()}
-    mlflow.log_metrics(metrics)
+    mlflow.log_params(trained.parameters)
+    mlflow.log_metrics(_metrics(trained))
     mlflow.log_dict(trained.fitted.importance, "importance.json")
+    tables = "\n\n".join(f"{name}\n\n{reliability_table(bins)}" for name, bins in trained.reliability.items())
+    mlflow.log_text(tables, "reliability.md")
     mlflow.log_artifacts(str(trained.folder), BUNDLE_PATH)
     # Written by hand because MLflow's log_image wants a decoded picture.
     path = trained.folder.parent / "reliability.png"
     path.write_bytes(plot)
     mlflow.log_artifact(str(path))
+
+
+def _metrics(trained: "Trained") -> dict[str, float]:
+    """Scores with their intervals, and what was gained by each choice that validation made."""
+    found: dict[str, float] = {}
+    for period, measured in trained.measured.items():
+        word = _word(period)
+        found |= {f"{word}_{name}": value for name, value in msgspec.structs.asdict(measured.scores).items()}
+        for name, (low, high) in measured.intervals.items():
+            found |= {f"{word}_{name}_low": low, f"{word}_{name}_high": high}
+    found |= {f"tried_{name}_masked_log_loss": s.log_loss for name, s in trained.candidates.items()}
+    found |= {f"window_{len(w.parts)}_log_loss": w.log_loss for w in trained.windows}
+    return found | {f"calibrator_{trial.family}_gain": trial.gain for trial in trained.calibrators}
+
+
+def _word(name: str) -> str:
+    """A name as part of a metric's."""
+    return name.replace(" ", "_")

@@ -30,14 +30,17 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(
         asset=asset,
-        description="On games that neither has seen, the candidate's log loss is lower than the champion's, beyond "
-        "noise and margin. The verdict is recorded; a refusal is a result, not an error.",
+        description="On games that neither has seen, the candidate's log loss is lower than the champion's, by more "
+        "than luck can make it. The verdict is recorded; a refusal is a result, not an error.",
     )
     def beats_champion(
         context: dg.AssetCheckExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> dg.AssetCheckResult:
         from parivision_assets.steps.promoting import current_verdict
+        from parivision_assets.steps.verdict import warning
 
+        if told := warning(registry.gate):
+            context.log.warning(told)
         models, ledger = registry.of(sport), store.of(sport)
         version = candidate_of(context.run.run_id, context.instance, models, sport)
         if version is None:

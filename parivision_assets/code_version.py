@@ -1,0 +1,24 @@
+"""Which code is at work: the package's version, and the commit when it runs from a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from parivision_core import __version__
+
+ROOT = Path(__file__).parents[1]
+
+
+@cache
+def code_version(root: Path = ROOT) -> str:
+    """For example `0.1.0`, `0.1.0+3c9f2d41a7b0`, or with `-dirty` for a checkout with changes."""
+    if not (root / ".git").exists():  # else git would answer for a repository further up
+        return __version__
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git here, or somebody else's checkout
+        return __version__
+    return f"{__version__}+{commit}"

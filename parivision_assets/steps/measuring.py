@@ -1,0 +1,40 @@
+"""What a model's answers on one set of shots are worth: scores, their intervals, and how reliable each level is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_assets.steps.clusters import intervals
+from parivision_core import scoring
+from parivision_core.sport import Features, Sport
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores on one set of shots."""
+
+    scores: scoring.Scores
+    intervals: dict[str, tuple[float, float]]
+    """95 % interval by whole games of log loss, Brier score and accuracy."""
+    reliability: list[scoring.Bin]
+
+
+def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: NDArray[np.generic]) -> Measured:
+    """Measure probabilities (n,) of shots whose outcome is `made` (n,) and game `game` (n,)."""
+    y, p = np.asarray(made, dtype=np.float64), np.asarray(probability, dtype=np.float64)
+    each = {"log_loss": scoring.losses(y, p), "brier": (p - y) ** 2, "accuracy": ((p >= 0.5) == (y == 1)).astype(float)}
+    return Measured(scoring.score(y, p), intervals(each, game), scoring.reliability(y, p))
+
+
+def askings(features: Features, sport: Sport) -> dict[str, Features]:
+    """Features (n, k) with the full record, without all that is optional, and as the callers in between ask."""
+    everything = {name: np.ones(len(features), dtype=np.bool_) for name in sport.masks}
+    between = {
+        name: sport.asked_by(name, features)
+        for name, caller in sport.callers.items()
+        if 0 < len(caller.leaves_out) < len(sport.masks) and set(caller.leaves_out.values()) == {1.0}
+    }
+    return {"unseen": features, **between, "minimal": sport.mask(features, everything)}
