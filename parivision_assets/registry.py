@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ from parivision_core import bundle
 from parivision_core.problems import RegistryError
 from parivision_core.registry import ALIAS, BUNDLE_PATH, EPOCH_TAG, SHA_TAG
 
+LOG = logging.getLogger(__name__)
 DEFECTS_TAG = "parivision.defects"
 PREVIOUS_TAG = "parivision.previous_champion"
 DEPOSED_TAG = "parivision.deposed"
+STATUS_TAG = "parivision.status"
 
 
 class ModelRegistry:
@@ -66,6 +69,18 @@ class ModelRegistry:
             raise RegistryError(f"{self.model} has no version {version} in {self.tracking_uri}: {error}") from error
         return found
 
+    def registered(self, version: int) -> bool:
+        """Whether the version exists; somebody may have deleted it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_model_version(self.model, str(version))
+        except MlflowException as error:
+            if _says_missing(error):
+                return False
+            raise RegistryError(f"the registry at {self.tracking_uri} can't be read: {error}") from error
+        return True
+
     def defects(self, version: int) -> str:
         """What makes a version defective, in words; empty for a sound one."""
         return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")
@@ -98,12 +113,11 @@ class ModelRegistry:
 
     def _model(self) -> Any:
         from mlflow.exceptions import MlflowException
-        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
         try:
             return self.client.get_registered_model(self.model)
         except MlflowException as error:
-            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            if _says_missing(error):
                 return None
             raise RegistryError(f"the registry at {self.tracking_uri} can't be read: {error}") from error
 
@@ -128,6 +142,15 @@ class ModelRegistry:
         """Note that a rollback took the version from the throne, or put it back."""
         self.client.set_model_version_tag(self.model, str(version), DEPOSED_TAG, "yes" if deposed else "no")
 
+    def note_status(self, version: int, status: str) -> None:
+        """Show on a version's page what has become of it. Nothing is decided by it, so a failure is only logged."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.set_model_version_tag(self.model, str(version), STATUS_TAG, status)
+        except MlflowException as error:
+            LOG.warning("version %d is %s, which its page doesn't tell: %s", version, status, error)
+
     def set_epoch(self, epoch: int) -> None:
         """Raise the epoch: every earlier verdict is stale from now on."""
         self.client.set_registered_model_tag(self.model, EPOCH_TAG, str(epoch))
@@ -135,3 +158,10 @@ class ModelRegistry:
     def set_champion(self, version: int) -> None:
         """Move the alias."""
         self.client.set_registered_model_alias(self.model, ALIAS, str(version))
+
+
+def _says_missing(error: Any) -> bool:
+    """Whether MLflow means that there is no such thing, and not that it can't tell."""
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))

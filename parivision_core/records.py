@@ -111,7 +111,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     gain_high: float | None = None
     margin: float
     level: float
-    """Confidence level of the interval `gain_low .. gain_high`."""
+    """Confidence level of the interval `gain_low .. gain_high`, at all looks together."""
     first_date: str | None = None
     last_date: str | None = None
+    rule: str = ""
+    """Which gate decided; empty in old ledgers."""
+    tried: int | None = None
+    """Its place among the candidates compared in this epoch, from 1; it stays the same at every look."""
+    alpha: float | None = None
+    """The chance of passing by luck that this place leaves, at all looks together."""
+    candidate_slope: float | None = None
+    champion_slope: float | None = None
+    candidate_ece: float | None = None
+    champion_ece: float | None = None
+    """Calibration on the same games; it is looked at when the log loss alone would let the candidate pass."""
+    warehouse_shots: int | None = None
+    """Shots in the whole warehouse, by which a later look can tell how many are new."""
     judged_at: int = msgspec.field(default_factory=now_ms)

@@ -12,6 +12,7 @@ from typing import Any
 from parivision_core.problems import ConfigurationError
 
 INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
+LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
 
 
 def without_login(url: str) -> str:
@@ -19,9 +20,12 @@ def without_login(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
-def env_field(variable: str, default: Any, help_text: str, *, secret: bool = False) -> Any:
-    """A field of a settings class that is read from an environment variable."""
-    return field(default=default, repr=not secret, metadata={"variable": variable, "help": help_text})
+def env_field(
+    variable: str, default: Any, help_text: str, *, secret: bool = False, choices: tuple[str, ...] = ()
+) -> Any:
+    """A field of a settings class that is read from an environment variable; `choices`, if any, are all it may be."""
+    metadata = {"variable": variable, "help": help_text, "choices": choices}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Settings:
     sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
     retrain_shots: int = env_field(
         "PARIVISION_RETRAIN_SHOTS", 20_000, "new shots that are worth a new candidate; drift makes it earlier"
+    )
+    gate: str = env_field(
+        "PARIVISION_GATE",
+        LOG_LOSS,
+        "what a candidate must prove: log_loss, a gain beyond luck; accuracy, a higher one on the same games, which an "
+        "equal model often has",
+        choices=GATES,
     )
     mongo_url: str = env_field(
         "PARIVISION_MONGO_URL",
@@ -174,6 +185,10 @@ def _parse(f: Field[Any], text: str) -> Any:
         raise ConfigurationError(
             f"{variable}={text!r} is no {_KINDS[kind]}; set it to one or leave it unset ({f.metadata['help']})"
         ) from None
+    if f.metadata["choices"] and value not in f.metadata["choices"]:
+        raise ConfigurationError(
+            f"{variable}={text!r} is none of {', '.join(f.metadata['choices'])} ({f.metadata['help']})"
+        )
     most = 65535 if variable.endswith("_PORT") else 10**9
     if kind is int and not 0 < value <= most:
         raise ConfigurationError(f"{variable}={text!r} must lie between 1 and {most} ({f.metadata['help']})")

@@ -30,6 +30,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors as feed_sensors
 from parivision_assets.defs.monitoring import sensors as monitoring_sensors
+from parivision_assets.defs.promotion import sensors as promotion_sensors
 from parivision_assets.defs.training import sensors as training_sensors
 from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.base import Batch
@@ -167,7 +168,7 @@ class House:
             retrain_shots=self.retrain_shots,
         ).resolved()
         self.patch = pytest.MonkeyPatch()
-        for module in (feed_sensors, training_sensors, monitoring_sensors):
+        for module in (feed_sensors, training_sensors, promotion_sensors, monitoring_sensors):
             self.patch.setattr(module, "time", lambda: self.memory.now)
         self.patch.setattr(virtual_bets, "PAUSE_SECONDS", 0.01)
         self.patch.setitem(fitting.XGBOOST, "eta", 0.3)  # fewer trees: how well a model learns is asked elsewhere

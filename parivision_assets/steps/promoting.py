@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from parivision_core.problems import PromotionError
-from parivision_core.records import Verdict
+import msgspec
+
+from parivision_assets.steps.challengers import challengers_in, newest_of
+from parivision_assets.steps.verdict import refusal
+from parivision_core.problems import PariVisionError, PromotionError
+from parivision_core.records import Decision, Verdict
 from parivision_core.store.base import Store
 
 LOCK = "promotion"
+
+Result = Literal["promoted", "refused", "not_yet", "already"]
+Status = Literal["challenger", "champion", "refused", "dethroned", "rolled back"]
+"""What a version's page in the registry says of it."""
+STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger", "refuse": "refused"}
+"""After a verdict; only the promotion itself makes a champion."""
 
 
 class Registry(Protocol):
@@ -18,12 +28,14 @@ class Registry(Protocol):
 
     def champion(self) -> int | None: ...  # noqa: D102
     def epoch(self) -> int: ...  # noqa: D102
+    def registered(self, version: int) -> bool: ...  # noqa: D102
     def defects(self, version: int) -> str: ...  # noqa: D102
     def previous(self, version: int) -> int | None: ...  # noqa: D102
     def note_previous(self, version: int, previous: int | None) -> None: ...  # noqa: D102
     def reigned(self, version: int) -> bool: ...  # noqa: D102
     def deposed(self, version: int) -> bool: ...  # noqa: D102
     def set_deposed(self, version: int, deposed: bool) -> None: ...  # noqa: D102
+    def note_status(self, version: int, status: str) -> None: ...  # noqa: D102
     def set_epoch(self, epoch: int) -> None: ...  # noqa: D102
     def set_champion(self, version: int) -> None: ...  # noqa: D102
 
@@ -36,24 +48,45 @@ Judge = Callable[[int, int | None, int], Verdict]
 class Outcome:
     """What came of a promotion: `already` means that the candidate is the champion."""
 
-    result: Literal["promoted", "refused", "not_yet", "already"]
+    result: Result
     reason: str
     epoch: int
+    candidate: int
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What came of a look at every open candidate, in the order of the looks."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    problems: list[PariVisionError] = field(default_factory=list)
+    """Candidates that couldn't be judged; they kept no other from it."""
 
 
 def current_verdict(candidate: int, registry: Registry, store: Store, judge: Judge) -> Verdict:
     """The verdict on a candidate against today's champion: the ledger's when it has one, else a new one, recorded."""
-    champion, epoch = registry.champion(), registry.epoch()
-    ledger = store.verdicts(candidate=candidate)
-    if champion == candidate and ledger:
-        return ledger[0]
-    for verdict in ledger:
-        if (verdict.champion, verdict.epoch) == (champion, epoch) and verdict.decision != "not_yet":
-            return verdict
-    verdict = judge(candidate, champion, epoch)
-    store.put_verdict(verdict)
-    return verdict
+    with store.exclusive(LOCK):
+        ledger, champion = store.verdicts(candidate=candidate), registry.champion()
+        if ledger and candidate == champion:
+            return ledger[0]
+        return _verdict(candidate, _barred(candidate, champion, registry), ledger, registry, store, judge)
+
+
+def look_again(own: int | None, registry: Registry, store: Store, judge: Judge) -> Looks:
+    """Promote whichever open candidate has proven itself by now; `own` is the one that this run is about, if any.
+
+    First a promotion that was interrupted is finished, then come candidates that have passed and weren't promoted,
+    then the challengers, the oldest first, then `own`. One that passes raises the epoch, and those after it go on
+    against the new champion.
+    """
+    looks = Looks()
+    for candidate in _open(own, registry, store):
+        try:
+            looks.outcomes.append(promote(candidate, registry, store, judge))
+        except PariVisionError as problem:
+            looks.problems.append(problem)
+    return looks
 
 
 def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> Outcome:
@@ -67,31 +100,32 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
-        if barred := _barred(candidate, champion, registry):
-            return Outcome("refused", barred, epoch)
-        ledger = store.verdicts(candidate=candidate)
-        newest = ledger[0] if ledger else None
-        if champion == candidate:
-            if newest is not None and newest.decision == "pass" and newest.epoch == epoch:
-                registry.set_epoch(epoch + 1)
-                return Outcome("promoted", f"finished an interrupted promotion: {newest.reason}", epoch + 1, newest)
-            return Outcome("already", f"version {candidate} is the champion", epoch, newest)
-        if newest is None or newest.decision == "not_yet":
-            newest = current_verdict(candidate, registry, store, judge)
-        if newest.decision != "pass":
-            return Outcome("not_yet" if newest.decision == "not_yet" else "refused", newest.reason, epoch, newest)
+        ledger, barred = store.verdicts(candidate=candidate), _barred(candidate, champion, registry)
+        if candidate == champion:
+            return _on_the_throne(candidate, barred, ledger, epoch, registry)
+        newest = ledger[0] if ledger and ledger[0].decision != "not_yet" else None
+        if newest is None:
+            newest = _verdict(candidate, barred, ledger, registry, store, judge)
+        if barred or newest.decision == "refuse":
+            return Outcome("refused", barred or newest.reason, epoch, candidate, newest)
+        if newest.decision == "not_yet":
+            return Outcome("not_yet", newest.reason, epoch, candidate, newest)
         if (newest.champion, newest.epoch) != (champion, epoch):
             return Outcome(
                 "refused",
                 f"the verdict is stale: it was passed against {_name(newest.champion)} at epoch {newest.epoch}, but "
                 f"now {_name(champion)} reigns at epoch {epoch}; train a new candidate to be judged again",
                 epoch,
+                candidate,
                 newest,
             )
         registry.note_previous(candidate, champion)
         registry.set_champion(candidate)
         registry.set_epoch(epoch + 1)
-        return Outcome("promoted", newest.reason, epoch + 1, newest)
+        registry.note_status(candidate, "champion")
+        if champion is not None:
+            registry.note_status(champion, "dethroned")
+        return Outcome("promoted", newest.reason, epoch + 1, candidate, newest)
 
 
 def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcome:
@@ -116,11 +150,59 @@ def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcom
         registry.set_deposed(champion, True)
         registry.set_deposed(target, False)
         registry.set_champion(target)
-        return Outcome("promoted", f"rolled back from version {champion} to version {target}", epoch + 1)
+        registry.note_status(champion, "rolled back")
+        registry.note_status(target, "champion")
+        return Outcome("promoted", f"rolled back from version {champion} to version {target}", epoch + 1, target)
+
+
+def _on_the_throne(candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: Registry) -> Outcome:
+    """What is left to do for the champion itself: to finish its promotion if that was interrupted."""
+    newest = ledger[0] if ledger else None
+    if barred:
+        return Outcome("refused", barred, epoch, candidate, newest)
+    if newest is not None and newest.decision == "pass" and newest.epoch == epoch:
+        registry.set_epoch(epoch + 1)
+        registry.note_status(candidate, "champion")
+        reason = f"finished an interrupted promotion: {newest.reason}"
+        return Outcome("promoted", reason, epoch + 1, candidate, newest)
+    return Outcome("already", f"version {candidate} is the champion", epoch, candidate, newest)
+
+
+def _open(own: int | None, registry: Registry, store: Store) -> list[int]:
+    """The candidates to look at, in their order."""
+    champion, epoch, ledger = registry.champion(), registry.epoch(), store.verdicts()
+    passed = [
+        v.candidate
+        for v in newest_of(ledger).values()
+        if v.decision == "pass" and v.epoch == epoch and champion in (v.champion, v.candidate)
+    ]
+    first = sorted(passed, key=lambda candidate: (candidate != champion, -candidate))
+    order = [*first, *(v.candidate for v in challengers_in(ledger)), own]
+    return list(dict.fromkeys(candidate for candidate in order if candidate is not None))
+
+
+def _verdict(
+    candidate: int, barred: str, ledger: Sequence[Verdict], registry: Registry, store: Store, judge: Judge
+) -> Verdict:
+    """The decision that the candidate's ledger (newest first) holds for today's champion, else a new one, recorded.
+
+    One that is barred is refused without a comparison. A look that found nothing new isn't recorded again.
+    """
+    champion, epoch = registry.champion(), registry.epoch()
+    for verdict in ledger:
+        if (verdict.champion, verdict.epoch) == (champion, epoch) and verdict.decision != "not_yet":
+            return verdict
+    verdict = refusal(candidate, champion, epoch, barred) if barred else judge(candidate, champion, epoch)
+    if not ledger or msgspec.structs.replace(verdict, judged_at=ledger[0].judged_at) != ledger[0]:
+        store.put_verdict(verdict)
+    registry.note_status(candidate, STATUS[verdict.decision])
+    return verdict
 
 
 def _barred(candidate: int, champion: int | None, registry: Registry) -> str:
     """Why a candidate may not be promoted whatever its verdict; empty when nothing stands against it."""
+    if not registry.registered(candidate):
+        return f"version {candidate} is not in the registry any more"
     if defects := registry.defects(candidate):
         return f"version {candidate} is defective: {defects}"
     if candidate != champion and registry.deposed(candidate):

@@ -14,9 +14,12 @@ import pytest
 from parivision_assets import evaluate as evaluate_room
 from parivision_assets import refresh as refresh_room
 from parivision_assets.definitions import build
+from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps import soundness
+from parivision_assets.steps import verdict as verdict_room
 from parivision_assets.steps.evaluating import evaluate
+from parivision_assets.steps.ingesting import ingest, waiting
 from parivision_core.nba import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
@@ -144,6 +147,29 @@ def test_an_equal_candidate_is_refused_and_the_run_stays_green(crowned: Platform
     (seen,) = (e for e in alone.get_asset_observation_events() if e.asset_key == CHAMPION)
     assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
     assert crowned.refresh() == "refused"
+
+
+def test_a_challenger_waits_and_is_decided_without_a_training(
+    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of them: each stays open until games tell, and the job that judges trains nothing."""
+    with monkeypatch.context() as m:
+        m.setattr(verdict_room, "MIN_GAMES", 40)
+        assert crowned.refresh() == "not_yet"
+        assert crowned.refresh() == "not_yet"
+    assert [(v.candidate, v.decision) for v in crowned.store.verdicts()[:-1]] == [(3, "not_yet"), (2, "not_yet")]
+    assert crowned.registry.tags(3)["parivision.status"] == "challenger"
+    crowned.drop("later.csv", games=8, start="2023-02-01", seed=5)
+    for batch in waiting(InboxFeed(crowned.settings.inbox, 0).batches(), crowned.store):
+        ingest(batch, NBA, crowned.store)
+    crowned.materialize("shot_features")
+    judge = crowned.definitions.resolve_job_def("judge")
+    assert judge.execute_in_process(instance=crowned.instance).success
+    newest, before = crowned.store.verdicts()[:2]
+    assert [(v.candidate, v.decision, v.games) for v in (before, newest)] == [(2, "refuse", 40), (3, "refuse", 40)]
+    assert (newest.tried, before.tried) == (2, 1)
+    assert (crowned.registry.newest(), crowned.registry.champion()) == (3, 1)
+    assert crowned.registry.tags(3)["parivision.status"] == "refused"
 
 
 def test_a_defective_candidate_makes_the_run_red(crowned: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from parivision_assets.registry import ModelRegistry
-from parivision_assets.steps.promoting import current_verdict, promote, roll_back
-from parivision_core.problems import PromotionError
+from parivision_assets.registry import STATUS_TAG, ModelRegistry
+from parivision_assets.steps.challengers import challengers_in, newest_of
+from parivision_assets.steps.promoting import Judge, current_verdict, look_again, promote, roll_back
+from parivision_core.problems import PromotionError, RegistryError
 from parivision_core.records import Decision, Verdict
 from parivision_core.store.files import FileStore
 
@@ -33,6 +33,8 @@ class MemoryRegistry:
     broken: dict[int, str] = field(default_factory=dict)
     before: dict[int, int | None] = field(default_factory=dict)
     fallen: set[int] = field(default_factory=set)
+    status: dict[int, str] = field(default_factory=dict)
+    missing: set[int] = field(default_factory=set)
     die_at: str = ""
 
     def champion(self) -> int | None:
@@ -40,6 +42,9 @@ class MemoryRegistry:
 
     def epoch(self) -> int:
         return self.raised
+
+    def registered(self, version: int) -> bool:
+        return version not in self.missing
 
     def defects(self, version: int) -> str:
         return self.broken.get(version, "")
@@ -61,6 +66,9 @@ class MemoryRegistry:
         self._write("set_deposed")
         (self.fallen.add if deposed else self.fallen.discard)(version)
 
+    def note_status(self, version: int, status: str) -> None:
+        self.status[version] = status
+
     def set_epoch(self, epoch: int) -> None:
         self._write("set_epoch")
         self.raised = epoch
@@ -75,7 +83,7 @@ class MemoryRegistry:
             raise Crash(name)
 
 
-def judge_that(decision: Decision) -> Callable[[int, int | None, int], Verdict]:
+def judge_that(decision: Decision) -> Judge:
     return lambda candidate, champion, epoch: Verdict(
         candidate=candidate,
         champion=champion,
@@ -87,6 +95,11 @@ def judge_that(decision: Decision) -> Callable[[int, int | None, int], Verdict]:
         margin=0.001,
         level=0.95,
     )
+
+
+def judge_by(decisions: dict[int, Decision]) -> Judge:
+    """A judge that has decided on each candidate beforehand."""
+    return lambda candidate, champion, epoch: judge_that(decisions[candidate])(candidate, champion, epoch)
 
 
 passes, refuses, waits = judge_that("pass"), judge_that("refuse"), judge_that("not_yet")
@@ -139,7 +152,7 @@ def test_a_pass_of_before_a_rollback_is_stale(registry: MemoryRegistry, store: F
     outcome = promote(2, registry, store, never)
     assert (outcome.result, registry.champion()) == ("refused", 1)
     assert "was rolled back" in outcome.reason
-    current_verdict(2, registry, store, passes)  # somebody executes the check again, and it passes
+    assert current_verdict(2, registry, store, never).decision == "refuse"  # somebody executes the check again
     assert promote(2, registry, store, never).result == "refused"
     roll_back(registry, store, to=2)
     assert (registry.champion(), promote(2, registry, store, never).result) == (2, "already")
@@ -218,6 +231,108 @@ def test_not_yet_is_judged_again_on_more_evidence(store: FileStore) -> None:
     assert [v.decision for v in store.verdicts()] == ["pass", "not_yet"]
 
 
+def test_a_look_that_found_nothing_new_is_recorded_once(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    for _ in range(3):
+        assert promote(1, registry, store, waits).result == "not_yet"
+    assert len(store.verdicts()) == 1
+
+
+def test_every_open_candidate_is_looked_at_and_none_wipes_another(
+    registry: MemoryRegistry | ModelRegistry, store: FileStore
+) -> None:
+    promote(1, registry, store, passes)
+    assert [o.result for o in look_again(2, registry, store, waits).outcomes] == ["not_yet"]
+    looks = look_again(3, registry, store, waits)
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(2, "not_yet"), (3, "not_yet")]
+    looks = look_again(3, registry, store, judge_by({2: "pass", 3: "not_yet"}))
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(2, "promoted"), (3, "not_yet")]
+    assert (registry.champion(), registry.epoch()) == (2, 2)
+    (waiting,) = challengers_in(store.verdicts())
+    assert (waiting.candidate, waiting.champion, waiting.epoch) == (3, 2, 2)  # it goes on against the new champion
+    assert [o.result for o in look_again(3, registry, store, refuses).outcomes] == ["refused"]
+    assert challengers_in(store.verdicts()) == []
+
+
+def test_one_that_passed_in_its_own_run_goes_before_an_older_challenger(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    look_again(2, registry, store, waits)
+    current_verdict(3, registry, store, passes)
+    looks = look_again(3, registry, store, judge_by({2: "refuse"}))
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(3, "promoted"), (2, "refused")]
+    assert registry.champion() == 3
+
+
+@pytest.mark.parametrize("die_at", ["note_previous", "set_champion", "set_epoch"])
+def test_a_challengers_promotion_that_was_interrupted_is_finished_by_the_next_look(
+    die_at: str, store: FileStore
+) -> None:
+    """Also by one that is about another candidate."""
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    look_again(2, registry, store, waits)
+    registry.die_at = die_at
+    with pytest.raises(Crash):
+        look_again(3, registry, store, judge_by({2: "pass", 3: "not_yet"}))
+    looks = look_again(4, registry, store, judge_by({4: "not_yet"}))
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(2, "promoted"), (4, "not_yet")]
+    assert (registry.champion(), registry.epoch(), registry.previous(2)) == (2, 2, 1)
+
+
+def test_a_challenger_that_can_be_promoted_no_more_is_closed_with_a_reason(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    for candidate in (2, 3):
+        look_again(candidate, registry, store, waits)
+    registry.missing.add(2)
+    registry.broken[3] = "calibration is broken"
+    looks = look_again(None, registry, store, never)
+    assert [o.result for o in looks.outcomes] == ["refused", "refused"]
+    assert "not in the registry any more" in looks.outcomes[0].reason
+    assert "calibration is broken" in looks.outcomes[1].reason
+    assert challengers_in(store.verdicts()) == []
+
+
+def test_a_challenger_that_cant_be_judged_keeps_no_other_from_it(store: FileStore) -> None:
+    def judge(candidate: int, champion: int | None, epoch: int) -> Verdict:
+        if candidate == 2:
+            raise RegistryError("its bundle can't be read")
+        return passes(candidate, champion, epoch)
+
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    look_again(2, registry, store, waits)
+    looks = look_again(3, registry, store, judge)
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(3, "promoted")]
+    assert [str(problem) for problem in looks.problems] == ["its bundle can't be read"]
+
+
+def test_a_versions_page_tells_what_became_of_it(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
+    def told(version: int) -> str | None:
+        if isinstance(registry, MemoryRegistry):
+            return registry.status.get(version)
+        return registry.tags(version).get(STATUS_TAG)
+
+    promote(1, registry, store, passes)
+    promote(2, registry, store, waits)
+    promote(3, registry, store, refuses)
+    assert [told(version) for version in (1, 2, 3, 4)] == ["champion", "challenger", "refused", None]
+    promote(2, registry, store, passes)
+    assert [told(version) for version in (1, 2)] == ["dethroned", "champion"]
+    roll_back(registry, store)
+    assert [told(version) for version in (1, 2)] == ["champion", "rolled back"]
+
+
+def test_a_version_that_is_gone_has_no_page_and_that_stops_nothing(
+    registry: MemoryRegistry | ModelRegistry, store: FileStore
+) -> None:
+    if isinstance(registry, MemoryRegistry):
+        registry.missing.add(99)
+    outcome = promote(99, registry, store, never)
+    assert (outcome.result, outcome.reason) == ("refused", "version 99 is not in the registry any more")
+
+
 def test_the_check_and_the_asset_share_one_verdict(store: FileStore) -> None:
     registry = MemoryRegistry()
     verdict = current_verdict(1, registry, store, passes)
@@ -282,6 +397,40 @@ class Throne(RuleBasedStateMachine):
             assert candidate not in self.rolled_from
         elif outcome.result != "already":
             assert self.registry.champion() == champion
+
+    @rule(
+        own=st.integers(1, 4),
+        decisions=st.fixed_dictionaries({n: st.sampled_from(["pass", "refuse", "not_yet"]) for n in range(1, 5)}),
+        die_at=st.sampled_from(DEATHS),
+    )
+    def look_again(self, own: int, decisions: dict[int, Decision], die_at: str) -> None:
+        """Whatever comes of it: no challenger is lost, and the throne is taken by a pass against its holder alone."""
+        self.registry.die_at = die_at
+        before = challengers_in(self.store.verdicts())
+        champion, throne = self.registry.champion(), self.registry.champion()
+        try:
+            looks = look_again(own, self.registry, self.store, judge_by(decisions))
+        except Crash:
+            return
+        finally:
+            self.registry.die_at = ""
+        assert {v.candidate for v in before} | {own} <= {o.candidate for o in looks.outcomes}
+        for outcome in looks.outcomes:
+            if outcome.result == "promoted":
+                assert outcome.verdict is not None
+                assert outcome.verdict.decision == "pass"
+                assert outcome.candidate not in self.rolled_from
+                assert throne in (outcome.verdict.champion, outcome.candidate)
+                throne = outcome.candidate
+        assert self.registry.champion() == throne
+        crowned = any(o.result == "promoted" for o in looks.outcomes)
+        assert champion == throne or crowned
+        ledger = self.store.verdicts()
+        # Who was looked at before the throne changed is judged against the new champion at the next look.
+        current = ((v.champion, v.epoch) == (throne, self.registry.epoch()) for v in challengers_in(ledger))
+        assert crowned or all(current)
+        if throne is not None and (newest := newest_of(ledger)[throne]).decision == "pass":
+            assert newest.epoch < self.registry.epoch()  # no promotion is left half done
 
     @rule()
     def roll_back(self) -> None:

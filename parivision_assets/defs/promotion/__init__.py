@@ -1,5 +1,5 @@
 """From a passed verdict to the champion, and back."""
 
-from parivision_assets.defs.promotion import assets
+from parivision_assets.defs.promotion import assets, sensors
 
-__all__ = ["assets"]
+__all__ = ["assets", "sensors"]

@@ -24,25 +24,40 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         kinds={"mlflow"},
         owners=OWNERS,
         description="The model that is served. It changes only when a candidate was proven better than the champion of "
-        "the day on the same unseen games; otherwise it stays as it is and the reason is on record.",
+        "the day on the same unseen games; otherwise it stays as it is and the reason is on record. Each run looks at "
+        "every candidate that isn't decided yet.",
         metadata={"registered_model": sport.registered_model},
     )
     def champion_model(
         context: dg.AssetExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.promoting import promote
+        from parivision_assets.steps.promoting import look_again
+        from parivision_assets.steps.verdict import warning
 
+        if told := warning(registry.gate):
+            context.log.warning(told)
         models, ledger = registry.of(sport), store.of(sport)
-        candidate = candidate_of(context.run_id, context.instance, models, sport)
-        if candidate is None:
+        own = candidate_of(context.run_id, context.instance, models, sport)
+        looks = look_again(own, models, ledger, registry.judge(ledger, sport))
+        if not looks.outcomes and not looks.problems:
             context.log.warning("not yet: no candidate is registered")
-            return
-        outcome = promote(candidate, models, ledger, registry.judge(ledger, sport))
-        context.log.info(f"{outcome.result}: {outcome.reason}")
-        metadata = {"candidate": candidate, "result": outcome.result, "reason": outcome.reason, "epoch": outcome.epoch}
-        if outcome.result == "promoted":
-            yield dg.MaterializeResult(metadata={"version": candidate, **metadata})
-        else:
-            context.log_event(dg.AssetObservation(context.asset_key, description=outcome.reason, metadata=metadata))
+        crowned = [outcome for outcome in looks.outcomes if outcome.result == "promoted"][-1:]
+        # What became of the run's own candidate comes last: it is the run's result.
+        for outcome in sorted(looks.outcomes, key=lambda outcome: outcome.candidate == own):
+            context.log.info(f"{outcome.result}: {outcome.reason}")
+            metadata = {
+                "candidate": outcome.candidate,
+                "result": outcome.result,
+                "reason": outcome.reason,
+                "epoch": outcome.epoch,
+            }
+            if outcome in crowned:
+                yield dg.MaterializeResult(metadata={"version": outcome.candidate, **metadata})
+            else:
+                context.log_event(dg.AssetObservation(context.asset_key, description=outcome.reason, metadata=metadata))
+        for problem in looks.problems:
+            context.log.error(f"one candidate couldn't be judged: {problem}")
+        if looks.problems:
+            raise looks.problems[0]
 
     return champion_model

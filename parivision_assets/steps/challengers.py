@@ -1,0 +1,39 @@
+"""What the ledger tells of the candidates that are still open: who they are, and how many were tried in a reign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parivision_core.records import Verdict
+
+LOOK_GAMES = 10
+"""New games that are worth a look: the bounds allow any number of looks, but each costs a run."""
+
+
+def newest_of(ledger: Sequence[Verdict]) -> dict[int, Verdict]:
+    """The newest verdict on each candidate of a ledger (newest first), by candidate."""
+    newest: dict[int, Verdict] = {}
+    for verdict in ledger:
+        newest.setdefault(verdict.candidate, verdict)
+    return dict(sorted(newest.items()))
+
+
+def challengers_in(ledger: Sequence[Verdict]) -> list[Verdict]:
+    """The newest verdicts on the candidates that aren't decided yet, the oldest candidate first."""
+    return [verdict for verdict in newest_of(ledger).values() if verdict.decision == "not_yet"]
+
+
+def place_of(candidate: int, epoch: int, ledger: Sequence[Verdict]) -> int:
+    """Which one of the candidates compared in an epoch this is, from 1; it keeps the place of its first look."""
+    compared = [v for v in ledger if v.epoch == epoch and (v.tried is not None or v.gain is not None)]
+    own = next((v.tried for v in compared if v.candidate == candidate and v.tried is not None), None)
+    return own or 1 + len({v.candidate for v in compared} - {candidate})
+
+
+def new_games(challenger: Verdict, shots: int) -> float:
+    """About how many games are new since a verdict, when the warehouse holds so many shots now.
+
+    Shots are counted, for how many there are is told by one small record; games come from the verdict's own shots.
+    """
+    shots_a_game = challenger.shots / challenger.games if challenger.games else 1.0
+    return (shots - (challenger.warehouse_shots or 0)) / shots_a_game

@@ -1,0 +1,166 @@
+"""Who is open, which place a candidate has, and when the sensor asks for another look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import msgspec
+import pytest
+
+from parivision_assets import asking
+from parivision_assets.definitions import build
+from parivision_assets.defs.promotion import sensors
+from parivision_assets.keys import JUDGING_TAG, TRAINING_TAG
+from parivision_assets.resources import FileStoreResource
+from parivision_assets.steps.challengers import LOOK_GAMES, challengers_in, new_games, newest_of, place_of
+from parivision_core.nba import NBA
+from parivision_core.records import Decision, Verdict
+from parivision_core.settings import Settings
+from parivision_core.store import open_files
+from parivision_core.store.base import WAREHOUSE, WarehouseState
+
+
+def look(candidate: int, decision: Decision = "not_yet", epoch: int = 1, tried: int | None = None) -> Verdict:
+    return Verdict(
+        candidate=candidate,
+        champion=1,
+        epoch=epoch,
+        decision=decision,
+        reason="made up",
+        games=50,
+        shots=5000,
+        margin=0.001,
+        level=0.95,
+        tried=tried,
+        warehouse_shots=20_000,
+    )
+
+
+def test_the_newest_verdict_tells_who_is_open() -> None:
+    ledger = [look(2, "refuse"), look(4), look(3), look(2), look(3), look(5, "pass")]  # newest first
+    assert [v.candidate for v in challengers_in(ledger)] == [3, 4]
+    assert challengers_in(ledger)[0] is ledger[2]
+    assert list(newest_of(ledger)) == [2, 3, 4, 5]
+    assert challengers_in([]) == []
+
+
+def test_a_place_is_taken_at_the_first_look_and_kept() -> None:
+    ledger: list[Verdict] = []
+    for candidate, place in ((4, 1), (7, 2), (4, 1), (5, 3), (7, 2), (4, 1)):
+        assert place_of(candidate, 1, ledger) == place
+        ledger.insert(0, look(candidate, tried=place))
+    assert place_of(9, 1, ledger) == 4
+
+
+def test_each_reign_counts_anew() -> None:
+    ledger = [look(3, tried=2), look(2, tried=1)]
+    assert place_of(3, epoch=2, ledger=ledger) == 1
+
+
+def test_one_refused_without_a_comparison_takes_no_place_and_one_of_an_old_ledger_does() -> None:
+    without = [look(2, "refuse")]
+    assert place_of(3, 1, without) == 1
+    old = [msgspec.structs.replace(look(2, "refuse"), gain=-0.001)]
+    assert place_of(3, 1, old) == 2
+
+
+def test_new_games_are_told_by_shots() -> None:
+    assert new_games(look(2), 20_000) == 0
+    assert new_games(look(2), 21_000) == 10
+    assert new_games(look(2), 10_000) < 0  # another lake
+    nothing_yet = msgspec.structs.replace(look(2), games=0, shots=0)
+    assert new_games(nothing_yet, 20_010) == 10
+    assert new_games(msgspec.structs.replace(look(2), warehouse_shots=None), 20_000) == 200
+
+
+def test_an_old_ledger_is_still_read() -> None:
+    """One entry as version 0.1 wrote it."""
+    text = (
+        b'{"candidate":2,"champion":1,"epoch":1,"decision":"not_yet","reason":"12 games","games":12,"shots":2000,'
+        b'"gain":null,"margin":0.001,"level":0.95,"judged_at":1}'
+    )
+    (waiting,) = challengers_in([msgspec.json.decode(text, type=Verdict)])
+    assert (waiting.rule, waiting.tried, waiting.alpha, waiting.warehouse_shots) == ("", None, None, None)
+
+
+class Watch:
+    """The sensor over a ledger and a warehouse of so many shots, on a clock that tests move."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.instance = folder, instance
+        self.store = open_files(folder, NBA)
+        self.definitions = build([NBA], Settings(home=folder).resolved())
+        self.cursor: str | None = None
+        self.now = 1_000_000.0
+        self.said: str | None = ""
+        monkeypatch.setattr(sensors, "time", lambda: self.now)
+        monkeypatch.setattr(asking, "STARTED", 0.0)
+
+    def tick(self, shots: int, schema: str = NBA.schema) -> bool:
+        """Whether a look is asked for."""
+        state = WarehouseState(
+            schema=schema, base_fingerprint=NBA.base_fingerprint, form_stamp=f"after {shots}", rows=shots
+        )
+        with self.store.exclusive(WAREHOUSE):
+            self.store.publish_warehouse({}, state, {})
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"store": FileStoreResource(home=str(self.folder))}
+        )
+        asked = self.definitions.resolve_sensor_def("challengers")(context)
+        if isinstance(asked, dg.SkipReason):
+            self.said = asked.skip_message
+            return False
+        assert isinstance(asked, dg.SensorResult)
+        self.cursor = asked.cursor
+        return len(asked.run_requests or []) == 1
+
+    def ran(self, status: dg.DagsterRunStatus, tag: str = JUDGING_TAG) -> None:
+        self.instance.add_run(dg.DagsterRun("a job", status=status, tags={tag: NBA.name}))
+
+
+@pytest.fixture
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    return Watch(tmp_path, dg.DagsterInstance.ephemeral(), monkeypatch)
+
+
+SOME = 20_000 + 100 * LOOK_GAMES
+"""Shots of enough new games, after the 20,000 that the verdicts know."""
+
+
+def test_a_look_is_asked_for_once_enough_games_are_new(watch: Watch) -> None:
+    assert not watch.tick(SOME)
+    watch.store.put_verdict(look(2, "refuse"))
+    assert not watch.tick(SOME)
+    watch.store.put_verdict(look(3))
+    assert not watch.tick(SOME - 100)
+    assert watch.said == "versions 3 are open; about 9 of 10 games are new"
+    assert watch.tick(SOME)
+
+
+def test_a_look_that_led_to_nothing_is_taken_again_only_with_more(watch: Watch) -> None:
+    watch.store.put_verdict(look(3))
+    assert watch.tick(SOME)
+    watch.ran(dg.DagsterRunStatus.STARTED)
+    assert not watch.tick(SOME + 1)  # one at a time
+    watch.instance.delete_run(watch.instance.get_runs()[0].run_id)
+    watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, but the verdict is the same
+    assert not watch.tick(SOME)
+    assert watch.tick(SOME + 1)
+
+
+def test_a_look_that_failed_is_tried_again_after_a_while(watch: Watch) -> None:
+    watch.store.put_verdict(look(3))
+    assert watch.tick(SOME)
+    watch.ran(dg.DagsterRunStatus.FAILURE)
+    assert not watch.tick(SOME)
+    watch.now += asking.RETRY_SECONDS
+    assert watch.tick(SOME)
+
+
+def test_a_training_under_way_looks_itself_and_other_features_come_first(watch: Watch) -> None:
+    watch.store.put_verdict(look(3))
+    assert not watch.tick(SOME, schema="yesterday's")
+    watch.ran(dg.DagsterRunStatus.STARTED, TRAINING_TAG)
+    assert not watch.tick(SOME)
+    assert watch.said == "versions 3 are looked at by the training that is under way"
