@@ -1,0 +1,53 @@
+"""Season files as a store: what the benchmarks that need real shots begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from parivision_assets.feeds.base import Batch
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.steps.ingesting import ingest
+from parivision_core.nba import NBA
+from parivision_core.records import Manifest
+from parivision_core.store import open_files
+from parivision_core.store.base import INGEST, Store
+
+
+def ingested(files: list[Path], home: Path) -> tuple[Store, list[Manifest]]:
+    """A new store in `home` that holds the shots of season files, and what came of each file.
+
+    Raises FileNotFoundError for a file that isn't there, BatchError for one that can't be read.
+    """
+    store = open_files(home, NBA)
+    return store, [ingest(_batch(file), NBA, store) for file in files]
+
+
+def _batch(file: Path) -> Batch:
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is no file; name season files as the inbox takes them")
+    (batch,) = (batch for batch in InboxFeed(file.parent, 0).batches() if batch.source == file.name)
+    return batch
+
+
+def commit(store: Store, name: str, shots: pa.Table) -> None:
+    """Put rows of another lake into a store as one batch."""
+    days = shots["game_date"].to_numpy()
+    manifest = Manifest(
+        batch_id=name,
+        fingerprint=name,
+        feed="benchmark",
+        source=name,
+        rows=shots.num_rows,
+        inserted=shots.num_rows,
+        duplicates=0,
+        quarantined=0,
+        attempt=1,
+        layout="lake",
+        first_date=str(np.min(days)),
+        last_date=str(np.max(days)),
+    )
+    with store.exclusive(INGEST):
+        store.commit_batch(manifest, shots, [])
