@@ -11,6 +11,8 @@ from parivision_core.records import Verdict
 
 DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
 """Each decision in a word."""
+SHOWN = 20
+"""Rows of the table."""
 
 
 def reign(champion: Champion, judged: Sequence[Verdict]) -> str:
@@ -27,17 +29,26 @@ def reign(champion: Champion, judged: Sequence[Verdict]) -> str:
 </section>"""
 
 
+def contests(judged: Sequence[Verdict]) -> list[Verdict]:
+    """The newest look of each candidate at each rival, newest first: an open challenger is looked at many times."""
+    newest: dict[tuple[int, int | None, int], Verdict] = {}
+    for verdict in judged:
+        newest.setdefault((verdict.candidate, verdict.champion, verdict.epoch), verdict)
+    return list(newest.values())
+
+
 def table(judged: Sequence[Verdict]) -> str:
-    """One row per verdict, newest first, with the gain and its interval drawn."""
+    """One row per contest, newest first, with the gain and its bounds drawn."""
     if not judged:
         return '<p class="quiet">No candidate has been judged yet.</p>'
+    judged = contests(judged)[:SHOWN]
     low, high = scale(judged)
     rows = "".join(_row(verdict, low, high) for verdict in judged)
     return f"""
 <table class="verdicts">
   <caption>How candidates were judged
-    <span class="legend">The gain is log loss per shot, in thousandths. A candidate passes when its whole interval lies
-    to the right of the dashed line.</span></caption>
+    <span class="legend">The gain is log loss per shot, in thousandths. A candidate passes when its interval lies right
+    of zero and its gain right of the dashed line; until that is decided it stays a challenger.</span></caption>
   <thead><tr><th scope="col">Candidate</th><th scope="col">Decision</th>
   <th scope="col" colspan="2">Gain over the champion</th>
   <th scope="col" class="figure wide">Games</th>

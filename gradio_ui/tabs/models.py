@@ -12,7 +12,8 @@ from gradio_ui.client import Client, NoAnswerError
 from gradio_ui.tabs.events import SWIFT
 
 REFRESH_SECONDS = 5
-SHOWN = 20
+ASKED = 100
+"""Verdicts, which are more than contests: a challenger is judged again and again."""
 
 
 class ModelsTab:
@@ -34,7 +35,7 @@ class ModelsTab:
     async def look(self) -> tuple[str, str]:
         """The champion's card and the verdicts' table."""
         try:
-            judged = await self._client.verdicts(SHOWN)
+            judged = await self._client.verdicts(ASKED)
         except NoAnswerError as problem:
             return no_answer(problem), ""
         table = verdicts.table(judged)

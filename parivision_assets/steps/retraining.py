@@ -39,8 +39,8 @@ class Evidence:
 def reason_to_train(evidence: Evidence, enough_shots: int) -> str:
     """Why a candidate should be trained now; empty when there is no reason.
 
-    Nothing is trained twice on the same shots. Each look at a new candidate is a chance to promote one by luck, so
-    `enough_shots` bounds how often one is taken; drift is a reason to look earlier.
+    Nothing is trained twice on the same shots. Each new candidate of a reign gets a smaller share of the gate's risk,
+    so `enough_shots` bounds how often one is tried; drift is a reason to try earlier.
     """
     if not evidence.shots:
         return ""

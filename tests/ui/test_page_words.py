@@ -135,3 +135,12 @@ def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
     assert table.count('class="zero"') == 2, "nothing is drawn for a verdict without numbers"
     assert "passed" in table and "refused" in table and "not yet" in table
     assert "No candidate" in verdicts.table([])
+
+
+def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
+    looks = [msgspec.convert(verdict(2, decision, 0.002), Verdict) for decision in ("pass", "not_yet", "not_yet")]
+    first = msgspec.convert(verdict(1, "pass", 0.02), Verdict)
+    assert verdicts.contests([*looks, first]) == [looks[0], first]
+    assert verdicts.table([*looks, first]).count("<tr title") == 2
+    rematch = msgspec.structs.replace(looks[0], champion=7, epoch=9)
+    assert verdicts.contests([rematch, *looks]) == [rematch, looks[0]]
