@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from parivision_core import bundle
-from parivision_core.problems import RegistryError
+from parivision_core.problems import BundleError, RegistryError
 from parivision_core.registry import ALIAS, BUNDLE_PATH, EPOCH_TAG, SHA_TAG
+from parivision_core.settings import without_login
 
 LOG = logging.getLogger(__name__)
 DEFECTS_TAG = "parivision.defects"
@@ -86,18 +87,24 @@ class ModelRegistry:
         return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")
 
     def bundle(self, version: int) -> bundle.Bundle:
-        """The verified bundle of a version. Raises RegistryError or BundleError."""
+        """The verified bundle of a version.
+
+        Raises RegistryError when the registry can't be asked, BundleError when it has no sound bundle of the version.
+        """
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
-        found = self.client.get_model_version(self.model, str(version))
+        try:
+            found = self.client.get_model_version(self.model, str(version))
+        except MlflowException as error:
+            raise RegistryError(f"the registry at {without_login(self.tracking_uri)} can't be read: {error}") from error
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = download_artifacts(artifact_uri=found.source, dst_path=folder, tracking_uri=self.tracking_uri)
             except (MlflowException, OSError) as error:
-                raise RegistryError(
-                    f"the bundle of version {version} can't be read from {found.source}: {error}"
-                ) from error
+                gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+                kind = BundleError if gone or isinstance(error, FileNotFoundError) else RegistryError
+                raise kind(f"the bundle of version {version} can't be read from {found.source}: {error}") from error
             return bundle.load(Path(path), found.tags.get(SHA_TAG))
 
     def champion(self) -> int | None:

@@ -33,7 +33,9 @@ def place_of(candidate: int, epoch: int, ledger: Sequence[Verdict]) -> int:
 def new_games(challenger: Verdict, shots: int) -> float:
     """About how many games are new since a verdict, when the warehouse holds so many shots now.
 
-    Shots are counted, for how many there are is told by one small record; games come from the verdict's own shots.
+    Shots are counted, for how many there are is told by one small record; games come from the verdict's own shots. In
+    a warehouse that has shrunk, for it was built anew, all of them are new.
     """
+    known = challenger.warehouse_shots or 0
     shots_a_game = challenger.shots / challenger.games if challenger.games else 1.0
-    return (shots - (challenger.warehouse_shots or 0)) / shots_a_game
+    return (shots - known if shots >= known else shots) / shots_a_game

@@ -112,16 +112,27 @@ def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
 def _start(first: str, same_recipe: bool, state: WarehouseState, store: Store, sport: Sport) -> tuple[str, Any]:
     """Where folding must begin for shots from the day `first` on, and the form before that day.
 
-    On top of the form there is, when they are later; else at the start of their part, with the form kept after the last
-    part before. A change of recipe refolds the first part too, so that a form of the old recipe is never continued.
+    On top of the form there is, when they are later and the part they belong to is sound; else at the start of their
+    part, with the form kept after the last part before. A change of recipe refolds the first part too, so that a form
+    of the old recipe is never continued.
     """
     record = store.get_form() if same_recipe else None
-    if record is not None and record.stamp == state.form_stamp and (record.through or "") < first:
-        return first, sport.load_form(record)
     part = sport.part_of(first)
+    later = record is not None and record.stamp == state.form_stamp and (record.through or "") < first
+    if record is not None and later and _sound(part, store):
+        return first, sport.load_form(record)
     before = [p for p in store.warehouse_parts() if p < part]
     record = store.get_form(f"after-{max(before)}") if before else None
     return sport.part_bounds(part)[0], sport.load_form(record) if record else sport.empty_form()
+
+
+def _sound(part: str, store: Store) -> bool:
+    """Whether a part is there as it was published; one that is damaged is folded anew from the lake."""
+    rows = store.warehouse_parts().get(part, 0)
+    try:
+        return not rows or store.warehouse(["_id"], [part]).num_rows == rows
+    except StoreError:
+        return False
 
 
 def _shots(store: Store, sport: Sport, since: str, until: str) -> Columns:

@@ -14,7 +14,7 @@ from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
 from parivision_assets.steps.sequential import alpha_of
 from parivision_assets.steps.verdict import FUTILITY, MARGIN, RULES, Games, Ruling, Side, refusal
 from parivision_core.bundle import Bundle
-from parivision_core.problems import BundleError
+from parivision_core.problems import BundleError, StoreError
 from parivision_core.records import Verdict
 from parivision_core.scoring import Floats
 from parivision_core.settings import LOG_LOSS
@@ -43,6 +43,8 @@ class Judge:
         it with today's form), the baseline takes its place.
         """
         shots = current_state(self.store, self.sport).rows
+        if not shots:
+            raise StoreError("the warehouse is empty, so nobody can be judged; let a feed fill it first")
         try:
             ours = self.bundles.bundle(candidate)
         except BundleError as error:

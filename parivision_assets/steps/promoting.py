@@ -70,7 +70,9 @@ def current_verdict(candidate: int, registry: Registry, store: Store, judge: Jud
         ledger, champion = store.verdicts(candidate=candidate), registry.champion()
         if ledger and candidate == champion:
             return ledger[0]
-        return _verdict(candidate, _barred(candidate, champion, registry), ledger, registry, store, judge)
+        # The run that asks finishes an interrupted promotion later on; what is judged before must hold after it.
+        epoch = registry.epoch() + _interrupted(champion, registry, store)
+        return _verdict(candidate, _barred(candidate, champion, registry), ledger, epoch, registry, store, judge)
 
 
 def look_again(own: int | None, registry: Registry, store: Store, judge: Judge) -> Looks:
@@ -100,12 +102,15 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
+        if candidate != champion and _interrupted(champion, registry, store):
+            epoch += 1
+            registry.set_epoch(epoch)
         ledger, barred = store.verdicts(candidate=candidate), _barred(candidate, champion, registry)
         if candidate == champion:
             return _on_the_throne(candidate, barred, ledger, epoch, registry)
         newest = ledger[0] if ledger and ledger[0].decision != "not_yet" else None
         if newest is None:
-            newest = _verdict(candidate, barred, ledger, registry, store, judge)
+            newest = _verdict(candidate, barred, ledger, epoch, registry, store, judge)
         if barred or newest.decision == "refuse":
             return Outcome("refused", barred or newest.reason, epoch, candidate, newest)
         if newest.decision == "not_yet":
@@ -168,6 +173,12 @@ def _on_the_throne(candidate: int, barred: str, ledger: Sequence[Verdict], epoch
     return Outcome("already", f"version {candidate} is the champion", epoch, candidate, newest)
 
 
+def _interrupted(champion: int | None, registry: Registry, store: Store) -> bool:
+    """Whether the champion's promotion ended before the epoch was raised."""
+    newest = store.verdicts(candidate=champion, limit=1) if champion is not None else []
+    return any(verdict.decision == "pass" and verdict.epoch == registry.epoch() for verdict in newest)
+
+
 def _open(own: int | None, registry: Registry, store: Store) -> list[int]:
     """The candidates to look at, in their order."""
     champion, epoch, ledger = registry.champion(), registry.epoch(), store.verdicts()
@@ -182,13 +193,19 @@ def _open(own: int | None, registry: Registry, store: Store) -> list[int]:
 
 
 def _verdict(
-    candidate: int, barred: str, ledger: Sequence[Verdict], registry: Registry, store: Store, judge: Judge
+    candidate: int,
+    barred: str,
+    ledger: Sequence[Verdict],
+    epoch: int,
+    registry: Registry,
+    store: Store,
+    judge: Judge,
 ) -> Verdict:
     """The decision that the candidate's ledger (newest first) holds for today's champion, else a new one, recorded.
 
     One that is barred is refused without a comparison. A look that found nothing new isn't recorded again.
     """
-    champion, epoch = registry.champion(), registry.epoch()
+    champion = registry.champion()
     for verdict in ledger:
         if (verdict.champion, verdict.epoch) == (champion, epoch) and verdict.decision != "not_yet":
             return verdict

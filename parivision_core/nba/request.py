@@ -138,6 +138,9 @@ def problems(request: ShotRequest) -> list[FieldProblem]:
         found.append(FieldProblem("opponent", "a team can't defend against itself"))
     if request.team and request.opponent and request.arena not in (None, request.team, request.opponent):
         found.append(FieldProblem("arena", "it is the home team's, so it must be the team or the opponent"))
+    hosts = request.team if request.home else request.opponent
+    if request.home is not None and request.arena and hosts and request.arena != hosts and not found:
+        found.append(FieldProblem("arena", "it is that of the team that plays at home"))
     return found
 
 

@@ -15,12 +15,13 @@ Columns = dict[str, NDArray[Any]]
 
 
 def elapsed(period: NDArray[Any], seconds_remaining: NDArray[Any]) -> Floats:
-    """Seconds played since the game began, (n,), from the period (1-4 are quarters) and the seconds left in it."""
+    """Whole seconds played since the game began, (n,), from the period (1-4 are quarters) and the seconds left in it.
+
+    A fraction of a second is dropped, for the official record has none: what it can't tell apart, nobody may.
+    """
     period = np.asarray(period, dtype=np.int64)
     quarters, overtimes = np.minimum(period, 4), np.maximum(period - 4, 0)
-    return np.asarray(
-        quarters * QUARTER_SECONDS + overtimes * OVERTIME_SECONDS - np.asarray(seconds_remaining, dtype=np.float64)
-    )
+    return np.asarray(quarters * QUARTER_SECONDS + overtimes * OVERTIME_SECONDS - np.floor(seconds_remaining))
 
 
 NAMES = (
@@ -46,7 +47,7 @@ def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
 
     recency: 1 / (1 + seconds since the last shot) within the period, 0 without one. last_made, last_own: 1 or -1,
     whether that shot went in, and was of the same team. *_tonight: summed surprise of the shooter, his team, everybody.
-    margin: points from the field, the team's minus the opponent's.
+    margin: points from the field, the team's minus the opponent's, 0 unless the team of each earlier shot is known.
     """
     game, team, player, period = (np.asarray(shots[c], dtype=np.int64) for c in ("game", "team", "player_id", "period"))
     made, clock = np.asarray(shots["made"], dtype=np.float64), elapsed(period, shots["seconds_remaining"])
@@ -69,6 +70,7 @@ def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
 
     scored = made * np.asarray(shots["points"], dtype=np.float64)
     everyone = np.ones_like(game)
+    all_named = (team > 0) & (before(everyone, (team == 0).astype(np.float64)) == 0)
     return {
         "recency": np.where(any_last, 1 / (1 + clock - clock[last]), 0.0),
         "last_made": told(made[last] == 1),
@@ -77,7 +79,7 @@ def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
         "shooter_shots_tonight": before(player, np.ones_like(made)),
         "team_tonight": before(team, surprise),
         "game_tonight": before(everyone, surprise),
-        "margin": np.where(team > 0, 2 * before(team, scored) - before(everyone, scored), 0.0),
+        "margin": np.where(all_named, 2 * before(team, scored) - before(everyone, scored), 0.0),
     }
 
 

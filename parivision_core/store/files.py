@@ -239,13 +239,24 @@ class FileStore(Store):
         return [*files, write(self._warehouse, name, table).name]
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
-        """See Store."""
+        """See Store. Read anew when publications removed a file meanwhile."""
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
+        files = self._pieces(parts)
+        while True:
+            try:
+                tables = [read(self._warehouse / file, columns) for file in files]
+            except StoreError:
+                before, files = files, self._pieces(parts)
+                if files == before:
+                    raise
+            else:
+                return pa.concat_tables(tables) if tables else pa.table({})
+
+    def _pieces(self, parts: Sequence[str] | None) -> list[str]:
+        """Names of the files of some parts, in their order."""
         listed = self._query("SELECT name, file FROM parts ORDER BY name")
-        files = [file for name, pieces in listed if parts is None or name in parts for file in pieces.split()]
-        tables = [read(self._warehouse / file, columns) for file in files]
-        return pa.concat_tables(tables) if tables else pa.table({})
+        return [file for name, pieces in listed if parts is None or name in parts for file in pieces.split()]
 
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""

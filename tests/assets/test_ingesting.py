@@ -115,6 +115,15 @@ def test_a_late_batch_refolds_only_from_its_own_season_on(store: FileStore, put:
     assert update_warehouse(store, NBA).parts == ["2022", "2023"]
 
 
+def test_a_damaged_part_is_folded_anew_from_the_lake(store: FileStore, put: Put) -> None:
+    put(store, shots.season(games=8, start="2021-10-20", seed=1))
+    update_warehouse(store, NBA)
+    (file,) = (store.folder / NBA.warehouse).glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:1000])
+    put(store, shots.season(games=4, start="2021-12-24", seed=9))
+    assert update_warehouse(store, NBA).state.rows == store.warehouse().num_rows == 12 * 60
+
+
 def test_an_empty_lake_folds_into_nothing(store: FileStore) -> None:
     assert update_warehouse(store, NBA).form is None
 

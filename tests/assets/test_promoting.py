@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from parivision_assets.registry import STATUS_TAG, ModelRegistry
 from parivision_assets.steps.challengers import challengers_in, newest_of
 from parivision_assets.steps.promoting import Judge, current_verdict, look_again, promote, roll_back
-from parivision_core.problems import PromotionError, RegistryError
+from parivision_core.problems import BundleError, PromotionError, RegistryError
 from parivision_core.records import Decision, Verdict
 from parivision_core.store.files import FileStore
 
@@ -203,6 +203,27 @@ def test_a_crash_leaves_a_champion_and_a_rerun_repairs(die_at: str, store: FileS
     assert registry.previous(2) == 1
 
 
+def test_a_winner_isnt_lost_to_a_promotion_that_was_interrupted(store: FileStore) -> None:
+    """The next run judges its own candidate before it comes to finishing what died."""
+    registry = MemoryRegistry()
+    promote(1, registry, store, passes)
+    registry.die_at = "set_epoch"
+    with pytest.raises(Crash):
+        promote(2, registry, store, passes)
+    assert current_verdict(3, registry, store, passes).epoch == registry.epoch() + 1
+    looks = look_again(3, registry, store, never)
+    assert [(o.candidate, o.result) for o in looks.outcomes] == [(2, "promoted"), (3, "promoted")]
+    assert registry.champion() == 3
+
+
+def test_an_interrupted_promotion_is_finished_before_another(store: FileStore) -> None:
+    registry = MemoryRegistry()
+    registry.die_at = "set_epoch"
+    with pytest.raises(Crash):
+        promote(1, registry, store, passes)
+    assert (promote(2, registry, store, passes).result, registry.champion(), registry.epoch()) == ("promoted", 2, 2)
+
+
 @pytest.mark.parametrize("die_at", ["set_champion", "set_deposed", "set_epoch"])
 def test_a_crash_in_a_rollback_can_be_run_again(die_at: str, store: FileStore) -> None:
     registry = MemoryRegistry()
@@ -292,6 +313,15 @@ def test_a_challenger_that_can_be_promoted_no_more_is_closed_with_a_reason(store
     assert "not in the registry any more" in looks.outcomes[0].reason
     assert "calibration is broken" in looks.outcomes[1].reason
     assert challengers_in(store.verdicts()) == []
+
+
+def test_a_bundle_that_is_gone_is_no_registry_that_is_down(tmp_path: Path) -> None:
+    registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "parivision")
+    version = registry.register("run", (tmp_path / "gone").as_uri(), "sha", [])
+    with pytest.raises(BundleError, match=f"version {version} can't be read"):
+        registry.bundle(version)
+    with pytest.raises(RegistryError, match="can't be read"):
+        registry.bundle(version + 1)
 
 
 def test_a_challenger_that_cant_be_judged_keeps_no_other_from_it(store: FileStore) -> None:

@@ -71,6 +71,9 @@ def test_an_empty_game_is_a_known_one(current: form.Form) -> None:
         ({"team": "BOS", "opponent": "LAL", "arena": "GSW"}, ["arena"]),
         ({"team": "BOS", "opponent": "LAL", "arena": "LAL"}, []),
         ({"arena": "GSW"}, []),
+        ({"team": "BOS", "home": True, "arena": "LAL"}, ["arena"]),
+        ({"opponent": "LAL", "home": False, "arena": "BOS"}, ["arena"]),
+        ({"opponent": "LAL", "home": False, "arena": "LAL"}, []),
         ({"earlier_shots": [EARLIER, EARLIER | TOO_LONG]}, ["earlier_shots[1].seconds_remaining"]),
     ],
 )  # fmt: skip

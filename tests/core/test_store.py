@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 from parivision_core.nba import form
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, Quarantined, Verdict
+from parivision_core.store import files
 from parivision_core.store.base import Store, WarehouseState
 from parivision_core.store.files import FileStore
 from parivision_core.store.mongo import documents, lease
@@ -382,6 +384,22 @@ def test_a_store_of_another_version_says_so(tmp_path: Path) -> None:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     with pytest.raises(StoreError, match="format 99"):
         FileStore(tmp_path)
+
+
+def test_a_reader_that_two_publications_overtake_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(tmp_path)
+    store.publish_warehouse({"2022": rows("a", [1]), "2023": rows("b", [2])}, WarehouseState(), {})
+    read, overtaken = files.read, []
+
+    def overtake(path: Path, columns: Any) -> pa.Table:
+        if not overtaken:
+            overtaken.append(path)
+            for day in "cd":
+                store.publish_warehouse({}, WarehouseState(), {}, {"2023": rows(day, [3])})
+        return read(path, columns)
+
+    monkeypatch.setattr(files, "read", overtake)
+    assert store.warehouse()["_id"].to_pylist() == ["a", "b", "c", "d"]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -81,3 +81,15 @@ def test_order_and_other_games_change_nothing(seed: int) -> None:
     for name in NAMES:
         assert np.allclose(again[name], whole[name][shuffled], atol=1e-12), name
         assert np.allclose(alone[name], whole[name][first], atol=1e-12), name
+
+
+def test_a_fraction_of_a_second_is_no_earlier_second() -> None:
+    """The record that training knows has none, and the tip-in after a miss mustn't tell of it."""
+    shots = game([(1, 60, 1, 10, 0), (1, 60, 2, 10, 1)])
+    found = told(shots | {"seconds_remaining": np.array([60.9, 60.1])})
+    assert all(found[name][1] == 0 for name in NAMES)
+
+
+def test_the_margin_needs_every_team() -> None:
+    rows = [(1, 700, 1, 10, 1), (1, 690, 2, 20, 1), (1, 680, 3, 0, 1), (1, 670, 1, 10, 1)]
+    assert told(game(rows))["margin"].tolist() == [0, -2, 0, 0]
