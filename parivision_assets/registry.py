@@ -79,7 +79,7 @@ class ModelRegistry:
         except MlflowException as error:
             if _says_missing(error):
                 return False
-            raise RegistryError(f"the registry at {self.tracking_uri} can't be read: {error}") from error
+            raise self._unreadable(error) from error
         return True
 
     def defects(self, version: int) -> str:
@@ -97,13 +97,15 @@ class ModelRegistry:
         try:
             found = self.client.get_model_version(self.model, str(version))
         except MlflowException as error:
-            raise RegistryError(f"the registry at {without_login(self.tracking_uri)} can't be read: {error}") from error
+            raise self._unreadable(error) from error
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = download_artifacts(artifact_uri=found.source, dst_path=folder, tracking_uri=self.tracking_uri)
             except (MlflowException, OSError) as error:
-                gone = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
-                kind = BundleError if gone or isinstance(error, FileNotFoundError) else RegistryError
+                gone = (
+                    _says_missing(error) if isinstance(error, MlflowException) else isinstance(error, FileNotFoundError)
+                )
+                kind = BundleError if gone else RegistryError
                 raise kind(f"the bundle of version {version} can't be read from {found.source}: {error}") from error
             return bundle.load(Path(path), found.tags.get(SHA_TAG))
 
@@ -126,7 +128,10 @@ class ModelRegistry:
         except MlflowException as error:
             if _says_missing(error):
                 return None
-            raise RegistryError(f"the registry at {self.tracking_uri} can't be read: {error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> RegistryError:
+        return RegistryError(f"the registry at {without_login(self.tracking_uri)} can't be read: {error}")
 
     def note_previous(self, version: int, previous: int | None) -> None:
         """Note on a version whom it follows, for a rollback."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,8 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
                 store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
             return Folded(store.warehouse_state(), [], form)
         ends = [m.last_date for m in manifests if m.last_date]
-        since, form = _start(min(days), same_recipe, state, store, sport)
         published = store.warehouse_parts()
+        since, form = _start(min(days), same_recipe, state, published, store, sport)
         parts: dict[str, pa.Table] = {}
         grown: dict[str, pa.Table] = {}
         forms: dict[str, FormRecord] = {}
@@ -109,7 +109,9 @@ def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
         day = str(np.datetime64(end) + 1)
 
 
-def _start(first: str, same_recipe: bool, state: WarehouseState, store: Store, sport: Sport) -> tuple[str, Any]:
+def _start(
+    first: str, same_recipe: bool, state: WarehouseState, published: Mapping[str, int], store: Store, sport: Sport
+) -> tuple[str, Any]:
     """Where folding must begin for shots from the day `first` on, and the form before that day.
 
     On top of the form there is, when they are later and the part they belong to is sound; else at the start of their
@@ -118,17 +120,20 @@ def _start(first: str, same_recipe: bool, state: WarehouseState, store: Store, s
     """
     record = store.get_form() if same_recipe else None
     part = sport.part_of(first)
-    later = record is not None and record.stamp == state.form_stamp and (record.through or "") < first
-    if record is not None and later and _sound(part, store):
+    if (
+        record is not None
+        and record.stamp == state.form_stamp
+        and (record.through or "") < first
+        and _sound(part, published.get(part, 0), store)
+    ):
         return first, sport.load_form(record)
-    before = [p for p in store.warehouse_parts() if p < part]
+    before = [p for p in published if p < part]
     record = store.get_form(f"after-{max(before)}") if before else None
     return sport.part_bounds(part)[0], sport.load_form(record) if record else sport.empty_form()
 
 
-def _sound(part: str, store: Store) -> bool:
-    """Whether a part is there as it was published; one that is damaged is folded anew from the lake."""
-    rows = store.warehouse_parts().get(part, 0)
+def _sound(part: str, rows: int, store: Store) -> bool:
+    """Whether a part with so many published rows can be read; one that is damaged is folded anew from the lake."""
     try:
         return not rows or store.warehouse(["_id"], [part]).num_rows == rows
     except StoreError:
