@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from parivision_assets.code_version import code_version
-from parivision_assets.steps import fitting, training
+from parivision_assets.steps import training
 from parivision_assets.steps.calibrating import Calibrator
 from parivision_assets.steps.training import Trained, train
 from parivision_core import __version__, bundle
@@ -22,6 +22,8 @@ from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns
 from tests.assets.drift_world import Memory, world
+
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def sided(columns: Columns, _: np.ndarray) -> None:
@@ -39,15 +41,6 @@ def with_columns(memory: Memory, change: Callable[[dict[str, np.ndarray]], None]
     columns = {name: memory.rows[name].to_numpy().copy() for name in memory.rows.column_names}
     change(columns)
     return Memory(pa.table({name: pa.array(values) for name, values in columns.items()}))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Iterator[None]:
-    """How well models learn is asked elsewhere."""
-    with pytest.MonkeyPatch.context() as m:
-        m.setitem(fitting.XGBOOST, "eta", 0.3)
-        m.setitem(fitting.FOREST, "n_estimators", 4)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,20 +16,13 @@ from mlflow.exceptions import MlflowException
 
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.searches import FOUND_TAG, search_experiment
-from parivision_assets.steps import fitting, searching
+from parivision_assets.steps import searching
 from parivision_assets.tracking import tracked
 from parivision_core.nba import NBA
 from parivision_core.problems import NotEnoughGamesError
 from tests.assets.test_graph import Platform, platform_in
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Iterator[None]:
-    """How well models learn is asked elsewhere."""
-    with pytest.MonkeyPatch.context() as m:
-        m.setitem(fitting.XGBOOST, "eta", 0.3)
-        m.setitem(fitting.FOREST, "n_estimators", 4)
-        yield
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 @pytest.fixture(scope="module")
