@@ -1,0 +1,108 @@
+"""What a journal of predictions must do, whatever it is made of, and the records that it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+OutcomeSource = Literal["caller", "lake"]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One answered request, for one shot or for many.
+
+    The prediction of a single shot is named by the call's id, the i-th of a batch by `<id>:<i>`, counted from 0.
+    """
+
+    id: str
+    """UUIDv7, see ids."""
+    content: Literal["shot", "rows", "arrow"]
+    """What the request is: one JSON object, a JSON array of such objects, or an Arrow IPC stream."""
+    request: bytes
+    """The body as it came."""
+    probability: bytes
+    """Little-endian float64 (n,), in the order of the shots; NaN where a row was refused."""
+    schema: str
+    """Feature schema of the model that answered."""
+    features: bytes = b""
+    """Little-endian float32 (k,) and, last, the offset: what a single shot was predicted from. Empty for batches, whose
+    features would be a hundred times their requests."""
+    champion_version: int
+    champion_sha256: str
+    form_stamp: str
+    latency_us: int
+    """Microseconds from the request's arrival to its answer."""
+    caller: str
+    """Name of the API key; empty without one."""
+    awaited: tuple[tuple[int, str], ...] = ()
+    """Row and identity (see `Sport.shot_key`) of each shot whose outcome the lake may tell one day."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a predicted shot."""
+
+    made: bool
+    source: OutcomeSource
+    told_at: int
+    """Milliseconds since 1970."""
+
+
+class Journal(Protocol):
+    """Every prediction that was answered, in the order of their ids, which is that of time.
+
+    Each method raises StoreError, naming what to do, when the journal can't be reached, read or written. All are safe
+    to call from several threads and processes at once.
+    """
+
+    def append(self, calls: Sequence[Call]) -> None:
+        """Keep calls, all or none, so that they survive a crash of the machine once this returns.
+
+        Ids known already are passed over, so that an append whose success is in doubt may be repeated.
+        """
+        ...
+
+    def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
+        """At most `limit` calls, newest first, with ids below `before` and not below `since`; without `awaited`."""
+        ...
+
+    def call(self, call_id: str) -> Call | None:
+        """One call, or None."""
+        ...
+
+    def delete(self, call_id: str, row: int | None = None) -> bool:
+        """Forget a call, or one row of a batch, with its outcome; False if there was no such thing."""
+        ...
+
+    def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
+        """Rows of these batches that were deleted."""
+        ...
+
+    def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Note what came of predictions, by their name; what the lake tells overrides what a caller said."""
+        ...
+
+    def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
+        """Known outcomes by prediction name."""
+        ...
+
+    def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """Shot key -> names of the predictions that wait for its outcome from the lake."""
+        ...
+
+    def joined_batches(self) -> set[str]:
+        """Ids of the lake's batches whose outcomes were joined already."""
+        ...
+
+    def mark_joined(self, batches: Collection[str]) -> None:
+        """Note batches whose outcomes are joined."""
+        ...
+
+    def prune(self, before: str) -> int:
+        """Forget all calls with ids below `before`, with all that belongs to them; returns how many."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,59 @@
+"""Names of predictions: UUIDs of version 7, which grow with time, so that what is ordered by them is ordered by time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+import uuid
+
+_COUNTER_BITS = 26
+_NODE_BITS = 74 - _COUNTER_BITS
+
+
+class Ids:
+    """Makes UUIDv7 (RFC 9562, method 1 of section 6.2): a millisecond, a counter of 26 bits, 48 random bits a process.
+
+    Those of one process ascend strictly, also when its clock is set back; those of several differ by their random bits.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reseed()
+
+    def reseed(self) -> None:
+        """Draw the process's random bits anew, as a forked child must."""
+        self._node = secrets.randbits(_NODE_BITS)
+        self._last = 0
+
+    def new(self) -> str:
+        """The next id, in the usual 36 characters."""
+        with self._lock:
+            # Milliseconds and counter are one number, so that a millisecond's counter may run over into the next.
+            self._last = moment = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
+            node = self._node
+        high, low = moment >> 14, (moment & 0x3FFF) << _NODE_BITS | node
+        text = f"{high >> 12:012x}7{high & 0xFFF:03x}{1 << 63 | low:016x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_ids = Ids()
+os.register_at_fork(after_in_child=_ids.reseed)
+new_id = _ids.new
+
+
+def made_at(prediction_id: str) -> int:
+    """Milliseconds since 1970 at which an id was made.
+
+    Raises ValueError for a text that is no UUID of version 7.
+    """
+    parsed = uuid.UUID(prediction_id)
+    if parsed.version != 7:
+        raise ValueError(f"{prediction_id} is a UUID of version {parsed.version}, not 7")
+    return parsed.int >> 80
+
+
+def first_at(moment: int) -> str:
+    """The lowest id that a millisecond since 1970 could have made: ids from it on are of that moment or later."""
+    return str(uuid.UUID(int=moment << 80 | 0x7 << 76 | 0b10 << 62))
