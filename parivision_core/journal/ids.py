@@ -1,4 +1,4 @@
-"""Names of predictions: UUIDs of version 7, which grow with time, so that what is ordered by them is ordered by time."""
+"""Names of predictions: UUIDs of version 7, which grow with time: what is ordered by them is ordered by time."""
 
 from __future__ import annotations
 
