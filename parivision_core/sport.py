@@ -51,8 +51,7 @@ class Parsed:
     """What the layout inferred about the batch, such as unit and hand."""
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """One request ready for a bundle: features (1, k), offset (1,), and what to tell the caller about the shot."""
 
     features: Features
@@ -121,6 +120,8 @@ class Sport:
     """Share of outcomes that no honest model foretells; one that does better has seen what it shouldn't."""
     empty_form: Callable[[], Any]
     load_form: Callable[[FormRecord], Any]
+    warm_up: Callable[[Any], None]
+    """Prepare what a form lays out for single shots and for the search by name, once per form."""
     fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
     """Form and later shots -> features (n, k), offset (n,), the form after them."""
     baseline: Callable[[Features, NDArray[Any], Features], NDArray[np.float64]]
@@ -142,6 +143,8 @@ class Sport:
     """Request and form -> model inputs, by the same builder as training."""
     find_players: Callable[[Any, str, int], list[Player]]
     """Form, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
+    from_afar: Callable[[Any], bool]
+    """Whether a request is about a shot from farther away than most, as a world that has drifted would send."""
 
     def left_out(self, rows: int, rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
         """Optional input -> whether it is left out of each row, (rows,): each row is asked about by one caller."""

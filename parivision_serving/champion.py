@@ -128,7 +128,7 @@ class Watcher:
         form = old.form if old is not None and old.record.stamp == record.stamp else sport.load_form(record)
         known = bundle.card.known_answers
         bundle.predict(np.asarray(known.features[:1], np.float32), np.asarray(known.offset[:1], np.float32))
-        sport.find_players(form, "", 1)  # what a form prepares for the search is prepared here, in the worker thread
+        sport.warm_up(form)  # here, in the worker thread, rather than in the first request
         return Pair(champion, bundle, form, msgspec.structs.replace(record, payload=b""))
 
     def _still(self, problem: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import contract, court, features, form, monitored, request
+from parivision_core.nba import contract, court, drifted, features, form, monitored, request
 from parivision_core.sport import Columns, Details, Features, Parsed, Player, Sport
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def _fold(before: form.Form, shots: Columns) -> tuple[Features, Features, form.F
 
 def _empty_form() -> form.Form:
     return form.Form(schema=features.schema_version())
+
+
+def _warm_up(current: form.Form) -> None:
+    _ = current.lookup, current.roster
 
 
 def _find_players(current: form.Form, search: str, limit: int) -> list[Player]:
@@ -92,6 +96,7 @@ NBA = Sport(
     plausible_accuracy=0.66,
     empty_form=_empty_form,
     load_form=form.Form.from_record,
+    warm_up=_warm_up,
     fold=_fold,
     baseline=zone_rates,
     part_of=season_part,
@@ -103,4 +108,5 @@ NBA = Sport(
     problems=request.problems,
     prepare=request.prepare,
     find_players=_find_players,
+    from_afar=drifted.from_afar,
 )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from parivision_core.nba import court, league
 from parivision_core.nba.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
 from parivision_core.nba.league import League, cell_of
+from parivision_core.nba.lookup import Lookup
 from parivision_core.nba.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.nba.tonight import NAMES as TONIGHT
 from parivision_core.nba.tonight import tonight
@@ -91,6 +92,13 @@ class Form:
     def base_logits(self) -> Floats:
         """Log odds of every cell of the base table, computed once per form."""
         return self.league.logits()
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """What single shots are looked up in, laid out once per form."""
+        shooters = self.sums["shooter"]
+        strengths = {name: (self.sums[name].keys, strength(self.sums[name].values, name)) for name in FAMILIES}
+        return Lookup.of(self.base_logits, strengths, (shooters.keys, shooters.values[:, 2]))
 
     @cached_property
     def roster(self) -> Roster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Annotated, Literal
 
@@ -9,10 +10,10 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from parivision_core.nba import contract, court, features, form
+from parivision_core.nba import contract, court, features, form, single
 from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.lookup import Lookup
 from parivision_core.nba.teams import ABBREVIATIONS
-from parivision_core.scoring import sigmoid
 from parivision_core.sport import Caller, Columns, FieldProblem, Prepared
 
 # Made from the tables, so that the API can't offer a kind or team that the features don't know.
@@ -172,27 +173,51 @@ def _text(value: Enum | None) -> str:
 
 
 def prepare(request: ShotRequest, current: form.Form) -> Prepared:
-    """Model inputs of one request as of the current form, by the builder that training used."""
-    columns = columns_of(request)
-    history = form.look_up(current, columns)
-    if request.earlier_shots:
-        columns, history = {name: column[-1:] for name, column in columns.items()}, history.part(slice(-1, None))
-    matrix, offset = features.build(columns, history)
-    spots = history.spots
-    zone = int(spots.zone[0])
-    points = int(spots.points[0])
-    shooter_shots = int(history.sums["shooter"][0, 2])
+    """Model inputs of one request as of the current form: equal to what training would build for such a shot."""
+    built = _with_its_game(request, current) if request.earlier_shots else _alone(request, current.lookup)
     return Prepared(
-        features=matrix,
-        offset=offset,
-        points=points,
-        league_average=float(sigmoid(float(history.base_logit[0]))),
+        features=built.row,
+        offset=np.array([built.base_logit], dtype=np.float32),
+        points=built.points,
+        league_average=1 / (1 + math.exp(-built.base_logit)),
         details=ShotDetails(
-            distance_feet=round(float(spots.distance[0]) / court.TENTHS_PER_FOOT, 1),
-            zone=zone,
-            zone_name=court.ZONES[zone],
-            points=points,
-            shooter="not given" if request.player_id is None else "known" if shooter_shots else "unknown",
-            shooter_shots=shooter_shots,
+            distance_feet=round(built.distance / court.TENTHS_PER_FOOT, 1),
+            zone=built.zone,
+            zone_name=court.ZONES[built.zone],
+            points=built.points,
+            shooter="not given" if request.player_id is None else "known" if built.shooter_shots else "unknown",
+            shooter_shots=built.shooter_shots,
         ),
+    )
+
+
+def _alone(request: ShotRequest, look: Lookup) -> single.Single:
+    return single.build(
+        look,
+        x=request.x,
+        y=request.y,
+        period=request.period,
+        seconds_remaining=request.seconds_remaining,
+        shooter=request.player_id or 0,
+        team=_text(request.team),
+        opponent=_text(request.opponent),
+        home=request.home,
+        rest_days=request.rest_days or 0,
+        kind=_text(request.kind),
+        arena=_text(request.arena),
+    )
+
+
+def _with_its_game(request: ShotRequest, current: form.Form) -> single.Single:
+    columns = columns_of(request)
+    history = form.look_up(current, columns).part(slice(-1, None))
+    matrix, _ = features.build({name: column[-1:] for name, column in columns.items()}, history)
+    spots = history.spots
+    return single.Single(
+        row=matrix,
+        base_logit=float(history.base_logit[0]),
+        distance=float(spots.distance[0]),
+        zone=int(spots.zone[0]),
+        points=int(spots.points[0]),
+        shooter_shots=int(history.sums["shooter"][0, 2]),
     )

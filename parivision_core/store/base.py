@@ -14,6 +14,8 @@ from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from parivision_core.store.shots import ShotQuery
+
 CURRENT_FORM = "current"
 """Name of the form after the last day."""
 INGEST = "ingest"
@@ -101,6 +103,14 @@ class Store(Protocol):
 
         pieces = list(self.scan(columns, since, until, days=days, batch=batch))
         return pa.concat_tables(pieces, promote_options="permissive") if pieces else pa.table({})
+
+    def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The first `limit` shots of committed batches that a query means, newest first by game date and `_id`.
+
+        With the given columns, by default `_id` and the contract's; None stands for one that a shot hasn't. For what a
+        person can look at: it needs no pyarrow, so that the service can do it, but makes an object of each shot.
+        """
+        ...
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """Quarantined rows of committed batches, by batch and row."""

@@ -19,6 +19,7 @@ from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, 
 from parivision_core.store.base import CURRENT_FORM, NOTHING, Store, WarehouseState, narrowed
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.parquet import read, rows_in, write
+from parivision_core.store.shots import LakeFiles, ShotQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +49,7 @@ class FileStore(Store):
         self.folder = folder
         self._lake = folder / lake
         self._warehouse = folder / warehouse
+        self._searched = LakeFiles(self._lake)
         try:
             if not (folder / "meta.sqlite").exists():
                 self._create()
@@ -175,6 +177,12 @@ class FileStore(Store):
             manifest = _decode(body, Manifest)
             if batch in (None, manifest.batch_id) and manifest.overlaps(since, until):
                 yield read(self._lake / file, columns, since, until, days)
+
+    def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """See Store. What was read of the lake is kept in memory, up to a bound."""
+        listed = self._query("SELECT file, body FROM manifests ORDER BY n")
+        batches = [(file, _decode(body, Manifest)) for file, body in listed]
+        return self._searched.find(batches, query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""

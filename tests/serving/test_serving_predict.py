@@ -167,7 +167,7 @@ def test_an_unexpected_error_is_logged_and_told_without_internals(
 def test_a_model_that_answers_nan_is_an_error_and_no_null(world: World, caplog: pytest.LogCaptureFixture) -> None:
     def absurd(request: Any, form: Any) -> Any:
         prepared = NBA.prepare(request, form)
-        return replace(prepared, offset=np.array([np.nan], dtype=np.float32))
+        return msgspec.structs.replace(prepared, offset=np.array([np.nan], dtype=np.float32))
 
     with caplog.at_level(logging.ERROR):
         assert ask(world, absurd).status_code == 500

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pymongo import ReadPreference, ReturnDocument
@@ -37,7 +37,9 @@ from parivision_core.store.mongo.documents import (
 )
 from parivision_core.store.mongo.lease import lease
 from parivision_core.store.mongo.schema import Index, prepare
+from parivision_core.store.mongo.shots import newest
 from parivision_core.store.mongo.warehouse import Warehouse
+from parivision_core.store.shots import ShotQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,6 +262,17 @@ class MongoStore(Store):
             )
             # Of a season that came in early, the server can't tell by trial which index is the better one.
             yield from tables(shots.hint([("game_date", 1)]) if when else shots, schema)
+
+    def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """See Store."""
+        with self._ready():
+            committed = [(document["n"], record_of(document, Manifest)) for document in self._committed()]
+            meant = [(n, manifest) for n, manifest in committed if query.meets(manifest)]
+            if not meant:
+                return []
+            first, last = meant[0][0], meant[-1][0]
+            numbers = _numbers("_n", [n for n, _ in committed if first <= n <= last])
+            return newest(self._lake, numbers, [manifest for _, manifest in meant], query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""

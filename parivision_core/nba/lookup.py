@@ -1,0 +1,38 @@
+"""A form laid out for single shots: dictionaries of plain numbers, which are read faster than arrays of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the features of a single shot are looked up in."""
+
+    base_logits: list[float]
+    """Log odds of every cell of the base table."""
+    strengths: tuple[dict[int, float], ...]
+    """Key -> strength, one dictionary for each family, in their order."""
+    shooter_shots: dict[int, float]
+
+    @classmethod
+    def of(
+        cls,
+        base_logits: NDArray[Any],
+        strengths: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
+        shooter_shots: tuple[NDArray[Any], NDArray[Any]],
+    ) -> Lookup:
+        """From arrays; pairs are keys and values, each (n,), by family in their order."""
+        return cls(
+            base_logits.tolist(),
+            tuple(_dictionary(*pair) for pair in strengths.values()),
+            _dictionary(*shooter_shots),
+        )
+
+
+def _dictionary(keys: NDArray[Any], values: NDArray[Any]) -> dict[int, float]:
+    return dict(zip(keys.tolist(), values.tolist(), strict=True))

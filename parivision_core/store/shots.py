@@ -1,0 +1,191 @@
+"""Finds shots in the lake's files without pyarrow: they are chosen as columns, and only those answered become objects."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.problems import StoreError
+from parivision_core.records import Manifest
+
+ENVELOPE = ("batch_id", "row", "ingested_at", "raw")
+"""What the lake keeps around a shot, which is no part of it."""
+DAY, ID = "game_date", "_id"
+READ_ROWS = 8_192
+"""Rows read at once; more are slower, and hold up other threads for longer."""
+KEPT_BYTES = 192 * 2**20
+"""Shots kept in memory by a process, at some 106 bytes each: about 1.9 million, eight seasons."""
+
+Shot = dict[str, Any]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+class ShotQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which shots of the lake are meant, in the order newest first: by game date, then by `_id`, both descending."""
+
+    batch: str | None = None
+    """Id of the batch that brought them."""
+    since: str | None = None
+    until: str | None = None
+    """First and last game day, ISO dates, both included."""
+    after: tuple[str, str] | None = None
+    """Game date and `_id` of a shot: only those that follow it in the order, which is how a page follows another."""
+    where: Mapping[str, tuple[str | int, ...]] = {}
+    """Field of the contract -> the values that it may have."""
+
+    @property
+    def last_day(self) -> str | None:
+        """The newest day that can be meant."""
+        days = [day for day in (self.until, self.after[0] if self.after else None) if day is not None]
+        return min(days, default=None)
+
+    def meets(self, manifest: Manifest) -> bool:
+        """Whether a batch may hold shots that are meant."""
+        return self.batch in (None, manifest.batch_id) and manifest.overlaps(self.since, self.last_day)
+
+
+class FileShots:
+    """The shots of one Parquet file of the lake in memory, as Arrow columns; text is kept as codes of its values."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a file, which holds a row at least. Raises StoreError when it is damaged or gone."""
+        # A tenth of a second that only the first search should cost.
+        from arro3.core import DataType, Table, dictionary_dictionary, dictionary_indices  # noqa: PLC0415
+        from arro3.io import read_parquet  # noqa: PLC0415
+
+        try:
+            reader = read_parquet(path, batch_size=READ_ROWS)
+            names = [name for name in reader.schema.names if name not in ENVELOPE]
+            table = Table.from_batches([batch.select(names) for batch in reader])
+            codes = DataType.dictionary(DataType.int32(), DataType.string())
+            self._columns: dict[str, Any] = {}
+            self._values: dict[str, list[str]] = {}
+            self._numbers: dict[str, NDArray[Any]] = {}
+            for name in names:
+                column = table.column(name)
+                if name == ID:
+                    self._columns[name] = column.combine_chunks()
+                elif DataType.is_string(column.type):
+                    self._columns[name] = coded = column.cast(codes).combine_chunks()
+                    self._values[name] = dictionary_dictionary(coded).to_pylist()
+                    self._numbers[name] = np.asarray(dictionary_indices(coded))
+                else:
+                    self._columns[name] = column.combine_chunks()
+                    self._numbers[name] = np.asarray(self._columns[name])
+        except Exception as error:  # those of Rust's readers share no base class
+            raise StoreError(
+                f"can't read {path}: {error}; restore it from a backup or ingest its batch again"
+            ) from error
+        self.nbytes = sum(int(column.nbytes) for column in self._columns.values())
+        self._days, rank = np.unique(self._values[DAY], return_inverse=True)
+        self._day: Ints = rank[self._numbers[DAY]]
+        """Each row's place among the days (n,)."""
+
+    def newest(self, query: ShotQuery, limit: int) -> list[tuple[str, str, int]]:
+        """Date, `_id` and row of the first `limit` shots that a query means, in its order."""
+        rows = np.flatnonzero(self._meant(query))
+        if query.after is not None:
+            rows = self._following(rows, query.after)
+        if len(rows) > limit:
+            # Of the oldest day that can be in the answer all rows stay, for their ids decide.
+            day = self._day[rows]
+            rows = rows[day >= np.partition(day, -limit)[-limit]]
+        days = self._days[self._day[rows]].tolist()
+        found = zip(days, self._ids(rows), rows.tolist(), strict=True)
+        return sorted(found, reverse=True)[:limit]
+
+    def shots(self, rows: Sequence[int], columns: Sequence[str] | None) -> list[Shot]:
+        """Some rows as objects with the given columns, all by default; None stands for one that the file hasn't."""
+        names = list(self._columns) if columns is None else list(columns)
+        values = [self._taken(self._columns[n], rows) if n in self._columns else repeat(None) for n in names]
+        return [dict(zip(names, row, strict=True)) for row, _ in zip(zip(*values, strict=False), rows, strict=False)]
+
+    def _meant(self, query: ShotQuery) -> Bools:
+        meant = np.ones(len(self._day), dtype=np.bool_)
+        if query.since is not None:
+            meant &= self._day >= bisect_left(self._days.tolist(), query.since)
+        if (last := query.last_day) is not None:
+            meant &= self._day < bisect_right(self._days.tolist(), last)
+        for name, wanted in query.where.items():
+            meant &= self._holds(name, wanted)
+        return meant
+
+    def _holds(self, name: str, wanted: tuple[str | int, ...]) -> Bools:
+        numbers, values = self._numbers.get(name), self._values.get(name)
+        if numbers is None:
+            return np.zeros(len(self._day), dtype=np.bool_)
+        sought = wanted if values is None else [code for code, value in enumerate(values) if value in wanted]
+        return np.isin(numbers, np.asarray(sought))
+
+    def _following(self, rows: Ints, after: tuple[str, str]) -> Ints:
+        """Those of the rows, none of a later day, that follow a shot in the order."""
+        same = self._days[self._day[rows]] == after[0]
+        on_day = rows[same]
+        later = [row for row, found in zip(on_day.tolist(), self._ids(on_day), strict=True) if found < after[1]]
+        return np.concatenate([rows[~same], np.array(later, dtype=np.int64)])
+
+    def _ids(self, rows: Ints) -> list[str]:
+        return self._taken(self._columns[ID], rows)
+
+    @staticmethod
+    def _taken(column: Any, rows: Sequence[int] | Ints) -> list[Any]:
+        from arro3.core import Array  # noqa: PLC0415 - see above
+
+        taken: list[Any] = column.take(Array.from_numpy(np.asarray(rows, dtype=np.uint32))).to_pylist()
+        return taken
+
+
+class LakeFiles:
+    """The lake's files as last searched; they never change under their names, so what was read stays true."""
+
+    def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
+        self._folder, self._most = folder, kept_bytes
+        self._kept: OrderedDict[str, FileShots] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def find(
+        self, batches: Iterable[tuple[str, Manifest]], query: ShotQuery, limit: int, columns: Sequence[str] | None
+    ) -> list[Shot]:
+        """The first `limit` shots that a query means, of these files and their manifests.
+
+        Files are opened newest first, and only while they may hold shots that come before those found already.
+        """
+        chosen = [(manifest.last_date or "", file) for file, manifest in batches if query.meets(manifest)]
+        found: list[tuple[str, str, int, FileShots]] = []
+        for last, file in sorted(chosen, reverse=True):
+            if len(found) == limit and found[-1][0] > last:
+                break
+            shots = self._opened(file)
+            found += [(day, name, row, shots) for day, name, row in shots.newest(query, limit)]
+            found = sorted(found, key=lambda shot: shot[:2], reverse=True)[:limit]
+        answer: list[Shot] = [{}] * len(found)
+        places: dict[FileShots, list[int]] = {}
+        for place, (*_, shots) in enumerate(found):
+            places.setdefault(shots, []).append(place)
+        for shots, held in places.items():
+            for place, shot in zip(held, shots.shots([found[p][2] for p in held], columns), strict=True):
+                answer[place] = shot
+        return answer
+
+    def _opened(self, file: str) -> FileShots:
+        # One file is read at a time, so that as much memory is used as was meant.
+        with self._lock:
+            shots = self._kept.pop(file, None)
+            if shots is None:
+                shots = FileShots(self._folder / file)
+                self._bytes += shots.nbytes
+            self._kept[file] = shots
+            while self._bytes > self._most and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            return shots
