@@ -42,7 +42,7 @@ def build_page(client: Client) -> gr.Blocks:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The page's server. Raises ConfigurationError when the settings can't be used."""
     settings = settings or Settings.from_env()
-    client = Client(settings.api_url)
+    client = Client(settings.api_url, key=settings.api_key)
     # Where Gradio puts the drawn court; its own choice, one folder for all users of a machine, may belong to another.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.home / "page"))
 

@@ -14,6 +14,8 @@ from parivision_core.sport import FieldProblem, Player
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 5.0
 """An answer takes milliseconds; whoever waits longer than this is better told so."""
 
+_KEY_WANTED = (401, 403)
+
 T = TypeVar("T")
 
 
@@ -87,10 +89,15 @@ class _Problem(msgspec.Struct):
 class Client:
     """The service at one address; its connections are shared by everyone who looks at the page."""
 
-    def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS, key: str = "") -> None:
+        """Take the service's address, and the API key to send if it asks for one."""
         self.url = url
         self._seconds = answer_seconds
-        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS))
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"X-API-Key": key} if key else {},
+            timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS),
+        )
 
     async def predict(self, question: Question) -> Prediction:
         """The chance that this shot goes in."""
@@ -124,6 +131,9 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             sentence = f"The prediction service at {self.url} doesn't answer. Is it running? `make up` starts it."
             raise NoAnswerError(sentence, passing=True) from error
+        if answer.status_code in _KEY_WANTED:
+            sentence = f"The prediction service at {self.url} wants a key: set PARIVISION_API_KEY to one of its own."
+            raise NoAnswerError(sentence, passing=False)
         if answer.is_success:
             try:
                 return msgspec.json.decode(answer.content, type=kind)

@@ -55,19 +55,22 @@ def question(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
     return asked
 
 
-def ask(url: str, questions: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
-    """The answers and the seconds that each took.
+def ask(url: str, key: str, questions: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
+    """The answers and the seconds that each took; `key` is sent unless it is empty.
 
     Raises RegistryError when the API doesn't answer or has no champion.
     """
     answers, seconds = [], []
-    with httpx.Client(base_url=url, timeout=10) as api:
+    with httpx.Client(base_url=url, timeout=10, headers={"X-API-Key": key} if key else {}) as api:
         for asked in questions:
             began = time.perf_counter()
             try:
                 answer = api.post("/api/v1/predict", json=asked)
             except httpx.HTTPError as error:
-                raise RegistryError(f"the API doesn't answer at {url} ({error}); is `make up` running?") from error
+                raise RegistryError(
+                    f"the API doesn't answer at {url} ({error}); is `make up` running, on the house that "
+                    "PARIVISION_HOME names? An API elsewhere is named by PARIVISION_API_URL"
+                ) from error
             if answer.is_error:
                 raise RegistryError(f"the API answers {answer.status_code}: {_detail(answer)}")
             seconds.append(time.perf_counter() - began)
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = open_store(settings, NBA)
         shots = newest_shots(store, NBA, max(chosen.shots, 1))
         stamps = {store.form_stamp()}
-        answers, seconds = ask(settings.api_url, (question(shot, NBA) for shot in shots))
+        answers, seconds = ask(settings.api_url, settings.api_key, (question(shot, NBA) for shot in shots))
         stamps.add(store.form_stamp())
         if stamps.isdisjoint(answer["form_stamp"] for answer in answers):
             raise RegistryError(

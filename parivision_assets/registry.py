@@ -13,14 +13,12 @@ from typing import Any
 
 from parivision_core import bundle
 from parivision_core.problems import BundleError, RegistryError
-from parivision_core.registry import ALIAS, BUNDLE_PATH, EPOCH_TAG, SHA_TAG
+from parivision_core.registry import ALIAS, BUNDLE_PATH, DEFECTS_TAG, EPOCH_TAG, SHA_TAG, STATUS_TAG
 from parivision_core.settings import without_login
 
 LOG = logging.getLogger(__name__)
-DEFECTS_TAG = "parivision.defects"
 PREVIOUS_TAG = "parivision.previous_champion"
 DEPOSED_TAG = "parivision.deposed"
-STATUS_TAG = "parivision.status"
 
 
 class ModelRegistry:

@@ -15,6 +15,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.searches import search_experiment
+from parivision_core.registry import monitoring_experiment
 from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS
 from parivision_core.store import open_files, open_mongo
 
@@ -141,7 +142,7 @@ def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
         "feeds": feeds_of(settings),
         "registry": RegistryResource(tracking_uri=settings.tracking_uri, gate=settings.gate),
         "mlflow": _tracked_in(sport.registered_model, settings),
-        "mlflow_monitoring": _tracked_in(f"{sport.registered_model}-monitoring", settings),
+        "mlflow_monitoring": _tracked_in(monitoring_experiment(sport.registered_model), settings),
         "mlflow_search": _tracked_in(search_experiment(sport), settings),
     }
 

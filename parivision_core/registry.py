@@ -8,17 +8,26 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 
 from parivision_core import bundle
+from parivision_core.mlflow_http import MlflowHttp
 from parivision_core.problems import BundleError, RegistryError
 
 ALIAS = "champion"
 EPOCH_TAG = "parivision.epoch"
 SHA_TAG = "parivision.bundle_sha256"
+STATUS_TAG = "parivision.status"
+DEFECTS_TAG = "parivision.defects"
+VERSION_FILE, RUN_FILE = "/model-versions/get-artifact", "/get-artifact"
+"""Routes by which MLflow sends what it keeps, from whatever kind of artifact store."""
 BUNDLE_PATH = "bundle"
 """Folder of the bundle inside its run's artifacts; a registered version's source is this folder."""
+
+
+def monitoring_experiment(model: str) -> str:
+    """Name of the experiment in which the drift reports on a registered model's champions are kept."""
+    return f"{model}-monitoring"
 
 
 class Champion(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +47,14 @@ class Registry:
     def __init__(self, url: str, model: str, cache: Path, timeout: float = 5.0) -> None:
         self.model = model
         self._cache = cache / model
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+        self.mlflow = MlflowHttp(url, timeout)
 
     def champion(self) -> Champion | None:
         """Who holds the alias now; None while nobody does.
 
         Raises RegistryError when the registry can't be reached or answers something else than MLflow would.
         """
-        answer = self._get("/api/2.0/mlflow/registered-models/get", name=self.model)
+        answer = self.mlflow.get("/api/2.0/mlflow/registered-models/get", name=self.model)
         if answer is None:
             return None
         try:
@@ -53,14 +62,14 @@ class Registry:
             aliases = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
             if ALIAS not in aliases:
                 return None
-            version = self._get("/api/2.0/mlflow/model-versions/get", name=self.model, version=aliases[ALIAS])
+            version = self.mlflow.get("/api/2.0/mlflow/model-versions/get", name=self.model, version=aliases[ALIAS])
             if version is None:
                 raise RegistryError(f"version {aliases[ALIAS]} holds the alias {ALIAS!r} but does not exist")
             found = version["model_version"]
             return Champion(
                 version=int(found["version"]),
-                epoch=int(_tags(model).get(EPOCH_TAG, 0)),
-                sha256=_tags(found)[SHA_TAG],
+                epoch=int(pairs(model.get("tags")).get(EPOCH_TAG, 0)),
+                sha256=pairs(found.get("tags"))[SHA_TAG],
                 run_id=found.get("run_id", ""),
                 registered_at=int(found["creation_timestamp"]),
             )
@@ -111,40 +120,18 @@ class Registry:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self.mlflow.close()
 
     def _folder(self, champion: Champion) -> Path:
         return self._cache / f"{champion.version}-{champion.sha256[:16]}"
 
-    def _request(self, route: str, **query: Any) -> httpx.Response:
-        try:
-            return self._http.get(route, params=query)
-        except httpx.HTTPError as error:
-            raise RegistryError(
-                f"the model registry at {self._http.base_url} doesn't answer ({error}); is the MLflow server running?"
-            ) from error
-
-    def _get(self, route: str, **query: Any) -> Any:
-        answer = self._request(route, **query)
-        try:
-            found = answer.json()
-        except ValueError as error:
-            raise RegistryError(f"what answers at {self._http.base_url} is not an MLflow server") from error
-        if answer.is_success:
-            return found
-        if isinstance(found, dict) and found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise RegistryError(f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}")
-
     def _download(self, version: int, name: str) -> bytes:
-        # This route resolves a version's source on the server, so it works for every kind of artifact store.
-        answer = self._request("/model-versions/get-artifact", name=self.model, version=version, path=name)
-        if answer.is_error:
-            raise RegistryError(
-                f"version {version} of {self.model} has no {name} in the registry ({answer.status_code})"
-            )
-        return answer.content
+        found = self.mlflow.file(VERSION_FILE, name=self.model, version=version, path=name)
+        if found is None:
+            raise RegistryError(f"version {version} of {self.model} has no {name} in the registry")
+        return found
 
 
-def _tags(record: dict[str, Any]) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in record.get("tags", [])}
+def pairs(listed: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """Tags, parameters or metrics, which MLflow lists as keys and values, and leaves out when there are none."""
+    return {pair["key"]: pair["value"] for pair in listed or ()}

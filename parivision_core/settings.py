@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from parivision_core.problems import ConfigurationError
 
@@ -18,6 +18,11 @@ LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
 def without_login(url: str) -> str:
     """An address as it may be shown: user and password, which some carry, are left out."""
     return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def listed(text: str) -> list[str]:
+    """The words of a list that is separated by commas or spaces."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
 
 
 def env_field(
@@ -103,6 +108,12 @@ class Settings:
         "seconds between the service's looks for a new champion or form",
     )
     api_port: int = env_field("PARIVISION_API_PORT", 8000, "the prediction service")
+    api_key: str = env_field(
+        "PARIVISION_API_KEY",
+        "",
+        "API key that the page and the commands send, and that the service takes beside those in its file",
+        secret=True,
+    )
     api_url: str = env_field(
         "PARIVISION_API_URL", "", "where the web page finds the prediction service; by default the local port"
     )
@@ -112,7 +123,7 @@ class Settings:
     feed_port: int = env_field("PARIVISION_FEED_PORT", 8800, "VirtualBets, the simulated feed")
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the settings from environment variables; an empty variable counts as unset.
 
         Raises ConfigurationError naming the variable that can't be used.
@@ -121,21 +132,18 @@ class Settings:
         given = {f.name: _parse(f, env[f.metadata["variable"]]) for f in fields(cls) if env.get(f.metadata["variable"])}
         return cls(**given).resolved()
 
-    def resolved(self) -> Settings:
+    def resolved(self) -> Self:
         """Fill in what depends on other fields and make every path absolute."""
         home = self.home.expanduser().absolute()
         local = f"http://127.0.0.1:{self.mlflow_port}"
-        return Settings(
-            **{
-                **{f.name: getattr(self, f.name) for f in fields(self)},
-                "home": home,
-                "inbox": home / "inbox" if self.inbox == Path() else self.inbox.expanduser().absolute(),
-                "feed_url": self.feed_url.rstrip("/") or f"http://127.0.0.1:{self.feed_port}",
-                "tracking_uri": self.tracking_uri or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
-                "api_url": (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/"),
-                "registry_url": self.registry_url
-                or (self.tracking_uri if self.tracking_uri.startswith("http") else local),
-            }
+        return replace(
+            self,
+            home=home,
+            inbox=home / "inbox" if self.inbox == Path() else self.inbox.expanduser().absolute(),
+            feed_url=self.feed_url.rstrip("/") or f"http://127.0.0.1:{self.feed_port}",
+            tracking_uri=self.tracking_uri or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+            api_url=(self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/"),
+            registry_url=self.registry_url or (self.tracking_uri if self.tracking_uri.startswith("http") else local),
         )
 
     @property
@@ -144,7 +152,7 @@ class Settings:
 
         Raises ConfigurationError naming one that there isn't.
         """
-        chosen = tuple(dict.fromkeys(name for name in re.split(r"[\s,]+", self.feed) if name)) or (INBOX,)
+        chosen = tuple(dict.fromkeys(listed(self.feed))) or (INBOX,)
         for name in chosen:
             if name not in FEEDS:
                 raise ConfigurationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Columns = dict[str, NDArray[Any]]
 Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Details = Mapping[str, str | int | float]
 
 
@@ -38,6 +39,53 @@ class Player(msgspec.Struct, frozen=True, kw_only=True):
     ]
     shots: Annotated[int, Meta(description="Shots that the form has seen.")]
     last_date: Annotated[str, Meta(description="ISO date of the latest shot.")]
+
+
+class TeamCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A team and its names."""
+
+    team_id: Annotated[int, Meta(description="As official records name it.", examples=[1610612751])]
+    abbreviation: Annotated[str, Meta(description="Of today, as a prediction takes it.", examples=["BKN"])]
+    former_abbreviations: Annotated[
+        tuple[str, ...], Meta(description="Of earlier years, as their shots have them.", examples=[["NJN"]])
+    ]
+    city: Annotated[str, Meta(examples=["Brooklyn"])]
+    name: Annotated[str, Meta(description="City and nickname.", examples=["Brooklyn Nets"])]
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """How often shots of one group go in, as the form sees it now."""
+
+    group: str
+    weight: Annotated[float, Meta(description="Shots behind the rate; each counts less the older it is.")]
+    make_rate: float
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A field of the contract by which shots can be chosen."""
+
+    kind: type[int] | type[str] | type[bool]
+    description: str
+    example: int | str | bool
+    least: int | None = None
+    most: int | None = None
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Text that can be asked for -> the values of the field that it stands for; empty for any text."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """How callers of the system that this one replaces ask."""
+
+    request: type[msgspec.Struct]
+    """Fields that it doesn't know are passed over, and numbers may come as text, as they might then."""
+    description: str
+    """What its callers have to know, for the OpenAPI page."""
+    problems: Callable[[Any], list[FieldProblem]]
+    """What a well-typed request says that contradicts itself."""
+    translate: Callable[[Any], Any]
+    """A request without problems -> the request of today."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +109,50 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     league_average: float
     """Make rate of the league from this spot as of the form: what the offset says, as a probability."""
     details: msgspec.Struct
+    shooter_shots: int = 0
+    """Earlier shots of the shooter that the form knows."""
+
+
+@dataclass(frozen=True)
+class PreparedMany:
+    """Many requests ready for a bundle: features (n, k), offset (n,), and what each shot is worth."""
+
+    features: Features
+    offset: Features
+    points: NDArray[Any]
+    """What a make is worth, (n,)."""
+    league_average: Floats
+    """As of Prepared, (n,)."""
+
+
+@dataclass(frozen=True)
+class Occlusions:
+    """One request, and then as if one of its parts weren't known: rows (m, k) for a bundle."""
+
+    features: Features
+    offset: Features
+    names: tuple[str, ...]
+    """The parts."""
+    hidden: NDArray[np.int64]
+    """Index of the part that a row hides, (m - 1,): of all rows but the first."""
+    weights: Floats
+    """How much of its part's mean such a row makes, (m - 1,); those of each part sum to 1."""
+    league_average: float
+    """Make rate of the league over all its shots."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What shots are taken on, for maps."""
+
+    name: str
+    """As the address of a map has it."""
+    query: type[msgspec.Struct]
+    """What a map's address is asked; frozen, with a default for each field."""
+    problems: Callable[[Any], list[FieldProblem]]
+    """What a well-typed query still gets wrong."""
+    places: Callable[[Any], tuple[Floats, Floats, Columns]]
+    """Axes x (a,) and y (b,) of the map, and columns (a * b,) of a request for each place, by y and then x."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +231,34 @@ class Sport:
     details: type[msgspec.Struct]
     problems: Callable[[Any], list[FieldProblem]]
     """What a well-typed request still gets wrong."""
+    shot_key: Callable[[Any], str | None]
+    """Request -> key of the shot it is about, None when it doesn't say: the lake's `_id` without the occurrence.
+
+    It begins with the shot's ISO date.
+    """
     prepare: Callable[[Any, Any], Prepared]
     """Request and form -> model inputs, by the same builder as training."""
+    doubtful: Callable[[Columns], NDArray[np.bool_]]
+    """Columns of requests, as `prepare_many` takes them -> rows (n,) that may have problems; the others have none."""
+    prepare_many: Callable[[Columns, Any], PreparedMany]
+    """Requests without problems, as columns (n,) by field, and form -> model inputs, equal to those of `prepare`.
+
+    What was left out is 0, for a yes or no -1 (yes is 1), for a text empty, for a list None; the members of an enum are
+    numbered from 1. A list that no request has is no column.
+    """
+    occlusions: Callable[[Any, Any], Occlusions]
+    """Request and form -> what it takes to tell what moved its probability."""
+    surface: Surface
+    shot_keys: Callable[[Columns], list[tuple[int, str]]]
+    """The same columns -> row and `shot_key` of each that has one."""
     find_players: Callable[[Any, str, int], list[Player]]
     """Form, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
+    teams: tuple[TeamCard, ...]
+    filters: Mapping[str, Filter]
+    """Fields of the contract by which people look for shots; a range of days goes without saying."""
+    rates: Callable[[Any], list[Rate]]
+    """Form -> make rate of each group of shots as of now."""
+    original: Original
     from_afar: Callable[[Any], bool]
     """Whether a request is about a shot from farther away than most, as a world that has drifted would send."""
 

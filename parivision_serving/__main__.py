@@ -1,20 +1,25 @@
-"""`python -m parivision_serving`: the service of predictions as a process."""
+"""`python -m parivision_serving`: the service of predictions as a process, or as several that share its port."""
 
 from __future__ import annotations
 
 import sys
 
-from litestar import Litestar
+from parivision_serving import process
+from parivision_serving.app import create_app, open_house, worker
+from parivision_serving.logs import configure
+from parivision_serving.settings import ServiceSettings
 
-from parivision_core.settings import Settings
-from parivision_serving.app import create_app
-from parivision_serving.process import serve
 
-
-def _wire() -> tuple[Litestar, int]:
-    settings = Settings.from_env()
-    return create_app(settings), settings.api_port
+def _work() -> None:
+    settings = ServiceSettings.from_env()
+    configure(settings.log)
+    if settings.api_workers == 1:
+        process.run(create_app(settings), settings.api_host, settings.api_port)
+    else:
+        open_house(settings)  # what can't be used is told once, by us, and not by every worker
+        name = f"{worker.__module__}:{worker.__name__}"
+        process.run_workers(name, settings.api_host, settings.api_port, settings.api_workers)
 
 
 if __name__ == "__main__":
-    sys.exit(serve("parivision_serving", _wire))
+    sys.exit(process.told("parivision_serving", _work))

@@ -1,28 +1,59 @@
-"""Wires the service: settings and a sport in, a Litestar application out."""
+"""Wires the service: settings and a sport in, an application out."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import anyio
-from litestar import Litestar
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 
+from parivision_core.journal import open_journal
 from parivision_core.nba import NBA
+from parivision_core.problems import ConfigurationError
 from parivision_core.registry import Registry
-from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
+from parivision_core.store.base import Store
+from parivision_serving.admission import COMPONENTS, NEEDED, OPEN, POSSIBLE, SCOPE, Admission
+from parivision_serving.batch import BatchPredictor
 from parivision_serving.champion import Watcher
+from parivision_serving.keys import Keys
+from parivision_serving.limits import RateLimit
+from parivision_serving.logs import configure
+from parivision_serving.metrics import Metrics
+from parivision_serving.middleware import Middleware
+from parivision_serving.neighbours import Neighbourhood
+from parivision_serving.outcomes import Outcomes
+from parivision_serving.predicting import Predictor
 from parivision_serving.problems import answer
+from parivision_serving.profiling import Profiling
+from parivision_serving.pulse import Pulse
+from parivision_serving.recorder import Recorder
+from parivision_serving.routes.batch import batch_route
 from parivision_serving.routes.champion import champion_route
+from parivision_serving.routes.compat import compat_routes
+from parivision_serving.routes.data import data_route
+from parivision_serving.routes.drift import drift_route
 from parivision_serving.routes.health import health_routes
+from parivision_serving.routes.metrics import metrics_route
+from parivision_serving.routes.models import report_route
 from parivision_serving.routes.players import players_route
 from parivision_serving.routes.predict import predict_route
+from parivision_serving.routes.predictions import predictions_routes
+from parivision_serving.routes.services import services_route
+from parivision_serving.routes.shots import shots_route
+from parivision_serving.routes.surface import surface_route
+from parivision_serving.routes.teams import teams_route
 from parivision_serving.routes.verdicts import verdicts_route
+from parivision_serving.settings import ServiceSettings
 
 FIRST_LOOK_SECONDS = 10.0
 """How long a start waits for the first look, so that a restart doesn't begin with needless 503s."""
@@ -30,46 +61,121 @@ LARGEST_BODY = 64 * 1024
 """A request has some 200 bytes, with a whole game before it 40,000; more than this is a mistake or an attack."""
 
 
-def create_app(settings: Settings | None = None, sport: Sport = NBA) -> Litestar:
+class Service(Litestar):
+    """A Litestar application inside the middleware, so that also what Litestar refuses by itself passes through it."""
+
+    __slots__ = ("_outermost",)
+
+    def __init__(
+        self, *parts: Any, metrics: Metrics, hosts: frozenset[str], profiles: Path | None, **options: Any
+    ) -> None:
+        super().__init__(*parts, **options)
+        inner = super().__call__
+        self._outermost = Middleware(Profiling(inner, profiles) if profiles else inner, metrics, hosts)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request, or the application's life."""
+        await self._outermost(scope, receive, send)
+
+
+def open_house(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Store]:
+    """What the service can't begin without.
+
+    Raises ConfigurationError or StoreError when settings or the store can't be used, or nobody could be let in.
+    """
+    keys = Keys(settings.api_keys, settings.api_key)
+    if not keys.any() and settings.needs_key:
+        raise ConfigurationError(
+            f"the service listens on {settings.api_host} and needs an API key, but there is none: make one with "
+            "`python -m parivision_serving.keys add NAME`, or set PARIVISION_API_KEY"
+        )
+    return keys, open_store(settings, sport)
+
+
+def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> Service:
     """The service of one sport.
 
-    Raises ConfigurationError or StoreError when settings or the store can't be used; a registry that is down or
-    empty is no error, the service then says 503 until there is a champion.
+    Raises what `open_house` raises; a registry that is down or empty is no error, the service then says 503 until there
+    is a champion.
     """
-    settings = settings or Settings.from_env()
-    store = open_store(settings, sport)
+    settings = settings or ServiceSettings.from_env()
+    keys, store = open_house(settings, sport)
     registry = Registry(settings.registry_url, sport.registered_model, settings.cache)
     watcher = Watcher(sport, registry, store, settings.champion_poll_seconds)
+    journal = open_journal(settings, sport)
+    recorder = Recorder(journal, retention_days=settings.journal_days)
+    outcomes = Outcomes(sport, store, journal)
+    pulse = Pulse(watcher, recorder, registry)
+    metrics = Metrics(pulse.readings)
+    predictor = Predictor(sport, watcher, recorder, metrics)
 
     @asynccontextmanager
-    async def watching(_: Litestar) -> AsyncIterator[None]:
+    async def living(_: Litestar) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watcher.watch)
+            tasks.start_soon(pulse.beat, metrics)
+            tasks.start_soon(pulse.watch_drift)
+            outcomes.start()
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 await watcher.looked.wait()
             yield
             tasks.cancel_scope.cancel()
         registry.close()
+        for part in (recorder, outcomes, journal):
+            await anyio.to_thread.run_sync(part.close)
 
-    return Litestar(
+    return Service(
         [
             *health_routes(sport, watcher),
-            predict_route(sport, watcher),
+            predict_route(sport, predictor),
+            batch_route(sport, BatchPredictor(sport, watcher, recorder, metrics)),
+            surface_route(sport, watcher),
             players_route(sport, watcher),
+            teams_route(sport),
+            shots_route(sport, store),
+            data_route(sport, store, watcher),
+            *predictions_routes(sport, journal, recorder),
             champion_route(watcher),
             verdicts_route(store),
+            report_route(registry, store),
+            drift_route(registry),
+            services_route(Neighbourhood(settings, sport, store, lambda: journal.calls(limit=1))),
+            *compat_routes(sport, watcher, predictor.predict),
+            metrics_route(metrics),
         ],
-        lifespan=[watching],
+        metrics=metrics,
+        hosts=settings.hosts,
+        profiles=Path(settings.profile).expanduser() if settings.profile else None,
+        lifespan=[living],
+        middleware=[
+            DefineMiddleware(
+                Admission,
+                keys=keys,
+                limit=RateLimit(settings.api_rate / settings.api_workers),
+                needs_key=settings.needs_key,
+            )
+        ],
         exception_handlers={Exception: answer},
+        cors_config=CORSConfig(allow_origins=settings.origins) if settings.origins else None,
         openapi_config=OpenAPIConfig(
             title="PariVision",
             version="1",
             description="Will this shot go in? Probabilities that can be trusted and traced.",
             use_handler_docstrings=False,
+            components=COMPONENTS,
+            security=NEEDED if settings.needs_key else POSSIBLE,
             # The page's JavaScript comes from a public CDN; /schema/openapi.json needs nothing from outside.
             render_plugins=[SwaggerRenderPlugin()],
+            openapi_router=Router("/schema", route_handlers=[], opt={SCOPE: OPEN}, include_in_schema=False),
         ),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,  # the launcher configures logging; Litestar's queue would swallow uvicorn's format
-        state=State({"watcher": watcher}),
+        state=State({"watcher": watcher, "recorder": recorder}),
     )
+
+
+def worker() -> Service:
+    """The service in one of several processes, each of which begins with nothing but the environment."""
+    settings = ServiceSettings.from_env()
+    configure(settings.log)
+    return create_app(settings)

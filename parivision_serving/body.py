@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, EnumMeta
-from typing import Any, get_args
+from functools import cache
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from litestar.dto import AbstractDTO
@@ -19,27 +20,53 @@ _FIELD = re.compile(r"( - at `\$\.?| field `)(?P<name>[^`]*)`$")
 """How msgspec ends a message that concerns one field."""
 
 
-def field_problems(body: bytes, kind: type[msgspec.Struct], first: Exception) -> list[FieldProblem]:
-    """Everything that is wrong with a body, field by field; `first` is where its decoder stopped."""
+def field_problems(
+    body: bytes, kind: type[msgspec.Struct], first: Exception, *, strict: bool = True
+) -> list[FieldProblem]:
+    """Everything that is wrong with a body, field by field; `first` is where its decoder stopped.
+
+    Unless `strict`, numbers may come as text.
+    """
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return [_problem(first, BODY)]
     if not isinstance(raw, dict):
         return [FieldProblem(BODY, "the body must be a JSON object")]
-    return list(_each(raw, kind)) or [_problem(first, BODY)]
+    return list(_each(raw, kind, strict)) or [_problem(first, BODY)]
 
 
-def _each(raw: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[FieldProblem]:
-    fields = {f.encode_name: f for f in msgspec.structs.fields(kind)}
+class _Field(NamedTuple):
+    """How one field is tried alone."""
+
+    decode: Callable[[bytes], Any]
+    known: str
+    """What to add when it is wrong: the values that there are."""
+    required: bool
+
+
+@cache
+def _fields(kind: type[msgspec.Struct], strict: bool) -> dict[str, _Field]:
+    """The fields of a struct by name, made once: to make them takes longer than to try a hundred bodies."""
+    return {
+        field.encode_name: _Field(
+            msgspec.json.Decoder(field.type, strict=strict).decode,
+            f"; known are {', '.join(values)}" if (values := _values(field.type)) else "",
+            field.required,
+        )
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iterator[FieldProblem]:
+    fields = _fields(kind, strict)
     for name, field in fields.items():
         if name in raw:
             try:
-                msgspec.convert(raw[name], field.type)
+                field.decode(msgspec.json.encode(raw[name]))
             except msgspec.ValidationError as error:
-                found, values = _problem(error, name), _values(field.type)
-                known = f"; known are {', '.join(values)}" if values else ""
-                yield FieldProblem(found.field, found.message + known)
+                found = _problem(error, name)
+                yield FieldProblem(found.field, found.message + field.known)
         elif field.required:
             yield FieldProblem(name, "this field is missing")
     for name in raw.keys() - fields.keys() if kind.__struct_config__.forbid_unknown_fields else ():
@@ -65,9 +92,18 @@ def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
 
     Litestar's own way decodes twice and turns "5" into 5, which the OpenAPI page doesn't promise.
     """
-    decode = msgspec.json.Decoder(kind).decode
+    return _json(kind, strict=True)
 
-    class StrictJson(AbstractDTO[Any]):
+
+def lenient_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
+    """The same for callers of old, whose numbers may be text."""
+    return _json(kind, strict=False)
+
+
+def _json(kind: type[msgspec.Struct], *, strict: bool) -> type[AbstractDTO[Any]]:
+    decode = msgspec.json.Decoder(kind, strict=strict).decode
+
+    class Json(AbstractDTO[Any]):
         @classmethod
         def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
             """Nothing to prepare: no transfer model lies between the body and the request."""
@@ -91,6 +127,6 @@ def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
             try:
                 return decode(value)
             except (msgspec.DecodeError, RecursionError) as error:
-                raise InvalidRequestError(field_problems(value, kind, error)) from None
+                raise InvalidRequestError(field_problems(value, kind, error, strict=strict)) from None
 
-    return StrictJson
+    return Json

@@ -48,6 +48,8 @@ class Watcher:
         self.pair: Pair | None = None
         self.problem: str | None = STARTING
         """Why the latest champion or form isn't served; None when it is."""
+        self.failures = 0
+        """How often a look went wrong in a new way."""
         self.looked = anyio.Event()
         """Set once the first look is over, however it went."""
         self.poll_seconds = max(poll_seconds, SHORTEST_PAUSE)
@@ -141,6 +143,7 @@ class Watcher:
         if problem == before:
             return False
         if problem is not None:
+            self.failures += problem != NO_CHAMPION
             log.log(logging.INFO if problem == NO_CHAMPION else logging.WARNING, "%s", problem)
         elif before not in (STARTING, NO_CHAMPION):
             log.info("the problem is over: the latest champion and form are served")

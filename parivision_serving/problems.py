@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
-from parivision_core.problems import StoreError
+from parivision_core.problems import RegistryError, StoreError
 from parivision_core.sport import FieldProblem
 
 MEDIA_TYPE = "application/problem+json"
@@ -56,6 +56,21 @@ class NotReadyError(HTTPException):
         super().__init__(detail=reason, headers={"Retry-After": str(retry_seconds)})
 
 
+class NoSuchThingError(HTTPException):
+    """What the address names isn't there; the reason says what there is."""
+
+    status_code = HTTPStatus.NOT_FOUND
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(detail=reason)
+
+
+class TooLargeError(HTTPException):
+    """More than one request may bring; the reason names the limit."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Turn any exception into a problem; an unexpected one is logged in full and told without internals."""
     status, kind, headers = HTTPStatus.INTERNAL_SERVER_ERROR, "about:blank", None
@@ -67,13 +82,18 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
         if isinstance(error, InvalidRequestError):
             kind, errors = f"{URN}invalid-request", error.errors
+        elif isinstance(error, NoSuchThingError):
+            kind = f"{URN}not-found"
+        elif isinstance(error, TooLargeError):
+            kind = f"{URN}too-large"
         elif status in _ADVICE:
             detail = f"{request.method} {request.url.path}: {_ADVICE[status]}"
     elif isinstance(error, NotReadyError):
         status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}not-ready", error.detail
         headers = error.headers
-    elif isinstance(error, StoreError):
-        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}store-unavailable", str(error)
+    elif isinstance(error, StoreError | RegistryError):
+        what = "store" if isinstance(error, StoreError) else "registry"
+        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}{what}-unavailable", str(error)
         headers = {"Retry-After": str(STORE_RETRY_SECONDS)}
         log.warning("%s %s: %s", request.method, request.url.path, error)
     else:
@@ -82,11 +102,15 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def documented(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
-    """These error answers, as a handler's `responses` for the OpenAPI page."""
+GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+"""What is answered in front of a route (see admission)."""
+
+
+def documented(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, ResponseSpec]:
+    """These error answers, and those of admission, as a handler's `responses` for the OpenAPI page."""
     return {
         status.value: ResponseSpec(Problem, generate_examples=False, description=_WHEN[status], media_type=MEDIA_TYPE)
-        for status in statuses
+        for status in (*statuses, *(GUARDED if guarded else ()))
     }
 
 
@@ -97,7 +121,13 @@ _ADVICE = {
 }
 
 _WHEN = {
+    HTTPStatus.UNAUTHORIZED: "An API key is needed, or the one in X-API-Key isn't known.",
+    HTTPStatus.FORBIDDEN: "The API key lacks the scope for this.",
+    HTTPStatus.TOO_MANY_REQUESTS: "More requests than are answered; try again after `Retry-After` seconds.",
+    HTTPStatus.NOT_FOUND: "There is no such thing.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another kind than the route takes.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed or impossible; `errors` names each field.",
     HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served, or the store is down: see `detail`. Try again after "
     "`Retry-After` seconds.",

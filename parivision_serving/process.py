@@ -1,38 +1,53 @@
-"""A service as a process: one worker on the loopback address, ended gracefully by SIGINT or SIGTERM."""
+"""A service as a process: one worker or several, ended gracefully by SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
-from litestar import Litestar
 
 from parivision_core.problems import PariVisionError
 
 GRACE_SECONDS = 5
 """For requests under way. A look into the registry may take another ten, and all must end within twenty."""
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable that names the folder in which several workers add up their metrics; prometheus_client reads it when it is
+imported."""
+
+log = logging.getLogger(__name__)
 
 
-def serve(name: str, wire: Callable[[], tuple[Litestar, int]]) -> int:
-    """Serve the application that `wire` makes, on the port it names, until a signal.
-
-    Returns the process's exit code: 1 when the service can't be wired, which is told in one line.
-    """
-    logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every look into the registry
-    try:
-        app, port = wire()
-    except PariVisionError as error:
-        print(f"{name} can't start: {error}", file=sys.stderr)
-        return 1
+def run(app: Any, host: str, port: int, **options: Any) -> None:
+    """Serve an ASGI application, or a factory by its name, until a signal."""
     uvicorn.run(
         app,
-        host="127.0.0.1",
+        host=host,
         port=port,
         log_config=None,
         access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **options,
     )
+
+
+def run_workers(factory: str, host: str, port: int, workers: int) -> None:
+    """Serve the application that `factory` ("module:function") makes in each of several processes."""
+    with tempfile.TemporaryDirectory(prefix="parivision-metrics-") as folder:
+        os.environ[MULTIPROCESS_FOLDER] = folder
+        run(factory, host, port, workers=workers, factory=True)
+
+
+def told(name: str, work: Callable[[], None]) -> int:
+    """Do the work of a service; the process's exit code: 1 when it can't begin, which is told in one line."""
+    try:
+        work()
+    except PariVisionError as error:
+        print(f"{name} can't start: {error}", file=sys.stderr)
+        return 1
     return 0

@@ -10,10 +10,41 @@ from msgspec import Meta
 from parivision_core.bundle import Provenance
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What one part of a request did to its probability."""
+
+    by: Annotated[
+        str, Meta(description="The part: an optional field that was given, the shooter, the clock, the spot.")
+    ]
+    change: Annotated[float, Meta(description="The probability minus what it would be if this weren't known.")]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What moved a probability."""
+
+    league_average: Annotated[
+        float, Meta(description="Make rate of the league over all its shots: the starting point.")
+    ]
+    effects: Annotated[
+        list[Effect],
+        Meta(description="The largest first. They don't add up: what two parts tell together is lost without either."),
+    ]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """How many earlier shots an answer rests on."""
+
+    league_shots: Annotated[int, Meta(description="Shots that the form was folded from.")]
+    shooter_shots: Annotated[int, Meta(description="Those of the shooter; 0 if he wasn't given or isn't known.")]
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The chance of a make, and what it takes to trace and reproduce it."""
 
+    id: Annotated[str, Meta(description="Names the prediction in the journal.")]
     probability: Annotated[float, Meta(description="Chance that the shot goes in, between 0 and 1, both exclusive.")]
+    prediction: Annotated[int, Meta(description="1 if a make is at least as likely as a miss, else 0.")]
+    confidence: Annotated[float, Meta(description="Probability of what is predicted: the larger of the two.")]
     expected_points: Annotated[float, Meta(description="Probability times the points of a make.")]
     league_average: Annotated[
         float,
@@ -23,6 +54,9 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     shot: Any
+    evidence: Evidence
+    explanation: Explanation | msgspec.UnsetType = msgspec.UNSET
+    """Only if `explain` asked for it."""
     champion_version: Annotated[int, Meta(description="Registered version of the model that answered.")]
     champion_sha256: Annotated[str, Meta(description="Digest that names the served bundle.")]
     form_stamp: Annotated[str, Meta(description="Digest of the history state that the features were looked up in.")]

@@ -8,6 +8,10 @@ from typing import Literal, Protocol
 import msgspec
 
 OutcomeSource = Literal["caller", "lake"]
+READ_BYTES = 16 * 1024 * 1024
+"""A read of many calls ends with the one that brings it over this size."""
+DAY = len("2023-10-24")
+"""Characters of the ISO date that a shot key begins with."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,7 +41,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     caller: str
     """Name of the API key; empty without one."""
     awaited: tuple[tuple[int, str], ...] = ()
-    """Row and identity (see `Sport.shot_key`) of each shot whose outcome the lake may tell one day."""
+    """Row (0 for a single shot) and key (see `Sport.shot_key`) of each shot whose outcome the lake may tell one day."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of what was asked and answered."""
+        return len(self.request) + len(self.probability) + len(self.features)
+
+    @property
+    def rows(self) -> int:
+        """Shots that were asked about."""
+        return len(self.probability) // 8
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,14 +71,18 @@ class Journal(Protocol):
     """
 
     def append(self, calls: Sequence[Call]) -> None:
-        """Keep calls, all or none, so that they survive a crash of the machine once this returns.
+        """Keep calls so that all of them survive a crash of the machine once this returns.
 
-        Ids known already are passed over, so that an append whose success is in doubt may be repeated.
+        Each is kept as a whole or not at all. Ids known already are passed over, so that an append whose success is in
+        doubt may be repeated.
         """
         ...
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
-        """At most `limit` calls, newest first, with ids below `before` and not below `since`; without `awaited`."""
+        """At most `limit` calls, newest first, with ids below `before` and not below `since`; without `awaited`.
+
+        They come back fewer when they are large (see READ_BYTES), but none only where there is none.
+        """
         ...
 
     def call(self, call_id: str) -> Call | None:
@@ -72,7 +90,10 @@ class Journal(Protocol):
         ...
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """Forget a call, or one row of a batch, with its outcome; False if there was no such thing."""
+        """Forget a call, or one row of a batch, with its outcome; False if there was no such thing.
+
+        A row is never shown again; the body that brought it goes with the batch, when that is deleted or pruned.
+        """
         ...
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
@@ -80,7 +101,10 @@ class Journal(Protocol):
         ...
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Note what came of predictions, by their name; what the lake tells overrides what a caller said."""
+        """Note what came of predictions, by their name; what the lake tells overrides what a caller said.
+
+        A prediction that the lake has told of isn't awaited any more; one that isn't in the journal is passed over.
+        """
         ...
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
@@ -91,16 +115,15 @@ class Journal(Protocol):
         """Shot key -> names of the predictions that wait for its outcome from the lake."""
         ...
 
-    def joined_batches(self) -> set[str]:
-        """Ids of the lake's batches whose outcomes were joined already."""
+    def awaited_days(self) -> dict[str, str]:
+        """ISO date of each day of which predictions await a shot -> a stamp that changes when others wait."""
         ...
 
-    def mark_joined(self, batches: Collection[str]) -> None:
-        """Note batches whose outcomes are joined."""
-        ...
+    def prune(self, before: str, limit: int) -> int:
+        """Forget the oldest calls, at most `limit`, with ids below `before`, with all that belongs to them.
 
-    def prune(self, before: str) -> int:
-        """Forget all calls with ids below `before`, with all that belongs to them; returns how many."""
+        Returns how many they were; repeat it until they are fewer than `limit`.
+        """
         ...
 
     def close(self) -> None:

@@ -54,6 +54,20 @@ def made_at(prediction_id: str) -> int:
     return parsed.int >> 80
 
 
+def name_of(call_id: str, row: int | None) -> str:
+    """Name of the prediction of a single shot, or of a row of a batch."""
+    return call_id if row is None else f"{call_id}:{row}"
+
+
+def parts_of(name: str) -> tuple[str, int | None]:
+    """Call and row that a prediction's name tells; the row is None for a single shot.
+
+    Raises ValueError for a text that is no such name.
+    """
+    call_id, colon, row = name.partition(":")
+    return call_id, int(row) if colon else None
+
+
 def first_at(moment: int) -> str:
     """The lowest id that a millisecond since 1970 could have made: ids from it on are of that moment or later."""
     return str(uuid.UUID(int=moment << 80 | 0x7 << 76 | 0b10 << 62))

@@ -7,8 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import contract, court, drifted, features, form, monitored, request
-from parivision_core.sport import Columns, Details, Features, Parsed, Player, Sport
+from parivision_core.nba import (
+    contract,
+    court,
+    drifted,
+    features,
+    filters,
+    form,
+    grid,
+    many,
+    monitored,
+    occlusion,
+    original,
+    request,
+    teams,
+)
+from parivision_core.sport import Columns, Details, Features, Parsed, Player, Rate, Sport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +49,16 @@ def _empty_form() -> form.Form:
 
 def _warm_up(current: form.Form) -> None:
     _ = current.lookup, current.roster
+
+
+def league_rates(current: form.Form) -> list[Rate]:
+    """Make rate of each zone by the form's league table, in which a shot counts half after 60 days with games."""
+    shots, makes = current.league.zones
+    return [
+        Rate(group=name, weight=round(float(shots[z]), 1), make_rate=float(makes[z] / shots[z]))
+        for z, name in court.ZONES.items()
+        if shots[z] > 0
+    ]
 
 
 def _find_players(current: form.Form, search: str, limit: int) -> list[Player]:
@@ -106,7 +130,17 @@ NBA = Sport(
     request=request.ShotRequest,
     details=request.ShotDetails,
     problems=request.problems,
+    shot_key=request.shot_key,
     prepare=request.prepare,
+    doubtful=many.doubtful,
+    prepare_many=many.prepare_many,
+    occlusions=occlusion.occlusions,
+    surface=grid.SURFACE,
+    shot_keys=many.shot_keys,
     find_players=_find_players,
+    teams=teams.CARDS,
+    filters=filters.FILTERS,
+    rates=league_rates,
+    original=original.ORIGINAL,
     from_afar=drifted.from_afar,
 )

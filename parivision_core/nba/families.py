@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from parivision_core.nba.teams import FRANCHISE
 
 Ints = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
+
+_KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,24 @@ NEAR = 100
 
 
 def team_codes(teams: NDArray[Any]) -> Ints:
-    """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself."""
-    names = np.asarray(teams).tolist()  # a plain loop is faster than any sorting of text, for one row and for a season
-    return np.array([FRANCHISE.get(name, 0) for name in names], dtype=np.int64)
+    """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself.
+
+    Numbers are taken for franchise ids.
+    """
+    return _codes(teams, FRANCHISE)
 
 
 def kind_codes(kinds: NDArray[Any]) -> Ints:
-    """1, 2, ... for each of KINDS, 0 where the kind is unknown."""
-    codes = {kind: code for code, kind in enumerate(KINDS, start=1)}
-    return np.array([codes.get(kind, 0) for kind in np.asarray(kinds).tolist()], dtype=np.int64)
+    """1, 2, ... for each of KINDS, 0 where the kind is unknown; numbers are taken for these codes."""
+    return _codes(kinds, _KIND_CODES)
+
+
+def _codes(names: NDArray[Any], codes: Mapping[str, int]) -> Ints:
+    names = np.asarray(names)
+    if np.issubdtype(names.dtype, np.integer):
+        return names.astype(np.int64, copy=False)
+    # A plain loop is faster than any sorting of text, for one row and for a season.
+    return np.array([codes.get(name, 0) for name in names.tolist()], dtype=np.int64)
 
 
 def keys_of(shots: Columns, spots: court.Spots) -> dict[str, Ints]:

@@ -97,8 +97,13 @@ class Form:
     def lookup(self) -> Lookup:
         """What single shots are looked up in, laid out once per form."""
         shooters = self.sums["shooter"]
-        strengths = {name: (self.sums[name].keys, strength(self.sums[name].values, name)) for name in FAMILIES}
+        strengths = {name: (self.sums[name].keys, values) for name, values in self.strengths.items()}
         return Lookup.of(self.base_logits, strengths, (shooters.keys, shooters.values[:, 2]))
+
+    @cached_property
+    def strengths(self) -> dict[str, Floats]:
+        """Strength of each key of each family, (keys,), worked out once per form."""
+        return {name: strength(self.sums[name].values, name) for name in FAMILIES}
 
     @cached_property
     def roster(self) -> Roster:
@@ -161,6 +166,8 @@ class History:
     """What the game so far says; zeros where it isn't known."""
     rest_days: Floats
     """Days since the team's last game, 0 where they aren't known."""
+    strengths: dict[str, Floats] = field(default_factory=dict)
+    """Strength (n,) of each family, where they were worked out before."""
 
     @classmethod
     def joined(cls, days: Sequence[History]) -> History:
@@ -181,6 +188,7 @@ class History:
             {name: sums[rows] for name, sums in self.sums.items()},
             {name: column[rows] for name, column in self.tonight.items()},
             self.rest_days[rows],
+            {name: column[rows] for name, column in self.strengths.items()},
         )
 
     def strength(self, family: str) -> Floats:
@@ -188,7 +196,7 @@ class History:
 
         One Newton step of a logistic intercept with a normal prior: sum(made - p) / (sum(p (1 - p)) + prior).
         """
-        return strength(self.sums[family], family)
+        return self.strengths[family] if family in self.strengths else strength(self.sums[family], family)
 
 
 def strength(sums: Floats, family: str) -> Floats:
@@ -258,15 +266,21 @@ def arena_of(shots: Columns) -> NDArray[Any]:
 
 def _history(form: Form, base_logits: Floats, shots: Columns, spots: court.Spots, rows: dict[str, Ints]) -> History:
     base = base_logits[cell_of(spots.zone, spots.feet)]
-    n = len(base)
-    if "made" in shots:
-        game = np.unique(shots["game_id"], return_inverse=True)[1]
-        known = {"game": game, "team": team_codes(shots["team"]), "points": spots.points}
-        so_far = tonight(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base))
-    else:
-        so_far = {name: np.zeros(n) for name in TONIGHT}
+    so_far = game_so_far(shots, spots, base) if "made" in shots else nothing_so_far(len(base))
     sums = {name: form.sums[name].values[row] for name, row in rows.items()}
-    return History(spots, base, sums, so_far, np.asarray(shots.get("rest_days", np.zeros(n)), dtype=np.float64))
+    return History(spots, base, sums, so_far, np.asarray(shots.get("rest_days", np.zeros(len(base))), dtype=np.float64))
+
+
+def game_so_far(shots: Columns, spots: court.Spots, base_logit: Floats) -> dict[str, Floats]:
+    """What the earlier shots of its game, which are among the shots, say about each; see `tonight`."""
+    game = np.unique(shots["game_id"], return_inverse=True)[1]
+    known = {"game": game, "team": team_codes(shots["team"]), "points": spots.points}
+    return tonight(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base_logit))
+
+
+def nothing_so_far(rows: int) -> dict[str, Floats]:
+    """The same where no game is known."""
+    return {name: np.zeros(rows) for name in TONIGHT}
 
 
 def _add(state: Form, history: History, rows: dict[str, Ints], made: Floats) -> None:

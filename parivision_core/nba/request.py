@@ -50,7 +50,7 @@ MOST_EARLIER_SHOTS = 500
 """The longest game ever, with six overtimes, had under 300."""
 
 
-class EarlierShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EarlierShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A shot that was taken before in the same game."""
 
     x: X
@@ -62,7 +62,7 @@ class EarlierShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     team: Annotated[Team, Meta(description="The team that shot.")] | None = None
 
 
-class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A shot about to be taken. Only the spot and the clock are needed; each further field sharpens the answer."""
 
     x: X
@@ -96,6 +96,25 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 description="All shots of the game so far, in any order; empty when it is the first, left out when "
                 "they aren't known. Only those at an earlier second count.",
             ),
+        ]
+        | None
+    ) = None
+    game_date: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+                max_length=10,
+                description="ISO date of the game. With it, game and player, the journal learns what came of the shot "
+                "once the feed brings it. It moves no probability.",
+                examples=["2023-10-24"],
+            ),
+        ]
+        | None
+    ) = None
+    game_id: (
+        Annotated[
+            int, Meta(gt=0, lt=2**53, description="The NBA's id of the game; see `game_date`.", examples=[22300061])
         ]
         | None
     ) = None
@@ -172,6 +191,16 @@ def _text(value: Enum | None) -> str:
     return str(value.value) if value else ""
 
 
+def shot_key(request: ShotRequest) -> str | None:
+    """The fields of contract.IDENTITY as the lake's ids join them; None when the request doesn't tell them all."""
+    if request.game_date is None or request.game_id is None or request.player_id is None:
+        return None
+    second = int(request.seconds_remaining)
+    if second != request.seconds_remaining:  # the lake knows whole seconds
+        return None
+    return f"{request.game_date}:{request.game_id}:{request.player_id}:{request.period}:{second}"
+
+
 def prepare(request: ShotRequest, current: form.Form) -> Prepared:
     """Model inputs of one request as of the current form: equal to what training would build for such a shot."""
     built = _with_its_game(request, current) if request.earlier_shots else _alone(request, current.lookup)
@@ -188,6 +217,7 @@ def prepare(request: ShotRequest, current: form.Form) -> Prepared:
             shooter="not given" if request.player_id is None else "known" if built.shooter_shots else "unknown",
             shooter_shots=built.shooter_shots,
         ),
+        shooter_shots=built.shooter_shots,
     )
 
 

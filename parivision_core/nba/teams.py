@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parivision_core.sport import TeamCard
+
 ABBREVIATIONS: dict[int, tuple[str, ...]] = {
     1610612737: ("ATL",),
     1610612738: ("BOS",),
@@ -38,3 +40,49 @@ ABBREVIATIONS: dict[int, tuple[str, ...]] = {
 
 FRANCHISE: dict[str, int] = {abbreviation: team for team, names in ABBREVIATIONS.items() for abbreviation in names}
 """Abbreviation, of any year -> franchise id."""
+
+NAMES: dict[int, tuple[str, str]] = {
+    1610612737: ("Atlanta", "Hawks"),
+    1610612738: ("Boston", "Celtics"),
+    1610612739: ("Cleveland", "Cavaliers"),
+    1610612740: ("New Orleans", "Pelicans"),
+    1610612741: ("Chicago", "Bulls"),
+    1610612742: ("Dallas", "Mavericks"),
+    1610612743: ("Denver", "Nuggets"),
+    1610612744: ("Golden State", "Warriors"),
+    1610612745: ("Houston", "Rockets"),
+    1610612746: ("Los Angeles", "Clippers"),
+    1610612747: ("Los Angeles", "Lakers"),
+    1610612748: ("Miami", "Heat"),
+    1610612749: ("Milwaukee", "Bucks"),
+    1610612750: ("Minnesota", "Timberwolves"),
+    1610612751: ("Brooklyn", "Nets"),
+    1610612752: ("New York", "Knicks"),
+    1610612753: ("Orlando", "Magic"),
+    1610612754: ("Indiana", "Pacers"),
+    1610612755: ("Philadelphia", "76ers"),
+    1610612756: ("Phoenix", "Suns"),
+    1610612757: ("Portland", "Trail Blazers"),
+    1610612758: ("Sacramento", "Kings"),
+    1610612759: ("San Antonio", "Spurs"),
+    1610612760: ("Oklahoma City", "Thunder"),
+    1610612761: ("Toronto", "Raptors"),
+    1610612762: ("Utah", "Jazz"),
+    1610612763: ("Memphis", "Grizzlies"),
+    1610612764: ("Washington", "Wizards"),
+    1610612765: ("Detroit", "Pistons"),
+    1610612766: ("Charlotte", "Hornets"),
+}
+"""Franchise id -> city and nickname of today."""
+
+CARDS: tuple[TeamCard, ...] = tuple(
+    TeamCard(
+        team_id=team,
+        abbreviation=today,
+        former_abbreviations=tuple(former),
+        city=NAMES[team][0],
+        name=" ".join(NAMES[team]),
+    )
+    for team, (today, *former) in ABBREVIATIONS.items()
+)
+"""All teams, for people and programs to choose from."""

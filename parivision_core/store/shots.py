@@ -1,4 +1,4 @@
-"""Finds shots in the lake's files without pyarrow: they are chosen as columns, and only those answered become objects."""
+"""Finds shots in the lake's files without pyarrow: chosen as columns, so that only those answered become objects."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ENVELOPE = ("batch_id", "row", "ingested_at", "raw")
 DAY, ID = "game_date", "_id"
 READ_ROWS = 8_192
 """Rows read at once; more are slower, and hold up other threads for longer."""
-KEPT_BYTES = 192 * 2**20
-"""Shots kept in memory by a process, at some 106 bytes each: about 1.9 million, eight seasons."""
+KEPT_BYTES = 128 * 2**20
+"""Shots kept in memory by a process, at some 106 bytes each: 1.2 million, five or six seasons."""
 
 Shot = dict[str, Any]
 Bools = NDArray[np.bool_]
@@ -59,36 +59,27 @@ class FileShots:
 
     def __init__(self, path: Path) -> None:
         """Read a file, which holds a row at least. Raises StoreError when it is damaged or gone."""
-        # A tenth of a second that only the first search should cost.
-        from arro3.core import DataType, Table, dictionary_dictionary, dictionary_indices  # noqa: PLC0415
-        from arro3.io import read_parquet  # noqa: PLC0415
+        from arro3.core import dictionary_dictionary, dictionary_indices  # noqa: PLC0415 - only a search needs it
 
         try:
-            reader = read_parquet(path, batch_size=READ_ROWS)
-            names = [name for name in reader.schema.names if name not in ENVELOPE]
-            table = Table.from_batches([batch.select(names) for batch in reader])
-            codes = DataType.dictionary(DataType.int32(), DataType.string())
-            self._columns: dict[str, Any] = {}
+            self._columns = _columns(path)
             self._values: dict[str, list[str]] = {}
             self._numbers: dict[str, NDArray[Any]] = {}
-            for name in names:
-                column = table.column(name)
-                if name == ID:
-                    self._columns[name] = column.combine_chunks()
-                elif DataType.is_string(column.type):
-                    self._columns[name] = coded = column.cast(codes).combine_chunks()
-                    self._values[name] = dictionary_dictionary(coded).to_pylist()
-                    self._numbers[name] = np.asarray(dictionary_indices(coded))
-                else:
-                    self._columns[name] = column.combine_chunks()
-                    self._numbers[name] = np.asarray(self._columns[name])
-        except Exception as error:  # those of Rust's readers share no base class
+            for name, column in self._columns.items():
+                if _is_coded(column):
+                    self._values[name] = list(dictionary_dictionary(column).to_pylist())
+                    self._numbers[name] = np.asarray(dictionary_indices(column))
+                elif name != ID:
+                    self._numbers[name] = np.asarray(column)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a Rust library's errors share no class, and its panics aren't Exceptions
             raise StoreError(
                 f"can't read {path}: {error}; restore it from a backup or ingest its batch again"
             ) from error
         self.nbytes = sum(int(column.nbytes) for column in self._columns.values())
         self._days, rank = np.unique(self._values[DAY], return_inverse=True)
-        self._day: Ints = rank[self._numbers[DAY]]
+        self._day = rank.astype(np.int32)[self._numbers[DAY]]
         """Each row's place among the days (n,)."""
 
     def newest(self, query: ShotQuery, limit: int) -> list[tuple[str, str, int]]:
@@ -143,6 +134,29 @@ class FileShots:
 
         taken: list[Any] = column.take(Array.from_numpy(np.asarray(rows, dtype=np.uint32))).to_pylist()
         return taken
+
+
+def _columns(path: Path) -> dict[str, Any]:
+    """The contract's columns of a file as Arrow arrays, each in one piece, text but for ids as codes."""
+    from arro3.core import Array, ChunkedArray, DataType  # noqa: PLC0415 - only a search needs it
+    from arro3.io import read_parquet  # noqa: PLC0415 - see above
+
+    text, codes = DataType.string(), DataType.dictionary(DataType.int32(), DataType.string())
+    reader = read_parquet(path, batch_size=READ_ROWS)
+    pieces: dict[str, list[Any]] = {name: [] for name in reader.schema.names if name not in ENVELOPE}
+    for batch in reader:
+        rows = Array.from_numpy(np.arange(batch.num_rows, dtype=np.uint32))
+        for name, kept in pieces.items():
+            column = batch.column(name)
+            # What was decoded lies in buffers of four times its size, so that a copy of it is kept.
+            kept.append(column.cast(codes) if column.type == text and name != ID else column.take(rows))
+    return {name: ChunkedArray(kept).combine_chunks() for name, kept in pieces.items()}
+
+
+def _is_coded(column: Any) -> bool:
+    from arro3.core import DataType  # noqa: PLC0415 - see above
+
+    return DataType.is_dictionary(column.type)
 
 
 class LakeFiles:

@@ -9,8 +9,32 @@ from litestar.handlers import HTTPRouteHandler
 
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
+from parivision_serving.routes.operations import answered
 from parivision_serving.routes.served import served
 from parivision_serving.schemas import ServedChampion, ServedForm
+
+EXAMPLE = {
+    "version": 3,
+    "epoch": 3,
+    "sha256": "7b3820c33f1ce8ef7ab14d87c23742226bf8487304aca9d215bc3b5f725864b9",
+    "run_id": "b8b0c81056e5471b922adfe43f0c132e",
+    "registered_at": 1_795_366_952_347,
+    "sport": "nba",
+    "model": "xgboost",
+    "feature_schema": "81e0db45475aaa35",
+    "base_fingerprint": "0f4e99b80690bcac",
+    "provenance": {
+        "run_id": "b8b0c81056e5471b922adfe43f0c132e",
+        "code_version": "0.1.0+466bd1de3a64",
+        "data_fingerprint": "98cad59e75527be6",
+        "batches": 2,
+        "first_date": "2020-12-22",
+        "last_train_date": "2023-01-30",
+        "seen_until": "2023-03-09",
+    },
+    "form": {"stamp": "3f0c5a9be1d24c77", "through": "2023-04-09", "shots": 408178},
+    "reload_problem": None,
+}
 
 
 def champion_route(watcher: Watcher) -> HTTPRouteHandler:
@@ -22,24 +46,30 @@ def champion_route(watcher: Watcher) -> HTTPRouteHandler:
         summary="The champion and form in service",
         description="Version, provenance and form of the pair that answers now, and the last problem in replacing it.",
         tags=["model"],
-        responses=documented(HTTPStatus.SERVICE_UNAVAILABLE),
+        responses=answered(ServedChampion, "The pair in service.", EXAMPLE)
+        | documented(HTTPStatus.SERVICE_UNAVAILABLE),
     )
     async def champion() -> ServedChampion:
-        pair = served(watcher)
-        card = pair.bundle.card
-        return ServedChampion(
-            version=pair.champion.version,
-            epoch=pair.champion.epoch,
-            sha256=pair.champion.sha256,
-            run_id=pair.champion.run_id,
-            registered_at=pair.champion.registered_at,
-            sport=card.sport,
-            model=card.model,
-            feature_schema=card.schema,
-            base_fingerprint=card.base_fingerprint,
-            provenance=card.provenance,
-            form=ServedForm(stamp=pair.record.stamp, through=pair.record.through, shots=pair.record.shots),
-            reload_problem=watcher.problem,
-        )
+        return served_champion(watcher)
 
     return champion
+
+
+def served_champion(watcher: Watcher) -> ServedChampion:
+    """What is to be told of the pair in service. Raises NotReadyError when there is none."""
+    pair = served(watcher)
+    card = pair.bundle.card
+    return ServedChampion(
+        version=pair.champion.version,
+        epoch=pair.champion.epoch,
+        sha256=pair.champion.sha256,
+        run_id=pair.champion.run_id,
+        registered_at=pair.champion.registered_at,
+        sport=card.sport,
+        model=card.model,
+        feature_schema=card.schema,
+        base_fingerprint=card.base_fingerprint,
+        provenance=card.provenance,
+        form=ServedForm(stamp=pair.record.stamp, through=pair.record.through, shots=pair.record.shots),
+        reload_problem=watcher.problem,
+    )

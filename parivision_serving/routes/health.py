@@ -8,6 +8,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport
+from parivision_serving.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
 from parivision_serving.routes.live import live
@@ -18,7 +19,14 @@ from parivision_serving.schemas import Ready, Welcome
 def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
     """Build the handlers."""
 
-    @get("/", operation_id="welcome", summary="Where to go from here", tags=["health"])
+    @get(
+        "/",
+        operation_id="welcome",
+        summary="Where to go from here",
+        tags=["health"],
+        opt={SCOPE: OPEN},
+        security=NO_KEY,
+    )
     async def welcome() -> Welcome:
         return Welcome(sport=sport.name)
 
@@ -27,7 +35,9 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
         operation_id="ready",
         summary="Whether predictions are answered",
         tags=["health"],
-        responses=documented(HTTPStatus.SERVICE_UNAVAILABLE),
+        opt={SCOPE: OPEN},
+        security=NO_KEY,
+        responses=documented(HTTPStatus.SERVICE_UNAVAILABLE, guarded=False),
     )
     async def ready() -> Ready:
         pair = served(watcher)

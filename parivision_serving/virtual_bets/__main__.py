@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from litestar import Litestar
-
-from parivision_serving.process import serve
+from parivision_serving import process
+from parivision_serving.logs import configure
 from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 
 
-def _wire() -> tuple[Litestar, int]:
+def _work() -> None:
+    configure("text")
     settings = VirtualBetsSettings.from_env()
-    return create_app(settings), settings.port
+    process.run(create_app(settings), "127.0.0.1", settings.port)
 
 
 if __name__ == "__main__":
-    sys.exit(serve("parivision_serving.virtual_bets", _wire))
+    sys.exit(process.told("parivision_serving.virtual_bets", _work))

@@ -66,14 +66,14 @@ def test_an_empty_lake_says_what_to_do(store: FileStore) -> None:
 
 def test_answers_are_timed_and_refusals_told(api: tuple[str, list[bytes]]) -> None:
     url, answers = api
-    told, seconds = ask(url, [{"x": 1}, {"x": 2}])
+    told, seconds = ask(url, "", [{"x": 1}, {"x": 2}])
     assert [answer["probability"] for answer in told] == [0.5, 0.5]
     assert len(seconds) == 2
     answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been crowned yet."}']
     with pytest.raises(RegistryError, match="answers 503: No champion has been crowned yet"):
-        ask(url, [{}, {}])
+        ask(url, "", [{}, {}])
     answers[:] = [b"<html>detail of a proxy</html>"]
     with pytest.raises(RegistryError, match="answers 503: <html>detail of a proxy"):
-        ask(url, [{}])
+        ask(url, "", [{}])
     with pytest.raises(RegistryError, match=r"doesn't answer at http://127\.0\.0\.1:9 .*is `make up` running"):
-        ask("http://127.0.0.1:9", [{}])
+        ask("http://127.0.0.1:9", "", [{}])

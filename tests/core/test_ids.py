@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parivision_core.journal.ids import Ids, first_at, made_at, new_id
+from parivision_core.journal.ids import Ids, first_at, made_at, name_of, new_id, parts_of
 
 
 def test_an_id_is_a_uuid_of_version_7_and_tells_its_time() -> None:
@@ -52,6 +52,14 @@ def test_a_forked_process_makes_other_ids() -> None:
         os._exit(0)
     os.wait()
     assert os.read(reading, 36).decode()[-12:] != new_id()[-12:]
+
+
+def test_a_name_tells_its_call_and_its_row() -> None:
+    call = new_id()
+    assert parts_of(name_of(call, None)) == (call, None)
+    assert parts_of(name_of(call, 99_999)) == (call, 99_999)
+    with pytest.raises(ValueError, match="invalid literal"):
+        parts_of(f"{call}:x")
 
 
 def test_another_uuid_is_no_id() -> None:

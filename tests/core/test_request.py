@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
+from parivision_assets.steps.identity import identify
 from parivision_core.nba import NBA, form
 from parivision_core.nba.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
 from tests.core.test_form import some_shots
@@ -81,10 +83,47 @@ def test_what_contradicts_itself_is_named(changes: dict[str, Any], fields: list[
     assert [problem.field for problem in problems(request_of(**changes))] == fields
 
 
+IDENTITY = {"player_id": 2544, "game_date": "2023-04-09", "game_id": 22201230}
+
+
+def test_what_names_a_shot_moves_nothing(current: form.Form) -> None:
+    asked = {"player_id": 2544, "team": "LAL", "kind": "layup"}
+    for context in ({}, {"earlier_shots": [EARLIER]}):
+        assert features_of(current, **asked, **context) == features_of(current, **(asked | IDENTITY), **context)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (IDENTITY, "2023-04-09:22201230:2544:2:300"),
+        (IDENTITY | {"seconds_remaining": 300.0}, "2023-04-09:22201230:2544:2:300"),
+        (IDENTITY | {"seconds_remaining": 300.4}, None),
+        *((IDENTITY | {name: None}, None) for name in IDENTITY),
+        ({}, None),
+    ],
+)
+def test_a_shot_is_known_by_its_key_once_all_of_it_is_told(changes: dict[str, Any], key: str | None) -> None:
+    assert NBA.shot_key(request_of(**changes)) == key
+
+
+def test_a_key_is_the_lakes_name_without_the_occurrence() -> None:
+    row = {"game_date": "2023-04-09", "game_id": 22201230, "player_id": 2544, "period": 2, "seconds_remaining": 300}
+    held = pd.DataFrame({"_id": pd.Series(dtype=str), "event_id": [], **{name: [] for name in NBA.match}})
+    new = pd.DataFrame([row | {"x": 1, "y": 2, "made": 1, "event_id": -1}])
+    (name,) = identify(new, held, NBA.identity, NBA.match)
+    assert name == f"{NBA.shot_key(request_of(**IDENTITY))}:0"
+
+
+@pytest.mark.parametrize("day", ["2023-4-9", "2023-13-01", "2023-04-32", "09.04.2023", "2023-04-09\n", ""])
+def test_a_day_is_an_iso_date(day: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="game_date"):
+        request_of(game_date=day)
+
+
 def test_callers_leave_out_what_is_optional() -> None:
     assert sum(caller.share for caller in CALLERS.values()) == pytest.approx(1)
     optional = {field.name for field in msgspec.structs.fields(ShotRequest) if not field.required}
-    assert set(NBA.masks) == optional
+    assert set(NBA.masks) == optional - {"game_date", "game_id"}  # which name the shot and move nothing
     for caller in CALLERS.values():
         assert set(caller.leaves_out) <= optional
 

@@ -31,6 +31,10 @@ PYTHON = "3.11"
 """The images' Python."""
 
 
+SECRETS = {"MONGO_PASSWORD": "abc", "PARIVISION_API_KEY": "def"}
+"""What has to be set in `.env`."""
+
+
 def services(**env: str) -> dict[str, dict[str, Any]]:
     """The services as docker compose starts them when these variables are set and no others."""
 
@@ -152,7 +156,7 @@ def command(service: str) -> list[str]:
 
 
 def health_check(service: str) -> list[str]:
-    given = services(MONGO_PASSWORD="abc")[service].get("healthcheck")
+    given = services(**SECRETS)[service].get("healthcheck")
     if given:
         return list(given["test"])
     check = last(target(service), "HEALTHCHECK")

@@ -16,12 +16,14 @@ from pymongo.uri_parser import parse_uri
 from deploy.environment import QUIET, ROOT
 from deploy.feeds import simulates
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
+from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from tests.deploy.containers import (
     BUILT,
     COMPOSE,
     DOCKER,
     FILE,
+    SECRETS,
     SERVICES,
     command,
     health_check,
@@ -35,7 +37,9 @@ from tests.deploy.containers import (
     target,
 )
 
-SETTINGS = {f.metadata["variable"]: f.default for f in (*fields(Settings), *fields(VirtualBetsSettings)) if f.metadata}
+SETTINGS = {
+    f.metadata["variable"]: f.default for f in (*fields(ServiceSettings), *fields(VirtualBetsSettings)) if f.metadata
+}
 OTHERS = {
     "MONGO_PASSWORD": "compose puts it into PARIVISION_MONGO_URL; mongo's health check gives it to the user",
     **dict.fromkeys(QUIET, "set by `make up` too"),
@@ -62,7 +66,7 @@ def test_docker_accepts_it_and_asks_for_the_password() -> None:
         pytest.skip("docker compose isn't installed")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PARIVISION_", "MONGO_"))}
     config = [*docker, "config", "--quiet"]
-    given = subprocess.run(config, env=env | {"MONGO_PASSWORD": "abc"}, capture_output=True, text=True, check=False)
+    given = subprocess.run(config, env=env | SECRETS, capture_output=True, text=True, check=False)
     assert given.returncode == 0, given.stderr
     missing = subprocess.run(config, env=env, capture_output=True, text=True, check=False)
     assert missing.returncode != 0
@@ -111,6 +115,8 @@ def test_no_password_is_written_down() -> None:
     assert len(re.findall(r"^[^#\n]*\$\{MONGO_PASSWORD", text, re.MULTILINE)) == 2
     assert "${MONGO_PASSWORD}" not in text
     assert "${MONGO_PASSWORD:-" not in text
+    for name in ("api", "ui"):
+        assert ":?" in SERVICES[name]["environment"]["PARIVISION_API_KEY"]
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -138,7 +144,7 @@ def test_variables_that_compose_replaces_are_settings_too() -> None:
 
 
 def test_volumes_and_networks_are_declared_and_used() -> None:
-    mounted = [volume for s in services(MONGO_PASSWORD="abc").values() for volume in s.get("volumes", ())]
+    mounted = [volume for s in services(**SECRETS).values() for volume in s.get("volumes", ())]
     used = {volume.split(":")[0] for volume in mounted}
     assert {volume for volume in used if not volume.startswith(".")} == set(COMPOSE["volumes"])
     for folder in (volume for volume in used if volume.startswith(".")):
@@ -148,7 +154,7 @@ def test_volumes_and_networks_are_declared_and_used() -> None:
 
 @pytest.mark.parametrize("name", BUILT)
 def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
-    mounted = {volume.split(":")[1] for volume in services(MONGO_PASSWORD="abc")[name].get("volumes", ())}
+    mounted = {volume.split(":")[1] for volume in services(**SECRETS)[name].get("volumes", ())}
     env = image_env(target(name))
     home = Path(env["PARIVISION_HOME"])
     if name == "ui":  # which has nothing to keep
@@ -163,7 +169,7 @@ def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
 
 def test_links_lead_where_a_browser_finds_the_pages() -> None:
     ports = {"PARIVISION_DAGSTER_PORT": "3111", "PARIVISION_MLFLOW_PORT": "5111"}
-    there = services(MONGO_PASSWORD="abc", **ports)
+    there = services(**SECRETS, **ports)
     pipeline = Settings.from_env(there["pipeline"]["environment"])
     for page, service in ((pipeline.dagster_page, "pipeline"), (pipeline.registry_url, "mlflow")):
         (mapping,) = there[service]["ports"]
@@ -174,7 +180,7 @@ def test_links_lead_where_a_browser_finds_the_pages() -> None:
 
 def test_a_season_file_is_awaited_unless_another_feed_is_named() -> None:
     def pipeline(**env: str) -> Settings:
-        return Settings.from_env(services(MONGO_PASSWORD="abc", **env)["pipeline"]["environment"])
+        return Settings.from_env(services(**SECRETS, **env)["pipeline"]["environment"])
 
     assert pipeline().feeds == (INBOX,)
     assert pipeline(PARIVISION_FEED="inbox,virtual_bets").feeds == (INBOX, VIRTUAL_BETS)
@@ -197,12 +203,16 @@ def test_what_a_person_may_choose_is_passed_on() -> None:
     }
     del chosen["virtual_bets"]["VIRTUAL_BETS_FILE"]  # a path of this machine; there is no such file in the container
     for name, env in chosen.items():
-        assert env.items() <= services(MONGO_PASSWORD="abc", **env)[name]["environment"].items()
+        assert env.items() <= services(**SECRETS, **env)[name]["environment"].items()
 
 
 def test_the_page_asks_the_api() -> None:
-    asked = Settings.from_env(services(MONGO_PASSWORD="abc")["ui"]["environment"]).api_url
-    assert asked == f"http://api:{option(command('api'), '--port')}"
+    there = services(**SECRETS)
+    page, api = Settings.from_env(there["ui"]["environment"]), there["api"]["environment"]
+    (port,) = published("api")
+    assert page.api_url == f"http://api:{port['port']}"
+    assert page.api_key == api["PARIVISION_API_KEY"] == SECRETS["PARIVISION_API_KEY"]
+    assert not ServiceSettings.from_env(api | image_env("serving")).hosts
     assert "api" in SERVICES["ui"]["depends_on"]
 
 

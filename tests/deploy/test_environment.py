@@ -10,6 +10,7 @@ from honcho.environ import parse
 
 from deploy.environment import ROOT, for_services, with_dotenv
 from parivision_core.settings import Settings
+from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
@@ -20,7 +21,7 @@ def test_the_example_explains_every_setting_with_its_default_and_nothing_else() 
     named = re.findall(r"^# ?([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)
     expected = {
         f.metadata["variable"]: (f.metadata["help"], "" if f.default in {Path(), None} else str(f.default))
-        for f in (*fields(Settings), *fields(VirtualBetsSettings))
+        for f in (*fields(ServiceSettings), *fields(VirtualBetsSettings))
         if f.metadata
     }
     assert {variable: (explanation, default) for explanation, variable, default in shown} == expected

@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import ModuleType
 
 import httpx
 import pytest
@@ -26,7 +25,7 @@ from deploy.environment import QUIET, ROOT
 from gradio_ui import __main__ as page_alone
 from parivision_core.settings import Settings
 from parivision_serving import process as served_alone
-from parivision_serving.app import create_app
+from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.app import create_app as create_feed
 from tests.deploy.conftest import PATIENCE, free_ports, until
 from tests.deploy.containers import (
@@ -148,11 +147,19 @@ def test_mlflow_answers_to_the_names_it_is_called_by() -> None:
     assert not allowed("elsewhere.example:5000")
 
 
-@pytest.mark.parametrize(("name", "factory"), [("api", create_app), ("virtual_bets", create_feed)])
-def test_a_service_is_served_as_it_serves_itself(name: str, factory: Callable[..., object]) -> None:
+def test_the_api_is_served_as_it_serves_itself_beyond_its_machine() -> None:
+    assert command("api") == ["python", "-m", "parivision_serving"]
+    settings = ServiceSettings.from_env(image_env("serving") | {"PARIVISION_API_KEY": "x"})
+    (port,) = published("api")
+    assert (settings.api_host, str(settings.api_port)) == ("0.0.0.0", port["port"])
+    assert settings.needs_key
+
+
+def test_the_feed_is_served_as_it_serves_itself() -> None:
+    name = "virtual_bets"
     words = command(name)
     assert words[:2] == ["uvicorn", "--factory"]
-    assert words[2] == f"{factory.__module__}:{factory.__name__}"
+    assert words[2] == f"{create_feed.__module__}:{create_feed.__name__}"
     (port,) = published(name)
     assert option(words, "--port") == port["port"]
     assert option(words, "--host") == "0.0.0.0"
@@ -164,10 +171,9 @@ def test_a_service_is_served_as_it_serves_itself(name: str, factory: Callable[..
         assert flag in {word.partition("=")[0] for word in words}
 
 
-@pytest.mark.parametrize("alone", [served_alone, page_alone])
-def test_containers_log_as_services_do_by_themselves(alone: ModuleType) -> None:
+def test_containers_log_as_services_do_by_themselves() -> None:
     config = json.loads((DOCKER / "log.json").read_text("utf-8"))
-    source = Path(str(alone.__file__)).read_text("utf-8")
+    source = Path(str(page_alone.__file__)).read_text("utf-8")
     logging.config.DictConfigurator(config).configure_formatter(config["formatters"]["line"])
     for value in config["formatters"]["line"].values():
         assert f'"{value}"' in source

@@ -16,16 +16,17 @@ import msgspec
 import numpy as np
 import onnx
 from litestar.testing import TestClient
+from litestar.types import ASGIApp
 from onnx import TensorProto, helper, numpy_helper
 
 from parivision_core import bundle
 from parivision_core.nba import NBA
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
-from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import CURRENT_FORM, Store
 from parivision_serving.app import create_app
+from parivision_serving.settings import ServiceSettings
 
 SHOT: dict[str, Any] = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
 FULL_SHOT: dict[str, Any] = SHOT | {
@@ -61,11 +62,11 @@ def graph(weights: np.ndarray) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def make_bundle(folder: Path, seed: int, **card: Any) -> bundle.Bundle:
-    """A bundle on disk with small random weights; `card` overrides what it says of itself."""
+def make_bundle(folder: Path, seed: int, scale: float = 0.02, **card: Any) -> bundle.Bundle:
+    """A bundle on disk with random weights of a scale; `card` overrides what it says of itself."""
     rng = np.random.default_rng(seed)
     k = len(NBA.feature_names)
-    weights = rng.normal(scale=0.02, size=k).astype(np.float32)
+    weights = rng.normal(scale=scale, size=k).astype(np.float32)
     rows, offset = rng.normal(size=(4, k)).astype(np.float32), rng.normal(size=4).astype(np.float32)
     content = graph(weights)
     known = bundle.KnownAnswers(rows.tolist(), offset.tolist(), sigmoid(rows @ weights + offset).tolist())
@@ -202,7 +203,7 @@ class World:
 
     root: Path
     mlflow: FakeMlflow
-    settings: Settings
+    settings: ServiceSettings
     store: Store
     bundles: dict[int, bundle.Bundle] = field(default_factory=dict)
 
@@ -227,13 +228,18 @@ class World:
 
     def client(self, **settings: Any) -> TestClient[Any]:
         """A service over these parts, started by `with`."""
-        return TestClient(create_app(replace(self.settings, **settings)))
+        return client_of(create_app(replace(self.settings, **settings)))
+
+
+def client_of(app: ASGIApp) -> TestClient[Any]:
+    """A client that addresses an application by a name that it answers to."""
+    return TestClient(app, base_url="http://127.0.0.1")
 
 
 def make_world(folder: Path) -> World:
     """A world with nothing in it yet: an empty store, a registry without a model."""
     mlflow = FakeMlflow()
-    settings = Settings(
+    settings = ServiceSettings(
         home=folder / "home", registry_url=f"http://127.0.0.1:{mlflow.port}", champion_poll_seconds=0.02
     ).resolved()
     return World(folder, mlflow, settings, open_store(settings, NBA))
@@ -252,6 +258,12 @@ def expected(model: bundle.Bundle, record: FormRecord, shot: dict[str, Any]) -> 
     """The probability that this pair must answer."""
     prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record))
     return float(model.predict(prepared.features, prepared.offset)[0])
+
+
+def told(client: TestClient[Any], shot: dict[str, Any] = SHOT) -> dict[str, Any]:
+    """The answer to a shot without its id, which no two answers share."""
+    answer: dict[str, Any] = client.post("/api/v1/predict", json=shot).raise_for_status().json()
+    return {name: value for name, value in answer.items() if name != "id"}
 
 
 def serves(client: TestClient[Any], version: int, stamp: str) -> Callable[[], bool]:

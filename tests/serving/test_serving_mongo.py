@@ -10,7 +10,7 @@ from pymongo.database import Database
 from parivision_core.nba import NBA
 from parivision_core.store import open_mongo
 from tests.dagster_mongo.scripted_server import ScriptedServer
-from tests.serving.serving_world import SHOT, World, make_form, serves, until
+from tests.serving.serving_world import SHOT, World, make_form, serves, told, until
 from tests.stores import named
 
 
@@ -35,11 +35,11 @@ def test_a_database_that_comes_late_and_goes_early(
             until(serves(client, 1, record.stamp))
             newer = world.form(make_form(2))
             until(serves(client, 1, newer.stamp))
-            before = client.post("/api/v1/predict", json=SHOT).json()
+            before = told(client)
             between.stop()
             until(lambda: client.get("/api/v1/champion").json()["reload_problem"])
             assert client.get("/health/ready").status_code == 200
-            assert client.post("/api/v1/predict", json=SHOT).json() == before
-            told = client.get("/api/v1/verdicts")
-            assert (told.status_code, told.json()["type"]) == (503, "urn:parivision:problem:store-unavailable")
-            assert told.headers["retry-after"] == "10"
+            assert told(client) == before
+            refused = client.get("/api/v1/verdicts")
+            assert (refused.status_code, refused.json()["type"]) == (503, "urn:parivision:problem:store-unavailable")
+            assert refused.headers["retry-after"] == "10"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from litestar.testing import TestClient
 from parivision_core.nba import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
-from tests.serving.serving_world import FULL_SHOT, SHOT, World, expected, make_form, serves, until
+from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 SHOTS = [
     SHOT,
@@ -39,7 +40,11 @@ def test_the_answer_is_what_bundle_and_form_say(world: World, client: TestClient
     assert probability == expected(world.bundles[1], record, shot)
     prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record))
     assert told.pop("league_average") == pytest.approx(float(sigmoid(prepared.offset)[0]), abs=1e-7)
+    uuid.UUID(told.pop("id"))
     assert told == {
+        "prediction": int(probability >= 0.5),
+        "confidence": max(probability, 1 - probability),
+        "evidence": {"league_shots": record.shots, "shooter_shots": told["shot"]["shooter_shots"]},
         "expected_points": probability * told["shot"]["points"],
         "shot": msgspec.to_builtins(prepared.details),
         "champion_version": 1,
@@ -178,6 +183,6 @@ def ask(world: World, prepare: Any) -> Any:
     """One prediction by a service whose sport prepares requests in another way."""
     world.crown(1)
     record = world.form(make_form(1))
-    with TestClient(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
+    with client_of(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
         until(serves(client, 1, record.stamp))
         return client.post("/api/v1/predict", json=SHOT)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
-from tests.serving.serving_world import SHOT, World, make_form, serves, until
+from tests.serving.serving_world import SHOT, World, make_form, serves, told, until
 
 DOWN = "doesn't answer"
 
@@ -60,20 +60,20 @@ def test_a_damaged_cache_is_not_served(world: World) -> None:
     graph.write_bytes(graph.read_bytes() + b" ")
     world.mlflow.broken = True
     with world.client() as client:
-        until(lambda: "has no bundle.json in the registry" in client.get("/health/ready").text)
+        until(lambda: "the model registry answers 500 to" in client.get("/health/ready").text)
         assert client.post("/api/v1/predict", json=SHOT).status_code == 503
 
 
 @pytest.mark.parametrize("how", ["gone", "broken"])
 def test_a_registry_that_goes_down_changes_no_answer(world: World, client: TestClient[Any], how: str) -> None:
-    before = client.post("/api/v1/predict", json=SHOT).json()
+    before = told(client)
     if how == "gone":
         world.mlflow.stop()
     else:
         world.mlflow.broken = True
     until(lambda: client.get("/api/v1/champion").json()["reload_problem"])
     assert client.get("/health/ready").status_code == 200
-    assert client.post("/api/v1/predict", json=SHOT).json() == before
+    assert told(client) == before
     # Not even the cache is needed while the pair is in memory; the form moves on.
     shutil.rmtree(world.settings.cache)
     newer = world.form(make_form(2))
@@ -96,7 +96,7 @@ def test_a_registry_that_hangs_does_not_hold_up_the_start(world: World, monkeypa
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr("parivision_core.registry.httpx.Client", with_timeout(1.0))
+        monkeypatch.setattr("parivision_core.mlflow_http.httpx.Client", with_timeout(1.0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         world.settings = replace(world.settings, registry_url=url)
         with world.client() as client:

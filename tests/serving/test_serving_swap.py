@@ -16,7 +16,7 @@ from parivision_core import bundle
 from parivision_core.nba import NBA
 from parivision_serving.app import create_app
 from parivision_serving.champion import NO_CHAMPION, Watcher
-from tests.serving.serving_world import FULL_SHOT, SHOT, World, expected, make_form, serves, until
+from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 
 def reload_problem(client: TestClient[Any]) -> str:
@@ -216,7 +216,7 @@ def test_a_swap_in_the_middle_of_a_request_does_not_mix_pairs(world: World) -> N
         client.app.state.watcher.look()
         return prepared
 
-    with TestClient(create_app(world.settings, replace(NBA, prepare=swapping))) as client:
+    with client_of(create_app(world.settings, replace(NBA, prepare=swapping))) as client:
         until(serves(client, 1, record.stamp))
         told = client.post("/api/v1/predict", json=FULL_SHOT).json()
         assert serves(client, 2, other.stamp)()

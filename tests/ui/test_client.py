@@ -68,6 +68,13 @@ def test_rubbish_is_one_sentence(api: ScriptedApi, name: str, said: Any) -> None
     assert rubbish.passing and "doesn't speak like PariVision's service" in str(rubbish)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_service_that_wants_a_key_is_one_sentence(api: ScriptedApi, status: int) -> None:
+    api.says = problem(status, "an API key is needed")
+    wanted = refusal(api.url)
+    assert not wanted.passing and "set PARIVISION_API_KEY" in str(wanted)
+
+
 def test_an_address_that_is_none_is_one_sentence() -> None:
     for url in ("127.0.0.1:8000", "http://[", "ftp://127.0.0.1"):
         assert "doesn't answer" in str(refusal(url))

@@ -1,0 +1,237 @@
+"""Load on an HTTP server over loopback, from a process of its own: `python -m benchmarks.load` answers lines of JSON.
+
+Each line is a Run, each answer a Found. Requests are prebuilt bytes on raw sockets, some 20 us of CPU each, so that a
+server on the other core is the bottleneck. Every answer is read, and an error unless it holds the numbers it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+import uvloop
+
+PATIENCE = 60.0
+"""Seconds after the end of a run for its last answers."""
+TICKS = os.sysconf("SC_CLK_TCK")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """So many connections that ask one after another, for so long."""
+
+    port: int
+    path: str
+    media_type: str
+    bodies: str
+    """File of bodies, see `write_bodies`."""
+    connections: int
+    seconds: float
+    pids: list[int]
+    """Processes of the server, whose CPU time is read."""
+    field: str
+    """Of the answer, which holds the predictions."""
+    shape: Literal["number", "numbers", "rows", "arrow"] = "number"
+    """What the field is: a number, a list of them, a list of objects with a probability, or a column of Arrow."""
+    rows: int = 1
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """What came of a run."""
+
+    requests: int
+    errors: int
+    first_error: str
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    server_cpu_us: float
+    """CPU time of the server's processes a request, of user and system."""
+    client_cpu_us: float
+
+
+def write_bodies(path: Path, bodies: list[bytes]) -> str:
+    """Keep bodies for runs; the path as they name it."""
+    path.write_bytes(msgspec.msgpack.encode(bodies))
+    return str(path)
+
+
+@cache
+def _requests(bodies: str, path: str, media_type: str) -> list[bytes]:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {media_type}\r\nContent-Length: "
+    found = msgspec.msgpack.decode(Path(bodies).read_bytes(), type=list[bytes])
+    return [f"{head}{len(body)}\r\n\r\n".encode() + body for body in found]
+
+
+class _Row(msgspec.Struct):
+    probability: float
+
+
+def checker(run: Run) -> Callable[[bytes], bool]:
+    """Whether an answer's body holds as many finite numbers as it should; may raise for one that can't be read."""
+    if run.shape == "arrow":
+        return lambda body: _arrow_numbers(body, run.field) == run.rows
+    kinds = {"number": float, "numbers": list[float], "rows": list[_Row]}
+    decode = msgspec.json.Decoder(msgspec.defstruct("Answer", [(run.field, kinds[run.shape])])).decode
+
+    def holds(body: bytes) -> bool:
+        found = getattr(decode(body), run.field)
+        return math.isfinite(found) if run.shape == "number" else len(found) == run.rows
+
+    return holds
+
+
+def _arrow_numbers(body: bytes, column: str) -> int:
+    from arro3.io import read_ipc_stream  # noqa: PLC0415 - only runs with Arrow need it
+
+    numbers = read_ipc_stream(io.BytesIO(body)).read_all()[column]
+    return len(numbers) - numbers.null_count
+
+
+class _Tally:
+    """The state of one run, shared by its connections."""
+
+    def __init__(self, run: Run, requests: Iterator[bytes]) -> None:
+        self.next_request = requests.__next__
+        self.holds = checker(run)
+        self.end = math.inf
+        self.seconds: list[float] = []
+        self.errors = 0
+        self.first_error = ""
+        self.busy = 0
+        self.over = asyncio.get_running_loop().create_future()
+
+    def fail(self, what: str) -> None:
+        self.errors += 1
+        self.first_error = self.first_error or what
+
+    def leave(self) -> None:
+        self.busy -= 1
+        if not self.busy and not self.over.done():
+            self.over.set_result(None)
+
+
+class _Connection(asyncio.Protocol):
+    """Asks, reads, checks, asks again."""
+
+    def __init__(self, tally: _Tally) -> None:
+        self.tally = tally
+        self.received = bytearray()
+        self.wanted = 0
+        self.asking = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's doesn't derive from it
+
+    def ask(self) -> None:
+        self.asking = True
+        self.began = time.perf_counter()
+        self.transport.write(self.tally.next_request())
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        if not self.wanted:
+            end_of_head = self.received.find(b"\r\n\r\n")
+            if end_of_head < 0:
+                return
+            self.head = end_of_head + 4
+            length = _LENGTH.search(self.received, 0, self.head)
+            if length is None:
+                self.give_up("an answer without Content-Length")
+                return
+            self.wanted = self.head + int(length[1])
+        if len(self.received) >= self.wanted:
+            self.answered()
+
+    def answered(self) -> None:
+        now, tally = time.perf_counter(), self.tally
+        tally.seconds.append(now - self.began)
+        try:
+            sound = self.received.startswith(b"HTTP/1.1 200") and tally.holds(bytes(self.received[self.head :]))
+        except Exception:  # whatever the decoders raise, the answer isn't what it should be
+            sound = False
+        if not sound:
+            tally.fail(bytes(self.received[:600]).decode("utf-8", "replace"))
+        self.received.clear()
+        self.wanted = 0
+        if now < tally.end:
+            self.ask()
+        else:
+            self.asking = False
+            self.transport.close()
+            tally.leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.give_up(f"the connection broke off: {exc}")
+
+    def give_up(self, problem: str) -> None:
+        if self.asking:
+            self.asking = False
+            self.tally.fail(problem)
+            self.transport.close()
+            self.tally.leave()
+
+
+async def measure(run: Run) -> Found:
+    """Do a run."""
+    tally = _Tally(run, cycle(_requests(run.bodies, run.path, run.media_type)))
+    loop = asyncio.get_running_loop()
+    connections = [
+        (await loop.create_connection(lambda: _Connection(tally), "127.0.0.1", run.port))[1]
+        for _ in range(run.connections)
+    ]
+    server, client, began = cpu_seconds(run.pids), time.process_time(), time.perf_counter()
+    tally.busy, tally.end = len(connections), began + run.seconds
+    for connection in connections:
+        connection.ask()
+    async with asyncio.timeout(run.seconds + PATIENCE):
+        await tally.over
+    elapsed = time.perf_counter() - began
+    answered = sorted(tally.seconds)
+    n = max(len(answered), 1)
+    return Found(
+        requests=len(answered),
+        errors=tally.errors,
+        first_error=tally.first_error,
+        per_second=len(answered) / elapsed,
+        p50_ms=_quantile(answered, 0.5) * 1e3,
+        p99_ms=_quantile(answered, 0.99) * 1e3,
+        server_cpu_us=(cpu_seconds(run.pids) - server) / n * 1e6,
+        client_cpu_us=(time.process_time() - client) / n * 1e6,
+    )
+
+
+def _quantile(ascending: list[float], share: float) -> float:
+    return ascending[min(int(share * len(ascending)), len(ascending) - 1)] if ascending else math.nan
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """CPU time of processes, of user and system, with that of children that have ended."""
+    ticks = 0
+    for pid in pids:
+        # Behind the program's name, which may hold anything: state, ..., utime, stime, cutime, cstime.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rsplit(")", 1)[1].split()
+        ticks += sum(int(field) for field in fields[11:15])
+    return ticks / TICKS
+
+
+def main() -> None:
+    """Answer lines until there are no more."""
+    for line in sys.stdin:
+        run = msgspec.json.decode(line, type=Run)
+        print(msgspec.json.encode(uvloop.run(measure(run))).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

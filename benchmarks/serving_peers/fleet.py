@@ -1,0 +1,71 @@
+"""The servers of the benchmark, started one after another on what one house and one forest give them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.serving_peers import forest, house
+from benchmarks.serving_peers.questions import Questions
+from benchmarks.serving_peers.server import Asked, Server, free_port
+from benchmarks.serving_peers.ways import SINGLE
+from parivision_core.bundle import CARD
+from parivision_core.nba import NBA
+
+PEERS = ("noop", "original", "mlflow", "litserve")
+SAME = 1e-6
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr: stdout is the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def started(stack: ExitStack, home: Path, questions: Questions, folder: Path, names: list[str]) -> dict[str, Server]:
+    """Our service, from a cached bundle, and the named peers, each on since its first good answer.
+
+    Raises SystemExit when LitServe, which has our model, answers otherwise than we do.
+    """
+    shot, inputs, split = (questions.first(kind) for kind in ("shot", "inputs", "split"))
+    found: dict[str, Server] = {}
+
+    def start(server: Server) -> Server:
+        say(f"starting {server.name}")
+        return stack.enter_context(server)
+
+    def peer(name: str, asked: bytes, module: str, *arguments: Path) -> None:
+        port = free_port()
+        command = [f"benchmarks.serving_peers.{module}", str(port), *map(str, arguments)]
+        found[name] = start(Server(name, command, folder / f"{name}.log", port, Asked("POST", "/predict", asked)))
+
+    registry = start(house.registry(home, folder / "registry.log"))
+    asked = Asked("POST", SINGLE["ours"].path, shot)
+    with house.service(home, registry.port, folder / "first.log", asked) as first:
+        (folder / "request.json").write_bytes(shot)
+        (folder / "answer.json").write_bytes(first.first_answer)
+    found["ours"] = start(house.service(home, registry.port, folder / "ours.log", asked))
+    if "noop" in names:
+        peer("noop", shot, "noop", folder / "request.json", folder / "answer.json")
+    if "litserve" in names:
+        (card,) = (home / "cache" / NBA.registered_model).glob(f"*/{CARD}")
+        peer("litserve", shot, "litserve_onnx", home, card.parent)
+        ours, theirs = (json.loads(found[name].first_answer)["probability"] for name in ("ours", "litserve"))
+        if abs(ours - theirs) > SAME:
+            raise SystemExit(f"LitServe answers {theirs} where our service answers {ours}: it isn't the same model")
+    if {"original", "mlflow"} & set(names):
+        model = forest.keep(questions.lake, folder)
+    if "original" in names:
+        peer("original", inputs, "original", model)
+    if "mlflow" in names:
+        port = free_port()
+        # fmt: off
+        command = [
+            "mlflow", "models", "serve", "-m", str(model), "--host", "127.0.0.1", "-p", str(port),
+            "--env-manager", "local", "--workers", "1",
+        ]
+        # fmt: on
+        asked = Asked("POST", SINGLE["mlflow"].path, split)
+        found["mlflow"] = start(Server("mlflow", command, folder / "mlflow.log", port, asked))
+    return found

@@ -1,0 +1,255 @@
+"""The journal on MongoDB, beside the Mongo kind of store: for services on several machines.
+
+Nothing here needs a transaction. What belongs to a call (pieces of a large body, the shots it awaits) is written before
+the call's own document, whose write makes it exist, and removed after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.collection import Collection as Documents
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from parivision_core.journal.base import DAY, READ_BYTES, Call, Journal, Outcome
+from parivision_core.journal.ids import name_of, parts_of
+from parivision_core.problems import ConfigurationError, StoreError
+from parivision_core.store.mongo.connection import Document, explained
+from parivision_core.store.mongo.documents import record_of
+
+FORMAT = "1"
+DUPLICATE = 11000
+"""MongoDB's code for an `_id` that is taken."""
+PIECE_BYTES = 8 * 1024 * 1024
+"""Of a body in one document: a body may be larger than MongoDB's 16 MB."""
+FEW = 64
+"""Calls that a read fetches at once: their number times their size has to fit into memory."""
+
+# The test server compares `_id` for equality alone, and finds no text that begins like a date: hence the letters before
+# each, and an `id` beside it for whatever asks for an order.
+
+
+class MongoJournal(Journal):
+    """The journal in collections that begin with `prefix` and "journal"; nothing is sent before the first use."""
+
+    def __init__(self, database: Database[Document], prefix: str = "") -> None:
+        """Raises ConfigurationError when the database's writes aren't to be acknowledged."""
+        if not database.write_concern.acknowledged:
+            raise ConfigurationError("w=0 would lose predictions without a word; take it out of PARIVISION_MONGO_URL")
+        database = database.with_options(read_preference=ReadPreference.PRIMARY)
+        self._meta = database[f"{prefix}journal_meta"]
+        self._calls = database[f"{prefix}journal"]
+        self._bodies = database[f"{prefix}journal_bodies"]
+        self._deleted = database[f"{prefix}journal_deleted"]
+        self._outcomes = database[f"{prefix}journal_outcomes"]
+        self._awaited = database[f"{prefix}journal_awaited"]
+        self._belongings = (self._awaited, self._outcomes, self._deleted, self._bodies)
+        self._prepared = False
+        self._preparing = threading.Lock()
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """The database checked, once; whatever pymongo raises within is explained."""
+        with explained():
+            with self._preparing:
+                if not self._prepared:
+                    self._prepare()
+                    self._prepared = True
+            yield
+
+    def _prepare(self) -> None:
+        with suppress(DuplicateKeyError):
+            self._meta.insert_one({"_id": "format", "value": FORMAT})
+        found = self._meta.find_one({"_id": "format"})
+        if found is None or found.get("value") != FORMAT:
+            raise StoreError(
+                f"the journal in {self._meta.full_name} has format {found and found.get('value')}, this version writes "
+                f"format {FORMAT}; name another database in PARIVISION_MONGO_URL or run the version that made it"
+            )
+        for collection in (self._calls, *self._belongings):
+            collection.create_index([("id", 1)])
+        self._awaited.create_index([("key", 1)])
+        self._outcomes.create_index([("name", 1)])
+
+    # Calls
+
+    def append(self, calls: Sequence[Call]) -> None:
+        """See Journal. When it fails, some of the calls may be kept."""
+        if not calls:
+            return
+        with self._ready():
+            for call in calls:
+                if len(call.request) > PIECE_BYTES:
+                    _insert(self._bodies, _pieces(call))
+            _insert(
+                self._awaited,
+                [
+                    {"_id": f"a{name}", "id": call.id, "name": name, "key": f"k{key}", "day": f"d{key[:DAY]}"}
+                    for call in calls
+                    for row, key in call.awaited
+                    for name in [name_of(call.id, None if call.content == "shot" else row)]
+                ],
+            )
+            _insert(self._calls, [_document(call) for call in calls])
+
+    def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
+        """See Journal."""
+        wanted = {"$gte": since or "", "$lt": before or "g"}  # ids are hexadecimal
+        found, size = [], 0
+        with self._ready():
+            documents = self._calls.find({"id": wanted}, batch_size=FEW).sort("id", -1).limit(limit)
+            with documents:
+                for document in documents:
+                    if (call := self._call(document)) is None:
+                        continue
+                    found.append(call)
+                    size += call.size
+                    if size > READ_BYTES:
+                        break
+        return found
+
+    def call(self, call_id: str) -> Call | None:
+        """See Journal."""
+        with self._ready():
+            document = self._calls.find_one({"_id": f"c{call_id}"})
+            return self._call(document) if document else None
+
+    def _call(self, document: Document) -> Call | None:
+        """The call of a document, whose body may lie in others; None when it was deleted between the two reads."""
+        if document["pieces"]:
+            pieces = list(self._bodies.find({"id": document["id"]}).sort("at", 1))
+            if len(pieces) != document["pieces"]:
+                return None
+            document["request"] = b"".join(piece["body"] for piece in pieces)
+        return record_of(document, Call)
+
+    def delete(self, call_id: str, row: int | None = None) -> bool:
+        """See Journal."""
+        with self._ready():
+            if row is None:
+                gone = self._calls.delete_one({"_id": f"c{call_id}"}).deleted_count > 0
+                for collection in self._belongings:
+                    collection.delete_many({"id": call_id})
+                return gone
+            document = self._calls.find_one({"_id": f"c{call_id}"}, {"content": 1, "rows": 1})
+            if document is None or document["content"] == "shot" or not 0 <= row < document["rows"]:
+                return False
+            name = name_of(call_id, row)
+            with suppress(DuplicateKeyError):
+                self._deleted.insert_one({"_id": f"d{name}", "id": call_id, "row": row})
+                self._outcomes.delete_one({"_id": f"o{name}"})
+                self._awaited.delete_one({"_id": f"a{name}"})
+                return True
+            return False
+
+    def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
+        """See Journal."""
+        found: dict[str, set[int]] = {}
+        with self._ready():
+            for document in self._deleted.find({"id": {"$in": list(call_ids)}}):
+                found.setdefault(document["id"], set()).add(document["row"])
+        return found
+
+    def prune(self, before: str, limit: int) -> int:
+        """See Journal."""
+        with self._ready():
+            oldest = list(self._calls.find({"id": {"$lt": before}}, {"id": 1}).sort("id", 1).limit(limit))
+            if not oldest:
+                return 0
+            for collection in (self._calls, *self._belongings):
+                collection.delete_many({"id": {"$lte": oldest[-1]["id"]}})
+            return len(oldest)
+
+    # Outcomes
+
+    def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
+        """See Journal."""
+        ids = {name: parts_of(name)[0] for name in outcomes}
+        with self._ready():
+            known = {d["id"] for d in self._calls.find({"id": {"$in": sorted(set(ids.values()))}}, {"id": 1})}
+            for name, outcome in outcomes.items():
+                if ids[name] in known:
+                    self._put(name, ids[name], outcome)
+                if outcome.source == "lake":
+                    self._awaited.delete_one({"_id": f"a{name}"})
+
+    def _put(self, name: str, call_id: str, outcome: Outcome) -> None:
+        # Numbers stand for booleans, which the test server loses in an update.
+        told: Document = {"made": int(outcome.made), "source": outcome.source, "told_at": outcome.told_at}
+        try:
+            self._outcomes.insert_one({"_id": f"o{name}", "name": name, "id": call_id, **told})
+        except DuplicateKeyError:
+            weaker = {} if outcome.source == "lake" else {"source": "caller"}
+            self._outcomes.update_one({"_id": f"o{name}", **weaker}, {"$set": told})
+
+    def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
+        """See Journal."""
+        with self._ready():
+            return {
+                document["name"]: record_of({**document, "made": bool(document["made"])}, Outcome)
+                for document in self._outcomes.find({"name": {"$in": list(predictions)}})
+            }
+
+    def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """See Journal."""
+        found: dict[str, list[str]] = {}
+        with self._ready():
+            documents = self._awaited.find({"key": {"$in": [f"k{key}" for key in keys]}})
+            for document in sorted(documents, key=lambda d: parts_of(d["name"])):
+                found.setdefault(document["key"][1:], []).append(document["name"])
+        return found
+
+    def awaited_days(self) -> dict[str, str]:
+        """See Journal."""
+        group = {"_id": "$day", "count": {"$sum": 1}, "newest": {"$max": "$id"}}
+        with self._ready():
+            days = list(self._awaited.aggregate([{"$group": group}]))
+        return {day["_id"][1:]: f"{day['count']} {day['newest']}" for day in sorted(days, key=lambda d: str(d["_id"]))}
+
+    def close(self) -> None:
+        """See Journal. The connections are the process's, shared with its store."""
+
+
+def _document(call: Call) -> Document:
+    large = len(call.request) > PIECE_BYTES
+    return {
+        "_id": f"c{call.id}",
+        "id": call.id,
+        "content": call.content,
+        "request": b"" if large else call.request,
+        "pieces": -(-len(call.request) // PIECE_BYTES) if large else 0,
+        "probability": call.probability,
+        "rows": call.rows,
+        "features": call.features,
+        "schema": call.schema,
+        "champion_version": call.champion_version,
+        "champion_sha256": call.champion_sha256,
+        "form_stamp": call.form_stamp,
+        "latency_us": call.latency_us,
+        "caller": call.caller,
+    }
+
+
+def _pieces(call: Call) -> list[Document]:
+    """A large body, piece by piece."""
+    return [
+        {"_id": f"b{call.id}:{at}", "id": call.id, "at": at, "body": call.request[start : start + PIECE_BYTES]}
+        for at, start in enumerate(range(0, len(call.request), PIECE_BYTES))
+    ]
+
+
+def _insert(collection: Documents[Any], documents: list[Document]) -> None:
+    """Insert documents; those that are there already are passed over."""
+    if not documents:
+        return
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        complaints = error.details["writeErrors"]
+        if error.details.get("writeConcernErrors") or any(c["code"] != DUPLICATE for c in complaints):
+            raise

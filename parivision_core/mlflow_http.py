@@ -1,0 +1,67 @@
+"""MLflow over HTTP: what a tracking server answers, without its library, which costs seconds of imports."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from parivision_core.problems import RegistryError
+from parivision_core.settings import without_login
+
+
+class MlflowHttp:
+    """One MLflow server. It is only read; any number of threads may ask at once."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self.page = without_login(url).rstrip("/")
+        """Address of its web page, as it may be shown."""
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def get(self, route: str, **query: Any) -> Any:
+        """What a route of the REST interface answers; None when there is no such thing.
+
+        Raises RegistryError when the server can't be reached or answers something else than MLflow would.
+        """
+        return self._read(route, self._request("GET", route, params=query))
+
+    def search(self, route: str, **query: Any) -> Any:
+        """The same for a route that takes its query as a body."""
+        return self._read(route, self._request("POST", route, json=query))
+
+    def file(self, route: str, **query: Any) -> bytes | None:
+        """What a route gives that sends files; None when there is no such file. Raises RegistryError as `get` does."""
+        answer = self._request("GET", route, params=query)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.is_error:
+            raise self._refused(route, answer)
+        return answer.content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _request(self, method: str, route: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, route, **request)
+        except httpx.HTTPError as error:
+            raise RegistryError(
+                f"the model registry at {self.page} doesn't answer ({error}); is the MLflow server running?"
+            ) from error
+
+    def _read(self, route: str, answer: httpx.Response) -> Any:
+        try:
+            found = answer.json()
+        except ValueError as error:
+            raise RegistryError(f"what answers at {self.page} is not an MLflow server") from error
+        if answer.is_success:
+            return found
+        if isinstance(found, dict) and found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise self._refused(route, answer)
+
+    @staticmethod
+    def _refused(route: str, answer: httpx.Response) -> RegistryError:
+        return RegistryError(f"the model registry answers {answer.status_code} to {route}: {answer.text[:200]}")

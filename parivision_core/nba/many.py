@@ -1,0 +1,103 @@
+"""Many shots at once: the same features as for a single one, from columns of requests instead of objects.
+
+The columns are those of `Sport.prepare_many`: 0 for what was left out, -1 for `home`; kinds and teams are numbered as
+in their enums, from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core.nba import contract, court, features, form
+from parivision_core.nba.families import keys_of
+from parivision_core.nba.league import cell_of
+from parivision_core.nba.request import EarlierShot
+from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
+from parivision_core.scoring import sigmoid
+from parivision_core.sport import Columns, PreparedMany
+
+_FRANCHISES = np.array([0, *ABBREVIATIONS], dtype=np.int64)
+"""Number of a team, 0 for none -> its franchise id."""
+
+
+def doubtful(asked: Columns) -> NDArray[np.bool_]:
+    """Rows (n,) about which `request.problems` may have something to say; about all others it has nothing."""
+    team, opponent, arena, home = (asked[name] for name in ("team", "opponent", "arena", "home"))
+    too_long = asked["seconds_remaining"] > np.where(
+        asked["period"] <= 4, contract.QUARTER_SECONDS, contract.OVERTIME_SECONDS
+    )
+    hosts = np.where(home == 1, team, opponent)
+    elsewhere = (arena != team) & (arena != opponent) | (home >= 0) & (hosts > 0) & (arena != hosts)
+    found = too_long | (team > 0) & (team == opponent) | (arena > 0) & elsewhere
+    if "earlier_shots" in asked:
+        found |= np.array([bool(earlier) for earlier in asked["earlier_shots"].tolist()])
+    return np.asarray(found)
+
+
+def shot_keys(asked: Columns) -> list[tuple[int, str]]:
+    """Row and key of each request that tells of which shot it is; see `request.shot_key`."""
+    second = asked["seconds_remaining"]
+    rows = np.flatnonzero((asked["game_id"] > 0) & (asked["player_id"] > 0) & (second == second // 1))
+    if not len(rows):
+        return []
+    names = ("game_date", "game_id", "player_id", "period")
+    parts = zip(*(asked[name][rows].tolist() for name in names), second[rows].astype(np.int64).tolist(), strict=True)
+    return [(row, ":".join(map(str, part))) for row, part in zip(rows.tolist(), parts, strict=True) if part[0]]
+
+
+def prepare_many(asked: Columns, current: form.Form) -> PreparedMany:
+    """Model inputs of requests that have no problems, as of the current form, by the builder that training used."""
+    shots = asked | {name: _FRANCHISES[asked[name]] for name in ("team", "opponent", "arena")}
+    history = _look_up(current, shots)
+    if "earlier_shots" in asked:
+        history = replace(history, tonight=_games_so_far(current, shots))
+    matrix, offset = features.build(shots, history)
+    return PreparedMany(matrix, offset, history.spots.points, sigmoid(history.base_logit))
+
+
+def _look_up(current: form.Form, shots: Columns) -> form.History:
+    """As `form.look_up`, but strengths are taken where they lie ready, and only the shooter's sums are gathered."""
+    spots = court.locate(shots["x"], shots["y"])
+    rows = {name: current.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
+    base = current.base_logits[cell_of(spots.zone, spots.feet)]
+    return form.History(
+        spots=spots,
+        base_logit=base,
+        sums={"shooter": current.sums["shooter"].values.take(rows["shooter"], axis=0)},
+        tonight=form.nothing_so_far(len(base)),
+        rest_days=np.asarray(shots["rest_days"], dtype=np.float64),
+        strengths={name: current.strengths[name].take(row) for name, row in rows.items()},
+    )
+
+
+def _games_so_far(current: form.Form, shots: Columns) -> dict[str, NDArray[np.float64]]:
+    """What each shot's own earlier ones say about it: every request is a game for itself."""
+    games: list[tuple[int, list[EarlierShot]]] = [
+        (row, earlier) for row, earlier in enumerate(shots["earlier_shots"].tolist()) if earlier
+    ]
+    result = form.nothing_so_far(len(shots["x"]))
+    if not games:
+        return result
+    asked = np.array([row for row, _ in games])
+    before = [shot for _, earlier in games for shot in earlier]
+
+    def column(name: str, values: list[Any]) -> NDArray[Any]:
+        return np.concatenate([np.array(values), shots[name][asked]])
+
+    names = ("x", "y", "period", "seconds_remaining")
+    together = {name: column(name, [getattr(shot, name) for shot in before]) for name in names}
+    together |= {
+        "player_id": column("player_id", [shot.player_id or 0 for shot in before]),
+        "team": column("team", [FRANCHISE[shot.team._value_] if shot.team else 0 for shot in before]),
+        "game_id": np.concatenate([np.repeat(asked, [len(earlier) for _, earlier in games]), asked]),
+        "made": np.concatenate([np.array([shot.made for shot in before]), np.zeros(len(asked), dtype=np.bool_)]),
+    }
+    spots = court.locate(together["x"], together["y"])
+    base = current.base_logits[cell_of(spots.zone, spots.feet)]
+    for name, values in form.game_so_far(together, spots, base).items():
+        result[name][asked] = values[len(before) :]
+    return result

@@ -1,0 +1,106 @@
+"""What a probability rests on: a request seen without one of its parts at a time, as the league would fill it in."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from parivision_core.fields import columns_of, fields_of
+from parivision_core.nba import court, features, form
+from parivision_core.nba.families import KIND, kind_codes
+from parivision_core.nba.league import CELLS, FEET, cell_of
+from parivision_core.nba.many import prepare_many
+from parivision_core.nba.request import ShotRequest, prepare
+from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.scoring import sigmoid
+from parivision_core.sport import Features, Floats, Occlusions
+
+CLOCKS = [(period, second) for period in range(1, 5) for second in range(60, 720, 120)]
+"""The clock when it isn't known: any quarter, every other minute."""
+LEAST_SHARE = 0.002
+"""A spot from which the league takes fewer of its shots doesn't count."""
+
+_CALLED = {"player_id": "shooter"}
+"""Inputs whose part in the answer has another name."""
+_FIELDS = fields_of(ShotRequest)
+_OF_THE_PLACE = [features.NAMES.index(name) for name in features.NAMES if name not in TONIGHT]
+_PERIOD, _SECOND = (features.NAMES.index(name) for name in ("period", "seconds_remaining"))
+
+
+def occlusions(request: ShotRequest, current: form.Form) -> Occlusions:
+    """The request itself, then without each optional input that was given, without its clock, without its spot.
+
+    An optional input is hidden as training hides it. Without the clock it is any of CLOCKS; without the spot it is one
+    of those that the league shoots from, with the same kind if that is known, each as often as the league does.
+    """
+    prepared = prepare(request, current)
+    given = [name for name in features.MASKS if getattr(request, name) is not None]
+    share = _shares(request, current)
+    cells = np.flatnonzero(share >= LEAST_SHARE)
+    rows = {**dict.fromkeys(given, 1), "clock": len(CLOCKS), "spot": len(cells)}
+    matrix = np.repeat(prepared.features, 1 + sum(rows.values()), axis=0)
+    offset = np.repeat(prepared.offset, len(matrix))
+    for row, name in enumerate(given, start=1):
+        matrix[row, [features.NAMES.index(column) for column in features.MASKS[name]]] = 0.0
+    first = 1 + len(given)
+    matrix[first : first + len(CLOCKS), [_PERIOD, _SECOND]] = CLOCKS
+    moved_matrix, moved_offset = _moved(request, current, cells)
+    matrix[-len(cells) :, _OF_THE_PLACE] = moved_matrix[:, _OF_THE_PLACE]
+    offset[-len(cells) :] = moved_offset
+    weights = [np.ones(len(given)), np.full(len(CLOCKS), 1 / len(CLOCKS)), share[cells] / share[cells].sum()]
+    return Occlusions(
+        features=matrix,
+        offset=offset,
+        names=tuple(_CALLED.get(name, name) for name in rows),
+        hidden=np.repeat(np.arange(len(rows)), list(rows.values())),
+        weights=np.concatenate(weights),
+        league_average=float(_league_shares(current) @ sigmoid(current.base_logits)),
+    )
+
+
+def _moved(request: ShotRequest, current: form.Form, cells: np.ndarray) -> tuple[Features, Features]:
+    """Features and offset of the request at the spots of some cells; of its game nothing is known."""
+    columns = columns_of(_FIELDS, [request])
+    columns = {name: np.repeat(column, len(cells)) for name, column in columns.items() if name != "earlier_shots"}
+    columns["x"], columns["y"] = _spots()[cells].T
+    prepared = prepare_many(columns, current)
+    return prepared.features, prepared.offset
+
+
+@cache
+def _spots() -> np.ndarray:
+    """A place x, y in each cell of the league's table, (cells, 2), at its middle angle; NaN where there is none."""
+    x, y = (
+        axis.ravel() for axis in np.meshgrid(np.arange(-250.0, 251.0, 5), np.arange(-50.0, court.FAR_BASELINE_Y, 5))
+    )
+    spots = court.locate(x, y)
+    cell = cell_of(spots.zone, spots.feet)
+    order = np.lexsort((court.angle(x, y), cell))
+    found, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+    middle = order[first + count // 2]
+    places = np.full((CELLS, 2), np.nan)
+    places[found] = np.column_stack([x[middle], y[middle]])
+    return places
+
+
+def _league_shares(current: form.Form) -> Floats:
+    """Share of the league's shots that come from each cell, (cells,); the same for all while there are none."""
+    on_court = ~np.isnan(_spots()[:, 0])
+    shots = np.where(on_court, current.league.cells[0], 0.0)
+    shots = shots if shots.any() else on_court.astype(np.float64)
+    return np.asarray(shots / shots.sum())
+
+
+def _shares(request: ShotRequest, current: form.Form) -> Floats:
+    """The same of shots of the request's kind, as far as the kind's distances tell."""
+    league = _league_shares(current)
+    if request.kind is None:
+        return league
+    # The family's keys join a kind with two feet of distance.
+    code, reach = int(kind_codes(np.array([request.kind.value]))[0]), np.minimum(np.arange(CELLS) % FEET, 39) // 2
+    kinds = current.sums[KIND]
+    taken = kinds.values[kinds.rows_of(code * 20 + np.arange(20)), 2]
+    everything = np.bincount(reach, weights=league, minlength=20)
+    shots = league * np.divide(taken, everything, out=np.zeros(20), where=everything > 0)[reach]
+    return np.asarray(shots / shots.sum()) if shots.any() else league

@@ -1,0 +1,98 @@
+"""`python -m parivision_serving.client predict | batch FILE`: asks the prediction service from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from parivision_core.nba import NBA
+from parivision_core.problems import PariVisionError
+from parivision_core.settings import Settings
+from parivision_core.sport import Sport
+from parivision_serving.client.batch import Tally, asker, chosen, send
+from parivision_serving.client.fields import Field, fields_of, given
+from parivision_serving.client.options import parser
+from parivision_serving.client.progress import Progress
+from parivision_serving.client.results import Results
+from parivision_serving.client.rows import FileError, opened
+from parivision_serving.client.service import Patience, Service, decoded
+from parivision_serving.client.wording import told
+
+ANSWERED, FAILED, ROWS_REFUSED, INTERRUPTED = 0, 1, 3, 130
+"""Exit codes, as the options' help tells them; 2 is argparse's."""
+
+
+def main(arguments: Sequence[str] | None = None, sport: Sport = NBA) -> int:
+    """Ask what the arguments say; the exit code."""
+    fields = fields_of(sport.request)
+    try:
+        settings = Settings.from_env()
+        options = parser(fields, settings).parse_args(arguments)
+        if options.command == "predict":
+            return asyncio.run(_predict(options, fields))
+        return asyncio.run(_batch(options, fields, sport))
+    except PariVisionError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:  # in `batch` the summary has said what was kept
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the answers has seen enough; Python must not complain when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+async def _predict(options: argparse.Namespace, fields: list[Field]) -> int:
+    async with _service(options, lambda sentence: print(sentence, file=sys.stderr)) as service:
+        asked = given(options, fields) | ({"explain": True} if options.explain else {})
+        body = msgspec.json.encode(asked)
+        raw = await service.post("/api/v1/predict", body, "application/json")
+    print(raw.decode() if options.json else told(decoded(raw, dict[str, Any], options.url)))
+    return ANSWERED
+
+
+async def _batch(options: argparse.Namespace, fields: list[Field], sport: Sport) -> int:
+    if options.output and options.output.resolve() == options.file.resolve():
+        raise FileError(f"{options.output} is what is read; write the answers into another file")
+    tally, began = Tally(), time.monotonic()
+    with opened(options.file, sport.request, {f.name: f for f in fields}) as source:
+        results = Results(options.output, source.columns or [f.name for f in fields])
+        # A bar between the answers would make both unreadable.
+        shown = sys.stderr if options.output or not sys.stdout.isatty() else None
+        progress = Progress(shown, source.total)
+        rows = chosen(source, sport.from_afar, tally) if options.drift else source
+        try:
+            async with _service(options, progress.note) as service:
+                ask = asker(service, fields, as_arrow=options.format == "arrow")
+                await send(rows, ask, results, progress, tally, size=options.size, concurrency=options.concurrency)
+        finally:
+            results.close()
+            progress.close()
+            print(_summary(tally, time.monotonic() - began), file=sys.stderr)
+    return ROWS_REFUSED if tally.refused else ANSWERED
+
+
+def _service(options: argparse.Namespace, tell: Callable[[str], None]) -> Service:
+    return Service(options.url, options.api_key, Patience(options.retries), tell)
+
+
+def _summary(tally: Tally, seconds: float) -> str:
+    parts = [f"{tally.answered:,} rows answered in {seconds:.1f} seconds"]
+    if tally.answered:
+        versions = ", ".join(str(version) for version in sorted(tally.versions))
+        parts.append(f"by version {versions}, mean probability {tally.probability / tally.answered:.1%}")
+    if tally.refused:
+        parts.append(f"{tally.refused:,} refused, each with its problem beside it")
+    if tally.left_out:
+        parts.append(f"{tally.left_out:,} left out, which weren't from afar")
+    return "; ".join(parts) + "."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

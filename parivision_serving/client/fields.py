@@ -1,0 +1,117 @@
+"""A sport's request as a person gives it: options of a command, columns of a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from msgspec import inspect
+
+Kind = Literal["number", "whole number", "yes or no", "text", "json"]
+
+_KINDS: dict[type[inspect.Type], Kind] = {
+    inspect.FloatType: "number",
+    inspect.IntType: "whole number",
+    inspect.BoolType: "yes or no",
+    inspect.EnumType: "text",
+    inspect.StrType: "text",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a request."""
+
+    name: str
+    kind: Kind
+    type: Any
+    required: bool
+    description: str
+    choices: tuple[str, ...] = ()
+    """All that a text may be, where that is limited."""
+
+    def read(self, text: str) -> Any:
+        """The value that a text stands for, as JSON has it.
+
+        Raises msgspec.MsgspecError, also for a value that is out of range.
+        """
+        given = msgspec.json.decode(text) if self.kind == "json" else text.strip()
+        return msgspec.to_builtins(msgspec.convert(given, self.type, strict=self.kind == "json"))
+
+
+def fields_of(request: type[msgspec.Struct]) -> list[Field]:
+    """The fields of a request, in its order; what is neither number, flag nor text is given as JSON."""
+    described = inspect.type_info(request)
+    assert isinstance(described, inspect.StructType)
+    fields = []
+    for told, field in zip(described.fields, msgspec.structs.fields(request), strict=True):
+        core, description = _core(told.type)
+        kind = _KINDS.get(type(core), "json")
+        choices = tuple(str(m.value) for m in core.cls) if isinstance(core, inspect.EnumType) else ()
+        fields.append(Field(told.encode_name, kind, field.type, told.required, description, choices))
+    return fields
+
+
+def add_options(group: argparse._ArgumentGroup, fields: Iterable[Field]) -> None:
+    """Give a group of a command's options one for each field."""
+    for field in fields:
+        option, help_text = f"--{field.name.replace('_', '-')}", field.description.replace("%", "%%")
+        if field.kind == "yes or no":
+            group.add_argument(option, action=argparse.BooleanOptionalAction, help=help_text)
+        else:
+            placeholder = "JSON" if field.kind == "json" else field.name.upper()
+            group.add_argument(
+                option, type=_reader(field), required=field.required, metavar=placeholder, help=help_text
+            )
+
+
+def given(chosen: argparse.Namespace, fields: Iterable[Field]) -> dict[str, Any]:
+    """The request that a person's options make, without what was left out."""
+    values = {field.name: getattr(chosen, field.name) for field in fields}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def loosely(record: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, Any]:
+    """A record of texts as a request: empty cells are left out, and what can't be right stays for all to see."""
+    values: dict[str, Any] = {}
+    for name, text in record.items():
+        if text.strip():
+            try:
+                values[name] = fields[name].read(text)
+            except msgspec.MsgspecError:
+                values[name] = _plain(text)
+    return values
+
+
+def _plain(text: str) -> str | int | float:
+    """A number as such, also one that is out of range."""
+    try:
+        return msgspec.json.decode(text, type=int | float)
+    except msgspec.MsgspecError:
+        return text
+
+
+def _reader(field: Field) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return field.read(text)
+        except msgspec.MsgspecError as error:
+            known = f"; known are {', '.join(field.choices)}" if field.choices else ""
+            raise argparse.ArgumentTypeError(f"{text!r}: {error}{known}") from None
+
+    return read
+
+
+def _core(described: inspect.Type) -> tuple[inspect.Type, str]:
+    """What a type is without its wrappings, and how it is described."""
+    description = ""
+    while isinstance(described, inspect.Metadata | inspect.UnionType):
+        if isinstance(described, inspect.UnionType):
+            described = next(t for t in described.types if not isinstance(t, inspect.NoneType))
+        else:
+            description = description or (described.extra_json_schema or {}).get("description", "")
+            described = described.type
+    return described, description

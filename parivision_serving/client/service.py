@@ -1,0 +1,169 @@
+"""The service as the command line asks it: patient while it is busy or restarting, plain when it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from parivision_core.problems import PariVisionError
+from parivision_core.sport import FieldProblem
+
+KEY_HEADER = "X-API-Key"
+BUSY = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""What passes by itself."""
+ADVICE: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: " Give a key with --api-key or PARIVISION_API_KEY.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: " Send fewer rows at once with --size.",
+}
+CONNECT_SECONDS = 5.0
+REPEAT_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class NoAnswerError(PariVisionError):
+    """The service gave no answer; the message says why, and what to do."""
+
+
+class _Problem(msgspec.Struct):
+    """The part of an RFC 9457 answer that a person is told."""
+
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a question is asked again, and after what pauses in seconds."""
+
+    retries: int = 6
+    first_pause: float = 0.5
+    longest_pause: float = 30.0
+    longest_wait: float = 120.0
+    """A service that asks for a longer wait than this isn't waited for."""
+
+    def pause(self, retry: int, asked_for: float) -> float:
+        """Before the n-th retry, counted from 0: what the service asked for, and a random part of what doubles."""
+        return asked_for + random.uniform(0, min(self.longest_pause, self.first_pause * 2**retry))
+
+
+class Service:
+    """The service at one address: `async with Service(...) as service`.
+
+    Raises NoAnswerError for what is no address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str = "",
+        patience: Patience | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+        answer_seconds: float = 60.0,
+    ) -> None:
+        self.url, self._patience, self._tell, self._seconds = url, patience or Patience(), tell, answer_seconds
+        self._told = ("", 0.0)
+        if not url.startswith(("http://", "https://")):
+            raise NoAnswerError(f"{url!r} is no address of a service: it must begin with http:// or https://")
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=url,
+                headers={KEY_HEADER: key} if key else {},
+                timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS),
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise NoAnswerError(f"the address {url!r} or the key can't be sent: {error}") from error
+
+    async def __aenter__(self) -> Service:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def post(self, route: str, body: bytes, media_type: str) -> bytes:
+        """The body of a good answer.
+
+        Raises NoAnswerError when the service refuses, or is busy or away for longer than one is patient.
+        """
+        headers = {"Content-Type": media_type, "Accept": "application/json"}
+        for retry in range(self._patience.retries + 1):
+            try:
+                answer = await self._http.post(route, content=body, headers=headers)
+            except httpx.TransportError as error:
+                problem, asked_for = self._silence(error), 0.0
+            else:
+                if answer.is_success:
+                    return answer.content
+                problem, asked_for = self._refusal(answer), _retry_after(answer)
+                if answer.status_code not in BUSY or asked_for > self._patience.longest_wait:
+                    break
+            if retry < self._patience.retries:
+                pause = self._patience.pause(retry, asked_for)
+                self._tell_of(problem)
+                await asyncio.sleep(pause)
+        raise NoAnswerError(problem)
+
+    def _tell_of(self, problem: str) -> None:
+        """Say why it takes longer, but not for each of many requests that wait for the same."""
+        last, now = self._told, time.monotonic()
+        if problem != last[0] or now - last[1] >= REPEAT_SECONDS:
+            self._told = problem, now
+            self._tell(f"{problem} Asking again.")
+
+    def _silence(self, error: httpx.TransportError) -> str:
+        if isinstance(error, httpx.ReadTimeout):
+            return f"The service at {self.url} took longer than {self._seconds:g} seconds."
+        return f"The service at {self.url} doesn't answer ({error or type(error).__name__}). Is it running?"
+
+    def _refusal(self, answer: httpx.Response) -> str:
+        advice = ADVICE.get(answer.status_code, "")
+        try:
+            problem = msgspec.json.decode(answer.content, type=_Problem)
+        except msgspec.DecodeError:
+            return f"What answers at {self.url} says {answer.status_code} and isn't PariVision's service.{advice}"
+        told = "; ".join(f"{e.field}: {e.message}" for e in problem.errors) or problem.detail.rstrip(".")
+        return f"The service says {answer.status_code}: {told}.{advice}"
+
+
+def decoded(raw: bytes, kind: type[T], url: str) -> T:
+    """A good answer as what it should be.
+
+    Raises NoAnswerError when it isn't.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise NoAnswerError(
+            f"What {url} answers isn't understood ({error}): is it a service of this version?"
+        ) from error
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """Seconds that the service asks to wait; 0 when it doesn't."""
+    asked = answer.headers.get("Retry-After", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        then = parsedate_to_datetime(asked)
+    except ValueError:
+        return 0.0
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max((then - datetime.now(UTC)).total_seconds(), 0.0)

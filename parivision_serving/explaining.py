@@ -1,0 +1,23 @@
+"""What moved a probability: how it would change if one thing weren't known, for each thing that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from parivision_core.sport import Sport
+from parivision_serving.champion import Pair
+from parivision_serving.schemas import Effect, Explanation
+
+
+def explain(pair: Pair, sport: Sport, request: Any) -> Explanation:
+    """What moved the probability of a request without problems, in one call of the bundle."""
+    without = sport.occlusions(request, pair.form)
+    probability = pair.bundle.predict(without.features, without.offset).astype(np.float64)
+    hidden = np.bincount(without.hidden, weights=without.weights * probability[1:], minlength=len(without.names))
+    changes = (probability[0] - hidden).tolist()
+    effects = [Effect(by=name, change=change) for name, change in zip(without.names, changes, strict=True)]
+    return Explanation(
+        league_average=without.league_average, effects=sorted(effects, key=lambda effect: -abs(effect.change))
+    )

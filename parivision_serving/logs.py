@@ -1,0 +1,49 @@
+"""Lines of the log, for people or as JSON, each with the name of the request that it belongs to."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import msgspec
+
+request_name: ContextVar[str] = ContextVar("request_name", default="")
+"""Name of the request that is being answered; empty outside one."""
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level and message, as the other services of the house write them."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s%(request)s", datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it."""
+        name = request_name.get()
+        record.request = f" [{name}]" if name else ""
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """An object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time in UTC, level, logger, message, request and traceback; what there isn't is left out."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request": request_name.get(),
+            "traceback": self.formatException(record.exc_info) if record.exc_info else "",
+        }
+        return msgspec.json.encode({name: value for name, value in line.items() if value}).decode()
+
+
+def configure(kind: str) -> None:
+    """Let this process log to standard error, as `text` or `json`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every look into the registry

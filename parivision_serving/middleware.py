@@ -1,0 +1,91 @@
+"""What happens to every request, whatever its route: a name, a clock, a host that is ours, headers that protect."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from parivision_serving.context import KEY, Context
+from parivision_serving.logs import request_name
+from parivision_serving.metrics import UNMATCHED, Metrics
+from parivision_serving.problems import MEDIA_TYPE, URN, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from litestar.types import Message, Receive, Send
+
+    Next = Callable[[Any, Receive, Send], Awaitable[None]]
+
+PROTECTION = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+"""Sent with every answer. They forbid what nobody does with an API of data, and browsers would do unasked."""
+_NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
+"""What a request's name may look like when its sender gives one: nothing that could forge a line of a log."""
+
+
+class Middleware:
+    """Wraps the application. It is the outermost layer, so that it sees errors and unknown routes too."""
+
+    def __init__(self, app: Next, metrics: Metrics, hosts: frozenset[str]) -> None:
+        """Take the application, where to count, and the names by which the service may be addressed; empty for any."""
+        self._app, self._metrics, self._hosts = app, metrics, hosts
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        context = Context(headers, given.decode() if given and _NAME.fullmatch(given) else None)
+        scope[KEY] = context
+        token = request_name.set(context.name)
+        status = 0
+        added = [*PROTECTION, (b"x-request-id", context.name.encode())]
+
+        async def send_protected(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        try:
+            if self._hosts and _host(headers) not in self._hosts:
+                await _refuse(send_protected, _host(headers))
+            else:
+                await self._app(scope, receive, send_protected)
+        finally:
+            request_name.reset(token)
+            route = scope.get("path_template") or UNMATCHED
+            self._metrics.request(route, scope["method"], status, perf_counter() - context.began)
+
+
+def _host(headers: dict[bytes, bytes]) -> str:
+    """The name in a Host header, without the port."""
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    return host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+
+
+async def _refuse(send: Send, host: str) -> None:
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    problem = Problem(
+        type=f"{URN}unknown-host",
+        title=status.phrase,
+        status=status,
+        detail=f"this service isn't called {host!r}; PARIVISION_API_HOSTS lists its names",
+    )
+    body = msgspec.json.encode(problem)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,116 @@
+"""The other parts of the house: which of them answer now, asked side by side with a short limit each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Annotated
+
+import anyio
+import anyio.to_thread
+import httpx
+import msgspec
+from msgspec import Meta
+
+from parivision_core.problems import PariVisionError
+from parivision_core.settings import Settings, without_login
+from parivision_core.sport import Sport
+from parivision_core.store.base import Store
+
+LIMIT_SECONDS = 2.0
+THREADS = 4
+"""Checks that may wait in threads at once; one that hangs is left behind, and must not take those of the requests."""
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a part of the house answers."""
+
+    name: Annotated[str, Meta(examples=["mlflow"])]
+    address: Annotated[str, Meta(description="Where it is asked, without user and password.")]
+    up: bool
+    milliseconds: Annotated[float, Meta(description="Until it answered, or was given up.")]
+    problem: Annotated[str | None, Meta(description="Why it counts as down; null when it is up.")]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A part of the house; asking it raises when it is down."""
+
+    name: str
+    address: str
+    ask: Callable[[], Awaitable[None]]
+
+
+class Neighbourhood:
+    """All parts that a service knows, as its settings name them."""
+
+    def __init__(self, settings: Settings, sport: Sport, store: Store, journal: Callable[[], object]) -> None:
+        """`journal` asks the journal for something small, and raises when that can't be had."""
+        self._threads = anyio.CapacityLimiter(THREADS)
+        kept = without_login(settings.mongo_url) if settings.mongo_url else str(settings.home)
+        self._all = [
+            self._page("mlflow", settings.registry_url, "/health"),
+            self._page("dagster", settings.dagster_page, "/server_info"),
+            self._page("feed", settings.feed_url, "/health/live"),
+            self._page("page", f"http://127.0.0.1:{settings.ui_port}", "/"),
+            self._call("store", f"{kept} ({sport.name})", store.form_stamp),
+            self._call("journal", f"{kept} ({sport.name})", journal),
+        ]
+
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        # No connection stays open, so that there is nothing to close in the end.
+        return httpx.AsyncClient(timeout=LIMIT_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
+
+    async def look(self) -> list[Service]:
+        """Ask all of them; takes no longer than the limit."""
+        return await look(self._all)
+
+    def _page(self, name: str, url: str, path: str) -> Neighbour:
+        async def ask() -> None:
+            answer = await self._http.get(url.rstrip("/") + path)
+            if answer.is_error:
+                raise PariVisionError(f"answers {answer.status_code} to {path}; something else may run there")
+
+        return Neighbour(name, without_login(url), ask)
+
+    def _call(self, name: str, address: str, call: Callable[[], object]) -> Neighbour:
+        async def ask() -> None:
+            await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+
+        return Neighbour(name, address, ask)
+
+
+async def look(neighbours: Sequence[Neighbour]) -> list[Service]:
+    """Ask neighbours side by side, each for no longer than the limit."""
+    found: dict[str, Service] = {}
+
+    async def note(neighbour: Neighbour) -> None:
+        found[neighbour.name] = await _asked(neighbour)
+
+    async with anyio.create_task_group() as tasks:
+        for neighbour in neighbours:
+            tasks.start_soon(note, neighbour)
+    return [found[neighbour.name] for neighbour in neighbours]
+
+
+async def _asked(neighbour: Neighbour) -> Service:
+    began, problem = perf_counter(), None
+    try:
+        with anyio.fail_after(LIMIT_SECONDS):
+            await neighbour.ask()
+    except (TimeoutError, httpx.TimeoutException):
+        problem = f"gave no answer within {LIMIT_SECONDS:g} seconds"
+    except (httpx.HTTPError, httpx.InvalidURL):
+        problem = "nothing answers there; is it running?"
+    except PariVisionError as error:
+        problem = str(error)
+    return Service(
+        name=neighbour.name,
+        address=neighbour.address,
+        up=problem is None,
+        milliseconds=round((perf_counter() - began) * 1e3, 1),
+        problem=problem,
+    )

@@ -1,0 +1,146 @@
+"""Tells predictions what came of them, once the lake knows the shot: by its key, and if several share it by its spot.
+
+One process of all that serve a sport does so, the one that holds the lock; another takes over when it dies. A day is
+looked at when predictions await shots of it and others wait, or other batches hold it, than at the last look. So it
+doesn't matter which came first, the shot or its prediction, and nothing is read as long as nobody waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from parivision_core.journal.base import Journal, Outcome
+from parivision_core.journal.predictions import find
+from parivision_core.problems import StoreError
+from parivision_core.records import now_ms
+from parivision_core.sport import Sport
+from parivision_core.store.base import Store
+from parivision_core.store.shots import DAY, ID, ShotQuery
+
+LOCK = "outcomes"
+MADE = "made"
+LOOK_SECONDS = 5.0
+DAYS_A_LOOK = 20
+"""After a restart all days that are awaited are looked at, some at a time."""
+SHOTS_A_READ = 5_000
+
+Shot = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Looks into the lake every few seconds, in a thread of its own, from `start` to `close`."""
+
+    def __init__(self, sport: Sport, store: Store, journal: Journal, look_seconds: float = LOOK_SECONDS) -> None:
+        self.problem: str | None = None
+        """Why nothing can be looked up at the moment."""
+        self._store, self._journal, self._seconds = store, journal, look_seconds
+        self._spot = [name for name in sport.match if name != MADE]
+        self._looked: dict[str, tuple[str, int]] = {}
+        """Day -> who waited and how many batches held it when it was looked at last."""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self, seconds: float = 5.0) -> None:
+        """End the thread; a look under way is finished first, if it doesn't take longer."""
+        self._done.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._done.wait(self._seconds):
+            try:
+                # Held for as long as this process lives, so that what was looked at is remembered in one place.
+                with self._store.exclusive(LOCK, wait_seconds=0):
+                    while not self._done.wait(self._seconds):
+                        self._note(self._try())
+            except StoreError as error:  # another process holds it, or the store is down, which others tell
+                log.debug("outcomes aren't looked up here: %s", error)
+
+    def _try(self) -> str | None:
+        try:
+            self.look()
+        except StoreError as error:
+            return str(error)
+        except Exception as error:  # a thread that ends would be missed by nobody
+            if self.problem is None:
+                log.exception("outcomes can't be looked up:")
+            return repr(error)
+        return None
+
+    def _note(self, problem: str | None) -> None:
+        if problem is not None and self.problem is None:
+            log.warning("outcomes can't be looked up: %s", problem)
+        self.problem = problem
+
+    def look(self) -> int:
+        """Look once, newest days first; how many outcomes were told. Raises StoreError."""
+        waiting = self._journal.awaited_days()
+        self._looked = {day: seen for day, seen in self._looked.items() if day in waiting}
+        told, looks = 0, 0
+        manifests = self._store.manifests() if waiting else []
+        for day, waits in sorted(waiting.items(), reverse=True):
+            batches = sum(manifest.overlaps(day, day) for manifest in manifests)
+            if not batches or self._looked.get(day) == (waits, batches):
+                continue
+            if looks == DAYS_A_LOOK:
+                break
+            looks += 1
+            told += self._tell(day)
+            self._looked[day] = (waits, batches)
+        return told
+
+    def _tell(self, day: str) -> int:
+        """Tell the predictions that await shots of a day; how many."""
+        shots: dict[str, list[Shot]] = defaultdict(list)
+        for shot in self._shots(day):
+            shots[key_of(shot)].append(shot)
+        outcomes = {}
+        for key, names in self._journal.awaiting(list(shots)).items():
+            for name in names:
+                made = self._made(name, shots[key])
+                if made is not None:
+                    outcomes[name] = Outcome(made=made, source="lake", told_at=now_ms())
+        if outcomes:
+            self._journal.put_outcomes(outcomes)
+        return len(outcomes)
+
+    def _shots(self, day: str) -> Iterator[Shot]:
+        """All shots of a day."""
+        columns = (DAY, ID, *self._spot, MADE)
+        after = None
+        while True:
+            found = self._store.find_shots(ShotQuery(since=day, until=day, after=after), SHOTS_A_READ, columns)
+            yield from found
+            if len(found) < SHOTS_A_READ:
+                return
+            after = (found[-1][DAY], found[-1][ID])
+
+    def _made(self, name: str, shots: Sequence[Shot]) -> bool | None:
+        """Whether the shot that a prediction is about went in; None if it can't be told which one that is."""
+        if len(shots) > 1:
+            prediction = find(self._journal, name)
+            request = (prediction and prediction.request) or {}
+            shots = [shot for shot in shots if same_spot(request, shot, self._spot)]
+        outcomes = {bool(shot[MADE]) for shot in shots}
+        return outcomes.pop() if len(outcomes) == 1 else None
+
+
+def key_of(shot: Mapping[str, Any]) -> str:
+    """The key of a shot of the lake, as `Sport.shot_key` makes it of a request: its id without the occurrence."""
+    key: str = shot[ID].rpartition(":")[0]
+    return key
+
+
+def same_spot(request: Mapping[str, Any], shot: Mapping[str, Any], spot: Sequence[str]) -> bool:
+    """Whether a request is about the place of a shot, which the lake knows in whole units."""
+    return all(isinstance(request.get(name), int | float) and abs(request[name] - shot[name]) <= 0.5 for name in spot)

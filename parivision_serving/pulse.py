@@ -1,0 +1,103 @@
+"""Tells the metrics once a second what goes on beside the requests, and at each scrape what is served."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import anyio
+
+from parivision_core.drift_reports import DriftReport, read_drift
+from parivision_core.problems import RegistryError
+from parivision_core.registry import Registry
+from parivision_serving.champion import Watcher
+from parivision_serving.metrics import Metrics, Reading
+from parivision_serving.recorder import Recorder
+
+BEAT_SECONDS = 1.0
+DRIFT_SECONDS = 60.0
+
+
+class Pulse:
+    """Carries what others count over to the metrics."""
+
+    def __init__(self, watcher: Watcher, recorder: Recorder, registry: Registry) -> None:
+        self._watcher, self._recorder, self._registry = watcher, recorder, registry
+        self._drift: Reading = {}
+        self._told = {"written": 0, "dropped": 0, "failures": 0}
+
+    async def beat(self, metrics: Metrics) -> None:
+        """Once a second, until cancelled."""
+        while True:
+            self.tell(metrics)
+            await anyio.sleep(BEAT_SECONDS)
+
+    async def watch_drift(self) -> None:
+        """Read the latest drift report once a minute, until cancelled; without an answer the last one stays."""
+        while True:
+            with suppress(RegistryError):
+                reports = await anyio.to_thread.run_sync(read_drift, self._registry, 1)
+                self._drift = _drift_of(reports[0]) if reports else {}
+            await anyio.sleep(DRIFT_SECONDS)
+
+    def tell(self, metrics: Metrics) -> None:
+        """Bring the metrics up to date."""
+        now = {
+            "written": self._recorder.written,
+            "dropped": self._recorder.dropped,
+            "failures": self._watcher.failures,
+        }
+        grown = {name: count - self._told[name] for name, count in now.items()}
+        metrics.journal_written.inc(grown["written"])
+        metrics.journal_dropped.inc(grown["dropped"])
+        metrics.reload_failures.inc(grown["failures"])
+        metrics.journal_depth.set(self._recorder.depth)
+        self._told = now
+
+    def readings(self) -> Reading:
+        """What is served now, which is the same in every worker but for seconds."""
+        pair = self._watcher.pair
+        served: Reading = {
+            **self._drift,
+            "parivision_ready": ("Whether predictions are answered.", {"": float(pair is not None)}),
+        }
+        if pair is None:
+            return served
+        age = time.time() - pair.champion.registered_at / 1000
+        return {
+            **served,
+            "parivision_champion_version": ("Version that answers.", {"": pair.champion.version}),
+            "parivision_champion_epoch": ("Promotions and rollbacks so far.", {"": pair.champion.epoch}),
+            "parivision_champion_age_seconds": ("Since the champion was registered.", {"": age}),
+            "parivision_form_shots": ("Shots in the form that answers.", {"": pair.record.shots}),
+            "parivision_reload_problem": (
+                "Whether the latest champion or form can't be served.",
+                {"": float(self._watcher.problem is not None)},
+            ),
+        }
+
+
+def _drift_of(report: DriftReport) -> Reading:
+    return {
+        "parivision_drift_distance": (
+            "How far a column has moved from the champion's training window.",
+            {column.name: column.distance for column in report.columns},
+        ),
+        "parivision_drift_threshold": (
+            "Where noise ends for a column.",
+            {column.name: column.threshold for column in report.columns},
+        ),
+        "parivision_drifted_columns": (
+            "Watched columns beyond their thresholds.",
+            {"": float(sum(column.alarms for column in report.columns))},
+        ),
+        "parivision_drift_reported_at_seconds": (
+            "When the latest report was made, in seconds since 1970.",
+            {"": report.reported_at / 1000},
+        ),
+        "parivision_log_loss": ("Of the champion on the newest shots.", {"": report.log_loss}),
+        "parivision_expected_log_loss": (
+            "The same if makes were as likely as it said.",
+            {"": report.expected_log_loss},
+        ),
+    }

@@ -1,0 +1,164 @@
+"""POST /api/v1/predict/batch: up to 100,000 shots at once, as JSON or as an Arrow stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+
+import anyio
+import msgspec
+from litestar import Request, Response, post
+from litestar.exceptions import HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
+from litestar.params import Parameter
+
+from parivision_core.arrow import MEDIA_TYPE as ARROW
+from parivision_core.sport import Sport
+from parivision_serving.admission import SCOPE
+from parivision_serving.batch import BatchAnswer, BatchPredictor, Content
+from parivision_serving.context import context_of
+from parivision_serving.keys import PREDICT
+from parivision_serving.problems import TooLargeError, documented
+from parivision_serving.routes.operations import PlainOperation, answered
+from parivision_serving.rows import MOST_ROWS
+
+JSON = "application/json"
+LARGEST_BATCH = 64 * 1024 * 1024
+BODY_SECONDS = 60.0
+"""A body that comes more slowly is given up: it holds one of few places."""
+EXAMPLE = {
+    "id": "018bcfe5-6800-7000-8000-000000000000",
+    "champion_version": 3,
+    "champion_sha256": "c17e" * 16,
+    "form_stamp": "68aa" * 4,
+    "form_through": "2023-04-09",
+    "predictions": [{"probability": 0.4001, "expected_points": 0.8001, "league_average": 0.4319}, None],
+    "problems": [{"row": 1, "errors": [{"field": "x", "message": "Expected `float` <= 250.0"}]}],
+}
+_MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
+
+
+class SlowBodyError(HTTPException):
+    """The body took too long to arrive."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+
+
+class UnknownContentError(HTTPException):
+    """The body is of a kind that isn't read."""
+
+    status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
+    """Build the handler."""
+
+    @post(
+        "/api/v1/predict/batch",
+        status_code=HTTPStatus.OK,
+        operation_id="predict_batch",
+        operation_class=_operation(sport),
+        summary="Chances of many shots",
+        description=f"Up to {MOST_ROWS} shots, as a JSON array of what `/api/v1/predict` takes, or as an Arrow IPC "
+        "stream whose columns are named as its fields: integers, floats, booleans and text, also as a dictionary, "
+        "uncompressed; null leaves a field out. The answers keep the order of the rows. A row that can't be answered "
+        "is null, and is told beside them with its errors; the others are answered all the same. The answer is of the "
+        f"kind that was sent, unless `Accept` asks for the other: JSON, or an Arrow stream ({ARROW}) of the columns "
+        "`probability`, `expected_points`, `league_average` and `problem`, whose metadata holds what the JSON has "
+        "beside the predictions. The journal keeps every prediction under the batch's id and its row.",
+        tags=["prediction"],
+        opt={SCOPE: PREDICT},
+        request_max_body_size=LARGEST_BATCH,
+        responses={
+            **answered(BatchAnswer, "The predictions.", EXAMPLE),
+            **documented(
+                HTTPStatus.REQUEST_TIMEOUT,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+            ),
+        },
+    )
+    async def predict_batch(
+        request: Request[Any, Any, Any],
+        durable: Annotated[
+            bool, Parameter(description="Answer once the predictions are in the journal and survive a crash.")
+        ] = False,
+    ) -> Response[bytes]:
+        content = _content(request.content_type[0])
+        accepted = request.accept.best_match([_MEDIA_TYPES[content], *_MEDIA_TYPES.values()])
+        wanted: Content = "arrow" if accepted == ARROW else "rows" if accepted == JSON else content
+        context = context_of(request.scope)
+        async with predictor.admitted():
+            body = await _body(request)
+            encoded, pair = await predictor.predict(body, content, wanted, context, durable=durable)
+        source = {
+            "X-Prediction-Id": context.id,
+            "X-Champion-Version": str(pair.champion.version),
+            "X-Form-Stamp": pair.record.stamp,
+        }
+        return Response(encoded, media_type=_MEDIA_TYPES[wanted], headers=source)
+
+    return predict_batch
+
+
+def _content(media_type: str) -> Content:
+    if media_type == ARROW:
+        return "arrow"
+    if media_type in (JSON, ""):
+        return "rows"
+    raise UnknownContentError(f"a batch is {JSON} or {ARROW}, not {media_type}")
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        with anyio.fail_after(BODY_SECONDS):
+            return await request.body()
+    except RequestEntityTooLarge:
+        raise TooLargeError(f"a batch has at most {LARGEST_BATCH // 1024**2} MB; send it in parts") from None
+    except TimeoutError:
+        raise SlowBodyError(f"the body took more than {BODY_SECONDS:g} seconds; send fewer rows at once") from None
+
+
+def _operation(sport: Sport) -> type[Operation]:
+    """An operation that documents what Litestar can't see: both kinds of body, and of answer."""
+    rows = {"type": "array", "maxItems": MOST_ROWS, "items": _inlined(sport.request)}
+    stream = Schema(content_media_type=ARROW)
+
+    @dataclass
+    class BatchOperation(PlainOperation):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            content = {
+                JSON: OpenAPIMediaType(schema=cast("Schema", rows)),
+                ARROW: OpenAPIMediaType(schema=stream),
+            }
+            self.request_body = RequestBody(content, required=True)
+            answer = (self.responses or {})[str(HTTPStatus.OK.value)]
+            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+                answer.content[ARROW] = OpenAPIMediaType(schema=stream)
+
+    return BatchOperation
+
+
+def _inlined(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The JSON schema of a struct, with what it refers to written where it is referred to."""
+    schema = msgspec.json.schema(kind)
+    parts = schema.pop("$defs")
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, dict):
+            reference = value.get("$ref")
+            if reference is None:
+                return {name: resolved(part) for name, part in value.items()}
+            beside = {name: part for name, part in value.items() if name != "$ref"}
+            return resolved(parts[reference.rpartition("/")[2]]) | beside
+        return [resolved(part) for part in value] if isinstance(value, list) else value
+
+    inlined: dict[str, Any] = resolved(schema)
+    return inlined

@@ -1,0 +1,110 @@
+"""What callers of the two systems before this one ask: the same routes, answered by the champion of today."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from litestar.types import Scope
+from msgspec import Meta
+
+from parivision_core.sport import Sport
+from parivision_serving.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.body import lenient_json
+from parivision_serving.champion import Watcher
+from parivision_serving.context import Context, context_of
+from parivision_serving.keys import PREDICT
+from parivision_serving.problems import InvalidRequestError, documented
+from parivision_serving.routes.champion import EXAMPLE, served_champion
+from parivision_serving.routes.operations import PlainOperation, answered
+from parivision_serving.routes.served import served
+from parivision_serving.schemas import Prediction, ServedChampion
+
+if TYPE_CHECKING:
+    Question = Any
+
+Predict = Callable[[Any, Context], Awaitable[Prediction]]
+"""A sport's request and what is known of its caller -> its prediction, which the journal keeps."""
+
+
+class OriginalAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the original system answered."""
+
+    prediction: Annotated[int, Meta(ge=0, le=1, description="1 if a make is at least as likely as a miss, else 0.")]
+
+
+class ChampionInfos(msgspec.Struct, frozen=True, kw_only=True):
+    """The champion, as the original system wrapped it."""
+
+    champion: ServedChampion
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions are answered."""
+
+    status: str = "ok"
+    champion_version: int
+
+
+def compat_routes(sport: Sport, watcher: Watcher, predict: Predict) -> list[HTTPRouteHandler]:
+    """Build the handlers."""
+    original = sport.original
+
+    @post(
+        "/predict",
+        status_code=HTTPStatus.OK,
+        operation_id="original_predict",
+        operation_class=PlainOperation,
+        summary="Whether a shot goes in, as the original system answered it",
+        description=original.description,
+        tags=["compatibility"],
+        opt={SCOPE: PREDICT},
+        dto=lenient_json(original.request),
+        return_dto=None,
+        responses=answered(OriginalAnswer, "The likelier outcome.", {"prediction": 0})
+        | documented(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        ),
+        signature_namespace={"Question": original.request},
+    )
+    async def original_predict(data: JSONBody[Question], scope: Scope) -> OriginalAnswer:
+        if found := original.problems(data):
+            raise InvalidRequestError(found)
+        answer = await predict(original.translate(data), context_of(scope))
+        return OriginalAnswer(prediction=int(answer.probability >= 0.5))
+
+    @get(
+        "/get_champion_infos",
+        operation_id="original_champion",
+        summary="The champion, as the original system answered it",
+        description="The same as /api/v1/champion, one level deeper.",
+        tags=["compatibility"],
+        responses=answered(ChampionInfos, "The champion.", {"champion": EXAMPLE})
+        | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+    )
+    async def original_champion() -> ChampionInfos:
+        return ChampionInfos(champion=served_champion(watcher))
+
+    @get(
+        "/api/v1/health",
+        operation_id="health",
+        summary="Whether predictions are answered",
+        description="The same as /health/ready, where callers of the earlier service look for it.",
+        tags=["compatibility"],
+        opt={SCOPE: OPEN},
+        security=NO_KEY,
+        responses=answered(Health, "Predictions are answered.", {"status": "ok", "champion_version": 3})
+        | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+    )
+    async def health() -> Health:
+        return Health(champion_version=served(watcher).champion.version)
+
+    return [original_predict, original_champion, health]

@@ -1,0 +1,56 @@
+"""GET /api/v1/drift: the latest reports on how far the newest shots have moved from those of training."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+import anyio
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+
+from parivision_core.drift_reports import DriftReport, read_drift
+from parivision_core.registry import Registry
+from parivision_serving.problems import documented
+from parivision_serving.remembered import Remembered
+from parivision_serving.routes.operations import PlainOperation, answered
+
+MOST = 100
+SECONDS = 5.0
+
+EXAMPLE = {
+    "reported_at": 1_795_366_952_347,
+    "champion": 3,
+    "drifted": True,
+    "training": {"first_date": "2020-12-22", "last_date": "2023-03-09", "games": 2100, "shots": 366673},
+    "newest": {"first_date": "2023-03-24", "last_date": "2023-04-09", "games": 90, "shots": 15983},
+    "columns": [{"name": "at_origin", "distance": 0.04, "threshold": 0.01, "beyond": True, "alarms": True}],
+    "log_loss": 0.6391,
+    "expected_log_loss": 0.6388,
+    "run_id": "0c9d11a6b7a64b0e8a8f4a6f2f3a9f10",
+    "page": "http://127.0.0.1:5000/#/experiments/2/runs/0c9d11a6b7a64b0e8a8f4a6f2f3a9f10/artifacts/drift.html",
+}
+
+
+def drift_route(registry: Registry) -> HTTPRouteHandler:
+    """Build the handler."""
+    remembered = Remembered[list[DriftReport]](SECONDS)
+
+    @get(
+        "/api/v1/drift",
+        operation_id="drift",
+        operation_class=PlainOperation,
+        summary="Drift reports, newest first",
+        description="When, which champion, which windows, how far each column moved against its threshold, and the log "
+        "loss against what was to be expected. They are read from the registry, and a few seconds old at most.",
+        tags=["model"],
+        responses=answered(list[DriftReport], "The reports; none before the first.", [EXAMPLE])
+        | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+    )
+    async def drift(
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many reports.")] = 10,
+    ) -> list[DriftReport]:
+        return await remembered.get(limit, lambda: anyio.to_thread.run_sync(read_drift, registry, limit))
+
+    return drift

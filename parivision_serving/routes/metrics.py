@@ -1,0 +1,30 @@
+"""GET /metrics: what Prometheus reads."""
+
+from __future__ import annotations
+
+import anyio
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from parivision_serving.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.metrics import CONTENT_TYPE, Metrics
+
+
+def metrics_route(metrics: Metrics) -> HTTPRouteHandler:
+    """Build the handler."""
+
+    @get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Metrics for Prometheus",
+        description="Requests, predictions, the journal, the champion and drift, in Prometheus' text format.",
+        tags=["health"],
+        media_type=CONTENT_TYPE,
+        opt={SCOPE: OPEN},
+        security=NO_KEY,
+    )
+    async def read() -> Response[bytes]:
+        # Several workers' files are read and added up: not on the thread that answers predictions.
+        return Response(await anyio.to_thread.run_sync(metrics.exposition), media_type=CONTENT_TYPE)
+
+    return read

@@ -1,0 +1,101 @@
+"""GET /api/v1/models/{version}/report: all that is known of a registered version, champion or not."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+import anyio
+import msgspec
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+from msgspec import Meta
+
+from parivision_core.model_report import VersionReport, read_report
+from parivision_core.records import Verdict
+from parivision_core.registry import Registry
+from parivision_core.store.base import Store
+from parivision_serving.problems import NoSuchThingError, documented
+from parivision_serving.remembered import Remembered
+from parivision_serving.routes.operations import PlainOperation, answered
+
+SECONDS = 5.0
+MOST_VERSION = 2**31 - 1
+
+
+class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the registry and the ledger know of a version."""
+
+    registered: VersionReport
+    verdicts: Annotated[list[Verdict], Meta(description="How it compared with champions, newest first.")]
+
+
+EXAMPLE = {
+    "registered": {
+        "version": 3,
+        "champion": True,
+        "status": "champion",
+        "defects": "",
+        "registered_at": 1_795_366_952_347,
+        "sha256": "7b3820c33f1ce8ef7ab14d87c23742226bf8487304aca9d215bc3b5f725864b9",
+        "run_id": "b8b0c81056e5471b922adfe43f0c132e",
+        "run_page": "http://127.0.0.1:5000/#/experiments/1/runs/b8b0c81056e5471b922adfe43f0c132e",
+        "tags": {"parivision.status": "champion"},
+        "bundle": None,
+        "parameters": {"model": "xgboost", "rounds": "155"},
+        "measured": {
+            "unseen": {
+                "shots": 41505,
+                "scores": {"log_loss": {"value": 0.6378, "low": 0.6341, "high": 0.6415}},
+                "reliability": [{"predicted": 0.305, "observed": 0.303, "count": 4151}],
+            }
+        },
+        "choices": {"tried_xgboost_masked_log_loss": 0.6395},
+        "importance": {"base_logit": 0.31},
+    },
+    "verdicts": [],
+}
+
+
+def report_route(registry: Registry, store: Store) -> HTTPRouteHandler:
+    """Build the handler."""
+    remembered = Remembered[ModelReport | None](SECONDS)
+
+    def read(version: int) -> ModelReport | None:
+        found = read_report(registry, version)
+        if found is None:
+            return None
+        return ModelReport(registered=found, verdicts=store.verdicts(candidate=version))
+
+    @get(
+        "/api/v1/models/{version:int}/report",
+        operation_id="model_report",
+        operation_class=PlainOperation,
+        summary="All that is known of a registered version",
+        description="Status, scores with their intervals, reliability, importance, parameters, the window of its data, "
+        "provenance and verdicts. It is read from the registry, and a few seconds old at most.",
+        tags=["model"],
+        responses=answered(ModelReport, "The report.", EXAMPLE)
+        | documented(
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+        ),
+    )
+    async def model_report(
+        version: Annotated[
+            int, Parameter(ge=1, le=MOST_VERSION, description="A registered version.", examples=[Example(value=1)])
+        ],
+    ) -> ModelReport:
+        found = await remembered.get(version, lambda: anyio.to_thread.run_sync(read, version))
+        if found is None:
+            raise NoSuchThingError(
+                f"{registry.model} has no version {version} in the registry; /api/v1/verdicts names those that were "
+                "judged, /api/v1/champion the one in service"
+            )
+        return found
+
+    return model_report

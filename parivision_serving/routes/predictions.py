@@ -1,0 +1,220 @@
+"""/api/v1/predictions: what was predicted for whom, what came of it, and how it is forgotten."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
+from litestar.params import JSONBody, Parameter
+from msgspec import Meta
+
+from parivision_core.journal.base import Journal, Outcome
+from parivision_core.journal.ids import made_at, parts_of
+from parivision_core.journal.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
+from parivision_core.records import now_ms
+from parivision_core.sport import FieldProblem, Sport
+from parivision_serving.admission import SCOPE
+from parivision_serving.body import strict_json
+from parivision_serving.keys import ADMIN, PREDICT
+from parivision_serving.problems import InvalidRequestError, NoSuchThingError, documented
+from parivision_serving.recorder import GROUP_SECONDS, Recorder
+from parivision_serving.routes.operations import PlainOperation, answered
+from parivision_serving.routes.queries import meant, optional, query_of, refuse_unknown, with_queries
+
+MOST, USUAL = 1_000, 100
+NAME = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(:(0|[1-9][0-9]{0,5}))?$"
+LONGEST_NAME = 43
+LAST_MS = 2**48 - 1
+"""The last moment that an id can tell."""
+READERS = 2
+"""Reads of the journal at once: a page may cost tens of milliseconds of CPU, which predictions need too."""
+
+Answer = TypeVar("Answer")
+Moment = int | dt.datetime
+PredictionId = Annotated[
+    str,
+    Parameter(
+        pattern=NAME,
+        max_length=LONGEST_NAME,
+        description="The `id` of a prediction's answer; a row of a batch is named by the batch's, `:` and its number "
+        "from 0.",
+        examples=[Example(value="018e4c5a-7b1e-7000-8000-3f2a9c1d5e77")],
+    ),
+]
+
+_SINCE = "2024-03-17T00:00:00Z"
+_SHOWN: dict[str, Any] = {
+    "id": "018e4c5a-7b1e-7000-8000-3f2a9c1d5e77",
+    "made_at": 1_710_633_614_110,
+    "request": {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35, "player_id": 201939},
+    "probability": 0.4127,
+    "champion_version": 7,
+    "champion_sha256": "5d0c8a0e6f1b4c6e9a7d3b2f1e0c9d8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d",
+    "form_stamp": "9f86d081884c7d65",
+    "feature_schema": "2c26b46b68ffc68f",
+    "latency_ms": 0.41,
+    "caller": "page",
+    "outcome": {"made": True, "source": "lake", "told_at": 1_710_640_012_345},
+}
+
+
+class ToldOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came of a shot, as whoever asked about it saw it."""
+
+    made: Annotated[bool, Meta(description="Whether it went in.")]
+
+
+def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> list[HTTPRouteHandler]:
+    """Build the handlers. What this process answered before can be read at once, what others did a moment later."""
+    asked = {field.encode_name for field in msgspec.structs.fields(sport.request)}
+    limiter = anyio.CapacityLimiter(READERS)
+
+    async def read(look: Callable[[], Answer]) -> Answer:
+        await recorder.flush()  # if the journal can't be written now, it may still be read
+        return await anyio.to_thread.run_sync(look, limiter=limiter)
+
+    async def known(name: str, look: Callable[[], Answer | None]) -> Answer:
+        """What `look` finds; another process, which may have answered only now, is given the time to write it."""
+        moment = _made_at("prediction_id", name)
+        found = await read(look)
+        if found is None and abs(now_ms() - moment) < 4_000 * GROUP_SECONDS:
+            await anyio.sleep(3 * GROUP_SECONDS)
+            found = await read(look)
+        if found is None:
+            raise NoSuchThingError(
+                f"the journal holds no prediction {name}: it was never made, is deleted, or older than predictions are "
+                "kept. Those of a batch are named by its id, a colon and their row"
+            )
+        return found
+
+    queries = {
+        "since": optional(Moment, "From this moment on: an ISO date and time, or milliseconds since 1970.", _SINCE),
+        "until": optional(Moment, "Before this moment.", _SHOWN["made_at"]),
+        "champion_version": optional(int, "Only those of this version.", _SHOWN["champion_version"]),
+        "caller": optional(str, "Only those asked for with this API key, by its name.", "page", max_length=100),
+        "outcome": optional(OutcomeFilter, "Only those with such an outcome.", "known"),
+        "cursor": optional(str, "`next` of the page before.", _SHOWN["id"], pattern=NAME, max_length=LONGEST_NAME),
+    }
+    queries |= {name: query_of(chosen) for name, chosen in sport.filters.items() if name in asked}
+
+    async def predictions(
+        request: Request[Any, Any, Any],
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many predictions.")] = USUAL,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        champion_version: int | None = None,
+        caller: str | None = None,
+        outcome: OutcomeFilter | None = None,
+        cursor: str | None = None,
+        **given: Any,
+    ) -> Page:
+        refuse_unknown(request, known_queries)
+        if cursor is not None:
+            _made_at("cursor", cursor)
+        wanted = Wanted(
+            since=_milliseconds("since", since),
+            until=_milliseconds("until", until),
+            champion_version=champion_version,
+            caller=caller,
+            outcome=outcome,
+            fields=meant(sport.filters, given),
+        )
+        return await read(lambda: page(journal, wanted, limit, cursor))
+
+    known_queries = dict.fromkeys(("limit", *queries))
+    listing = get(
+        "/api/v1/predictions",
+        operation_id="predictions",
+        operation_class=PlainOperation,
+        summary="Predictions, newest first",
+        description="Those that every given filter means; the rows of a batch follow each other in their order. A page "
+        "ends after as many as were asked for, or when enough was looked through: it may hold fewer, or none, "
+        "while `next` leads on.",
+        tags=["journal"],
+        responses=answered(Page, "A page of predictions.", {"predictions": [_SHOWN], "next": _SHOWN["id"]})
+        | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+    )(with_queries(predictions, queries))
+
+    @get(
+        "/api/v1/predictions/{prediction_id:str}",
+        operation_id="prediction",
+        operation_class=PlainOperation,
+        summary="One prediction",
+        description="What was asked, what was answered by which champion and form, and what came of it.",
+        tags=["journal"],
+        responses=answered(Logged, "The prediction.", _SHOWN) | documented(*_FAILURES),
+    )
+    async def prediction(prediction_id: PredictionId) -> Logged:
+        return await known(prediction_id, lambda: find(journal, prediction_id))
+
+    @delete(
+        "/api/v1/predictions/{prediction_id:str}",
+        operation_id="delete_prediction",
+        operation_class=PlainOperation,
+        summary="Forget a prediction",
+        description="It is gone, with its outcome; the id of a batch stands for all of its rows. A row of a batch is "
+        "not shown any more; what was asked about it is removed with the batch.",
+        tags=["journal"],
+        opt={SCOPE: ADMIN},
+        responses=documented(*_FAILURES),
+    )
+    async def delete_prediction(prediction_id: PredictionId) -> None:
+        await known(prediction_id, lambda: journal.delete(*parts_of(prediction_id)) or None)
+
+    @post(
+        "/api/v1/predictions/{prediction_id:str}/outcome",
+        status_code=HTTPStatus.OK,
+        operation_id="tell_outcome",
+        operation_class=PlainOperation,
+        summary="Tell what came of a predicted shot",
+        description="It can be told anew until the lake tells it, which has the last word: the answer is the "
+        "prediction with the outcome that stands.",
+        tags=["journal"],
+        opt={SCOPE: PREDICT},
+        dto=strict_json(ToldOutcome),
+        return_dto=None,
+        responses=answered(Logged, "The prediction with its outcome.", _SHOWN)
+        | documented(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_FAILURES),
+    )
+    async def tell_outcome(prediction_id: PredictionId, data: JSONBody[ToldOutcome]) -> Logged:
+        def tell() -> Logged | None:
+            if find(journal, prediction_id) is None:
+                return None
+            journal.put_outcomes({prediction_id: Outcome(made=data.made, source="caller", told_at=now_ms())})
+            return find(journal, prediction_id)
+
+        return await known(prediction_id, tell)
+
+    return [listing, prediction, delete_prediction, tell_outcome]
+
+
+_FAILURES = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
+
+
+def _made_at(field: str, name: str) -> int:
+    """When a prediction was made, by its name. Raises InvalidRequestError naming the field that holds no such name."""
+    try:
+        return made_at(parts_of(name)[0])
+    except ValueError:
+        raise InvalidRequestError([FieldProblem(field, f"{name!r} names no prediction")]) from None
+
+
+def _milliseconds(name: str, moment: Moment | None) -> int | None:
+    """Milliseconds since 1970; of a moment before, 0. Raises InvalidRequestError beyond what an id can tell."""
+    if isinstance(moment, dt.datetime):
+        moment = int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+    if moment is not None and moment > LAST_MS:
+        raise InvalidRequestError([FieldProblem(name, f"milliseconds since 1970 end at {LAST_MS}")])
+    return None if moment is None else max(moment, 0)

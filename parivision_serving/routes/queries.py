@@ -1,0 +1,100 @@
+"""Query parameters that a sport brings: a handler takes them as if it had been written for that sport."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from litestar import Request
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from parivision_core.sport import FieldProblem, Filter
+from parivision_serving.problems import InvalidRequestError
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+
+def with_queries(handler: Handler, queries: Mapping[str, Any]) -> Handler:
+    """The handler with query parameters of these types, its own of the same names and others in place of its `**`.
+
+    None stands for one left out.
+    """
+    signature = inspect.signature(handler)
+    own = [
+        p
+        for name, p in signature.parameters.items()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD and name not in queries
+    ]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in queries.items()
+    ]
+    handler.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    handler.__annotations__ |= queries
+    return handler
+
+
+def query_of(chosen: Filter) -> Any:
+    """The type of a filter's query parameter, as Litestar checks it and OpenAPI shows it."""
+    return optional(
+        chosen.kind,
+        chosen.description,
+        chosen.example,
+        ge=chosen.least,
+        le=chosen.most,
+        schema_extra={"enum": list(chosen.values)} if chosen.values else None,
+    )
+
+
+def optional(kind: Any, description: str, example: Any, **limits: Any) -> Any:
+    """The type of a query parameter that may be left out."""
+    return Annotated[
+        kind | None, Parameter(description=description, required=False, examples=[Example(value=example)], **limits)
+    ]
+
+
+def meant(filters: Mapping[str, Filter], given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Field -> the values that a caller means by what he gave, None where he gave nothing.
+
+    Raises InvalidRequestError naming each text that there isn't.
+    """
+    asked = {name: value for name, value in given.items() if value is not None}
+    _refuse(
+        FieldProblem(name, f"there is no {value!r}; known are {', '.join(filters[name].values)}")
+        for name, value in asked.items()
+        if filters[name].values and value not in filters[name].values
+    )
+    # A yes or no is 1 or 0 in the contract.
+    return {
+        name: filters[name].values.get(value) or (int(value) if isinstance(value, bool) else value,)
+        for name, value in asked.items()
+    }
+
+
+def refuse_unknown(request: Request[Any, Any, Any], known: Collection[str]) -> None:
+    """Raise InvalidRequestError for a query parameter that there isn't: passed over, it would widen the answer."""
+    listed = ", ".join(known)
+    _refuse(
+        FieldProblem(name, f"there is no such query parameter; known are {listed}")
+        for name in request.query_params
+        if name not in known
+    )
+
+
+def refuse_misread(request: Request[Any, Any, Any], read: Mapping[str, Any]) -> None:
+    """Raise InvalidRequestError for what would be passed over, too: parameters that are unknown, null, or given twice.
+
+    `read` are the known parameters with their values, None where nothing was read.
+    """
+    refuse_unknown(request, read)
+    given = request.query_params
+    _refuse(FieldProblem(name, "null is no value; leave the parameter out") for name in given if read[name] is None)
+    _refuse(FieldProblem(name, "it is given more than once") for name in given if len(given.getall(name)) > 1)
+
+
+def _refuse(problems: Iterable[FieldProblem]) -> None:
+    found = list(problems)
+    if found:
+        raise InvalidRequestError(found)

@@ -1,0 +1,200 @@
+"""Reads the rows of a batch, JSON or Arrow, piece by piece: what can be answered as columns, the rest with its reasons.
+
+A row is refused for exactly the reasons for which a single request would be, in the same words: whatever looks doubtful
+in a column is written as JSON and goes the way of a single request.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from parivision_core import arrow
+from parivision_core.fields import columns_of, fields_of
+from parivision_core.sport import Columns, FieldProblem, Sport
+from parivision_serving.body import field_problems
+from parivision_serving.json_rows import pieces
+from parivision_serving.problems import BODY, InvalidRequestError, TooLargeError
+
+MOST_ROWS = 100_000
+ARROW_ROWS = 2_000
+"""Rows of an Arrow stream that are worked on at once: more would be no faster, and hold up single predictions."""
+
+_TOO_LONG = f"a batch has at most {MOST_ROWS} rows; send it in parts"
+_NO_COLUMN = "lists can't be sent as a column; send shots with it as JSON"
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class RowProblem(msgspec.Struct, frozen=True):
+    """Why a row has no prediction."""
+
+    row: int
+    """Counted from 0."""
+    errors: list[FieldProblem]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a batch, one after the other."""
+
+    rows: int
+    sound: NDArray[np.int64]
+    """Those that can be answered, counted from the piece's first."""
+    columns: Columns
+    """As `Sport.prepare_many` takes them, of the sound rows."""
+    refused: list[RowProblem]
+    """The others; their rows are counted from the batch's first."""
+
+
+class Rows:
+    """Reads batches of one sport's requests."""
+
+    def __init__(self, sport: Sport) -> None:
+        self._sport = sport
+        self._fields = fields_of(sport.request)
+        self._lists = {field.name for field in self._fields if field.kind == "list"}
+        self._one = msgspec.json.Decoder(sport.request).decode
+        self._many = msgspec.json.Decoder(list[sport.request]).decode  # type: ignore[name-defined]
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+    def from_json(self, body: bytes) -> Iterator[Piece]:
+        """The rows of a JSON array.
+
+        Raises InvalidRequestError for what is no JSON array, TooLargeError for one that is too long.
+        """
+        if not body.lstrip().startswith(b"["):
+            raise InvalidRequestError([FieldProblem(BODY, "the body must be a JSON array of objects")])
+        first = 0
+        for number, (begins, text) in enumerate(pieces(body)):
+            try:
+                piece = self._typed(first, self._many(text))
+            except (msgspec.DecodeError, RecursionError):
+                piece = self._examined(first, self._undecoded(text, begins))
+            if number and not (first and piece.rows):  # only the body of an empty batch has an empty piece
+                raise InvalidRequestError([FieldProblem(BODY, f"JSON is malformed: no value at byte {begins}")])
+            if first + piece.rows > MOST_ROWS:
+                raise TooLargeError(_TOO_LONG)
+            yield piece
+            first += piece.rows
+
+    def from_arrow(self, body: bytes) -> Iterator[Piece]:
+        """The rows of an Arrow IPC stream.
+
+        Raises InvalidRequestError for what is no such stream or has columns that no request has, TooLargeError for one
+        that is too long.
+        """
+        first = 0
+        try:
+            for batch in arrow.read(body, MOST_ROWS):
+                self._check_columns(batch)
+                yield from self._arrow_pieces(first, batch)
+                first += len(next(iter(batch.values())).values)
+        except arrow.TooManyRowsError:
+            raise TooLargeError(_TOO_LONG) from None
+        except arrow.ColumnError as error:
+            message = _NO_COLUMN if error.column in self._lists else error.message
+            raise InvalidRequestError([FieldProblem(error.column or BODY, message)]) from None
+        except arrow.StreamError as error:
+            raise InvalidRequestError([FieldProblem(BODY, str(error))]) from None
+
+    def _undecoded(self, text: bytes, begins: int) -> list[msgspec.Raw]:
+        try:
+            return self._raw(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            # The piece has a bracket where the body has a comma, or its own.
+            message = _BYTE.sub(lambda found: f"(byte {begins - 1 + int(found[1])})", str(error))
+            raise InvalidRequestError([FieldProblem(BODY, message)]) from None
+
+    def _examine(self, body: bytes) -> tuple[Any, list[FieldProblem]]:
+        """One request, and what is wrong with it, in which case the request may be None."""
+        try:
+            request = self._one(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return None, field_problems(body, self._sport.request, error)
+        return request, self._sport.problems(request)
+
+    def _typed(self, first: int, requests: list[Any]) -> Piece:
+        """Requests whose fields are right; they may still contradict themselves."""
+        columns = columns_of(self._fields, requests)
+        doubtful = np.flatnonzero(self._sport.doubtful(columns)).tolist()
+        found = ((row, self._sport.problems(requests[row])) for row in doubtful)
+        return _piece(
+            len(requests), columns, [RowProblem(first + row, errors) for row, errors in found if errors], first
+        )
+
+    def _examined(self, first: int, raws: list[msgspec.Raw]) -> Piece:
+        """Elements of which at least one is no request."""
+        examined = [self._examine(bytes(raw)) for raw in raws]
+        sound = [row for row, (_, errors) in enumerate(examined) if not errors]
+        return Piece(
+            rows=len(raws),
+            sound=np.array(sound, dtype=np.int64),
+            columns=columns_of(self._fields, [examined[row][0] for row in sound]),
+            refused=[RowProblem(first + row, errors) for row, (_, errors) in enumerate(examined) if errors],
+        )
+
+    def _check_columns(self, batch: dict[str, arrow.Column]) -> None:
+        """Raise InvalidRequestError unless each column is a field, and each required field a column."""
+        fields = {field.name: field for field in self._fields}
+        found = [
+            FieldProblem(name, "there is no such field; known are " + ", ".join(fields))
+            for name in batch.keys() - fields
+        ]
+        found += [FieldProblem(name, _NO_COLUMN) for name in sorted(self._lists & batch.keys())]
+        found += [
+            FieldProblem(field.name, "there is no column of this name")
+            for field in self._fields
+            if field.required and field.name not in batch
+        ]
+        if found:
+            raise InvalidRequestError(found)
+
+    def _arrow_pieces(self, first: int, batch: dict[str, arrow.Column]) -> Iterator[Piece]:
+        rows = len(next(iter(batch.values())).values)
+        missing = arrow.Column("nothing", np.zeros(rows), np.zeros(rows, dtype=np.bool_))
+        wrong = np.zeros(rows, dtype=np.bool_)
+        columns: Columns = {}
+        for field in self._fields:
+            if field.kind != "list":
+                columns[field.name], here = field.read(batch.get(field.name, missing))
+                wrong |= here
+        wrong_or_doubtful = wrong | self._sport.doubtful(columns)
+        for start in range(0, rows, ARROW_ROWS):
+            part = slice(start, start + ARROW_ROWS)
+            refused = []
+            for row in (start + np.flatnonzero(wrong_or_doubtful[part])).tolist():
+                request, errors = self._examine_columns(batch, row)
+                if errors:
+                    refused.append(RowProblem(first + row, errors))
+                elif wrong[row]:
+                    raise ValueError(f"row {first + row} can't be read from its columns, though it is right: {request}")
+            some = {name: column[part] for name, column in columns.items()}
+            yield _piece(min(rows - start, ARROW_ROWS), some, refused, first + start)
+
+    def _examine_columns(self, batch: dict[str, arrow.Column], row: int) -> tuple[Any, list[FieldProblem]]:
+        values = {name: column.value(row) for name, column in batch.items()}
+        given = {name: value for name, value in values.items() if value is not None}
+        endless = [name for name, value in given.items() if isinstance(value, float) and not math.isfinite(value)]
+        if endless:
+            return None, [FieldProblem(name, "this is no finite number; null leaves a field out") for name in endless]
+        for field in self._fields:
+            value = given.get(field.name)
+            if field.kind == "whole number" and isinstance(value, float) and value.is_integer():
+                given[field.name] = int(value)
+        return self._examine(msgspec.json.encode(given))
+
+
+def _piece(rows: int, columns: Columns, refused: list[RowProblem], first: int) -> Piece:
+    """A piece of columns (rows,) of which some rows are refused."""
+    sound = np.arange(rows)
+    if refused:
+        sound = np.delete(sound, [problem.row - first for problem in refused])
+        columns = {name: column[sound] for name, column in columns.items()}
+    return Piece(rows, sound, columns, refused)

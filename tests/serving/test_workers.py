@@ -1,0 +1,62 @@
+"""Several workers behind one port are one service: they move together, and their metrics add up."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.serving.running import free_port, running
+from tests.serving.serving_world import SHOT, World, make_form, until
+from tests.serving.test_metrics import values
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def ask(url: str, times: int) -> list[dict[str, object]]:
+    """Answers over connections of their own, so that every worker gets some."""
+    return [httpx.post(f"{url}/api/v1/predict", json=SHOT).raise_for_status().json() for _ in range(times)]
+
+
+def counted(url: str) -> float:
+    told = values(httpx.get(f"{url}/metrics").text)
+    return sum(value for name, value in told.items() if name.startswith("parivision_predictions_total"))
+
+
+def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: World) -> None:
+    world.crown(1)
+    world.form(make_form(1))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(world.settings, port, PARIVISION_API_WORKERS="2") as process:
+        assert len({answer["id"] for answer in ask(url, 40)}) == 40
+        assert counted(url) == 40
+        world.crown(2)
+        until(lambda: {answer["champion_version"] for answer in ask(url, 10)} == {2})
+        record = world.form(make_form(2, "2023-04-10"))
+        until(lambda: {answer["form_stamp"] for answer in ask(url, 10)} == {record.stamp})
+
+        before = counted(url)
+        workers = [
+            child for child in children(process.pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{workers[0]}").exists() or workers[0] not in children(process.pid))
+
+        def all_answer() -> bool:
+            try:
+                return len(ask(url, 10)) == 10
+            except httpx.TransportError:
+                return False
+
+        until(all_answer)
+        assert counted(url) >= before + 10, "what a dead worker had counted is still there"
