@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 import anyio
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import HttpMethod, Request, Response, delete, get, post, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import JSONBody, Parameter
@@ -20,13 +21,13 @@ from parivision_core.journal.ids import made_at, parts_of
 from parivision_core.journal.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
 from parivision_core.records import now_ms
 from parivision_core.sport import FieldProblem, Sport
-from parivision_serving.admission import SCOPE
+from parivision_serving.admission import OPEN, SCOPE
 from parivision_serving.body import strict_json
 from parivision_serving.keys import ADMIN, PREDICT
 from parivision_serving.problems import InvalidRequestError, NoSuchThingError, documented
 from parivision_serving.recorder import GROUP_SECONDS, Recorder
 from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import meant, optional, query_of, refuse_unknown, with_queries
+from parivision_serving.routes.queries import meant, optional, query_of, refuse_misread, with_queries
 
 MOST, USUAL = 1_000, 100
 NAME = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(:(0|[1-9][0-9]{0,5}))?$"
@@ -49,6 +50,7 @@ PredictionId = Annotated[
     ),
 ]
 
+_NUMBER = re.compile(r"[-+.\deE]+")
 _SINCE = "2024-03-17T00:00:00Z"
 _SHOWN: dict[str, Any] = {
     "id": "018e4c5a-7b1e-7000-8000-3f2a9c1d5e77",
@@ -115,12 +117,13 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         cursor: str | None = None,
         **given: Any,
     ) -> Page:
-        refuse_unknown(request, known_queries)
+        read_queries = {"limit": limit, "since": since, "until": until, "champion_version": champion_version}
+        refuse_misread(request, read_queries | {"caller": caller, "outcome": outcome, "cursor": cursor} | given)
         if cursor is not None:
             _made_at("cursor", cursor)
         wanted = Wanted(
-            since=_milliseconds("since", since),
-            until=_milliseconds("until", until),
+            since=_milliseconds(request, "since", since),
+            until=_milliseconds(request, "until", until),
             champion_version=champion_version,
             caller=caller,
             outcome=outcome,
@@ -128,7 +131,6 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         )
         return await read(lambda: page(journal, wanted, limit, cursor))
 
-    known_queries = dict.fromkeys(("limit", *queries))
     listing = get(
         "/api/v1/predictions",
         operation_id="predictions",
@@ -192,7 +194,18 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
 
         return await known(prediction_id, tell)
 
-    return [listing, prediction, delete_prediction, tell_outcome]
+    @route(
+        "/api/v1/predictions/{prediction_id:str}",
+        http_method=HttpMethod.OPTIONS,
+        status_code=HTTPStatus.NO_CONTENT,
+        include_in_schema=False,
+        opt={SCOPE: OPEN},
+    )
+    async def options(prediction_id: str) -> Response[None]:
+        # Litestar's own answer names the method of the handler that came first alone.
+        return Response(None, headers={"Allow": "DELETE, GET, OPTIONS"})
+
+    return [listing, options, prediction, delete_prediction, tell_outcome]
 
 
 _FAILURES = (
@@ -211,9 +224,14 @@ def _made_at(field: str, name: str) -> int:
         raise InvalidRequestError([FieldProblem(field, f"{name!r} names no prediction")]) from None
 
 
-def _milliseconds(name: str, moment: Moment | None) -> int | None:
-    """Milliseconds since 1970; of a moment before, 0. Raises InvalidRequestError beyond what an id can tell."""
+def _milliseconds(request: Request[Any, Any, Any], name: str, moment: Moment | None) -> int | None:
+    """Milliseconds since 1970; of a moment before, 0.
+
+    Raises InvalidRequestError beyond what an id can tell, and for a fraction, which would be read as seconds.
+    """
     if isinstance(moment, dt.datetime):
+        if _NUMBER.fullmatch(request.query_params[name]):
+            raise InvalidRequestError([FieldProblem(name, "milliseconds since 1970 are a whole number")])
         moment = int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() * 1000)
     if moment is not None and moment > LAST_MS:
         raise InvalidRequestError([FieldProblem(name, f"milliseconds since 1970 end at {LAST_MS}")])

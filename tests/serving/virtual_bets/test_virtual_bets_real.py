@@ -72,5 +72,5 @@ def test_a_model_finds_as_much_to_learn(
         return trained.scores
 
     real, ours = scores("real", raw_season(real_data, year)), scores("simulated", simulated)
-    for part in ("unseen", "minimal"):
+    for part in ("unseen", "spot and clock alone"):
         assert abs(ours[part].log_loss - real[part].log_loss) < 0.01, part

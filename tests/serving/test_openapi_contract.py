@@ -1,0 +1,30 @@
+"""The OpenAPI document is the contract: whatever it allows or forbids, the running service answers as it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.serving.running import free_port, running
+from tests.serving.serving_world import World, make_form
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+CASES = os.environ.get("PARIVISION_TEST_CASES", "5")
+"""Random examples for each operation, beside some 1,200 that the document itself suggests; 100 make 4,000 in all."""
+
+
+def test_no_request_breaks_the_service_or_its_contract(world: World) -> None:
+    world.crown(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
+    world.form(make_form(1))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = "from schemathesis.cli import schemathesis; schemathesis()"
+    command = [sys.executable, "-c", program, "--config-file", str(CONFIG), "run"]
+    options = ["--checks", "all", "--max-examples", CASES, "--seed", "1", "--no-color"]
+    with running(world.settings, port):
+        done = subprocess.run(
+            [*command, *options, f"{url}/schema/openapi.json"], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
