@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ from parivision_serving.neighbours import Neighbourhood
 from parivision_serving.outcomes import Outcomes
 from parivision_serving.predicting import Predictor
 from parivision_serving.problems import answer
+from parivision_serving.process import SWITCH_SECONDS
 from parivision_serving.profiling import Profiling
 from parivision_serving.pulse import Pulse
 from parivision_serving.recorder import Recorder
@@ -178,4 +180,5 @@ def worker() -> Service:
     """The service in one of several processes, each of which begins with nothing but the environment."""
     settings = ServiceSettings.from_env()
     configure(settings.log)
+    sys.setswitchinterval(SWITCH_SECONDS)
     return create_app(settings)

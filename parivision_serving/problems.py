@@ -47,6 +47,12 @@ class InvalidRequestError(HTTPException):
         super().__init__(detail="; ".join(f"{e.field}: {e.message}" for e in self.errors))
 
 
+class SlowBodyError(HTTPException):
+    """The body took too long to arrive."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+
+
 class NotReadyError(HTTPException):
     """Nothing is served at the moment."""
 

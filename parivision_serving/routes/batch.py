@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
-import anyio
 import msgspec
 from litestar import Request, Response, post
 from litestar.exceptions import HTTPException
@@ -27,8 +26,6 @@ from parivision_serving.rows import MOST_ROWS
 
 JSON = "application/json"
 LARGEST_BATCH = 64 * 1024 * 1024
-BODY_SECONDS = 60.0
-"""A body that comes more slowly is given up: it holds one of few places."""
 EXAMPLE = {
     "id": "018bcfe5-6800-7000-8000-000000000000",
     "champion_version": 3,
@@ -39,12 +36,6 @@ EXAMPLE = {
     "problems": [{"row": 1, "errors": [{"field": "x", "message": "Expected `float` <= 250.0"}]}],
 }
 _MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
-
-
-class SlowBodyError(HTTPException):
-    """The body took too long to arrive."""
-
-    status_code = HTTPStatus.REQUEST_TIMEOUT
 
 
 class UnknownContentError(HTTPException):
@@ -117,12 +108,9 @@ def _content(media_type: str) -> Content:
 
 async def _body(request: Request[Any, Any, Any]) -> bytes:
     try:
-        with anyio.fail_after(BODY_SECONDS):
-            return await request.body()
+        return await request.body()
     except RequestEntityTooLarge:
         raise TooLargeError(f"a batch has at most {LARGEST_BATCH // 1024**2} MB; send it in parts") from None
-    except TimeoutError:
-        raise SlowBodyError(f"the body took more than {BODY_SECONDS:g} seconds; send fewer rows at once") from None
 
 
 def _operation(sport: Sport) -> type[Operation]:

@@ -68,6 +68,7 @@ def compat_routes(sport: Sport, watcher: Watcher, predict: Predict) -> list[HTTP
         return_dto=None,
         responses=answered(OriginalAnswer, "The likelier outcome.", {"prediction": 0})
         | documented(
+            HTTPStatus.REQUEST_TIMEOUT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -42,6 +42,7 @@ def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
         responses={
             HTTPStatus.OK.value: ResponseSpec(predictor.answer, generate_examples=False, description="The prediction."),
             **documented(
+                HTTPStatus.REQUEST_TIMEOUT,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 HTTPStatus.SERVICE_UNAVAILABLE,

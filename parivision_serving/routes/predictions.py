@@ -183,7 +183,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         dto=strict_json(ToldOutcome),
         return_dto=None,
         responses=answered(Logged, "The prediction with its outcome.", _SHOWN)
-        | documented(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_FAILURES),
+        | documented(HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_FAILURES),
     )
     async def tell_outcome(prediction_id: PredictionId, data: JSONBody[ToldOutcome]) -> Logged:
         def tell() -> Logged | None:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import anyio
 import msgspec
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from parivision_serving.batch import AT_ONCE, WAITING, BatchPredictor
 from parivision_serving.json_rows import pieces
 from parivision_serving.metrics import Metrics
 from parivision_serving.problems import InvalidRequestError
-from parivision_serving.routes import batch as route
 from parivision_serving.routes.batch import batch_route
 from parivision_serving.rows import MOST_ROWS, Rows
 from tests.serving.batch_house import BATCH, EARLIER, ROWS, House, Kept, alone
@@ -211,25 +209,6 @@ def test_only_what_can_be_read_is_taken(client: TestClient[Any]) -> None:
         answer = client.post(BATCH, content=b"x", headers={"content-type": kind})
         assert f"not {kind}" in problem_of(answer, 415)
     assert client.post(BATCH, content=b"[]").status_code == 200  # curious, but JSON all the same
-
-
-def test_a_body_that_drips_is_given_up(client: TestClient[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "BODY_SECONDS", 0.05)
-    sent: list[Any] = []
-
-    async def drip() -> Any:
-        await anyio.sleep(0.02)
-        return {"type": "http.request", "body": b" ", "more_body": True}
-
-    async def note(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": BATCH, "query_string": b"", "client": None, "server": None}
-    scope |= {"headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http"}
-    scope |= {"raw_path": BATCH.encode(), "root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
-    anyio.run(client.app, scope, drip, note)
-    assert sent[0]["status"] == 408
-    assert b"fewer rows" in sent[1]["body"]
 
 
 def test_batches_wait_and_single_requests_do_not(

@@ -7,11 +7,13 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba import NBA
+from parivision_serving import middleware
 from parivision_serving.app import create_app
 from parivision_serving.logs import JsonFormatter, TextFormatter, request_name
 from tests.serving.serving_world import SHOT, World, client_of, make_form, serves, until
@@ -81,3 +83,24 @@ def test_each_request_to_the_api_can_be_profiled(world: World) -> None:
     (profile,) = folder.iterdir()
     assert profile.name.endswith(f"-GET-{name}.html")
     assert "pyinstrument" in profile.read_text()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/batch"])
+def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.05)
+    sent: list[Any] = []
+
+    async def drip() -> Any:
+        await anyio.sleep(0.02)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def note(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"headers": headers, "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
+    scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
+    anyio.run(create_app(world.settings), scope, drip, note)
+    assert sent[0]["status"] == 408
+    assert b"more than 0.05 seconds" in sent[1]["body"]

@@ -25,6 +25,10 @@ def test_no_request_breaks_the_service_or_its_contract(world: World) -> None:
     options = ["--checks", "all", "--max-examples", CASES, "--seed", "1", "--no-color"]
     with running(world.settings, port):
         done = subprocess.run(
-            [*command, *options, f"{url}/schema/openapi.json"], capture_output=True, text=True, check=False
+            [*command, *options, f"{url}/schema/openapi.json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=world.root,
         )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
