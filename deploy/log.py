@@ -15,8 +15,14 @@ from deploy.service import Line
 LAUNCHER = "parivision"
 _RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]{8}-[0-9a-f-]{27} - ")
 """How a line begins that is said within a run: time, job and run are known from elsewhere, and would fill the line."""
-_NOISE = re.compile(rb"updated partitions, exceeding the maximum of 100 for per-partition timestamp fetching")
-"""Dagster's word on each range of more than 100 batches: the times that it uses instead will do."""
+_NOISE = re.compile(
+    rb"updated partitions, exceeding the maximum of 100 for per-partition timestamp fetching"
+    rb"|^Registry store URI not provided|^\[MLflow\] Security middleware enabled"
+)
+"""Dagster's word on each range of more than 100 batches, of which the times that it uses instead will do; and what
+MLflow says of settings that are as they should be."""
+_QUIT = re.compile(rb" \(Press CTRL\+C to quit\)")
+"""Uvicorn's advice, which is wrong here: Ctrl-C ends all services, not this one."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -53,6 +59,7 @@ class Log:
 
 
 def _short(line: bytes) -> bytes:
+    line = _QUIT.sub(b"", line)
     plain = _ANSI.sub(b"", line)
     if found := _RUN.match(plain):
         return (b"" if found["level"] == b"INFO" else found["level"] + b" ") + plain[found.end() :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 
 from deploy.asking import ask
@@ -37,6 +38,8 @@ class Progress:
         # A store that stumbles, or an answer that isn't ours: the services themselves tell more.
         except (PariVisionError, ValueError, KeyError):
             self._stages = self._follow()
+        with suppress(ValueError, KeyError):
+            self._look_for_champion()
 
     def _follow(self) -> Iterator[None]:
         """One look between two yields."""
@@ -51,26 +54,35 @@ class Progress:
             self._say(f"candidate: version {verdicts[0].candidate}, {verdicts[0].decision}: {verdicts[0].reason}")
             if verdicts[0].decision != "pass":
                 self.over = True
-                return
-        while (answer := ask(f"{self._api}/health/ready"))[0] != HTTPStatus.OK:
-            yield
-        version = json.loads(answer[1])["champion_version"]
-        self._say(f"champion: version {version}, served at {self._api}")
-        self.over = True
+
+    def _look_for_champion(self) -> None:
+        """At every look, for a house that was interrupted may have one before all of its first season is in."""
+        if self.over:
+            return
+        status, answer = ask(f"{self._api}/health/ready")
+        if status == HTTPStatus.OK:
+            version = json.loads(answer)["champion_version"]
+            self._say(f"champion: version {version}, served at {self._api}")
+            self.over = True
 
     def _ingested(self) -> Iterator[None]:
         """Until the batches of the first season are in the lake."""
-        first, told = 1, time.monotonic()
+        first, told, seen, patient = 1, time.monotonic(), 0, False
         if self._feed is not None:
             while (answer := ask(f"{self._feed}/batches?limit=1"))[0] != HTTPStatus.OK:
                 yield
             first = int(json.loads(answer[1])["newest"])
         while len(batches := self._store.manifests()) + self._unusable() < first:
             if batches and time.monotonic() - told > WORD_SECONDS:
-                told = time.monotonic()
-                self._say(f"lake: {len(batches)} of {first} batches")
+                if len(batches) > seen:
+                    seen, told, patient = len(batches), time.monotonic(), False
+                    self._say(f"lake: {seen} of {first} batches")
+                elif not patient:
+                    patient = True
+                    self._say(f"lake: still {seen} of {first} batches; the others come with the next ingest")
             yield
-        self._say(f"lake: {len(batches)} batches, {sum(m.inserted for m in batches):,} shots")
+        count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+        self._say(f"lake: {count}, {sum(m.inserted for m in batches):,} shots")
 
     def _unusable(self) -> int:
         """Batches that no waiting will bring."""

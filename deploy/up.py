@@ -9,8 +9,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import IO
 
@@ -20,17 +18,19 @@ from deploy.dagster_home import code_socket, write_workspace
 from deploy.environment import ROOT, for_services, with_dotenv
 from deploy.feeds import files_in_inbox, simulates, with_feeds
 from deploy.log import Log
-from deploy.ports import Address, problems
+from deploy.ports import Address, forget, note, problems
 from deploy.prepare import prepare
 from deploy.progress import Progress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
+from deploy.variables import check, fed_by, misspelt
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
 
+HOW_LONG = "on a busy machine this takes up to two minutes"
 LEAST_FREE_BYTES = 300 * 2**20
 """A simulated season takes 60 MB in the end, and up to three times as much while it is written anew."""
 
@@ -76,7 +76,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if not simulates(settings):
             commands.pop("feed", None)
         sites = addresses(settings, set(commands))
-        for name in misspelt(environ):
+        check(environ, commands)
+        for name in misspelt(environ, commands):
             print(f"{name} is no setting of PariVision and does nothing; .env.example names them all.")
         lock = only_one(settings.home)
         # Of a house that is up already, the ports are no news.
@@ -86,7 +87,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if settings.mongo_url:
             reach(settings.mongo_url)
         env = for_services(environ, settings)
-        print(f"Starting PariVision on {settings.home}, fed by {' and '.join(settings.feeds)} ...", flush=True)
+        fed = fed_by(settings, environ, commands)
+        print(f"Starting PariVision on {settings.home}, fed by {fed}; {HOW_LONG} ...", flush=True)
         home = prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         print(f"Nothing was started: {error}", file=sys.stderr)
@@ -105,13 +107,11 @@ def main(procfile: Path, grace_seconds: float) -> int:
         progress = Progress(open_store(settings, NBA), sites["api"].url, local, log.say)
     # Shots that simulate themselves are worth waiting for; files come when somebody puts them there.
     awaited = VIRTUAL_BETS in settings.feeds
-    return run(supervisor, Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began))
-
-
-def misspelt(environ: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none."""
-    known = {field.metadata["variable"] for field in fields(Settings)}
-    return sorted(n for n in environ if n.startswith("PARIVISION_") and n not in known and "_TEST_" not in n)
+    note(settings.home, sites.values())
+    try:
+        return run(supervisor, Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began))
+    finally:
+        forget(settings.home)
 
 
 def full_disk(home: Path) -> list[str]:
@@ -160,7 +160,7 @@ def run(supervisor: Supervisor, startup: Startup) -> int:
         stubborn = supervisor.end()
         with contextlib.suppress(OSError):
             for name in stubborn:
-                log.say(f"{name} didn't end when asked and was killed")
+                log.say(f"{name} didn't end when asked and was killed; what it was doing is done again")
             log.say(f"everything ended, in {time.monotonic() - began:.1f} s")
     return code
 

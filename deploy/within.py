@@ -7,6 +7,7 @@ import sys
 
 from deploy.environment import for_services, with_dotenv
 from deploy.feeds import with_feeds
+from deploy.ports import noted
 from deploy.prepare import prepare
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
@@ -26,7 +27,8 @@ def main(command: list[str]) -> None:
         if command[0] == STATELESS:
             command, env = command[1:], for_services(environ, settings)
         else:
-            env = for_services(environ, with_feeds(settings))
+            environ = noted(settings.home) | environ
+            env = for_services(environ, with_feeds(Settings.from_env(environ)))
             prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         sys.exit(str(error))

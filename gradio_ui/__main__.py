@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -38,8 +39,9 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     # While it serves, uvicorn catches both; before, importing Gradio takes seconds in which one may ask to end, too.
+    # An exception would do: but an import that tries another way when the first fails swallows it.
     for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, lambda *_: sys.exit(0))
+        signal.signal(asked, lambda *_: os._exit(0))
     try:
         settings = Settings.from_env()
     except PariVisionError as error:

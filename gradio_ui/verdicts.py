@@ -48,9 +48,10 @@ def table(judged: Sequence[Verdict]) -> str:
 <table class="verdicts">
   <caption>How candidates were judged
     <span class="legend">The gain is log loss per shot, in thousandths. A candidate passes when its interval lies right
-    of zero and its gain right of the dashed line; until that is decided it stays a challenger.</span></caption>
+    of zero and its gain right of the dashed line; until that is decided it stays a challenger. An arrow points to a
+    gain that lies beyond the scale.</span></caption>
   <thead><tr><th scope="col">Candidate</th><th scope="col">Decision</th>
-  <th scope="col" colspan="2">Gain over the champion</th>
+  <th scope="col" colspan="2">Gain over its rival</th>
   <th scope="col" class="figure wide">Games</th>
   <th scope="col" class="wide">Judged</th></tr></thead>
   <tbody>{rows}</tbody>
@@ -58,27 +59,37 @@ def table(judged: Sequence[Verdict]) -> str:
 
 
 def scale(judged: Sequence[Verdict]) -> tuple[float, float]:
-    """Ends of the common scale: all intervals, zero and the margins, with a little room."""
+    """Ends of the common scale: zero, the margins and the intervals of those that met a champion, with a little room.
+
+    The first of all is far better than the baseline: on a scale that held it, the others' intervals would vanish.
+    """
+    met = [v for v in judged if v.champion is not None] or judged
     values = [0.0] + [v.margin for v in judged]
-    values += [value for v in judged for value in (v.gain, v.gain_low, v.gain_high) if value is not None]
+    values += [value for v in met for value in (v.gain, v.gain_low, v.gain_high) if value is not None]
     room = 0.06 * (max(values) - min(values)) or 0.001
     return min(values) - room, max(values) + room
 
 
 def plot(verdict: Verdict, low: float, high: float) -> str:
-    """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured."""
+    """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured.
+
+    What lies beyond an end is cut off there, and a gain that does is an arrow.
+    """
 
     def place(value: float) -> float:
-        return 100 * (value - low) / (high - low)
+        return min(max(100 * (value - low) / (high - low), 0.0), 100.0)
 
     if verdict.gain is None:
         return ""
+    beyond = " over" if verdict.gain > high else " under" if verdict.gain < low else ""
     left, right = (verdict.gain if end is None else end for end in (verdict.gain_low, verdict.gain_high))
+    width = place(right) - place(left)
+    interval = f'<i class="interval" style="left:{place(left):.2f}%;width:{width:.2f}%"></i>' if width else ""
     return (
         f'<div class="plot {verdict.decision}" aria-hidden="true"><i class="zero" style="left:{place(0):.2f}%"></i>'
         f'<i class="margin" style="left:{place(verdict.margin):.2f}%"></i>'
-        f'<i class="interval" style="left:{place(left):.2f}%;width:{place(right) - place(left):.2f}%"></i>'
-        f'<i class="gain" style="left:{place(verdict.gain):.2f}%"></i></div>'
+        f"{interval}"
+        f'<i class="gain{beyond}" style="left:{place(verdict.gain):.2f}%"></i></div>'
     )
 
 

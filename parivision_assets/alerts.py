@@ -15,11 +15,11 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from parivision_assets.failed_runs import job_in_words, step_and_reason
+from parivision_assets.failed_runs import ended_with_the_house, job_in_words, step_and_reason
 from parivision_assets.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
 from parivision_assets.notifier import LOG, NotifierResource
 from parivision_assets.resources import StoreResource
-from parivision_assets.steps.messages import failed_check, failed_run, judged, mark, unseen
+from parivision_assets.steps.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
 from parivision_assets.steps.outbox import Outbox
 from parivision_core.sport import Sport
 
@@ -109,10 +109,15 @@ def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str
     elif outbox.room:
         new = instance.fetch_run_status_changes(kind, limit=outbox.room, cursor=last, ascending=True)
         for entry in (record.event_log_entry for record in new.records):
-            run, event = instance.get_run_by_id(entry.run_id), entry.dagster_event
-            if run is not None and event is not None and _is_ours(run, context):
-                job, (step, reason) = job_in_words(run), step_and_reason(event, run, instance)
-                outbox.put(f"{job}: {reason}"[:LONGEST_KEY], failed_run(job, step, reason, f"{page}/runs/{run.run_id}"))
+            record, event = instance.get_run_record_by_id(entry.run_id), entry.dagster_event
+            if record is None or event is None or not _is_ours(record.dagster_run, context):
+                continue
+            run, link = record.dagster_run, f"{page}/runs/{entry.run_id}"
+            job, (step, reason) = job_in_words(run), step_and_reason(event, run, instance)
+            if ended_with_the_house(record, reason):
+                outbox.put(f"{job}: interrupted", interrupted_run(job, link))
+            else:
+                outbox.put(f"{job}: {reason}"[:LONGEST_KEY], failed_run(job, step, reason, link))
         outbox.read["runs"] = new.cursor
 
 

@@ -6,6 +6,7 @@ from time import time
 
 import dagster as dg
 import msgspec
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.history import newest_run
 from parivision_core.sport import Sport
@@ -14,6 +15,12 @@ RETRY_SECONDS = 600
 """After a run that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
 STARTED = time()
 """A run that failed before this process started was most likely cut off with the last: it isn't waited for."""
+FIRST_CANDIDATE, INGEST, CANDIDATE = ({PRIORITY_TAG: place} for place in ("3", "2", "1"))
+"""Places in Dagster's queue; all else comes after them.
+
+Nobody is served before the first candidate. Then days must not pile up, for drift in them isn't seen while they wait.
+Whatever else waits has its turn after each ingest: the next one is asked for only when none is under way.
+"""
 
 
 class Asked(msgspec.Struct, frozen=True):

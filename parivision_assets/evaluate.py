@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import msgspec
@@ -19,13 +20,18 @@ def report(found: Evaluation, version: int) -> str:
     """The scores and the reliability as tables."""
     rows = list(found.scores.items())
     names = [f for f in msgspec.structs.asdict(rows[0][1]) if f != "rows"]
-    scores = table(["", *names], [(name, *(f"{getattr(s, f):.4f}" for f in names)) for name, s in rows])
+    scores = table(["", *names], [(name, *(_number(getattr(s, f)) for f in names)) for name, s in rows])
     bins = [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.count:,}") for b in found.reliability]
     shots = rows[0][1].rows
     return (
         f"Version {version} on {shots:,} shots of {found.games} games, {found.first_date} to {found.last_date}:\n\n"
         f"{scores}\n\n{table(['predicted', 'made', 'shots'], bins)}"
     )
+
+
+def _number(value: float) -> str:
+    """A score; a dash for what isn't defined, as the slope of a constant."""
+    return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
 def main() -> int:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import dagster as dg
 
+from parivision_assets import asking
+from parivision_assets.run_launcher import CODE_SERVER_GONE
 from parivision_assets.steps.messages import error_in_words
 
 INTERRUPTED = "its process was asked to end while it ran"
+TAKEN_UP_AGAIN = ("dagster/sensor_name", "dagster/from_automation_condition")
+"""Tags of runs that were asked for by what asks again."""
 
 
 def job_in_words(run: dg.DagsterRun) -> str:
     """The job's name; of Dagster's nameless asset jobs the assets."""
     assets = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
     return assets if assets and run.job_name.startswith("__") else run.job_name
+
+
+def ended_with_the_house(record: dg.RunRecord, reason: str) -> bool:
+    """Whether a run was cut off by an end of everything, and whoever asked for it asks again.
+
+    It began before this process did, and was asked to end, or was found without its code server, which never ends
+    alone.
+    """
+    earlier = record.create_timestamp.timestamp() < asking.STARTED
+    cut_off = reason == INTERRUPTED or CODE_SERVER_GONE in reason
+    return earlier and cut_off and any(tag in record.dagster_run.tags for tag in TAKEN_UP_AGAIN)
 
 
 def step_and_reason(event: dg.DagsterEvent, run: dg.DagsterRun, instance: dg.DagsterInstance) -> tuple[str | None, str]:

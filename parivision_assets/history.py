@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from parivision_assets.keys import DRIFT_CHECK, drift_report_key, trained_model_key
+from parivision_assets.partitions import batches_of
 from parivision_assets.steps.retraining import Fit
 from parivision_core.sport import Sport
 
@@ -73,6 +74,12 @@ def drift_since(instance: dg.DagsterInstance, sport: Sport, at: float) -> str:
 def under_way(instance: dg.DagsterInstance, tag: str, sport: Sport) -> bool:
     """Whether a run of the sport that carries this tag is waiting or running."""
     return bool(instance.get_runs_count(dg.RunsFilter(tags={tag: sport.name}, statuses=UNFINISHED)))
+
+
+def cut_off(instance: dg.DagsterInstance, sport: Sport, store: Store) -> int:
+    """How many batches were asked for, and neither are in the lake nor have failed there."""
+    asked_for = set(instance.get_dynamic_partitions(str(batches_of(sport).name)))
+    return len(asked_for - {m.batch_id for m in store.manifests()} - {f.batch_id for f in store.failures()})
 
 
 def newest_run(instance: dg.DagsterInstance, tag: str, sport: Sport) -> dg.DagsterRun | None:

@@ -50,8 +50,13 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
         for event in outcome.get_asset_observation_events()
         if event.asset_key == key
     ]
+    if not results or results[-1] == "not_yet":
+        return "not_yet"
     # The champion trained again on the same shots is `already` champion: nothing better was found.
-    return "not_yet" if not results or results[-1] == "not_yet" else "refused"
+    newest = open_store(settings, sport).verdicts(limit=1)
+    if newest and newest[0].gain is not None and round(newest[0].gain, 5) == 0:
+        print("Nothing is new since the champion was trained: the candidate answers as it does.")
+    return "refused"
 
 
 def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:

@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
     parser.add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
+    if not chosen.file.name:  # what make gives when it was given none
+        print("Name the file: make replay FILE=corrections.jsonl", file=sys.stderr)
+        return 1
     try:
         store = open_store(Settings.from_env(), NBA)
         with dg.DagsterInstance.get() as instance:

@@ -25,8 +25,10 @@ def breakdown_table(groups: Iterable[tuple[str, int, float]]) -> str:
     return table(["where", "shots", "made"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
 
 
-def in_words(manifest: Manifest) -> str:
-    """What became of a batch's rows."""
+def in_words(manifest: Manifest, known: bool = False) -> str:
+    """What became of a batch's rows; of one that was `known` before, nothing did."""
+    if known:
+        return f"{manifest.batch_id}: already in the lake, with {manifest.inserted:,} shots"
     return (
         f"{manifest.batch_id}: {manifest.rows:,} rows = {manifest.inserted:,} inserted + "
         f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined"

@@ -18,6 +18,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
+CODE_SERVER_GONE = "the code server is gone"
 PID_TAG = "parivision/pid"
 """Tag of a run that executes in the process that created it, such as `make refresh`."""
 
@@ -33,14 +34,14 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """RUNNING as long as somebody works on the run; monitoring marks the others as failed."""
         if GRPC_INFO_TAG in run.tags:
-            alive, where = _known_to_code_server(run), "the code server"
+            alive, lost = _known_to_code_server(run), f"{CODE_SERVER_GONE} or no longer knows this run"
         elif PID_TAG in run.tags:
-            alive, where = _exists(int(run.tags[PID_TAG])), f"process {run.tags[PID_TAG]}"
+            alive, lost = _exists(int(run.tags[PID_TAG])), f"process {run.tags[PID_TAG]} is gone"
         else:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "a run of another process, which can't be asked")
         if alive:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"{where} is gone or no longer knows this run")
+        return CheckRunHealthResult(WorkerStatus.FAILED, lost)
 
 
 def _known_to_code_server(run: DagsterRun) -> bool:

@@ -20,6 +20,7 @@ from parivision_serving.problems import InvalidRequestError
 from parivision_serving.recorder import Recorder
 from parivision_serving.routes.served import served
 from parivision_serving.schemas import Evidence, Prediction, prediction_of
+from parivision_serving.together import Together
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
@@ -49,6 +50,7 @@ class Predictor:
         self.answer = prediction_of(sport.details)
         """What OpenAPI is to show of an answer."""
         self._sport, self._watcher, self._recorder, self._metrics = sport, watcher, recorder, metrics
+        self._together = Together()
 
     async def predict(
         self, question: Any, context: Context, *, explained: bool = False, durable: bool = False
@@ -63,7 +65,7 @@ class Predictor:
         pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
         began = perf_counter()
         prepared = self._sport.prepare(question, pair.form)
-        probability = float(pair.bundle.predict(prepared.features, prepared.offset)[0])
+        probability = await self._together.predict(pair.bundle, prepared.features, prepared.offset)
         self._metrics.predicted(pair.champion.version, probability, perf_counter() - began)
         if not 0 < probability < 1:
             raise ValueError(f"version {pair.champion.version} answers {probability} to {_encode(question)[:500]!r}")

@@ -140,7 +140,7 @@ def test_the_model_is_better_than_what_it_must_beat(trained: tuple[Trained, File
     assert model.scores["unseen"].log_loss < 0.655
     assert model.scores["unseen"].accuracy < 0.65
     assert model.scores["unseen"].ece < 0.03
-    assert model.scores["minimal"].log_loss < 0.668
+    assert model.scores["spot and clock alone"].log_loss < 0.668
 
 
 def test_the_form_is_the_same_when_later_games_are_removed(trained: tuple[Trained, FileStore], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Evaluation:
     last_date: str
     games: int
     scores: dict[str, scoring.Scores]
-    """By what predicted."""
+    """By what predicted; the champion once for each caller who always leaves out the same."""
     reliability: list[scoring.Bin]
     """Of the champion with the full record."""
 
@@ -44,10 +44,13 @@ def evaluate(champion: Bundle, store: Store, sport: Sport) -> Evaluation:
         raise NotEnoughGamesError(f"there are no games since {seen_until}; ingest newer ones")
     features, offset = matrix_of(unseen, sport)
     made = unseen["made"].to_numpy()
-    everything = {name: np.ones(len(made), dtype=bool) for name in sport.masks}
+    full = champion.predict(features, offset)
     predicted: dict[str, np.ndarray] = {
-        "champion, full record": champion.predict(features, offset),
-        "champion, nothing optional": champion.predict(sport.mask(features, everything), offset),
+        **{
+            f"champion, {name}": champion.predict(sport.asked_by(name, features), offset)
+            for name, caller in sport.callers.items()
+            if set(caller.leaves_out.values()) <= {1.0}
+        },
         "league's average there": scoring.sigmoid(offset),
         "constant": np.full(len(made), made.mean()),
     }
@@ -57,5 +60,5 @@ def evaluate(champion: Bundle, store: Store, sport: Sport) -> Evaluation:
         last_date=days["max"],
         games=len(np.unique(unseen["game_id"].to_numpy())),
         scores={name: scoring.score(made, p) for name, p in predicted.items()},
-        reliability=scoring.reliability(made, predicted["champion, full record"]),
+        reliability=scoring.reliability(made, full),
     )

@@ -30,11 +30,10 @@ def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: 
 
 
 def askings(features: Features, sport: Sport) -> dict[str, Features]:
-    """Features (n, k) with the full record, without all that is optional, and as the callers in between ask."""
-    everything = {name: np.ones(len(features), dtype=np.bool_) for name in sport.masks}
-    between = {
+    """Features (n, k) with the full record, and as the callers ask who always leave out the same."""
+    less = {
         name: sport.asked_by(name, features)
         for name, caller in sport.callers.items()
-        if 0 < len(caller.leaves_out) < len(sport.masks) and set(caller.leaves_out.values()) == {1.0}
+        if set(caller.leaves_out.values()) == {1.0}
     }
-    return {"unseen": features, **between, "minimal": sport.mask(features, everything)}
+    return {"unseen": features, **less}

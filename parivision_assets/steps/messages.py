@@ -43,6 +43,11 @@ def failed_run(job: str, step: str | None, reason: str, link: str) -> Alert:
     return Alert(f"run failed: {job}{where}", one_line(reason), link)
 
 
+def interrupted_run(job: str, link: str) -> Alert:
+    """A run that an end of everything cut off, and that comes again by itself."""
+    return Alert(f"{job} was interrupted by the last stop", "it is taken up again", link, logging.INFO)
+
+
 def judged(verdict: Verdict, topic: str) -> Alert | None:
     """A new verdict; None for `not_yet`, which is no news."""
     if verdict.decision == "not_yet":

@@ -57,8 +57,8 @@ class Trained:
     """Every window tried; empty when there was no choice."""
     calibrators: list[Trial]
     measured: dict[str, Measured]
-    """The served graph on `validation` and `unseen` games with the full record, and on unseen ones as other callers of
-    the sport ask, `minimal` without any optional input."""
+    """The served graph on `validation` and `unseen` games with the full record, and on unseen ones as the other callers
+    ask, by their names in the sport."""
     window: dict[str, str | int] = field(default_factory=dict)
     warehouse_shots: int = 0
     """Shots in the whole warehouse, by which a later look can tell how many are new."""

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,11 +16,13 @@ from pathlib import Path
 import dagster as dg
 import msgspec
 import pytest
+from dagster._core.events import RunFailureReason
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._utils.error import SerializableErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets import alerts
+from parivision_assets import alerts, asking
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.keys import raw_shots_key
@@ -240,6 +243,40 @@ def test_a_run_whose_process_was_ended_says_so(duty: Duty, slack: Slack) -> None
     duty.tick(FAILURES)
     (text,) = slack.texts
     assert "its process was asked to end while it ran" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Detected run worker status FAILED: 'the code server is gone or no longer knows this run'. Marking run.",
+        None,
+    ],
+)
+def test_a_run_that_the_last_stop_cut_off_is_no_failure(
+    duty: Duty, slack: Slack, monkeypatch: pytest.MonkeyPatch, words: str | None
+) -> None:
+    def cut_off(job: str, **tags: str) -> None:
+        run = dg.DagsterRun(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        duty.instance.add_run(run)
+        if words is not None:
+            duty.instance.report_run_failed(run, words)
+            return
+        error = SerializableErrorInfo("", [], dg.DagsterExecutionInterruptedError.__name__)
+        told = dg.DagsterEvent.job_failure(run.job_name, "", RunFailureReason.STEP_FAILURE, error)
+        duty.instance.report_dagster_event(told, run.run_id)
+
+    cut_off("early", **{"dagster/sensor_name": "retraining"})
+    monkeypatch.setattr(asking, "STARTED", time.time() + 1)  # the house is up again
+    duty.tick(FAILURES)
+    cut_off("by_hand")
+    duty.tick(FAILURES)
+    monkeypatch.setattr(asking, "STARTED", 0.0)
+    cut_off("late", **{"dagster/sensor_name": "retraining"})
+    duty.tick(FAILURES)
+    early, by_hand, late = slack.texts
+    assert early.startswith("*early was interrupted by the last stop*\nit is taken up again")
+    assert by_hand.startswith("*run failed: by_hand*")  # nobody asks for it again
+    assert late.startswith("*run failed: late*")  # the house stood
 
 
 def test_runs_of_other_code_are_not_ours_to_tell(duty: Duty, slack: Slack) -> None:

@@ -134,7 +134,9 @@ def test_every_check_passes_on_a_sound_season(crowned: Platform) -> None:
     assert all(record.evaluation.passed for record in ran.values())  # type: ignore[union-attr]
 
 
-def test_an_equal_candidate_is_refused_and_the_run_stays_green(crowned: Platform) -> None:
+def test_an_equal_candidate_is_refused_and_the_run_stays_green(
+    crowned: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = crowned.materialize("shot_features", "trained_model", "champion_model")
     assert result.success
     assert (crowned.registry.newest(), crowned.registry.champion(), crowned.registry.epoch()) == (2, 1, 1)
@@ -146,7 +148,9 @@ def test_an_equal_candidate_is_refused_and_the_run_stays_green(crowned: Platform
     assert crowned.registry.champion() == 1
     (seen,) = (e for e in alone.get_asset_observation_events() if e.asset_key == CHAMPION)
     assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
+    capsys.readouterr()
     assert crowned.refresh() == "refused"
+    assert "Nothing is new since the champion was trained" in capsys.readouterr().out
 
 
 def test_a_challenger_waits_and_is_decided_without_a_training(
@@ -295,10 +299,11 @@ def test_the_champion_is_evaluated_on_what_it_has_not_seen(
     said = capsys.readouterr().out
     (verdict,) = crowned.store.verdicts()
     assert f"Version 1 on {verdict.shots:,} shots of 32 games, {verdict.first_date} to {verdict.last_date}" in said
-    assert f"| champion, full record | {verdict.candidate_log_loss:.4f} |" in said
+    assert "nan" not in said
+    assert f"| champion, official record | {verdict.candidate_log_loss:.4f} |" in said
     scores = evaluate(crowned.registry.bundle(1), crowned.store, NBA).scores
-    assert scores["champion, full record"].log_loss < scores["champion, nothing optional"].log_loss
-    assert scores["champion, full record"].log_loss < scores["constant"].log_loss
+    assert scores["champion, official record"].log_loss < scores["champion, spot and clock alone"].log_loss
+    assert scores["champion, official record"].log_loss < scores["constant"].log_loss
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "empty"))
     (tmp_path / "empty" / "mlflow").mkdir(parents=True)
     assert evaluate_room.main() == 1

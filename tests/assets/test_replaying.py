@@ -185,3 +185,8 @@ def test_the_commands_say_what_they_did(
     assert "isn't in quarantine, or was replayed already" in capsys.readouterr().err
     assert replay.main([str(tmp_path / "absent")]) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+def test_without_a_file_the_command_says_how_to_name_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay.main([""]) == 1
+    assert "make replay FILE=" in capsys.readouterr().err

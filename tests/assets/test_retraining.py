@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets import asking
 from parivision_assets.definitions import build
@@ -156,6 +157,32 @@ def test_a_first_candidate_and_then_one_for_enough_new_shots(watch: Watch, more:
     more(1, 3)
     (request,) = watch.tick()
     assert "100 new shots" in request.tags["parivision/reason"]
+
+
+def test_the_first_candidate_waits_for_batches_whose_ingest_was_cut_off(
+    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more(2, 1)
+    (held,) = watch.store.manifests()
+    watch.store.record_failure("f", "failed", "cut in half")
+    watch.instance.add_dynamic_partitions("nba_batches", [held.batch_id, "failed"])
+    monkeypatch.setattr(asking, "STARTED", watch.now)
+    watch.instance.add_dynamic_partitions("nba_batches", ["interrupted"])
+    assert watch.tick() == []
+    watch.instance.delete_dynamic_partition("nba_batches", "interrupted")
+    (request,) = watch.tick()
+    assert request.tags[PRIORITY_TAG] == asking.FIRST_CANDIDATE[PRIORITY_TAG]
+
+
+def test_a_batch_that_never_comes_holds_up_the_first_candidate_for_a_while_only(
+    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more(2, 1)
+    monkeypatch.setattr(asking, "STARTED", watch.now)
+    watch.instance.add_dynamic_partitions("nba_batches", ["taken away"])
+    assert watch.tick() == []
+    watch.now += sensors.PATIENCE_SECONDS
+    assert len(watch.tick()) == 1
 
 
 def test_too_few_games_are_tried_again_only_with_more(watch: Watch, more: Callable[[int, int], None]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import PRIORITY_TAG
 
+from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors
 from parivision_assets.defs.feed.sensors import INGEST_TAG
@@ -44,6 +46,7 @@ class Door:
         self.now = 1_000_000.0
         self.definitions = build([NBA], Settings(home=folder, inbox_settle_seconds=0).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
+        monkeypatch.setattr(asking, "STARTED", 0.0)
 
     def drop(self, name: str, seed: int) -> None:
         shots.write(shots.season(games=1, shots=8, seed=seed, start=f"2022-11-{seed:02d}"), self.inbox / name)
@@ -137,7 +140,36 @@ def test_a_failed_or_killed_batch_is_offered_again_under_a_new_key_and_later_eac
     assert door.tick() == []
 
 
-def test_a_batch_that_fails_for_ever_is_asked_for_every_hour_and_never_breaks_the_sensor() -> None:
+def test_a_batch_whose_run_was_cut_off_with_the_house_is_offered_at_once_and_that_was_no_try(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.drop("a.csv", 1)
+    (first,) = door.tick()
+    door.now += 10
+    assert door.tick() == []
+    monkeypatch.setattr(asking, "STARTED", door.now)  # the house was ended and is up again
+    (second,) = door.tick()
+    assert ":1:" in str(first.run_key)
+    assert ":1:" in str(second.run_key)
+    assert first.run_key != second.run_key
+    assert door.tick() == []  # but not again and again
+    door.now += 60
+    (third,) = door.tick()
+    assert ":2:" in str(third.run_key)
+
+
+def test_an_ingest_goes_before_what_waits_in_the_queue(door: Door) -> None:
+    door.drop("a.csv", 1)
+    (request,) = door.tick()
+    places = [int(tags[PRIORITY_TAG]) for tags in (request.tags, asking.CANDIDATE, asking.FIRST_CANDIDATE)]
+    assert places[1] < places[0] < places[2]
+    assert places[1] > 0  # the place of all others
+
+
+def test_a_batch_that_fails_for_ever_is_asked_for_every_hour_and_never_breaks_the_sensor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "STARTED", 0.0)
     assert sensors.Launches(5000, 0.0).retry_at() == sensors.LONGEST_RETRY_SECONDS
 
 
@@ -179,6 +211,8 @@ def test_a_batch_that_was_committed_but_never_announced_is_announced(door: Door)
     )
     assert result.success
     assert door.instance.get_materialized_partitions(dg.AssetKey("raw_shots")) == {batch.id}
+    said = [entry.user_message for entry in door.instance.all_logs(result.run_id)]
+    assert f"batch 1 of 1: {batch.id}: already in the lake, with 8 shots" in said
     door.now += 10_000
     assert door.tick() == []
 

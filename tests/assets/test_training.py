@@ -64,9 +64,9 @@ def test_a_training_records_how_it_came_about(trained: Trained) -> None:
     assert trained.parameters["code_version"] == provenance.code_version == code_version()
     assert trained.parameters["calibrator_family"] == trained.bundle.card.calibrator["family"]
     assert {trial.family for trial in trained.calibrators} == {"platt", "beta"}
-    callers = {"official record without kind", "clicked spot"}
-    assert set(trained.measured) == {"validation", "unseen", "minimal"} | callers
-    assert set(trained.reliability) == {"unseen", "minimal"} | callers
+    callers = {"official record without kind", "clicked spot", "spot and clock alone"}
+    assert set(trained.measured) == {"validation", "unseen"} | callers
+    assert set(trained.reliability) == {"unseen"} | callers
     for measured in trained.measured.values():
         low, high = measured.intervals["log_loss"]
         assert low < measured.scores.log_loss < high

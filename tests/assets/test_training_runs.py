@@ -81,7 +81,7 @@ def test_a_search_is_logged_and_found_by_the_next_training(platform: Platform, m
     if trained.data.params["model"] == "xgboost":
         assert trained.data.params["max_depth"] == "3"
     metrics = trained.data.metrics
-    for period in ("validation", "unseen", "clicked_spot", "minimal"):
+    for period in ("validation", "unseen", "clicked_spot", "spot_and_clock_alone"):
         assert metrics[f"{period}_log_loss_low"] < metrics[f"{period}_log_loss"] < metrics[f"{period}_log_loss_high"]
     assert {"tried_forest_masked_log_loss", "calibrator_platt_gain"} <= set(metrics)
     assert {"code_version", "data_fingerprint", "calibrator_family"} <= set(trained.data.params)

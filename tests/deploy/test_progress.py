@@ -53,14 +53,15 @@ def test_each_stage_has_its_line(services: Services, store: FileStore, put: Call
         said.clear()
         for _ in range(3):
             watched.step()
-        return list(dict.fromkeys(said))
+        return list(said)
 
     assert look() == []  # the feed doesn't answer yet
     services.batches = 3
     store.record_failure("f", "cut", "cut off", rejected_by="0.1.0")  # no waiting will bring it
     assert look() == []
     put(store, shots.season(games=2, shots=8, seed=1))
-    assert look() == ["lake: 1 of 3 batches"]
+    assert look() == ["lake: 1 of 3 batches", "lake: still 1 of 3 batches; the others come with the next ingest"]
+    assert look() == []  # said once
     put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
     assert look() == ["lake: 2 batches, 32 shots"]
     update_warehouse(store, NBA)
@@ -96,6 +97,21 @@ def test_a_house_that_was_up_before_waits_for_its_champion_alone(services: Servi
     services.champion = 4
     watched.step()
     assert said == ["champion: version 4, served at http://api"]
+
+
+def test_a_champion_that_is_served_is_told_though_batches_of_an_interrupted_start_are_still_missing(
+    services: Services, store: FileStore, put: Callable[..., list[Manifest]]
+) -> None:
+    said: list[str] = []
+    watched = Progress(store, API, FEED, said.append)
+    services.batches = 3
+    put(store, shots.season(games=2, shots=8, seed=1))
+    watched.step()
+    assert not watched.over
+    services.champion = 1
+    watched.step()
+    assert said[-1] == "champion: version 1, served at http://api"
+    assert watched.over
 
 
 def test_a_first_candidate_that_is_refused_ends_the_waiting(

@@ -7,13 +7,17 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deploy.ports import taken
+from deploy.environment import ROOT
+from deploy.ports import Address, noted, problems, taken
 from deploy.up import full_disk
 from parivision_core.store.files import FileStore
 from tests.deploy.conftest import PATIENCE, House, free_ports, running, until
@@ -29,9 +33,49 @@ def test_a_taken_port_is_named_before_anything_starts(house: House) -> None:
     with socket.create_server(("127.0.0.1", house.dagster)):
         assert house.up(house.procfile()).wait(PATIENCE) == 1
     assert f"Port {house.dagster}, wanted by Dagster, is taken" in house.said
-    assert "PARIVISION_DAGSTER_PORT=" in house.said
+    assert "End what holds it, or choose: PARIVISION_DAGSTER_PORT=" in house.said
     assert "wanted by API" not in house.said
     assert not house.roles
+
+
+def test_taken_ports_get_different_ones_in_one_command() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        a, b = (Address(name, name.upper(), s.getsockname()[1], "/") for name, s in (("a", one), ("b", two)))
+        *named, advice = problems([a, b])
+        (again, *_) = problems([a, replace(b, port=a.port)])
+    assert [line.split(",")[0] for line in named] == [f"Port {a.port}", f"Port {b.port}"]
+    chosen = dict(word.split("=") for word in advice.split() if "=" in word)
+    assert set(chosen) == {"A", "B"}
+    assert len({a.port, b.port, *map(int, chosen.values())}) == 4
+    assert again.startswith("A and B are both")
+
+
+def test_a_setting_of_a_service_that_cannot_be_used_is_named_before_anything_starts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = {"PARIVISION_FEED": "virtual_bets", "VIRTUAL_BETS_SPED": "30"}
+    monkeypatch.setattr(House, "env", {**house.env, **simulated, "VIRTUAL_BETS_SCENARIO": "three_pointers"})
+    procfile = house.procfile()
+    procfile.write_text(procfile.read_text() + "feed: exit 3\n")
+    assert house.up(procfile).wait(PATIENCE) == 1
+    assert "Nothing was started: VIRTUAL_BETS_SCENARIO='three_pointers' is unknown; choose one of calm" in house.said
+    monkeypatch.setattr(House, "env", {**house.env, **simulated, "VIRTUAL_BETS_SCENARIO": "bad_batches"})
+    assert house.up(procfile).wait(PATIENCE) == 1
+    assert "VIRTUAL_BETS_SPED is no setting of PariVision" in house.said
+    assert "fed by virtual_bets (bad_batches); on a busy machine" in house.said
+
+
+def test_a_command_in_another_terminal_finds_the_ports_of_a_house_that_is_up(house: House) -> None:
+    launcher = house.up(house.procfile())
+    house.wait_until_up()
+    env = {name: value for name, value in house.env.items() if not name.endswith("_PORT")}
+    ask = [sys.executable, "-m", "deploy.within", "sh", "-c", "echo $PARIVISION_API_PORT"]
+    for given, port in (({}, house.api), ({"PARIVISION_API_PORT": "8001"}, 8001)):
+        done = subprocess.run(ask, cwd=ROOT, env=env | given, capture_output=True, text=True, check=True)
+        assert int(done.stdout) == port
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(PATIENCE) == 0
+    assert noted(house.home) == {}
 
 
 def test_one_port_for_two_services_is_refused(house: House) -> None:

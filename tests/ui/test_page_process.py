@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,7 +14,7 @@ from starlette.testclient import TestClient
 
 from gradio_ui.app import create_app
 from parivision_core.settings import Settings
-from tests.ui.page_process import PageProcess
+from tests.ui.page_process import ROOT, PageProcess, free_port
 
 
 def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:
@@ -27,6 +30,24 @@ def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:
     assert "Traceback" not in log
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", page.port)) != 0, "the port is free again"
+
+
+def test_an_import_that_swallows_every_exception_keeps_no_signal_from_ending_it() -> None:
+    code = """
+import os, signal, time
+from gradio_ui import __main__ as page
+def importing(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    except BaseException:
+        os._exit(3)
+page.serve = importing
+page.main()
+"""
+    env = os.environ | {"PARIVISION_UI_PORT": str(free_port())}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_taken_port_is_one_sentence_and_no_other_port_is_tried() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -135,6 +137,19 @@ def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
     assert table.count('class="zero"') == 2, "nothing is drawn for a verdict without numbers"
     assert "passed" in table and "refused" in table and "not yet" in table
     assert "No candidate" in verdicts.table([])
+
+
+def test_a_first_champion_far_above_the_baseline_is_an_arrow_and_leaves_the_others_their_room() -> None:
+    first, second = verdict(1, "pass", 0.0225), verdict(2, "not_yet", 0.0004)
+    low, high = verdicts.scale(judged(second, first))
+    assert high < 0.002
+    assert verdicts.scale(judged(first))[1] > 0.0225, "alone it has the scale for itself"
+    for told, arrows in ((first, 1), (second, 0), (verdict(3, "refuse", -0.02), 1)):
+        drawn = verdicts.plot(judged(told)[0], low, high)
+        assert drawn.count("gain over") + drawn.count("gain under") == arrows
+        assert all(0 <= float(place) <= 100 for place in re.findall(r"(?:left|width):(-?[\d.]+)%", drawn))
+    assert "against the baseline" in verdicts.table(judged(first))
+    assert "over the champion" not in verdicts.table(judged(first))
 
 
 def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:

@@ -40,6 +40,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         offered = {batch.id: batch for batch in offers.batches}
         silent = "".join(f"; {problem}" for problem in offers.problems.values())
         committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
+        known = {manifest.fingerprint for manifest in committed.values()}
         say, done = paced(context.log.info), dict[str, Manifest]()
         failed: dict[str, str] = {}
         count = len(context.partition_keys)
@@ -54,7 +55,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                 if not isinstance(error, PariVisionError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
-            say(f"batch {at} of {count}: {in_words(done[key])}", at == count)
+            say(f"batch {at} of {count}: {in_words(done[key], done[key].fingerprint in known)}", at == count)
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():

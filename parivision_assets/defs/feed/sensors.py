@@ -7,6 +7,7 @@ from time import time
 import dagster as dg
 import msgspec
 
+from parivision_assets import asking
 from parivision_assets.history import under_way
 from parivision_assets.keys import named, raw_shots_key, shot_features_key
 from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
@@ -25,8 +26,15 @@ class Launches(msgspec.Struct, frozen=True):
     count: int
     last: float
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether this process started since: then the last run most likely ended with the house, and is no try."""
+        return self.last < asking.STARTED
+
     def retry_at(self) -> float:
-        """When to try again: after a minute, two, four, up to an hour."""
+        """When to try again: at once if cut off, else after a minute, two, four, up to an hour."""
+        if self.cut_off:
+            return self.last
         doublings = min(self.count - 1, 10)  # a float can't be doubled for ever
         return self.last + min(FIRST_RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
 
@@ -67,7 +75,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
             said = "; ".join([*offers.problems.values(), found, *kept_out])
             # Dagster keeps the cursor of every tick: what was committed meanwhile is forgotten.
             return dg.SensorResult(skip_reason=said, cursor=msgspec.json.encode(noted).decode())
-        attempts = {key: tried[key].count + 1 if key in tried else 1 for key in due}
+        attempts = {key: tried[key].count + (not tried[key].cut_off) if key in tried else 1 for key in due}
         noted |= {absent[key]: Launches(attempt, now) for key, attempt in attempts.items()}
         new = [key for key in due if key not in known]
         ranges = stretches(due, [*known, *new])
@@ -77,7 +85,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
                     # With the time, for what was forgotten above counts from 1 again, and a key is used only once.
                     run_key=f"{_run_key([f'{absent[key]}:{attempts[key]}' for key in keys])}:{now:.0f}",
                     asset_selection=assets if keys is ranges[-1] else [asset],
-                    tags=ingest_tags(keys, sport),
+                    tags=ingest_tags(keys, sport) | asking.INGEST,
                 )
                 for keys in ranges
             ],

@@ -3,10 +3,10 @@
 from time import time
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.asking import reason_to_wait, request
-from parivision_assets.history import drift_since, newest_fit, newest_run, registry_name, under_way
+from parivision_assets import asking
+from parivision_assets.asking import CANDIDATE, FIRST_CANDIDATE, reason_to_wait, request
+from parivision_assets.history import cut_off, drift_since, newest_fit, newest_run, registry_name, under_way
 from parivision_assets.keys import TRAINING_TAG, named
 from parivision_assets.partitions import INGEST_TAG
 from parivision_assets.resources import RegistryResource, StoreResource
@@ -15,6 +15,8 @@ from parivision_core.sport import Sport
 
 SECONDS = 5
 """Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts."""
+PATIENCE_SECONDS = 300
+"""After a start, in which the ingest that was cut off with the last house comes again; its source may be gone."""
 REASON_TAG = "parivision/reason"
 MORNING = "0 5 * * *"
 TIMEZONE = "Europe/Paris"
@@ -41,10 +43,13 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason(f"{reason}; the first is worth waiting for the ingest that is under way")
         about, now = f"{evidence.shots}:{evidence.schema}", time()
+        patient = evidence.fit is None and now < asking.STARTED + PATIENCE_SECONDS
+        if patient and (missing := cut_off(context.instance, sport, store.of(sport))):
+            return dg.SkipReason(f"{reason}; the first is worth waiting for {missing} batches whose ingest was cut off")
         if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):
             return dg.SkipReason(f"{reason}, but {wait}")
-        # What it is asked for is in the lake already: it goes before what has just come.
-        return request(about, now, **{REASON_TAG: reason, PRIORITY_TAG: "1"})
+        place = FIRST_CANDIDATE if evidence.fit is None else CANDIDATE
+        return request(about, now, **place, **{REASON_TAG: reason})
 
     return retraining
 
