@@ -39,6 +39,7 @@ from parivision_serving.process import SWITCH_SECONDS
 from parivision_serving.profiling import Profiling
 from parivision_serving.pulse import Pulse
 from parivision_serving.recorder import Recorder
+from parivision_serving.requests import QuickRequest
 from parivision_serving.routes.batch import batch_route
 from parivision_serving.routes.champion import champion_route
 from parivision_serving.routes.compat import compat_routes
@@ -170,6 +171,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
             render_plugins=[SwaggerRenderPlugin()],
             openapi_router=Router("/schema", route_handlers=[], opt={SCOPE: OPEN}, include_in_schema=False),
         ),
+        request_class=QuickRequest,
         request_max_body_size=LARGEST_BODY,
         logging_config=None,  # the launcher configures logging; Litestar's queue would swallow uvicorn's format
         state=State({"watcher": watcher, "recorder": recorder}),

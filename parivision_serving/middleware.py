@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from http import HTTPStatus
 from time import perf_counter
@@ -13,7 +12,7 @@ import msgspec
 from parivision_serving.context import KEY, Context
 from parivision_serving.logs import request_name
 from parivision_serving.metrics import UNMATCHED, Metrics
-from parivision_serving.problems import MEDIA_TYPE, URN, Problem, SlowBodyError
+from parivision_serving.problems import MEDIA_TYPE, URN, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,18 +24,12 @@ if TYPE_CHECKING:
 PROTECTION = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 """Sent with every answer. They forbid what nobody does with an API of data, and browsers would do unasked."""
 _NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
 """What a request's name may look like when its sender gives one: nothing that could forge a line of a log."""
-
-
-BODY_SECONDS = 60.0
-"""A request whose body comes more slowly is given up: it holds memory, and a batch one of few places."""
-_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
 class Middleware:
@@ -66,19 +59,11 @@ class Middleware:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        async def receive_in_time() -> Any:
-            try:
-                async with asyncio.timeout(BODY_SECONDS - perf_counter() + context.began):
-                    return await receive()
-            except TimeoutError:
-                raise SlowBodyError(f"the body took more than {BODY_SECONDS:g} seconds to arrive") from None
-
         try:
             if self._hosts and _host(headers) not in self._hosts:
                 await _refuse(send_protected, _host(headers))
             else:
-                has_body = scope["method"] not in _WITHOUT_BODY
-                await self._app(scope, receive_in_time if has_body else receive, send_protected)
+                await self._app(scope, receive, send_protected)
         finally:
             request_name.reset(token)
             route = scope.get("path_template") or UNMATCHED

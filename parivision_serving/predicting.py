@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from parivision_core.journal.base import Call
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send
 
 _encode = msgspec.json.Encoder().encode
+_double = struct.Struct("<d").pack
 
 
 def question_of(request: type[msgspec.Struct]) -> type[msgspec.Struct]:
@@ -96,7 +97,7 @@ class Predictor:
             id=context.id,
             content="shot",
             request=_encode(question),
-            probability=np.float64(probability).tobytes(),
+            probability=_double(probability),
             schema=pair.record.schema,
             features=prepared.features.tobytes() + prepared.offset.tobytes(),
             champion_version=pair.champion.version,

@@ -42,6 +42,7 @@ class Pulse:
 
     def tell(self, metrics: Metrics) -> None:
         """Bring the metrics up to date."""
+        metrics.settle()
         now = {
             "written": self._recorder.written,
             "dropped": self._recorder.dropped,

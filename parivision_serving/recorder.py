@@ -29,9 +29,9 @@ CALL_BYTES = 500
 KEY_BYTES = 150
 """What each shot takes that it awaits."""
 
-GROUP = 500
+GROUP = 2000
 GROUP_BYTES = 8 * 1024 * 1024
-GROUP_SECONDS = 0.05
+GROUP_SECONDS = 0.2
 """A commit is made when so many calls wait, so large ones, or when the first of them has waited so long."""
 
 RETRY_SECONDS = (0.5, 10.0)

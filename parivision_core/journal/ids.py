@@ -10,6 +10,7 @@ import uuid
 
 _COUNTER_BITS = 26
 _NODE_BITS = 74 - _COUNTER_BITS
+_MOST = (1 << _COUNTER_BITS) - 1
 
 
 class Ids:
@@ -24,7 +25,7 @@ class Ids:
 
     def reseed(self) -> None:
         """Draw the process's random bits anew, as a forked child must."""
-        self._node = secrets.randbits(_NODE_BITS)
+        self._node = f"{secrets.randbits(_NODE_BITS):012x}"
         self._last = 0
 
     def new(self) -> str:
@@ -33,9 +34,10 @@ class Ids:
             # Milliseconds and counter are one number, so that a millisecond's counter may run over into the next.
             self._last = moment = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
             node = self._node
-        high, low = moment >> 14, (moment & 0x3FFF) << _NODE_BITS | node
-        text = f"{high >> 12:012x}7{high & 0xFFF:03x}{1 << 63 | low:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        milliseconds, count = moment >> _COUNTER_BITS, moment & _MOST
+        # Of the counter's bits 12 follow the version, and 14 the two that name the variant.
+        first, last = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}", f"{0x8000 | count & 0x3FFF:04x}-{node}"
+        return f"{first}-7{count >> 14:03x}-{last}"
 
 
 _ids = Ids()

@@ -96,8 +96,9 @@ class FakeService:
         if path == "/api/v1/predict":
             row = json.loads(body)
             answer = {"probability": chance(row), "shot": {"shooter": "known"}, "champion_sha256": "c17e", "asked": row}
-            moved = {"moved": [{"by": "shooter", "change": 0.032}]} if row.get("explain") else {}
-            return json.dumps(answer | moved).encode()
+            explanation = {"league_average": 0.47, "effects": [{"by": "player_id", "change": 0.032}]}
+            told = {"explanation": explanation} if row.get("explain") else {}
+            return json.dumps(answer | told).encode()
         assert path == "/api/v1/predict/batch"
         rows = self._arrow(body) if media_type == ARROW else json.loads(body)
         self.rows.append(len(rows))
@@ -187,9 +188,9 @@ def test_the_answer_is_told_in_words_and_without_digests(fake: FakeService, caps
     assert "probability        38.0%\n" in told
     assert "shooter            known\n" in told
     assert "c17e" not in told
-    assert "moved" not in told
+    assert "effects" not in told
     assert main([*ASK_ONE, "--explain"]) == 0
-    assert "moved              shooter, +3.2%\n" in capsys.readouterr().out
+    assert "effects            player_id, +3.2%\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

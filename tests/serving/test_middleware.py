@@ -13,7 +13,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba import NBA
-from parivision_serving import middleware
+from parivision_serving import requests
 from parivision_serving.app import create_app
 from parivision_serving.logs import JsonFormatter, TextFormatter, request_name
 from tests.serving.serving_world import SHOT, World, client_of, make_form, serves, until
@@ -87,7 +87,7 @@ def test_each_request_to_the_api_can_be_profiled(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/batch"])
 def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     sent: list[Any] = []
 
     async def drip() -> Any:
