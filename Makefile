@@ -19,7 +19,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 IMAGE_LOCK := deploy/docker/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help up ui refresh evaluate batch quarantine replay copy screenshots test test-slow faults coverage lint format validate lock install clean clean-state
+.PHONY: help up ui refresh evaluate batch client keys quarantine replay copy screenshots test test-slow faults coverage lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ evaluate: $(STAMP) ## score the champion on games that it hasn't seen
 
 batch: $(STAMP) ## ask the running API about the newest shots, and compare: ARGS="--shots 1000"
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.ask_api $(ARGS)
+
+client: $(STAMP) ## ask the running API: ARGS="predict --x -120 --y 85 ..." or ARGS="batch FILE --output answers.csv"
+	@exec $(PYTHON) -m deploy.within python -m parivision_serving.client $(ARGS)
+
+keys: $(STAMP) ## API keys of the house: ARGS="add NAME", "list" or "revoke NAME"
+	@exec $(PYTHON) -m deploy.within python -m parivision_serving.keys $(ARGS)
 
 quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.quarantine $(ARGS)

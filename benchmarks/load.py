@@ -45,6 +45,8 @@ class Run(msgspec.Struct, kw_only=True):
     shape: Literal["number", "numbers", "rows", "arrow"] = "number"
     """What the field is: a number, a list of them, a list of objects with a probability, or a column of Arrow."""
     rows: int = 1
+    per_second: float = 0.0
+    """So many requests, evenly spread; 0 for as many as are answered. Time counts from when a request was due."""
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -110,7 +112,14 @@ class _Tally:
         self.errors = 0
         self.first_error = ""
         self.busy = 0
+        self.pause = 1 / run.per_second if run.per_second else 0.0
+        self.due = time.perf_counter()
         self.over = asyncio.get_running_loop().create_future()
+
+    def next_due(self, now: float) -> float:
+        """When the next request is due."""
+        self.due = self.due + self.pause if self.pause else now
+        return self.due
 
     def fail(self, what: str) -> None:
         self.errors += 1
@@ -136,8 +145,16 @@ class _Connection(asyncio.Protocol):
 
     def ask(self) -> None:
         self.asking = True
-        self.began = time.perf_counter()
-        self.transport.write(self.tally.next_request())
+        now = time.perf_counter()
+        self.began = self.tally.next_due(now)
+        if self.began > now:
+            asyncio.get_running_loop().call_later(self.began - now, self.send)
+        else:
+            self.send()
+
+    def send(self) -> None:
+        if self.asking:
+            self.transport.write(self.tally.next_request())
 
     def data_received(self, data: bytes) -> None:
         self.received += data

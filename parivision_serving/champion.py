@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,7 @@ class Watcher:
             return self.problem
         self._failed, self._polls_until_retry = wanted, RETRY_POLLS
         self.pair = self._load(champion)
+        gc.freeze()  # a form has 100,000 objects and no cycles: looking for some among them takes 50 ms again and again
         self._failed = None
         log.info("serving version %d with form %s", champion.version, self.pair.record.stamp)
         self._registry.remember(champion)

@@ -15,19 +15,16 @@ from parivision_serving.metrics import UNMATCHED, Metrics
 from parivision_serving.problems import MEDIA_TYPE, URN, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from litestar.types import Message, Receive, Send
 
     Next = Callable[[Any, Receive, Send], Awaitable[None]]
 
-PROTECTION = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"cache-control", b"no-store"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
-"""Sent with every answer. They forbid what nobody does with an API of data, and browsers would do unasked."""
+PROTECTION = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+"""Sent with every answer: nobody guesses what it is, and nobody keeps it."""
+PAGE_PROTECTION = [(b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer")]
+"""Sent with pages besides, which alone are shown in frames and have links."""
 _NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
 """What a request's name may look like when its sender gives one: nothing that could forge a line of a log."""
 
@@ -56,7 +53,8 @@ class Middleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *added]
+                sent = message["headers"]
+                message["headers"] = [*sent, *added, *(PAGE_PROTECTION if _is_page(sent) else ())]
             await send(message)
 
         try:
@@ -68,6 +66,10 @@ class Middleware:
             request_name.reset(token)
             route = scope.get("path_template") or UNMATCHED
             self._metrics.request(route, scope["method"], status, perf_counter() - context.began)
+
+
+def _is_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(value.startswith(b"text/html") for _, value in headers)
 
 
 def _host(headers: dict[bytes, bytes]) -> str:

@@ -3,7 +3,7 @@
 What happens under overload, or while the journal can't be written: predictions are answered and wait in memory, up to
 `max_calls` of them or `max_bytes`. Beyond that the newest are answered but not kept, and counted as dropped; those that
 were to be durable are refused (503, Retry-After). What waits is written as soon as the journal can be, in its order. A
-crash loses what waits, at most the last twentieth of a second of a sound journal; a durable answer is never lost.
+crash loses what waits, at most the last fifth of a second of a sound journal; a durable answer is never lost.
 """
 
 from __future__ import annotations

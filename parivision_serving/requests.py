@@ -32,7 +32,8 @@ class QuickRequest(Request[Any, Any, Any]):
             return self._whole
 
     async def _read(self) -> bytes:
-        task, limit = asyncio.current_task(), self.route_handler.resolve_request_max_body_size()
+        loop = asyncio.get_running_loop()
+        task, limit = asyncio.current_task(loop), self.route_handler.resolve_request_max_body_size()
         late = False
 
         def give_up() -> None:
@@ -41,7 +42,7 @@ class QuickRequest(Request[Any, Any, Any]):
             if task is not None:
                 task.cancel()
 
-        timer = asyncio.get_running_loop().call_later(BODY_SECONDS, give_up)
+        timer = loop.call_later(BODY_SECONDS, give_up)
         pieces: list[bytes] = []
         size, more = 0, True
         try:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.settings import Settings
+from parivision_serving.settings import ServiceSettings
 from tests.readme import README, commands
 
 ROOT = README.parent
-VARIABLES = {f.metadata["variable"] for f in fields(Settings)} | {"DAGSTER_HOME", "PARIVISION_TEST_DATA"}
+VARIABLES = {f.metadata["variable"] for f in fields(ServiceSettings)} | {"DAGSTER_HOME", "PARIVISION_TEST_DATA"}
 
 
 def test_the_two_commands_are_there() -> None:

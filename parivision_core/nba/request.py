@@ -188,7 +188,8 @@ def columns_of(request: ShotRequest) -> Columns:
 
 
 def _text(value: Enum | None) -> str:
-    return str(value.value) if value else ""
+    # As a plain text; an enum's own ways to its value are a microsecond's work in Python.
+    return "" if value is None else str.__str__(value)
 
 
 def shot_key(request: ShotRequest) -> str | None:

@@ -58,8 +58,8 @@ def test_a_page_that_was_overwritten_is_found_and_the_journal_goes_on_once_it_is
     journal.append([one(request=b"x" * 500) for _ in range(300)])
     journal.close()
     with path.open("r+b") as file:
-        file.seek(4096 * 2)
-        file.write(b"\xff" * (path.stat().st_size - 4096 * 2))
+        file.seek(16384 * 2)
+        file.write(b"\xff" * (path.stat().st_size - 16384 * 2))
     journal = SqliteJournal(path)
     with pytest.raises(StoreError, match="malformed"):
         journal.calls(limit=400)
