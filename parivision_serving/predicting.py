@@ -67,9 +67,9 @@ class Predictor:
         began = perf_counter()
         prepared = self._sport.prepare(question, pair.form)
         probability = await self._together.predict(pair.bundle, prepared.features, prepared.offset)
-        self._metrics.predicted(pair.champion.version, probability, perf_counter() - began)
         if not 0 < probability < 1:
             raise ValueError(f"version {pair.champion.version} answers {probability} to {_encode(question)[:500]!r}")
+        self._metrics.predicted(pair.champion.version, probability, perf_counter() - began)
         call = self._call(question, context, pair, prepared, probability)
         if durable:
             await self._recorder.keep(call)

@@ -56,7 +56,7 @@ def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: Worl
         def all_answer() -> bool:
             try:
                 return len(ask(url, 10)) == 10
-            except httpx.TransportError:
+            except httpx.HTTPError:  # broken off, or not ready yet
                 return False
 
         until(all_answer)
