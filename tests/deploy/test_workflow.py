@@ -101,7 +101,9 @@ def test_services_and_variables_are_those_of_the_compose_file() -> None:
     (password,) = COMPOSE["services"]["mongo"]["environment"]
     (profile,) = COMPOSE["services"]["virtual_bets"]["profiles"]
     chosen = re.findall(r'echo "(\w+)=(.*)" >> .env', words)
-    assert chosen == [(password, "$(openssl rand -hex 24)"), ("COMPOSE_PROFILES", profile), ("PARIVISION_FEED", FEED)]
+    made = "$(openssl rand -hex 24)"
+    secrets = [(password, made), ("PARIVISION_API_KEY", made)]
+    assert chosen == [*secrets, ("COMPOSE_PROFILES", profile), ("PARIVISION_FEED", FEED)]
     assert set(Settings(feed=FEED).feeds) == set(FEEDS)
 
 

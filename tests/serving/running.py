@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 
@@ -52,7 +52,8 @@ def running(settings: ServiceSettings, port: int, **environ: str) -> Iterator[su
             assert process.returncode in (0, -signal.SIGTERM)
             assert "Traceback" not in log, log
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
