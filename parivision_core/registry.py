@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -96,8 +95,11 @@ class Registry:
             for name in (bundle.CARD, bundle.GRAPH):
                 (partial / name).write_bytes(self._download(champion.version, name))
             loaded = bundle.load(partial, champion.sha256)
-            with contextlib.suppress(FileExistsError, NotADirectoryError):  # another worker was faster
+            try:
                 partial.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another worker was faster
+                    raise
         return loaded
 
     def remember(self, champion: Champion) -> None:
