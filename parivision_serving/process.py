@@ -18,6 +18,8 @@ MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Variable that names the folder in which several workers add up their metrics; prometheus_client reads it when it is
 imported."""
 
+HEALTHY_SECONDS = 30
+"""For a worker to tell that it lives: one that begins on a busy machine is silent for longer than uvicorn's 5."""
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep others waiting. A batch is worked on in one: with Python's usual 5 ms, single predictions
 beside 100,000 rows took up to 1.3 s (99 %), with this up to 50 ms."""
@@ -42,7 +44,7 @@ def run_workers(factory: str, host: str, port: int, workers: int) -> None:
     """Serve the application that `factory` ("module:function") makes in each of several processes."""
     with tempfile.TemporaryDirectory(prefix="parivision-metrics-") as folder:
         os.environ[MULTIPROCESS_FOLDER] = folder
-        run(factory, host, port, workers=workers, factory=True)
+        run(factory, host, port, workers=workers, factory=True, timeout_worker_healthcheck=HEALTHY_SECONDS)
 
 
 def told(name: str, work: Callable[[], None]) -> int:

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.serving.running import free_port, running
 from tests.serving.serving_world import SHOT, World, make_form, until
@@ -39,6 +40,7 @@ def counted(url: str) -> float:
     return sum(value for name, value in told.items() if name.startswith("parivision_predictions_total"))
 
 
+@pytest.mark.slow  # by the clock, not by its CPU: beside other tests a worker's start takes long
 def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: World) -> None:
     world.crown(1)
     world.form(make_form(1))
