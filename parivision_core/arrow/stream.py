@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -218,16 +217,3 @@ def _views(field: _Field, counts: Iterator[int]) -> int:
 def _empty(of: Type) -> Column:
     kind = {NULL: "nothing", BOOLEAN: "yes or no"}.get(of.number, "text" if of.dtype is None else "number")
     return Column(kind, np.zeros(0, dtype=of.dtype or np.int64))  # type: ignore[arg-type]
-
-
-def objects(stream: bytes, rows: Sequence[int], most_rows: int) -> list[dict[str, Any] | None]:
-    """Some rows of a stream as objects without their nulls; None for one that isn't there. Raises as `read` does."""
-    found: dict[int, dict[str, Any]] = {}
-    wanted, first = set(rows), 0
-    for columns in read(stream, most_rows):
-        length = max((len(column.values) for column in columns.values()), default=0)
-        for row in sorted(wanted.intersection(range(first, first + length))):
-            values = ((name, column.value(row - first)) for name, column in columns.items())
-            found[row] = {name: value for name, value in values if value is not None}
-        first += length
-    return [found.get(row) for row in rows]

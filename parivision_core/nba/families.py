@@ -16,7 +16,8 @@ from parivision_core.nba.teams import FRANCHISE
 Ints = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
-_KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
+KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
+"""Kind -> its number; 0 is for an unknown one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def team_codes(teams: NDArray[Any]) -> Ints:
 
 def kind_codes(kinds: NDArray[Any]) -> Ints:
     """1, 2, ... for each of KINDS, 0 where the kind is unknown; numbers are taken for these codes."""
-    return _codes(kinds, _KIND_CODES)
+    return _codes(kinds, KIND_CODES)
 
 
 def _codes(names: NDArray[Any], codes: Mapping[str, int]) -> Ints:

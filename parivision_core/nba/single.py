@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from parivision_core.nba import court, features
-from parivision_core.nba.families import NEAR
+from parivision_core.nba.families import KIND_CODES, NEAR
 from parivision_core.nba.kinds import KINDS
 from parivision_core.nba.league import FEET
 from parivision_core.nba.lookup import Lookup
@@ -22,7 +22,6 @@ from parivision_core.sport import Features
 
 _METRES = court.METRES_PER_TENTH
 _ZONES = {zone: tuple(float(zone == z) for z in court.ZONES) for zone in court.ZONES}
-_KIND_CODES = {"": 0, **{kind: code for code, kind in enumerate(KINDS, start=1)}}
 _KINDS = [tuple(float(code == c) for c in range(1, len(KINDS) + 1)) for code in range(len(KINDS) + 1)]
 _NOTHING_TONIGHT = (0.0,) * len(TONIGHT)
 
@@ -109,7 +108,7 @@ def build(
     points = 3 if zone >= court.FIRST_THREE_POINT_ZONE else 2
     foot = int(distance // court.TENTHS_PER_FOOT)
     base = look.base_logits[zone * FEET + min(foot, FEET - 1)]
-    code = _KIND_CODES[kind]
+    code = KIND_CODES.get(kind, 0)
     codes = FRANCHISE.get(team, 0), FRANCHISE.get(opponent, 0), FRANCHISE.get(arena, 0)
     keys = keys_of(x, y, distance, zone, shooter, *codes, code)
     shots = look.shooter_shots.get(shooter, 0.0)

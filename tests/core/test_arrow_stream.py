@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.arrow import Column, ColumnError, StreamError, TooManyRowsError, objects, read
+from parivision_core.arrow import Column, ColumnError, StreamError, TooManyRowsError, read
 from parivision_core.arrow.columns import LONGEST_TEXT
 from parivision_core.arrow.stream import MOST_MESSAGES
 
@@ -66,11 +66,6 @@ def tables(draw: st.DrawFn) -> pa.Table:
 def test_what_pyarrow_writes_is_read(table: pa.Table, rows: int) -> None:
     table = table.unify_dictionaries()
     assert told(written(table, rows)) == table.to_pydict()
-
-
-def test_rows_are_found_again() -> None:
-    stream = written(pa.table({"x": [1, None, 3], "team": ["GSW", "LAL", None]}), rows=2)
-    assert objects(stream, [0, 1, 2, 9], MOST) == [{"x": 1, "team": "GSW"}, {"team": "LAL"}, {"x": 3}, None]
 
 
 def test_the_first_batch_tells_the_columns() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
 from parivision_core.journal.mongo import MongoJournal
@@ -21,19 +18,9 @@ KEY = "2023-01-01:1:2:3:4"
 
 
 @pytest.fixture
-def proxy(mongo_server: str) -> Iterator[ScriptedServer]:
-    parts = urlsplit(mongo_server)
-    with ScriptedServer(upstream=(parts.hostname or "127.0.0.1", parts.port or 27017)) as server:
-        yield server
-
-
-@pytest.fixture
-def shaky(proxy: ScriptedServer, mongo_database: Documents, mongo_server: str) -> Iterator[MongoJournal]:
+def shaky(shaky_database: Documents) -> MongoJournal:
     """A journal that speaks through the proxy and soon loses its patience."""
-    login = urlsplit(mongo_server)
-    url = proxy.url.replace("//", f"//{login.username}:{login.password}@") if login.username else proxy.url
-    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1500, socketTimeoutMS=1000) as client:
-        yield MongoJournal(client[mongo_database.name])
+    return MongoJournal(shaky_database)
 
 
 def test_a_body_larger_than_a_document_is_kept_in_pieces(mongo_database: Documents) -> None:

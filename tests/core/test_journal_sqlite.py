@@ -109,6 +109,20 @@ print(len(journal.calls(limit=1000)))
 """
 
 
+def test_groups_of_any_size_are_kept_whole_by_few_statements(tmp_path: Path) -> None:
+    """A connection keeps the statements it has seen; one for each size of a group takes megabytes."""
+    journal, told = SqliteJournal(tmp_path / "j.sqlite"), []
+    (db,) = journal._idle
+    db.set_trace_callback(told.append)
+    for size in (1, 2, 3, 99, 100, 127, 128, 129, 300):
+        before, calls = len(told), [one() for _ in range(size)]
+        journal.append(calls)
+        assert journal.calls(limit=size) == calls[::-1]
+        inserts = [text for text in told[before:] if text.startswith("INSERT INTO calls")]
+        assert len(inserts) <= 9
+        assert all(text.count("'shot'").bit_count() == 1 for text in inserts)
+
+
 def test_a_full_disk_keeps_nothing_by_halves_and_is_forgiven(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk."""
     done = subprocess.run(

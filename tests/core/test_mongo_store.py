@@ -32,20 +32,9 @@ Documents = Database[dict[str, Any]]
 
 
 @pytest.fixture
-def proxy(mongo_server: str) -> Iterator[ScriptedServer]:
-    """A server that passes everything on to the real one until it is told to misbehave."""
-    parts = urlsplit(mongo_server)
-    with ScriptedServer(upstream=(parts.hostname or "127.0.0.1", parts.port or 27017)) as server:
-        yield server
-
-
-@pytest.fixture
-def shaky(proxy: ScriptedServer, mongo_database: Documents, mongo_server: str) -> Iterator[MongoStore]:
+def shaky(shaky_database: Documents) -> MongoStore:
     """A store that speaks through the proxy and soon loses its patience."""
-    login = urlsplit(mongo_server)
-    url = proxy.url.replace("//", f"//{login.username}:{login.password}@") if login.username else proxy.url
-    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1500, socketTimeoutMS=1000) as client:
-        yield MongoStore(client[mongo_database.name], NBA.lake, NBA.warehouse)
+    return MongoStore(shaky_database, NBA.lake, NBA.warehouse)
 
 
 def plain(database: Documents) -> MongoStore:

@@ -28,6 +28,8 @@ from tests.readme import commands
 from tests.stores import named
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
+CLICKED = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
+"""The README's shot."""
 PATIENCE = 120
 """Seconds after which the test gives up; it takes about thirty on two idle cores."""
 
@@ -108,7 +110,7 @@ def test_a_house_moves_to_mongodb(
     launcher = started(house)  # Dagster is told of the replayed batch, and refreshes what lies behind
     until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
     store = open_mongo(mongo_database, NBA)
-    assert predict(house, x=-120, y=85, period=4, seconds_remaining=35)["form_stamp"] == store.form_stamp()
+    assert predict(house, **CLICKED)["form_stamp"] == store.form_stamp()
     assert store.warehouse_state().rows == store.lake(["_id"]).num_rows == 16_000
     assert len(embedded.manifests()) == 2  # the house has moved
     launcher.send_signal(signal.SIGINT)
@@ -160,9 +162,11 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     assert readme(house, "/health/ready").startswith("HTTP/1.1 200")
     assert json.loads(readme(house, "/players")) == []  # nobody here is called so
     assert json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
-    clicked = json.loads(readme(house, "/predict"))
-    assert clicked == predict(house, x=-120, y=85, period=4, seconds_remaining=35)
-    known = predict(house, x=-120, y=85, period=4, seconds_remaining=35, player_id=200_370, team="ATL", kind="jump")
+    clicked, again = json.loads(readme(house, "/predict")), predict(house, **CLICKED)
+    assert clicked.pop("id") != again.pop("id")
+    assert clicked == again
+    more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
+    known = predict(house, **CLICKED, **more)
     store, registry = (
         open_files(house.home, NBA),
         ModelRegistry(f"sqlite:///{house.home}/mlflow/mlflow.db", "parivision"),
@@ -170,9 +174,7 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     champion, record = registry.bundle(1), store.get_form()
     assert record is not None
     form = NBA.load_form(record)
-    asked = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
-    more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
-    for answer, question in ((clicked, asked), (known, asked | more)):
+    for answer, question in ((clicked, CLICKED), (known, CLICKED | more)):
         prepared = NBA.prepare(msgspec.convert(question, NBA.request), form)
         assert answer["probability"] == pytest.approx(float(champion.predict(prepared.features, prepared.offset)[0]))
         assert (answer["champion_version"], answer["form_stamp"]) == (1, record.stamp)

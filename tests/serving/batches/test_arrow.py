@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,8 @@ from litestar.testing import TestClient
 
 from parivision_core.arrow import MEDIA_TYPE
 from parivision_core.nba import NBA
-from parivision_serving.batch import BatchPredictor
-from parivision_serving.metrics import Metrics
 from parivision_serving.rows import ARROW_ROWS, MOST_ROWS, Rows
-from tests.serving.batch_house import BATCH, House, Kept, alone
+from tests.serving.batches.house import BATCH, House, alone
 from tests.serving.serving_world import FULL_SHOT, SHOT
 from tests.serving.small_app import problem_of
 
@@ -52,24 +49,6 @@ def schema_of(rows: list[dict[str, Any]]) -> pa.Schema:
     kinds = {"x": pa.float64(), "y": pa.float32(), "seconds_remaining": pa.float64(), "period": pa.int8()}
     kinds |= dict.fromkeys(("player_id", "rest_days", "game_id"), pa.int64()) | {"home": pa.bool_()}
     return pa.schema([(name, kinds.get(name, pa.string())) for name in names])
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return House(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture
-def house(parts: House) -> House:
-    parts.recorder = Kept()
-    parts.predictor = BatchPredictor(NBA, parts.watcher, parts.recorder, Metrics())
-    return parts
-
-
-@pytest.fixture
-def client(house: House) -> Iterator[TestClient[Any]]:
-    with house.client() as started:
-        yield started
 
 
 def post(client: TestClient[Any], body: bytes, accept: str | None = None) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -23,7 +22,7 @@ from parivision_serving.metrics import Metrics
 from parivision_serving.problems import InvalidRequestError
 from parivision_serving.routes.batch import batch_route
 from parivision_serving.rows import MOST_ROWS, Rows
-from tests.serving.batch_house import BATCH, EARLIER, ROWS, House, Kept, alone
+from tests.serving.batches.house import BATCH, EARLIER, ROWS, House, alone
 from tests.serving.serving_world import FULL_SHOT, SHOT, until
 from tests.serving.small_app import client_of, operation, problem_of, watcher_of
 
@@ -41,24 +40,6 @@ WRONG: list[Any] = [
     None,
     17,
 ]
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return House(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture
-def house(parts: House) -> House:
-    parts.recorder = Kept()
-    parts.predictor = BatchPredictor(NBA, parts.watcher, parts.recorder, Metrics())
-    return parts
-
-
-@pytest.fixture
-def client(house: House) -> Iterator[TestClient[Any]]:
-    with house.client() as started:
-        yield started
 
 
 def test_each_row_is_answered_as_if_it_came_alone(house: House, client: TestClient[Any]) -> None:
