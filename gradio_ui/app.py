@@ -17,6 +17,7 @@ from starlette.routing import Mount
 from gradio_ui.client import Client
 from gradio_ui.look import ICON, STYLE, theme
 from gradio_ui.tabs.fields import lay_out
+from gradio_ui.tabs.house import HouseTab
 from gradio_ui.tabs.models import ModelsTab
 from gradio_ui.tabs.shot import ShotTab
 from parivision_core.settings import Settings
@@ -27,7 +28,7 @@ HEADER = """
 
 
 def build_page(client: Client) -> gr.Blocks:
-    """The page with its two tabs, over one client of the service."""
+    """The page with its three tabs, over one client of the service."""
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER, apply_default_css=False)
@@ -35,7 +36,11 @@ def build_page(client: Client) -> gr.Blocks:
             with gr.Tab("Shot") as shot:
                 ShotTab(client, lay_out()).wire(page)
             with gr.Tab("Models") as models:
-                ModelsTab(client).wire(models, elsewhere=shot)
+                models_tab = ModelsTab(client)
+            with gr.Tab("House") as house:
+                house_tab = HouseTab(client)
+        models_tab.wire(models, [shot, house])
+        house_tab.wire(house, [shot, models])
     return page
 
 

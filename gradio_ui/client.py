@@ -79,6 +79,30 @@ class Champion(msgspec.Struct, frozen=True, kw_only=True):
     reload_problem: str | None = None
 
 
+class Lake(msgspec.Struct, frozen=True, kw_only=True):
+    """The shots as they came."""
+
+    batches: int
+    shots: int
+    quarantined: int
+    feeds: list[str]
+    first_date: str | None
+    last_date: str | None
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a part of the house answers."""
+
+    name: str
+    address: str
+    up: bool
+    problem: str | None = None
+
+
+class _Summary(msgspec.Struct):
+    lake: Lake
+
+
 class _Problem(msgspec.Struct):
     """The part of an RFC 9457 answer that a person is told."""
 
@@ -116,6 +140,14 @@ class Client:
     async def verdicts(self, limit: int) -> list[Verdict]:
         """How the latest candidates were judged, newest first."""
         return await self._ask(list[Verdict], "GET", "/api/v1/verdicts", params={"limit": limit})
+
+    async def lake(self) -> Lake:
+        """How many shots there are, and where they come from."""
+        return (await self._ask(_Summary, "GET", "/api/v1/data/summary")).lake
+
+    async def services(self) -> list[Service]:
+        """Which parts of the house answer now."""
+        return await self._ask(list[Service], "GET", "/api/v1/services")
 
     async def close(self) -> None:
         """End all connections."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import gradio as gr
 
 from gradio_ui import verdicts
 from gradio_ui.cards import no_answer
 from gradio_ui.client import Client, NoAnswerError
-from gradio_ui.tabs.events import SWIFT
+from gradio_ui.tabs.events import WhileOpen
 
-REFRESH_SECONDS = 5
 ASKED = 100
 """Verdicts, which are more than contests: a challenger is judged again and again."""
 
@@ -22,15 +21,11 @@ class ModelsTab:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._champion, self._verdicts = gr.HTML(apply_default_css=False), gr.HTML(apply_default_css=False)
-        self._timer = gr.Timer(REFRESH_SECONDS, active=False)
+        self._while_open = WhileOpen()
 
-    def wire(self, here: gr.Tab, elsewhere: gr.Tab) -> None:
-        """Look whenever the tab is opened, and then again and again until another one is."""
-        shown = [self._champion, self._verdicts]
-        gr.on([here.select, self._timer.tick], self.look, None, shown, **SWIFT)
-        awake: Any = {**SWIFT, "inputs": None, "outputs": self._timer}
-        here.select(lambda: gr.Timer(active=True), **awake)
-        elsewhere.select(lambda: gr.Timer(active=False), **awake)
+    def wire(self, here: gr.Tab, elsewhere: Sequence[gr.Tab]) -> None:
+        """Keep it new while the tab is open."""
+        self._while_open.wire(here, elsewhere, self.look, [self._champion, self._verdicts])
 
     async def look(self) -> tuple[str, str]:
         """The champion's card and the verdicts' table."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from parivision_assets.steps.drift_columns import (
     report_columns,
 )
 from parivision_assets.steps.drift_noise import in_order, thresholds
-from parivision_assets.steps.drift_page import compare
+from parivision_assets.steps.drift_page import compare, headed
 from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
 from parivision_core.bundle import Bundle
 from parivision_core.problems import NotEnoughGamesError
@@ -39,6 +39,9 @@ class Window:
     last_date: str
     games: int
     shots: int
+
+    def __str__(self) -> str:
+        return f"{self.shots:,} shots of {self.first_date} to {self.last_date}"
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,22 @@ class Drift:
         found = [c for c in self.columns if c.column.watched and c.drifted]
         return sorted(found, key=lambda c: -c.distance / c.threshold)
 
+    @property
+    def summary(self) -> tuple[str, list[str]]:
+        """What was found, for people: a title, and a line for each thing to know."""
+        title = f"Drift: {len(self.drifted) or 'no'} of {sum(c.column.watched for c in self.columns)} watched columns"
+        return title, [
+            f"The newest games, {self.newest}, against those that the champion was made from, {self.reference}.",
+            f"The champion's log loss on the newest shots is {self.log_loss:.4f}; if makes were as likely as it said, "
+            f"it would be {self.expected_log_loss:.4f}.",
+            *map(str, self.drifted),
+            *(f"Not watched, but also beyond its threshold: {c}" for c in self.columns if c.drifted and not c.column.watched),
+        ]
+
     def __str__(self) -> str:
-        seen = f"{self.newest.shots:,} shots of {self.newest.first_date} to {self.newest.last_date}"
         if self.drifted:
-            return f"drift on {seen}, farthest first: " + "; ".join(map(str, self.drifted))
-        return f"no watched column drifted on {seen}"
+            return f"drift on {self.newest}, farthest first: " + "; ".join(map(str, self.drifted))
+        return f"no watched column drifted on {self.newest}"
 
 
 def measure_drift(store: Store, sport: Sport, champion: Bundle) -> Drift:
@@ -113,7 +127,7 @@ def measure_drift(store: Store, sport: Sport, champion: Bundle) -> Drift:
     limits = thresholds(columns, base, reference["game_id"].to_numpy(), windows[1].games)
     distances, html = compare(columns, limits, base, current)
     made = newest["made"].to_numpy()
-    return Drift(
+    drift = Drift(
         reference=windows[0],
         newest=windows[1],
         columns=[
@@ -124,6 +138,7 @@ def measure_drift(store: Store, sport: Sport, champion: Bundle) -> Drift:
         expected_log_loss=float(expected_log_loss(probability).mean()),
         html=html,
     )
+    return replace(drift, html=headed(html, *drift.summary))
 
 
 def _rows_since(date: str, store: Store, sport: Sport) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from parivision_assets.steps.drift_columns import Column
@@ -10,6 +11,8 @@ from parivision_core.sport import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_STYLE = "max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif"
 
 
 def compare(
@@ -36,6 +39,16 @@ def compare(
     snapshot = Report(drifts).run(current, base)
     found = {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
     return found, snapshot.get_html_str(as_iframe=False)
+
+
+def headed(html: str, title: str, lines: Sequence[str]) -> str:
+    """The page with a few sentences above its charts."""
+    said = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    summary = f'<section style="{_STYLE}"><h1>{escape(title)}</h1><ul>{said}</ul></section>'
+    before, body, after = html.partition("<body>")
+    if not body:
+        raise ValueError("Evidently's page has no <body> to be headed")
+    return f"{before}{body}{summary}{after}"
 
 
 def _register_mean_shift() -> None:

@@ -29,6 +29,7 @@ class LakeSummary(msgspec.Struct, frozen=True, kw_only=True):
     shots: int
     duplicates: Annotated[int, Meta(description="Rows that told of a shot that was there already.")]
     quarantined: Annotated[int, Meta(description="Rows that were kept out and haven't come corrected since.")]
+    feeds: Annotated[list[str], Meta(description="What they came through, by name.")]
     first_date: Annotated[str | None, Meta(description="ISO date of the first game; null while there is none.")]
     last_date: str | None
     last_batch_at: Annotated[int | None, Meta(description="Milliseconds since 1970 when the latest batch came.")]
@@ -62,6 +63,7 @@ EXAMPLE = {
         "shots": 408178,
         "duplicates": 16,
         "quarantined": 0,
+        "feeds": ["inbox"],
         "first_date": "2020-12-22",
         "last_date": "2023-04-09",
         "last_batch_at": 1_795_366_848_000,
@@ -117,6 +119,7 @@ def lake_summary(store: Store) -> LakeSummary:
         shots=sum(manifest.inserted for manifest in manifests),
         duplicates=sum(manifest.duplicates for manifest in manifests),
         quarantined=sum(manifest.quarantined for manifest in manifests) - len(resolved),
+        feeds=sorted({manifest.feed for manifest in manifests}),
         first_date=min((manifest.first_date for manifest in manifests if manifest.first_date), default=None),
         last_date=max((manifest.last_date for manifest in manifests if manifest.last_date), default=None),
         last_batch_at=max((manifest.committed_at for manifest in manifests), default=None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from html import escape
 
 import msgspec
 import numpy as np
@@ -123,8 +124,13 @@ def test_the_alarm_says_in_words_what_moved_and_by_how_much() -> None:
     assert farthest == sorted(farthest, reverse=True)
 
 
-def test_the_page_asks_the_internet_for_nothing() -> None:
-    html = reported().html
+def test_the_page_begins_with_what_was_found_and_asks_the_internet_for_nothing() -> None:
+    drift = reported(other_shots)
+    html = drift.html
+    title, lines = drift.summary
+    for said in (title, *lines):
+        assert escape(said) in html
+    assert any(line.startswith("points: 3 ") for line in lines)
     assert "Jensen-Shannon distance" in html
     assert "Difference of means" in html
     assert not re.search(r"""<link\b|<(script|img|iframe)\b[^>]*\bsrc=|url\(["']?(https?:)?//""", html)

@@ -32,6 +32,7 @@ def test_an_empty_house_is_summed_up(place: Place) -> None:
         "shots": 0,
         "duplicates": 0,
         "quarantined": 0,
+        "feeds": [],
         "first_date": None,
         "last_date": None,
         "last_batch_at": None,
@@ -55,6 +56,7 @@ def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
         told = client.get(SUMMARY).json()
     lake = told["lake"]
     assert (lake["batches"], lake["shots"], lake["first_date"]) == (4, len(ALL), ALL[-1]["game_date"])
+    assert lake["feeds"] == sorted({manifest.feed for manifest in store.manifests()})
     assert (lake["last_date"], lake["last_batch_at"]) == (ALL[0]["game_date"], store.manifests()[-1].committed_at)
     assert told["warehouse"] == {
         "shots": 2,

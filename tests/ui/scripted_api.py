@@ -17,6 +17,16 @@ CURRY = {"player_id": 201939, "name": "Stephen Curry", "team": "GSW", "shots": 9
 JOKIC = {"player_id": 203999, "name": "Nikola Jokić", "team": "DEN", "shots": 7410, "last_date": "2023-04-08"}
 NO_CHAMPION = "No champion has been crowned yet."
 
+LAKE = {
+    "batches": 2, "shots": 408178, "duplicates": 16, "quarantined": 3, "first_date": "2020-12-22",
+    "last_date": "2023-04-09",
+}  # fmt: skip
+SERVICES = [
+    {"name": "mlflow", "address": "http://127.0.0.1:5000", "up": True, "milliseconds": 3.1, "problem": None},
+    {"name": "feed", "address": "http://127.0.0.1:8800", "up": False, "problem": "nothing answers there"},
+    {"name": "store", "address": "/somewhere (nba)", "up": True, "problem": None},
+]
+
 Reply = tuple[int, Any]
 
 
@@ -55,6 +65,7 @@ class ScriptedApi:
     """What to answer to everything, in place of the truth."""
     delay: float = 0.0
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    feeds: list[str] = field(default_factory=lambda: ["inbox"])
     questions: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
 
@@ -101,8 +112,13 @@ class ScriptedApi:
         """The truth."""
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if parts.path == "/api/v1/verdicts":
-            return 200, self.verdicts[: int(query["limit"])]
+        always: dict[str, Any] = {
+            "/api/v1/verdicts": self.verdicts[: int(query.get("limit", 1))],
+            "/api/v1/data/summary": {"lake": LAKE | {"feeds": self.feeds}, "warehouse": {}},
+            "/api/v1/services": SERVICES,
+        }
+        if parts.path in always:
+            return 200, always[parts.path]
         if not self.champion:
             return problem(503, NO_CHAMPION)
         if parts.path == "/api/v1/champion":

@@ -19,6 +19,8 @@ CALLS: dict[str, Call] = {
     "players": lambda client: client.players("cur", 8),
     "champion": lambda client: client.champion(),
     "verdicts": lambda client: client.verdicts(20),
+    "lake": lambda client: client.lake(),
+    "services": lambda client: client.services(),
 }
 
 
@@ -46,6 +48,8 @@ def test_what_is_well_comes_back_as_records(api: ScriptedApi) -> None:
     assert [player.name for player in ask(api.url, CALLS["players"])] == [CURRY["name"]]
     assert ask(api.url, CALLS["champion"]).form.through == "2023-04-09"
     assert ask(api.url, CALLS["verdicts"])[0].decision == "pass"
+    assert ask(api.url, CALLS["lake"]).quarantined == 3
+    assert [service.up for service in ask(api.url, CALLS["services"])] == [True, False, True]
 
 
 @pytest.mark.parametrize("name", CALLS)

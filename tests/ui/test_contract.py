@@ -9,12 +9,13 @@ import httpx
 import msgspec
 import pytest
 
-from gradio_ui.client import Champion, NoAnswerError, Prediction, Question
+from gradio_ui.client import Champion, Lake, NoAnswerError, Prediction, Question, Service
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
 from tests.serving.serving_world import NAMES, make_form, make_world, serves, until
 from tests.ui.test_client import CALLS, ask
 
+SERVICE = "service"
 QUESTION = Question(
     x=-120,
     y=85,
@@ -43,12 +44,16 @@ def through_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with world.client() as service:
         until(serves(service, 1, record.stamp))
 
-        async def request(_: httpx.AsyncClient, method: str, route: str, **more: Any) -> httpx.Response:
+        over_http = httpx.AsyncClient.request
+
+        async def request(asking: httpx.AsyncClient, method: str, route: str, **more: Any) -> httpx.Response:
+            if asking.base_url.host != SERVICE:  # the service's own client, for its neighbours
+                return await over_http(asking, method, route, **more)
             answer: httpx.Response = service.request(method, route, **more)
             return answer
 
         monkeypatch.setattr(httpx.AsyncClient, "request", request)
-        yield lambda call: ask("http://service", call)
+        yield lambda call: ask(f"http://{SERVICE}", call)
     world.mlflow.stop()
 
 
@@ -63,6 +68,10 @@ def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None
     assert (champion.version, champion.form.through, champion.reload_problem) == (1, "2023-04-09", None)
     (verdict,) = through_the_service(CALLS["verdicts"])
     assert (verdict.candidate, verdict.gain_low) == (1, 0.005)
+    lake: Lake = through_the_service(CALLS["lake"])
+    assert (lake.shots, lake.feeds, lake.first_date) == (0, [], None)
+    services: list[Service] = through_the_service(CALLS["services"])
+    assert {"mlflow", "dagster", "feed", "page", "store", "journal"} == {service.name for service in services}
 
 
 def test_a_question_that_the_service_refuses_is_told_by_field(through_the_service: Any) -> None:

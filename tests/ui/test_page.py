@@ -145,10 +145,24 @@ def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedA
         shared_api.verdicts.pop(0)
 
 
+def test_the_house_tab_leads_to_the_other_parts(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_role("tab", name="House").click()
+    page.locator(".known", has_text="408,178 shots").wait_for()
+    page.get_by_role("link", name="http://127.0.0.1:5000").wait_for()
+    page.get_by_role("link", name=f"{shared_api.url}/schema").wait_for()
+    assert page.locator("table.parts tbody tr", has_text="nothing answers there").locator(".refuse").count() == 1
+    assert page.get_by_text("invented players").count() == 0
+    shared_api.feeds = ["inbox", "virtual_bets"]
+    try:
+        page.get_by_text("invented players").wait_for()
+    finally:
+        shared_api.feeds = ["inbox"]
+
+
 def test_a_phone_never_scrolls_sideways(browser: Browser, page_url: str) -> None:
     phone = open_page(browser, page_url, 375)
     try:
-        for tab, landmark in (("Shot", ".answer"), ("Models", "table.verdicts")):
+        for tab, landmark in (("Shot", ".answer"), ("Models", "table.verdicts"), ("House", "table.parts")):
             phone.get_by_role("tab", name=tab).click()
             phone.locator(landmark).wait_for()
             assert phone.evaluate("document.documentElement.scrollWidth") <= 375, tab

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradio_ui import cards, marks, verdicts, words
+from gradio_ui import cards, house, marks, verdicts, words
 from gradio_ui.asked import KEPT, Asked, History, remember
-from gradio_ui.client import Champion, Form, NoAnswerError, Prediction, Question, Shot
+from gradio_ui.client import Champion, Form, Lake, NoAnswerError, Prediction, Question, Service, Shot
 from parivision_core.records import Verdict
 from tests.ui.scripted_api import verdict
 
@@ -159,3 +159,16 @@ def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
     assert verdicts.table([*looks, first]).count("<tr title") == 2
     rematch = msgspec.structs.replace(looks[0], champion=7, epoch=9)
     assert verdicts.contests([rematch, *looks]) == [rematch, looks[0]]
+
+
+def test_an_empty_lake_says_so() -> None:
+    nothing = Lake(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
+    assert "No shots yet" in house.data(nothing)
+
+
+def test_what_a_service_says_is_text_and_only_web_addresses_are_links() -> None:
+    told = Service(name="<b>", address="javascript:alert(1)", up=False, problem="<script>")
+    shown = house.table([told], "http://127.0.0.1:8000")
+    assert shown.count("<a ") == 1
+    assert 'href="http://127.0.0.1:8000/schema"' in shown
+    assert "<script>" not in shown and "<b>" not in shown
