@@ -113,6 +113,7 @@ def benchmark(home: Path, folder: Path, peers: list[str], *, quick: bool) -> dic
         rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, None)
         with load_generator() as ask:
             singles, batches = measured(servers, questions, ask, rounds, seconds)
+        house.fail_if_dropped(servers["ours"])
         found = {name: spread(values) for name, values in ratios(singles, batches).items()}
         return {
             "ratios": {name: middle for name, (_, middle, _) in found.items()},

@@ -1,7 +1,7 @@
 """Our service steadily at 80 % of what it can, and through twenty swaps: `python -m benchmarks.steady --home DIR`.
 
-It prints one JSON: the capacity, how long answers take while nothing changes and while the form is swapped every three
-seconds, errors, and how memory grew after the first of ten minutes. The house is copied first.
+It prints one JSON: the capacity, how long answers take while nothing changes and while form and champion are swapped in
+turns every three seconds, errors, and how memory grew after the first of ten minutes. The house is copied first.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
+import httpx
 import msgspec
 
 from benchmarks.load import Found
@@ -22,9 +24,12 @@ from benchmarks.serving import load_generator
 from benchmarks.serving_peers import house
 from benchmarks.serving_peers.fleet import say
 from benchmarks.serving_peers.questions import Questions
-from benchmarks.serving_peers.server import Asked
+from benchmarks.serving_peers.server import Asked, Server
 from benchmarks.serving_peers.ways import SINGLE
+from parivision_assets.registry import ModelRegistry
+from parivision_core.bundle import GRAPH, save
 from parivision_core.nba import NBA
+from parivision_core.registry import BUNDLE_PATH
 from parivision_core.store import open_files
 from parivision_core.store.base import CURRENT_FORM, Store
 
@@ -32,20 +37,57 @@ CONNECTIONS = 16
 CAPACITY_SECONDS, QUIET_SECONDS = 10.0, 30.0
 SHARE = 0.8
 SWAPS, SWAP_SECONDS = 20, 3.0
+SERVED_WITHIN = 30.0
 STEP_SECONDS = 60.0
 
 
-def swap_forms(store: Store, over: Event) -> None:
-    """Publish the form of the last day and that of a season's end in turns, until told that it is over."""
-    stamp = store.form_stamp()
-    other = next(name for name in store.form_names() if store.form_stamp(name) != stamp)
-    forms = [store.get_form(name) for name in (CURRENT_FORM, other)]
+def twin(registry: ModelRegistry, folder: Path) -> int:
+    """Register the champion's bundle once more, under another digest, so that it is fetched and loaded; its version."""
+    champion = registry.champion()
+    assert champion is not None
+    bundle = registry.bundle(champion)
+    source = registry.client.get_model_version(registry.model, str(champion)).run_id
+    path = Path(registry.client.download_artifacts(source, BUNDLE_PATH, str(folder)))
+    card = msgspec.structs.replace(
+        bundle.card, provenance=msgspec.structs.replace(bundle.card.provenance, code_version="twin")
+    )
+    sha256 = save(path, (path / GRAPH).read_bytes(), card)
+    run = registry.client.create_run(registry.client.create_experiment("twin"))
+    registry.client.log_artifacts(run.info.run_id, str(path), BUNDLE_PATH)
+    return registry.register(run.info.run_id, run.info.artifact_uri, sha256, [])
+
+
+def served(server: Server) -> tuple[int, str]:
+    """The version and the form's stamp that answer now."""
+    champion = httpx.get(f"http://127.0.0.1:{server.port}/api/v1/champion").raise_for_status().json()
+    return champion["version"], champion["form"]["stamp"]
+
+
+def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callable[[], tuple[int, str]]) -> float:
+    """Publish another form and crown another version in turns; when the last was over, on the monotonic clock.
+
+    The forms are that of the last day and that of an earlier season's end. Raises RuntimeError when one isn't served.
+    """
+    names = store.form_names()
+    forms = {form.stamp: form for form in map(store.get_form, names) if form is not None}
+    versions = {now()[0], other_version}
+    if len(forms) < 2:
+        raise ValueError(f"the house has one form alone ({', '.join(names)}); two seasons are needed to swap them")
     for turn in range(SWAPS):
-        if over.wait(SWAP_SECONDS):
-            return
-        form = forms[(turn + 1) % 2]
-        assert form is not None
-        store.publish_warehouse({}, store.warehouse_state(), {CURRENT_FORM: form})
+        version, stamp = now()
+        began = time.monotonic()
+        if turn % 2:
+            (version,) = versions - {version}
+            registry.set_champion(version)
+        else:
+            stamp, form = next((other, form) for other, form in forms.items() if other != stamp)
+            store.publish_warehouse({}, store.warehouse_state(), {CURRENT_FORM: form})
+        while now() != (version, stamp):
+            if time.monotonic() > began + SERVED_WITHIN:
+                raise RuntimeError(f"version {version} and form {stamp} aren't served after {SERVED_WITHIN:g} s")
+            time.sleep(0.25)
+        time.sleep(max(began + SWAP_SECONDS - time.monotonic(), 0))
+    return time.monotonic()
 
 
 def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
@@ -64,21 +106,24 @@ def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
         say("quiet")
         quiet = ask(msgspec.structs.replace(paced, seconds=QUIET_SECONDS))
         say("swaps")
-        over = Event()
-        swapping = Thread(target=swap_forms, args=(store, over))
-        swapping.start()
-        swapped = ask(msgspec.structs.replace(paced, seconds=SWAPS * SWAP_SECONDS + 2))
-        over.set()
-        swapping.join()
+        models = ModelRegistry(f"http://127.0.0.1:{registry.port}", NBA.registered_model)
+        with ThreadPoolExecutor(1) as threads:
+            swapping = threads.submit(swap, store, models, twin(models, folder), lambda: served(server))
+            swapped = ask(msgspec.structs.replace(paced, seconds=SWAPS * SWAP_SECONDS + 15))
+            ended = time.monotonic()
+            if swapping.result() > ended:
+                raise RuntimeError("the load ended before the last swap; the machine is too busy to measure on")
         memory, steps = [server.memory_mb()["pss"]], []
         for minute in range(minutes):
             say(f"minute {minute + 1} of {minutes}")
             steps.append(ask(msgspec.structs.replace(paced, seconds=STEP_SECONDS)))
             memory.append(server.memory_mb()["pss"])
+        house.fail_if_dropped(server)
         return {
             "capacity_per_second": round(capacity),
             "quiet": told(quiet),
             "twenty_swaps": told(swapped),
+            "champions_and_forms_swapped": [SWAPS // 2, SWAPS - SWAPS // 2],
             "p99_of_swaps_over_quiet": round(swapped.p99_ms / quiet.p99_ms, 2),
             "steady": {
                 "minutes": minutes,

@@ -92,7 +92,7 @@ class Drift:
             f"The champion's log loss on the newest shots is {self.log_loss:.4f}; if makes were as likely as it said, "
             f"it would be {self.expected_log_loss:.4f}.",
             *map(str, self.drifted),
-            *(f"Not watched, but also beyond its threshold: {c}" for c in self.columns if c.drifted and not c.column.watched),
+            *(f"Not watched: {c}" for c in self.columns if c.drifted and not c.column.watched),
         ]
 
     def __str__(self) -> str:
