@@ -1,9 +1,10 @@
 """Brings predictions into the journal from a thread of its own, many in one commit: no request waits for a disk.
 
 What happens under overload, or while the journal can't be written: predictions are answered and wait in memory, up to
-`max_calls` of them or `max_bytes`. Beyond that the newest are answered but not kept, and counted as dropped; those that
-were to be durable are refused (503, Retry-After). What waits is written as soon as the journal can be, in its order. A
-crash loses what waits, at most the last fifth of a second of a sound journal; a durable answer is never lost.
+`max_calls` of them or `max_bytes`. Beyond that the newest single ones are answered but not kept, counted as dropped;
+batches wait some seconds for room and are refused then, as those are at once that were to be durable (503,
+Retry-After). What waits is written as soon as the journal can be, in its order. A crash loses what waits, at most the
+last fifth of a second of a sound journal; a durable answer is never lost.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ MAX_CALLS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
 CALL_BYTES = 500
 """What a call takes in memory beside what was asked and answered."""
-KEY_BYTES = 150
-"""What each shot takes that it awaits."""
+KEY_BYTES = 180
+"""What each shot takes that it awaits: a tuple, a number and a text of forty characters."""
 
 GROUP = 2000
 GROUP_BYTES = 8 * 1024 * 1024
@@ -38,6 +39,11 @@ RETRY_SECONDS = (0.5, 10.0)
 """Pause after a first failure, and the longest: each is twice as long as the one before."""
 KEEP_SECONDS = 15.0
 """How long a durable answer waits for its commit."""
+ROOM_SECONDS = 15.0
+"""How long a batch waits for room."""
+BATCH_SHARE = 0.25
+"""Of all room: batches wait while more is taken, so that single predictions find some beside a large one."""
+ROOM_LOOK_SECONDS = 0.05
 CLOSE_SECONDS = 5.0
 
 PRUNE_SECONDS = 3600.0
@@ -129,7 +135,7 @@ class Recorder:
         """Keep a call soon. Never blocks and never raises; a call that finds no room is dropped and counted."""
         size = weight(call)
         with self._lock:
-            full = self._calls >= self._max_calls or self._bytes >= self._max_bytes
+            full = self._is_taken()
             if not full:
                 self._waiting.append(call)
                 self._calls += 1
@@ -142,6 +148,17 @@ class Recorder:
             self._some.set()
         elif waiting == GROUP:
             self._hurry.set()
+
+    async def room(self) -> None:
+        """Wait until there is room for a batch; record it before awaiting anything else, which may lose it again.
+
+        Raises JournalFullError when there is none in time.
+        """
+        give_up = time.monotonic() + ROOM_SECONDS
+        while self._is_taken(BATCH_SHARE):
+            if self._closing or time.monotonic() > give_up:
+                raise JournalFullError(self._full())
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
 
     async def keep(self, call: Call) -> None:
         """Keep a call, and return once it survives a crash. All that wait at the same time share one commit.
@@ -164,7 +181,7 @@ class Recorder:
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if call is not None:
-                if self._calls >= self._max_calls or self._bytes >= self._max_bytes:
+                if self._is_taken():
                     raise JournalFullError(self._full())
                 self._calls += 1
                 self._bytes += weight(call)
@@ -192,8 +209,13 @@ class Recorder:
         why = self.problem or "it is written more slowly than predictions are asked for"
         return (
             f"{self._calls} predictions ({self._bytes / 1e6:.0f} MB) wait for the journal, which takes no more: {why}. "
-            "Until that is over, predictions are answered without being kept, and none that is to be durable"
+            "Until that is over, single predictions are answered without being kept; batches, and what is to be "
+            "durable, are refused"
         )
+
+    def _is_taken(self, share: float = 1.0) -> bool:
+        """Whether so much of the room is."""
+        return self._calls >= self._max_calls * share or self._bytes >= self._max_bytes * share
 
     # For metrics
 

@@ -116,7 +116,10 @@ class Journal(Protocol):
         ...
 
     def awaited_days(self) -> dict[str, str]:
-        """ISO date of each day of which predictions await a shot -> a stamp that changes when others wait."""
+        """ISO date of each day of which predictions await a shot -> a stamp that changes when more begin to wait.
+
+        Cheap enough to be asked every few seconds, however many wait.
+        """
         ...
 
     def prune(self, before: str, limit: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pymongo import ReadPreference
+from pymongo import ReadPreference, WriteConcern
 from pymongo.collection import Collection as Documents
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -38,16 +38,23 @@ class MongoJournal(Journal):
     """The journal in collections that begin with `prefix` and "journal"; nothing is sent before the first use."""
 
     def __init__(self, database: Database[Document], prefix: str = "") -> None:
-        """Raises ConfigurationError when the database's writes aren't to be acknowledged."""
-        if not database.write_concern.acknowledged:
-            raise ConfigurationError("w=0 would lose predictions without a word; take it out of PARIVISION_MONGO_URL")
-        database = database.with_options(read_preference=ReadPreference.PRIMARY)
+        """Raises ConfigurationError when the database's writes aren't to be acknowledged, or not to be on a disk."""
+        concern = database.write_concern
+        for lax, option in ((not concern.acknowledged, "w=0"), (concern.document.get("j") is False, "journal=false")):
+            if lax:
+                raise ConfigurationError(
+                    f"{option} would lose predictions without a word; take it out of PARIVISION_MONGO_URL"
+                )
+        # A durable answer must outlive a loss of power, of which w alone says nothing on some replica sets.
+        on_disk = WriteConcern(w=concern.document.get("w"), wtimeout=concern.document.get("wtimeout"), j=True)
+        database = database.with_options(read_preference=ReadPreference.PRIMARY, write_concern=on_disk)
         self._meta = database[f"{prefix}journal_meta"]
         self._calls = database[f"{prefix}journal"]
         self._bodies = database[f"{prefix}journal_bodies"]
         self._deleted = database[f"{prefix}journal_deleted"]
         self._outcomes = database[f"{prefix}journal_outcomes"]
         self._awaited = database[f"{prefix}journal_awaited"]
+        self._days = database[f"{prefix}journal_days"]
         self._belongings = (self._awaited, self._outcomes, self._deleted, self._bodies)
         self._prepared = False
         self._preparing = threading.Lock()
@@ -74,6 +81,7 @@ class MongoJournal(Journal):
         for collection in (self._calls, *self._belongings):
             collection.create_index([("id", 1)])
         self._awaited.create_index([("key", 1)])
+        self._awaited.create_index([("day", 1)])
         self._outcomes.create_index([("name", 1)])
 
     # Calls
@@ -96,6 +104,9 @@ class MongoJournal(Journal):
                 ],
             )
             _insert(self._calls, [_document(call) for call in calls])
+            # Last: who looks when the number changes finds the calls.
+            for day in sorted({key[:DAY] for call in calls for _, key in call.awaited}):
+                self._days.update_one({"_id": f"d{day}"}, {"$inc": {"appends": 1}}, upsert=True)
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
         """See Journal."""
@@ -175,8 +186,8 @@ class MongoJournal(Journal):
             for name, outcome in outcomes.items():
                 if ids[name] in known:
                     self._put(name, ids[name], outcome)
-                if outcome.source == "lake":
-                    self._awaited.delete_one({"_id": f"a{name}"})
+                    if outcome.source == "lake":
+                        self._awaited.delete_one({"_id": f"a{name}"})
 
     def _put(self, name: str, call_id: str, outcome: Outcome) -> None:
         # Numbers stand for booleans, which the test server loses in an update.
@@ -206,10 +217,11 @@ class MongoJournal(Journal):
 
     def awaited_days(self) -> dict[str, str]:
         """See Journal."""
-        group = {"_id": "$day", "count": {"$sum": 1}, "newest": {"$max": "$id"}}
         with self._ready():
-            days = list(self._awaited.aggregate([{"$group": group}]))
-        return {day["_id"][1:]: f"{day['count']} {day['newest']}" for day in sorted(days, key=lambda d: str(d["_id"]))}
+            # The index answers without its documents. A day without a number is one of an earlier version.
+            days = sorted(self._awaited.distinct("day"))
+            appends = {document["_id"]: document["appends"] for document in self._days.find()} if days else {}
+        return {day[1:]: str(appends.get(day, 0)) for day in days}
 
     def close(self) -> None:
         """See Journal. The connections are the process's, shared with its store."""

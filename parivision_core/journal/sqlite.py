@@ -2,138 +2,54 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from parivision_core.journal.base import DAY, READ_BYTES, Call, Journal, Outcome
 from parivision_core.journal.ids import name_of, parts_of
-from parivision_core.problems import StoreError
+from parivision_core.journal.sqlite_file import SqliteFile
 
-FORMAT = 1
-BUSY_SECONDS = 30
-"""How long a write waits for those of other processes, which take milliseconds."""
 ALONE = -1
 """Row of the prediction of a single shot."""
 
-# Ids ascend, so that new calls come at the end of a table that is sorted by them, and need no index beside it.
-_TABLES = f"""
-PRAGMA user_version = {FORMAT};
-CREATE TABLE pairs (
-    n INTEGER PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT NOT NULL, stamp TEXT NOT NULL, schema TEXT NOT NULL,
-    UNIQUE (version, sha256, stamp, schema));
-CREATE TABLE calls (
-    id TEXT PRIMARY KEY, content TEXT NOT NULL, request BLOB NOT NULL, probability BLOB NOT NULL,
-    features BLOB NOT NULL, pair INTEGER NOT NULL, latency_us INTEGER NOT NULL, caller TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE deleted (id TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
-CREATE TABLE outcomes (
-    id TEXT NOT NULL, row INTEGER NOT NULL, made INTEGER NOT NULL, source TEXT NOT NULL, told_at INTEGER NOT NULL,
-    PRIMARY KEY (id, row)) WITHOUT ROWID;
-CREATE TABLE awaited (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
-CREATE INDEX awaited_keys ON awaited (key);
-"""
 _BELONGINGS = ("deleted", "outcomes", "awaited")
 
 _PUT_PAIR = "INSERT INTO pairs (version, sha256, stamp, schema) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _GET_PAIR = "SELECT n FROM pairs WHERE version = ? AND sha256 = ? AND stamp = ? AND schema = ?"
 _CALL = "(?, ?, ?, ?, ?, ?, ?, ?)"
-_CALLS_AT_ONCE = 128
-"""Most calls to a statement. Python gives its lock away at each, and a busy service returns it half a millisecond
+_AWAITED = "(?, ?, ?)"
+_ROWS_AT_ONCE = 128
+"""Most rows to a statement. Python gives its lock away at each, and a busy service returns it half a millisecond
 later, so that a call with a statement of its own costs 30 us of CPU, and one of a hundred 9."""
+_MANY = 2_000
+"""Rows that are keyed all over an index: the pages that so many touch have to fit into the cache."""
 _GET_CALL = """SELECT id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
 FROM calls JOIN pairs ON pair = n"""
 _PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1)
 ON CONFLICT DO UPDATE SET made = excluded.made, source = excluded.source, told_at = excluded.told_at
 WHERE excluded.source = 'lake' OR outcomes.source = 'caller'"""
+# Steps from day to day through the index of the keys, which begin with them; ";" is the character behind ":".
+_DAYS = """WITH RECURSIVE found (day) AS (
+    SELECT substr(min(key), 1, ?1) FROM awaited
+    UNION ALL
+    SELECT (SELECT substr(min(key), 1, ?1) FROM awaited WHERE key >= found.day || ';') FROM found WHERE day IS NOT NULL)
+SELECT day, coalesce(appends, 0) FROM found LEFT JOIN days USING (day) WHERE day IS NOT NULL"""
+_COUNT_DAY = "INSERT INTO days VALUES (?, 1) ON CONFLICT DO UPDATE SET appends = appends + 1"
 
 Pair = tuple[int, str, str, str]
+Row = TypeVar("Row")
 
 
 class SqliteJournal(Journal):
     """A journal in one file. What is appended lies on the disk before `append` returns (WAL, synchronous FULL)."""
 
     def __init__(self, path: Path) -> None:
+        """Raises StoreError when the file can't be made or opened, and when it isn't a journal of this version."""
         self.path = path
-        # Kept open: opening costs as much as writing many calls, and the last to close folds the whole log in.
-        self._idle: list[sqlite3.Connection] = []
-        self._pairs: dict[Pair, int] = {}
-        try:
-            if not path.exists():
-                self._create()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"can't make the journal {path}: {error}; check the folder's rights and disk") from error
-        with self._connection() as db:
-            found = db.execute("PRAGMA user_version").fetchone()[0]
-        if found != FORMAT:
-            self.close()
-            raise StoreError(
-                f"the journal {path} has format {found}, this version writes format {FORMAT}; move the file away, "
-                "which begins a new journal, or run the version that made it"
-            )
-
-    def _create(self) -> None:
-        """Make the tables in a file that gets its name last: openers at the same moment see all or nothing."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            if self.path.exists():
-                return
-            partial = self.path.with_name(f"{self.path.name}.partial")
-            partial.unlink(missing_ok=True)
-            with closing(sqlite3.connect(partial)) as db:
-                db.execute(
-                    "PRAGMA page_size = 16384"
-                )  # a call has 700 bytes: fewer pages are written, and written again
-                db.executescript(_TABLES)
-                db.execute("PRAGMA journal_mode = WAL")
-            partial.replace(self.path)
-            os.fsync(folder)  # the name must survive a crash as well as what is written under it
-        finally:
-            os.close(folder)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other thread uses meanwhile; one that failed isn't used again."""
-        try:
-            try:
-                db = self._idle.pop()
-            except IndexError:
-                db = self._connect()
-            try:
-                yield db
-            except BaseException:
-                db.close()
-                raise
-            self._idle.append(db)
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the journal {self.path} can't be read or written: {error}; free some space and check the file's "
-                "rights; if it is damaged, restore it from a backup or move it away, which begins a new one"
-            ) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        # A file that is gone must be noticed: made anew here, it would have no tables.
-        address = f"{self.path.absolute().as_uri()}?mode=rw"
-        db = sqlite3.connect(address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write: all of it or, when its connection is closed by an error, nothing."""
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
+        self._file = SqliteFile(path)
 
     # Calls
 
@@ -141,30 +57,19 @@ class SqliteJournal(Journal):
         """See Journal. One transaction, so that of all the calls either each is kept or none."""
         if not calls:
             return
-        with self._transaction() as db:
-            numbers = self._numbers(db, calls)
-            for some in _pieces(calls):
-                values = [value for call in some for value in _values(call, numbers[_pair(call)])]
-                db.execute(f"INSERT INTO calls VALUES {', '.join([_CALL] * len(some))} ON CONFLICT DO NOTHING", values)
-            if waiting := [(call.id, _row(call, row), key) for call in calls for row, key in call.awaited]:
-                db.executemany("INSERT INTO awaited VALUES (?, ?, ?) ON CONFLICT DO NOTHING", waiting)
-        self._pairs = numbers
-
-    def _numbers(self, db: sqlite3.Connection, calls: Sequence[Call]) -> dict[Pair, int]:
-        """Pair -> its number in the file, for those of these calls; new ones are noted in it."""
-        numbers = {}
-        for pair in {_pair(call) for call in calls}:
-            if pair in self._pairs:
-                numbers[pair] = self._pairs[pair]
-                continue
-            db.execute(_PUT_PAIR, pair)
-            numbers[pair] = db.execute(_GET_PAIR, pair).fetchone()[0]
-        return numbers
+        awaited = [(call.id, _row(call, row), key) for call in calls for row, key in call.awaited]
+        awaited.sort(key=lambda place: place[2])  # neighbours in the index, which the next batch shares
+        with self._file.transaction(large=len(awaited) >= _MANY) as db:
+            numbers = {pair: _number(db, pair) for pair in {_pair(call) for call in calls}}
+            _insert(db, "calls", _CALL, [_values(call, numbers[_pair(call)]) for call in calls])
+            if awaited:
+                _insert(db, "awaited", _AWAITED, awaited)
+                db.executemany(_COUNT_DAY, [(day,) for day in sorted({key[:DAY] for _, _, key in awaited})])
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
         """See Journal."""
         found, size = [], 0
-        with self._connection() as db:
+        with self._file.connection() as db:
             # A bound that isn't given is one that no id passes: ids are hexadecimal.
             rows = db.execute(
                 f"{_GET_CALL} WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?", (before or "g", since or "", limit)
@@ -184,7 +89,7 @@ class SqliteJournal(Journal):
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
         """See Journal."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             if row is None:
                 for table in _BELONGINGS:
                     db.execute(f"DELETE FROM {table} WHERE id = ?", (call_id,))
@@ -200,7 +105,7 @@ class SqliteJournal(Journal):
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
         """See Journal."""
-        with self._connection() as db:
+        with self._file.connection() as db:
             found = {
                 call_id: {row for (row,) in db.execute("SELECT row FROM deleted WHERE id = ?", (call_id,))}
                 for call_id in call_ids
@@ -209,7 +114,7 @@ class SqliteJournal(Journal):
 
     def prune(self, before: str, limit: int) -> int:
         """See Journal. The space is used again, the file doesn't shrink."""
-        with self._transaction() as db:
+        with self._file.transaction(large=True) as db:
             oldest = db.execute("SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?", (before, limit)).fetchall()
             if oldest:
                 for table in (*_BELONGINGS, "calls"):
@@ -221,7 +126,7 @@ class SqliteJournal(Journal):
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
         """See Journal."""
         told = [(*_place(name), o.made, o.source, o.told_at) for name, o in outcomes.items()]
-        with self._transaction() as db:
+        with self._file.transaction(large=len(told) >= _MANY) as db:
             db.executemany(_PUT_OUTCOME, told)
             by_lake = [(call_id, row) for call_id, row, _, source, _ in told if source == "lake"]
             db.executemany("DELETE FROM awaited WHERE id = ? AND row = ?", by_lake)
@@ -229,7 +134,7 @@ class SqliteJournal(Journal):
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
         """See Journal."""
         found = {}
-        with self._connection() as db:
+        with self._file.connection() as db:
             for name in predictions:
                 known = db.execute(
                     "SELECT made, source, told_at FROM outcomes WHERE id = ? AND row = ?", _place(name)
@@ -240,7 +145,7 @@ class SqliteJournal(Journal):
 
     def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
         """See Journal."""
-        with self._connection() as db:
+        with self._file.connection() as db:
             found = {
                 key: [
                     _name(*place)
@@ -252,27 +157,41 @@ class SqliteJournal(Journal):
 
     def awaited_days(self) -> dict[str, str]:
         """See Journal."""
-        days = self._query(
-            "SELECT substr(key, 1, ?) AS day, count(*) || ' ' || max(id) FROM awaited GROUP BY day ORDER BY day", (DAY,)
-        )
-        return dict(days)
+        return {day: str(appends) for day, appends in self._query(_DAYS, (DAY,))}
 
     def close(self) -> None:
         """See Journal."""
-        while self._idle:
-            self._idle.pop().close()
+        self._file.close()
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._connection() as db:
+        with self._file.connection() as db:
             return db.execute(sql, parameters).fetchall()
 
 
-def _pieces(calls: Sequence[Call]) -> Iterator[Sequence[Call]]:
-    """Calls in runs of powers of two: few statements, each kept by its connection (one of any size takes 9 MB)."""
+def _number(db: sqlite3.Connection, pair: Pair) -> int:
+    """A pair's number in the file. It isn't remembered: another file may stand there the next time."""
+    known = db.execute(_GET_PAIR, pair).fetchone()
+    if known is None:
+        db.execute(_PUT_PAIR, pair)
+        known = db.execute(_GET_PAIR, pair).fetchone()
+    return int(known[0])
+
+
+def _insert(db: sqlite3.Connection, table: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows, each written as `row` says; those that are there already are passed over."""
+    for some in _pieces(rows):
+        db.execute(
+            f"INSERT INTO {table} VALUES {', '.join([row] * len(some))} ON CONFLICT DO NOTHING",
+            [value for values in some for value in values],
+        )
+
+
+def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Rows in runs of powers of two: few statements, each kept by its connection (one of any size takes 9 MB)."""
     start = 0
-    while left := len(calls) - start:
-        size = min(_CALLS_AT_ONCE, 1 << left.bit_length() - 1)
-        yield calls[start : start + size]
+    while left := len(rows) - start:
+        size = min(_ROWS_AT_ONCE, 1 << left.bit_length() - 1)
+        yield rows[start : start + size]
         start += size
 
 

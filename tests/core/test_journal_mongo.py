@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pymongo import WriteConcern
 from pymongo.database import Database
 
 from parivision_core.journal.mongo import MongoJournal
@@ -69,6 +70,25 @@ def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(
     proxy.start()
     shaky.append([one()])
     assert len(shaky.calls(limit=5)) == 1
+
+
+def test_what_is_kept_is_on_a_disk(proxy: ScriptedServer, shaky_database: Documents) -> None:
+    """A majority that has it in memory alone may lose it; what the URL says of the rest stays."""
+    seen: list[dict[str, Any]] = []
+    proxy.fault("insert", where=lambda command: bool(seen.append(command.document["writeConcern"])))
+    MongoJournal(shaky_database.with_options(write_concern=WriteConcern(w=1, wtimeout=900))).append([one()])
+    assert seen
+    assert all(concern == {"w": 1, "wtimeout": 900, "j": True} for concern in seen)
+
+
+def test_days_of_an_earlier_version_are_found(mongo_database: Documents) -> None:
+    journal = MongoJournal(mongo_database)
+    journal.append([one(awaited=((0, KEY),))])
+    mongo_database["journal_days"].drop()
+    before = journal.awaited_days()
+    assert list(before) == [KEY[:10]]
+    journal.append([one(awaited=((0, KEY),))])
+    assert journal.awaited_days() != before
 
 
 def test_a_full_disk_is_named(proxy: ScriptedServer, shaky: MongoJournal) -> None:

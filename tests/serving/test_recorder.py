@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -237,13 +238,66 @@ def test_a_full_queue_drops_the_newest_and_refuses_promises(
 
 
 def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(journal: Moody) -> None:
-    recorder = Recorder(journal, max_bytes=1000)
-    recorder.record(one(request=b"x" * 5000))
+    recorder, large = Recorder(journal, max_bytes=1000), one(request=b"x" * 5000)
+    journal.open.clear()
+    recorder.record(large)
     recorder.record(one())
-    assert recorder.dropped in (0, 1)
+    assert (recorder.depth, recorder.dropped) == (1, 1)
+    journal.open.set()
     until(lambda: recorder.depth == 0)
-    assert recorder.written >= 1
+    assert ids(journal) == [large.id]
     recorder.close()
+
+
+def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(journal: Moody) -> None:
+    single = one()
+    recorder, calls = Recorder(journal, max_calls=4), [one() for _ in range(4)]
+
+    async def batch(call: Call) -> None:
+        await recorder.room()
+        recorder.record(call)
+
+    async def main() -> None:
+        batches = [asyncio.ensure_future(batch(call)) for call in calls]
+        await asyncio.sleep(3 * module.ROOM_LOOK_SECONDS)
+        assert [batch.done() for batch in batches] == [True, False, False, False]
+        recorder.record(single)
+        journal.open.set()
+        await asyncio.gather(*batches)
+
+    journal.open.clear()
+    asyncio.run(main())
+    assert recorder.close() == 0
+    assert (set(ids(journal)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
+
+
+def test_a_batch_that_finds_no_room_in_time_is_refused(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(journal, max_calls=1)
+    journal.open.clear()
+    recorder.record(one())
+    monkeypatch.setattr(module, "ROOM_SECONDS", 0.1)
+    with pytest.raises(JournalFullError, match="batches, and what is to be durable, are refused"):
+        asyncio.run(recorder.room())
+    monkeypatch.setattr(module, "ROOM_SECONDS", 1000.0)
+    recorder.close(0.05)
+    with pytest.raises(JournalFullError, match="being shut down"):
+        asyncio.run(recorder.room())
+    assert recorder.dropped == 0
+
+
+def test_shots_that_are_awaited_weigh_what_they_take() -> None:
+    """As many as a batch may have; the keys are made as a sport makes them."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        awaited = tuple(
+            (row, ":".join(("2023-04-09", "22200001", "201939", "1", str(row % 720)))) for row in range(5_000)
+        )
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    told = module.weight(one(awaited=awaited)) - module.weight(one())
+    assert taken <= told <= 1.3 * taken
 
 
 def test_a_value_that_no_journal_takes_does_not_stop_the_others(

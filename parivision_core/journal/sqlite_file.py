@@ -1,0 +1,211 @@
+"""The file of the embedded journal: made once, opened by many, and never mistaken for another of the same name."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from parivision_core.problems import StoreError
+
+FORMAT = 2
+BUSY_SECONDS = 30
+"""How long a write waits for those of other processes, which take milliseconds."""
+CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
+"""What a connection remembers of the file, and what it may while it writes much."""
+
+# Ids ascend, so that new calls come at the end of a table that is sorted by them, and need no index beside it.
+_DAYS = "CREATE TABLE days (day TEXT PRIMARY KEY, appends INTEGER NOT NULL) WITHOUT ROWID"
+_TABLES = f"""
+PRAGMA user_version = {FORMAT};
+CREATE TABLE pairs (
+    n INTEGER PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT NOT NULL, stamp TEXT NOT NULL, schema TEXT NOT NULL,
+    UNIQUE (version, sha256, stamp, schema));
+CREATE TABLE calls (
+    id TEXT PRIMARY KEY, content TEXT NOT NULL, request BLOB NOT NULL, probability BLOB NOT NULL,
+    features BLOB NOT NULL, pair INTEGER NOT NULL, latency_us INTEGER NOT NULL, caller TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE deleted (id TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
+CREATE TABLE outcomes (
+    id TEXT NOT NULL, row INTEGER NOT NULL, made INTEGER NOT NULL, source TEXT NOT NULL, told_at INTEGER NOT NULL,
+    PRIMARY KEY (id, row)) WITHOUT ROWID;
+CREATE TABLE awaited (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
+CREATE INDEX awaited_keys ON awaited (key);
+{_DAYS};
+"""
+_UPGRADES = {1: _DAYS}
+"""Format -> what makes it the next."""
+
+Identity = tuple[int, int]
+"""Device and inode of a file, which tell it from another of the same name."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    db: sqlite3.Connection
+    file: Identity
+    log: Identity | None
+    """That of the -wal, which stays as long as somebody has the file open."""
+
+
+class SqliteFile:
+    """Connections to one file, each for one thread at a time. What is committed lies on the disk (synchronous FULL)."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError when the file can't be made or opened, and when it isn't a journal of this version."""
+        self.path = path
+        self._log, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+        # Kept open: opening costs as much as writing many calls, and the last to close folds the whole log in.
+        self._idle: list[_Opened] = []
+        try:
+            if not path.exists():
+                self._create()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"can't make the journal {path}: {error}; check the folder's rights and disk") from error
+        with self.connection():
+            pass
+
+    def _create(self) -> None:
+        """Make the tables in a file that gets its name last: openers at the same moment see all or nothing."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if self.path.exists():
+                return
+            if self._log.exists() or self._shared.exists():
+                # SQLite would take the rows of that log, or what is left of them, into the new file.
+                raise StoreError(
+                    f"no journal can begin at {self.path} while {self._log.name} or {self._shared.name} lies there: "
+                    "they belong to a journal that was moved away or removed, and hold its last predictions. With the "
+                    "service stopped, move both to that journal, under its name; remove them if it is gone for good"
+                )
+            partial = self.path.with_name(f"{self.path.name}.partial")
+            for ending in ("", "-wal", "-shm", "-journal"):
+                partial.with_name(partial.name + ending).unlink(missing_ok=True)
+            with closing(sqlite3.connect(partial)) as db:
+                db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written, and again
+                db.executescript(_TABLES)
+                db.execute("PRAGMA journal_mode = WAL")
+            partial.replace(self.path)
+            os.fsync(folder)  # the name must survive a crash as well as what is written under it
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that no other thread uses meanwhile; one that failed isn't used again."""
+        try:
+            opened = self._take()
+            try:
+                yield opened.db
+            except BaseException:
+                opened.db.close()
+                raise
+            self._idle.append(opened)
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from error
+
+    @contextmanager
+    def transaction(self, *, large: bool = False) -> Iterator[sqlite3.Connection]:
+        """One write: all of it or, when its connection is closed by an error, nothing. A large one may take memory."""
+        with self.connection() as db:
+            if large:
+                db.execute(f"PRAGMA cache_size = -{LARGE_CACHE_KB}")
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+            if large:
+                db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().db.close()
+
+    def _take(self) -> _Opened:
+        """An idle connection or a new one, to the file that has the name now: others would write where nobody reads."""
+        here = _identity(self.path)
+        while self._idle:
+            try:
+                opened = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if opened.file == here:
+                return opened
+            if opened.log is not None and opened.log == _identity(self._log):
+                self._idle.append(opened)  # who remembers which file this log belongs to
+                raise StoreError(
+                    f"the journal {self.path} was moved away, and its log {self._log.name} still lies here; stop the "
+                    f"service and move {self._log.name} and {self._shared.name} to it, under its name, before another "
+                    "journal takes this place"
+                )
+            opened.db.close()
+        if here is None:
+            raise StoreError(
+                f"the journal {self.path} is gone or can't be seen. Put it back, or restart the service, which begins "
+                "a new one"
+            )
+        return self._connect(here)
+
+    def _connect(self, file: Identity) -> _Opened:
+        """Open the file. One that took its place since it was looked at is opened anew the next time."""
+        address = f"{self.path.absolute().as_uri()}?mode=rw"  # made anew here, it would have no tables
+        db = sqlite3.connect(address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+            self._check(db)
+        except BaseException:
+            db.close()
+            raise
+        return _Opened(db, file, _identity(self._log))
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        """Bring a file of an earlier format to this one. Raises StoreError for any other."""
+        found = _format(db)
+        if found in _UPGRADES:
+            db.execute("BEGIN IMMEDIATE")
+            while (found := _format(db)) in _UPGRADES:
+                db.execute(_UPGRADES[found])
+                db.execute(f"PRAGMA user_version = {found + 1}")
+            db.execute("COMMIT")
+        if found != FORMAT:
+            raise StoreError(
+                f"the journal {self.path} has format {found}, this version writes format {FORMAT}; run the version "
+                f"that made it, or {self._put_away()}"
+            )
+
+    def _explained(self, error: sqlite3.Error) -> str:
+        # The upper bytes of a code tell its sort.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return (
+                f"another process has held the lock of the journal {self.path} for more than {BUSY_SECONDS:g} s "
+                f"({error}); wait for it, or find and end it: `fuser {self.path}` tells who has the file open"
+            )
+        return (
+            f"the journal {self.path} can't be read or written: {error}; free some space and check the file's rights; "
+            f"if it is damaged, {self._put_away()}, or restore it from a backup then"
+        )
+
+    def _put_away(self) -> str:
+        return (
+            f"stop the service and move it away together with its {self._log.name} and {self._shared.name}, so that "
+            "the next start begins a new one"
+        )
+
+
+def _format(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _identity(path: Path) -> Identity | None:
+    """Which file has this name; None if there is none to be seen."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
