@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -106,7 +107,7 @@ class Registry:
         """Note the champion that is served, for a start without a registry; older cached bundles are dropped."""
         self._cache.mkdir(parents=True, exist_ok=True)
         note = self._cache / "champion.json"
-        partial = note.with_suffix(".partial")
+        partial = note.with_suffix(f".{os.getpid()}")  # several workers may note it at the same time
         partial.write_bytes(msgspec.json.encode(champion))
         partial.replace(note)
         for old in self._cache.iterdir():

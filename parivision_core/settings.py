@@ -13,11 +13,19 @@ from parivision_core.problems import ConfigurationError
 
 INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
 LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
+A_DAY = 86_400
+_FOLDERS = re.compile(r"(?<![\w/:.-])/(?!api/)(?:[^\s/:'\"]+/)+")
+"""Not addresses, nor the routes of MLflow, whose names begin with /api."""
 
 
 def without_login(url: str) -> str:
     """An address as it may be shown: user and password, which some carry, are left out."""
     return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def without_folders(message: str) -> str:
+    """A message as strangers may read it: of the path of a file on this machine, its name is left."""
+    return _FOLDERS.sub("", message)
 
 
 def listed(text: str) -> list[str]:
@@ -26,10 +34,19 @@ def listed(text: str) -> list[str]:
 
 
 def env_field(
-    variable: str, default: Any, help_text: str, *, secret: bool = False, choices: tuple[str, ...] = ()
+    variable: str,
+    default: Any,
+    help_text: str,
+    *,
+    secret: bool = False,
+    choices: tuple[str, ...] = (),
+    most: int = A_DAY,
 ) -> Any:
-    """A field of a settings class that is read from an environment variable; `choices`, if any, are all it may be."""
-    metadata = {"variable": variable, "help": help_text, "choices": choices}
+    """A field of a settings class that is read from an environment variable; `choices`, if any, are all it may be.
+
+    A number that isn't whole is seconds, of which a day has the most, unless another bound is given.
+    """
+    metadata = {"variable": variable, "help": help_text, "choices": choices, "most": most}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -200,6 +217,7 @@ def _parse(f: Field[Any], text: str) -> Any:
     most = 65535 if variable.endswith("_PORT") else 10**9
     if kind is int and not 0 < value <= most:
         raise ConfigurationError(f"{variable}={text!r} must lie between 1 and {most} ({f.metadata['help']})")
-    if kind is float and not 0 <= value < 86400:
-        raise ConfigurationError(f"{variable}={text!r} must lie between 0 and 86400 seconds ({f.metadata['help']})")
+    most = f.metadata["most"]
+    if kind is float and not 0 <= value <= most:
+        raise ConfigurationError(f"{variable}={text!r} must lie between 0 and {most} ({f.metadata['help']})")
     return value

@@ -1,4 +1,6 @@
-"""Tells predictions what came of them, once the lake knows the shot: by its key, and if several share it by its spot.
+"""Tells predictions what came of them, once the lake knows the shot: by its key and its spot.
+
+A prediction for another spot is one of what might have been, or of a shot that is yet to come: it stays open.
 
 One process of all that serve a sport does so, the one that holds the lock; another takes over when it dies. A day is
 looked at when predictions await shots of it and others wait, or other batches hold it, than at the last look. So it
@@ -14,7 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from parivision_core.journal.base import Journal, Outcome
-from parivision_core.journal.predictions import find
+from parivision_core.journal.ids import parts_of
+from parivision_core.journal.predictions import Opened
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_core.sport import Sport
@@ -104,10 +107,19 @@ class Outcomes:
         shots: dict[str, list[Shot]] = defaultdict(list)
         for shot in self._shots(day):
             shots[key_of(shot)].append(shot)
-        outcomes = {}
+        awaiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
         for key, names in self._journal.awaiting(list(shots)).items():
             for name in names:
-                made = self._made(name, shots[key])
+                call_id, row = parts_of(name)
+                awaiting[call_id].append((row or 0, name, key))
+        outcomes = {}
+        for call_id, awaited in awaiting.items():  # a batch is read and decoded once for all of its rows
+            call = self._journal.call(call_id)
+            if call is None:
+                continue
+            opened = Opened(call)
+            for row, name, key in awaited:
+                made = made_of(opened.request(row) or {}, shots[key], self._spot)
                 if made is not None:
                     outcomes[name] = Outcome(made=made, source="lake", told_at=now_ms())
         if outcomes:
@@ -125,20 +137,17 @@ class Outcomes:
                 return
             after = (found[-1][DAY], found[-1][ID])
 
-    def _made(self, name: str, shots: Sequence[Shot]) -> bool | None:
-        """Whether the shot that a prediction is about went in; None if it can't be told which one that is."""
-        if len(shots) > 1:
-            prediction = find(self._journal, name)
-            request = (prediction and prediction.request) or {}
-            shots = [shot for shot in shots if same_spot(request, shot, self._spot)]
-        outcomes = {bool(shot[MADE]) for shot in shots}
-        return outcomes.pop() if len(outcomes) == 1 else None
-
 
 def key_of(shot: Mapping[str, Any]) -> str:
     """The key of a shot of the lake, as `Sport.shot_key` makes it of a request: its id without the occurrence."""
     key: str = shot[ID].rpartition(":")[0]
     return key
+
+
+def made_of(request: Mapping[str, Any], shots: Sequence[Shot], spot: Sequence[str]) -> bool | None:
+    """Whether the shot that a request is about, among those of its key, went in; None if that can't be told."""
+    outcomes = {bool(shot[MADE]) for shot in shots if same_spot(request, shot, spot)}
+    return outcomes.pop() if len(outcomes) == 1 else None
 
 
 def same_spot(request: Mapping[str, Any], shot: Mapping[str, Any], spot: Sequence[str]) -> bool:

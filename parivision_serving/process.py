@@ -35,6 +35,7 @@ def run(app: Any, host: str, port: int, **options: Any) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anyone may write X-Forwarded-For; callers behind a proxy are told apart by their keys
         timeout_graceful_shutdown=GRACE_SECONDS,
         **options,
     )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from parivision_core.problems import ConfigurationError
-from parivision_core.settings import Settings, without_login
+from parivision_core.settings import Settings, without_folders, without_login
+from parivision_serving.settings import ServiceSettings
 
 
 def test_defaults_hang_together() -> None:
@@ -41,6 +42,17 @@ def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
         Settings.from_env({variable: value})
 
 
+@pytest.mark.parametrize(
+    ("variable", "most", "unit"),
+    [("PARIVISION_JOURNAL_DAYS", 10_000, "days"), ("PARIVISION_API_RATE", 1_000_000, "requests a second")],
+)
+def test_a_bound_is_told_in_its_own_unit(variable: str, most: int, unit: str) -> None:
+    ServiceSettings.from_env({variable: str(most)})
+    for value in (str(most + 1), "-1", "nan"):
+        with pytest.raises(ConfigurationError, match=rf"{variable}='{value}' must lie between 0 and {most} \({unit} "):
+            ServiceSettings.from_env({variable: value})
+
+
 def test_the_gate_has_two_rules_and_a_misspelt_one_is_answered_with_them() -> None:
     assert Settings.from_env({}).gate == "log_loss"
     assert Settings.from_env({"PARIVISION_GATE": "accuracy"}).gate == "accuracy"
@@ -55,3 +67,16 @@ def test_a_password_in_an_address_is_never_shown() -> None:
     assert "hush" not in repr(settings)
     assert without_login(settings.registry_url) == "https://mlflow:5000"
     assert without_login("http://127.0.0.1:5000/a@b") == "http://127.0.0.1:5000/a@b"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("the journal /srv/pv/journal/nba.db can't be read", "the journal nba.db can't be read"),
+        ("OSError(28, 'No space left'): '/srv/pv/cache/x.json'", "OSError(28, 'No space left'): 'x.json'"),
+        ("at http://mlflow:5000/a/b doesn't answer", "at http://mlflow:5000/a/b doesn't answer"),
+        ("answers 500 to /api/2.0/mlflow/get: and/or", "answers 500 to /api/2.0/mlflow/get: and/or"),
+    ],
+)
+def test_folders_are_left_out_of_what_strangers_read(message: str, shown: str) -> None:
+    assert without_folders(message) == shown

@@ -85,7 +85,7 @@ class World:
         return known and known.made
 
 
-def _shot(occurrence: str, **changes: Any) -> dict[str, Any]:
+def _shot(occurrence: str, /, **changes: Any) -> dict[str, Any]:
     shot = ASKED | {"made": 1, "event_id": -1} | changes
     key = ":".join(str(shot[name]) for name in NBA.identity)
     return {
@@ -174,11 +174,33 @@ def test_a_spot_that_decides_nothing_leaves_it_open(world: World) -> None:
     assert [world.made(call.id) for call in (open_, agreed)] == [None, False]
 
 
-def test_a_shot_alone_is_meant_wherever_it_was_seen(world: World) -> None:
-    call = world.asked(x=100)
-    world.ingested("a", {})
-    world.outcomes.look()
-    assert world.made(call.id) is True
+def test_a_shot_tells_nothing_of_another_spot(world: World) -> None:
+    what_if, near, exact = world.asked(x=100), world.asked(x=10.4, y=59.6), world.asked()
+    world.ingested("a", {"made": 1})
+    assert world.outcomes.look() == 2
+    assert [world.made(call.id) for call in (what_if, near, exact)] == [None, True, True]
+
+
+def test_the_second_shot_of_a_second_waits_for_its_own(world: World) -> None:
+    second = world.asked(x=200, y=5)
+    world.ingested("a", {"made": 1})
+    assert world.outcomes.look() == 0
+    world.ingested("b", {"x": 200, "y": 5, "made": 0, "occurrence": 1})
+    assert world.outcomes.look() == 1
+    assert world.made(second.id) is False
+
+
+def test_a_batch_is_read_once_for_all_of_its_rows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [ASKED, ASKED | {"x": 11}, ASKED | {"seconds_remaining": 290}]
+    keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
+    call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
+    world.journal.append([call])
+    world.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
+    get, read = world.journal.call, []
+    monkeypatch.setattr(world.journal, "call", lambda call_id: read.append(call_id) or get(call_id))
+    assert world.outcomes.look() == 2
+    assert read == [call.id]
+    assert [world.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
 
 
 def test_a_day_of_many_shots_is_read_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
+from parivision_core.bundle import GRAPH
 from tests.serving.serving_world import SHOT, World, make_form, serves, told, until
 
 DOWN = "doesn't answer"
@@ -49,6 +50,29 @@ def test_started_without_a_registry_and_memory_it_says_so(world: World) -> None:
         record = world.form(make_form(1))
         world.mlflow.start(world.mlflow.port)
         until(serves(client, 1, record.stamp))
+
+
+def test_a_damaged_champion_takes_nothing_from_a_start(world: World) -> None:
+    """What was served before it is served on, and the problem is told until the champion is mended."""
+    world.crown(1)
+    record = world.form(make_form(1))
+    with world.client() as client:
+        until(serves(client, 1, record.stamp))
+    world.register(2)
+    graph = world.mlflow.versions[2] / GRAPH
+    sound = graph.read_bytes()
+    graph.write_bytes(sound[:-1] + b" ")
+    world.crown(2)
+    for _ in range(2):  # a second start remembers as the first did
+        with world.client() as client:
+            until(serves(client, 1, record.stamp))
+            problem = client.get("/api/v1/champion").json()["reload_problem"]
+            assert "model.onnx was altered" in problem and "Version 1 stays in service" in problem
+            assert client.get("/health/ready").status_code == 200
+    graph.write_bytes(sound)
+    with world.client() as client:
+        until(serves(client, 2, record.stamp))
+        until(lambda: client.get("/api/v1/champion").json()["reload_problem"] is None)
 
 
 def test_a_damaged_cache_is_not_served(world: World) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -14,8 +16,10 @@ from litestar.testing import TestClient
 
 from parivision_core import bundle
 from parivision_core.nba import NBA
+from parivision_core.problems import RegistryError
+from parivision_core.registry import Registry
 from parivision_serving.app import create_app
-from parivision_serving.champion import NO_CHAMPION, Watcher
+from parivision_serving.champion import NO_CHAMPION, RETRY_POLLS, Watcher
 from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 
@@ -114,7 +118,7 @@ def test_a_champion_that_does_not_fit_is_not_paired(world: World, client: TestCl
     good = world.store.form_stamp()
     world.crown(2, **odd)
     until(lambda: "Version 2" in reload_problem(client))
-    assert "version 1 stays in service" in reload_problem(client)
+    assert "Version 1 stays in service" in reload_problem(client)
     assert answers_with(client) == (1, good)
     # A form that fits the new champion but not this program's features: the rows it builds would be wrong ones.
     record = world.form(make_form(2), **{"schema": NBA.schema, "base_fingerprint": NBA.base_fingerprint} | odd)
@@ -142,8 +146,11 @@ def test_a_tampered_bundle_keeps_the_old_pair(world: World, client: TestClient[A
     world.crown(2)
     until(lambda: "was altered" in reload_problem(client))
     assert answers_with(client) == (1, good)
+    newer = world.form(make_form(3, "2023-04-11")).stamp
+    until(lambda: answers_with(client) == (1, newer))
+    assert "was altered" in reload_problem(client)
     path.write_bytes(original)
-    until(serves(client, 2, good or ""))
+    until(serves(client, 2, newer))
     until(lambda: reload_problem(client) == "")
 
 
@@ -156,7 +163,7 @@ def test_a_damaged_form_keeps_the_old_pair(world: World, client: TestClient[Any]
 
 def test_a_withdrawn_alias_keeps_the_pair(world: World, client: TestClient[Any]) -> None:
     world.mlflow.alias = None
-    until(lambda: "names no champion any more; version 1 stays in service" in reload_problem(client))
+    until(lambda: "names no champion any more. Version 1 stays in service" in reload_problem(client))
     assert answers_with(client)[0] == 1
 
 
@@ -187,6 +194,89 @@ def test_what_did_not_change_is_not_loaded_again(
     until(lambda: loads)
     until(count_looks(watcher, 60))
     assert len(loads) < 10  # retried now and then, since what is damaged may be mended in place
+
+
+def watcher_of(world: World) -> Watcher:
+    """A watcher that looks only when it is told to."""
+    return Watcher(
+        NBA, Registry(world.settings.registry_url, NBA.registered_model, world.settings.cache), world.store, 1
+    )
+
+
+def test_a_champion_that_could_not_be_noted_is_noted_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.crown(1)
+    world.form(make_form(1))
+    watcher = watcher_of(world)
+
+    def full(_: Any) -> None:
+        raise OSError(28, "No space left on device", str(world.settings.cache / "champion.json"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watcher._registry, "remember", full)
+        for _ in range(2):
+            watcher.look()
+            assert watcher.pair is not None
+            assert "Version 1 can't be noted" in (watcher.problem or "") and "No space left" in (watcher.problem or "")
+    watcher.look()
+    assert watcher.problem is None
+    noted = watcher._registry.remembered()
+    assert noted is not None and noted.version == 1
+
+
+def attempts(watcher: Watcher, looks: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """In which of so many looks a bundle was asked for, which always failed."""
+    done, asked = 0, []
+
+    def broken(_: Any) -> Any:
+        asked.append(done)
+        raise error
+
+    monkeypatch.setattr(watcher._registry, "fetch", broken)
+    while done < looks:
+        watcher.look()
+        done += 1
+    return asked
+
+
+def test_what_may_be_over_in_a_moment_is_tried_again_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.crown(1)
+    world.form(make_form(1))
+    for error in (RegistryError("hiccup"), OSError("hiccup")):
+        assert attempts(watcher_of(world), 50, error, monkeypatch) == [0, 1, 3, 7, 15, 30, 45]
+    misfit = bundle.BundleError("altered")
+    assert attempts(watcher_of(world), 50, misfit, monkeypatch) == list(range(0, 50, RETRY_POLLS))
+
+
+def test_a_swap_leaves_no_garbage_behind(world: World) -> None:
+    class Cycle:
+        """What only the collector can remove."""
+
+    world.crown(1)
+    world.form(make_form(1))
+    watcher = watcher_of(world)
+    gc.disable()
+    try:
+        cycle = Cycle()
+        cycle.itself = cycle  # type: ignore[attr-defined]
+        gone = weakref.ref(cycle)
+        del cycle
+        watcher.look()
+    finally:
+        gc.enable()
+    gc.collect()
+    assert gone() is None
+
+
+def test_strangers_are_told_no_folders(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.crown(1)
+    world.form(make_form(1))
+    card = world.mlflow.versions[1] / bundle.CARD
+    card.write_bytes(card.read_bytes() + b" ")
+    with world.client() as client:
+        until(lambda: "bundle.json was altered" in client.get("/health/ready").text)
+        assert str(world.settings.home) not in client.get("/health/ready").text
+        assert str(world.settings.home) not in client.post("/api/v1/predict", json=SHOT).text
+    assert str(world.settings.cache) in caplog.text
 
 
 def count_looks(watcher: Watcher, wanted: int) -> Any:
