@@ -60,6 +60,12 @@ from parivision_serving.settings import ServiceSettings
 
 FIRST_LOOK_SECONDS = 10.0
 """How long a start waits for the first look, so that a restart doesn't begin with needless 503s."""
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "HEAD", "POST", "DELETE"],
+    "allow_headers": ["content-type", "x-api-key", "x-request-id"],
+    "expose_headers": ["x-request-id", "x-prediction-id", "retry-after"],
+}
+"""What scripts of the pages that PARIVISION_API_ORIGINS names may send, and read beside the answer."""
 LARGEST_BODY = 64 * 1024
 """A request has some 200 bytes, with a whole game before it 40,000; more than this is a mistake or an attack."""
 
@@ -77,7 +83,9 @@ class Service(Litestar):
         self._outermost = Middleware(Profiling(inner, profiles) if profiles else inner, metrics, hosts)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request, or the application's life."""
+        """One request, or the application's life. HEAD is GET whose body the server leaves out."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = scope | {"method": "GET"}
         await self._outermost(scope, receive, send)
 
 
@@ -89,7 +97,8 @@ def open_house(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Sto
     keys = Keys(settings.api_keys, settings.api_key)
     if not keys.any() and settings.needs_key:
         raise ConfigurationError(
-            f"the service listens on {settings.api_host} and needs an API key, but there is none: make one with "
+            "the service needs an API key, for it can be reached from beyond its machine (PARIVISION_API_HOST, "
+            "PARIVISION_API_HOSTS) or PARIVISION_API_AUTH asks for one, but there is none: make one with "
             "`python -m parivision_serving.keys add NAME`, or set PARIVISION_API_KEY"
         )
     return keys, open_store(settings, sport)
@@ -159,7 +168,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
             )
         ],
         exception_handlers={Exception: answer},
-        cors_config=CORSConfig(allow_origins=settings.origins) if settings.origins else None,
+        cors_config=CORSConfig(allow_origins=settings.origins, **CORS) if settings.origins else None,
         openapi_config=OpenAPIConfig(
             title="PariVision",
             version="1",

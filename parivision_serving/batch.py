@@ -168,14 +168,18 @@ class BatchPredictor:
         self.under_way = 0
         """Batches that are worked on or wait."""
 
+    def check_place(self) -> None:
+        """Raise TooManyRequestsError when all places are taken."""
+        if self.under_way >= AT_ONCE + WAITING:
+            raise TooManyRequestsError("as many batches as can be held are under way; try again later", RETRY_SECONDS)
+
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
-        """A place among the batches that are worked on or wait, to be had before the body is read.
+        """A place among the batches that are worked on or wait, to be had once the body is there.
 
         Raises TooManyRequestsError when all are taken.
         """
-        if self.under_way >= AT_ONCE + WAITING:
-            raise TooManyRequestsError("as many batches as can be held are under way; try again later", RETRY_SECONDS)
+        self.check_place()
         self.under_way += 1
         try:
             yield
@@ -188,7 +192,8 @@ class BatchPredictor:
         """The encoded answer to a batch, which the journal keeps, and the pair that gave it.
 
         Raises InvalidRequestError or TooLargeError for a body that can't be read, NotReadyError without a champion,
-        and, if the answer is to be durable, what the journal raises when it can't keep it.
+        JournalFullError when the journal has no room for it in time, and, if the answer is to be durable, what the
+        journal raises when it can't keep it.
         """
         pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
 
@@ -201,6 +206,9 @@ class BatchPredictor:
             return encoded, _call(context, content, body, pair, answers)
 
         encoded, call = await to_thread.run_sync(work, limiter=self._limiter)
+        await (
+            self._recorder.room()
+        )  # a single prediction is forgotten rather than refused, a batch is worth waiting for
         if durable:
             await self._recorder.keep(call)
         else:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from enum import Enum, EnumMeta
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -14,16 +15,23 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from parivision_core.sport import FieldProblem
-from parivision_serving.problems import BODY, InvalidRequestError
+from parivision_serving.context import context_of
+from parivision_serving.problems import BODY, MOST_ERRORS, InvalidRequestError, UnknownContentError, shortened
 
-_FIELD = re.compile(r"( - at `\$\.?| field `)(?P<name>[^`]*)`$")
-"""How msgspec ends a message that concerns one field."""
+JSON = "application/json"
+SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+"""What scripts of any web page may send to us unasked; for all else a browser asks us first."""
+
+_NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
+"""What msgspec says of a field that is missing or unknown."""
+_AT = " - at `$"
+"""What it says of all others ends with this, their place in the value, and a backtick."""
 
 
 def field_problems(
     body: bytes, kind: type[msgspec.Struct], first: Exception, *, strict: bool = True
 ) -> list[FieldProblem]:
-    """Everything that is wrong with a body, field by field; `first` is where its decoder stopped.
+    """What is wrong with a body, field by field, up to MOST_ERRORS; `first` is where its decoder stopped.
 
     Unless `strict`, numbers may come as text.
     """
@@ -33,7 +41,7 @@ def field_problems(
         return [_problem(first, BODY)]
     if not isinstance(raw, dict):
         return [FieldProblem(BODY, "the body must be a JSON object")]
-    return list(_each(raw, kind, strict)) or [_problem(first, BODY)]
+    return list(islice(_each(raw, kind, strict), MOST_ERRORS)) or [_problem(first, BODY)]
 
 
 class _Field(NamedTuple):
@@ -69,8 +77,9 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iter
                 yield FieldProblem(found.field, found.message + field.known)
         elif field.required:
             yield FieldProblem(name, "this field is missing")
-    for name in raw.keys() - fields.keys() if kind.__struct_config__.forbid_unknown_fields else ():
-        yield FieldProblem(name, "there is no such field; known are " + ", ".join(fields))
+    for name in raw if kind.__struct_config__.forbid_unknown_fields else ():
+        if name not in fields:
+            yield FieldProblem(shortened(name), "there is no such field; known are " + ", ".join(fields))
 
 
 def _values(kind: Any) -> list[str]:
@@ -82,9 +91,24 @@ def _values(kind: Any) -> list[str]:
 
 
 def _problem(error: Exception, field: str) -> FieldProblem:
-    message = str(error)
-    found = _FIELD.search(message)
-    return FieldProblem((found and found["name"]) or field, message.split(" - at `", maxsplit=1)[0])
+    """What a decoder says of a field, or of a part of it: `earlier_shots[0].x`."""
+    what, at, place = str(error).rpartition(_AT)
+    if not at or place.find("`") != len(place) - 1:  # the caller wrote it, or nobody
+        what, place = str(error), "`"
+    named = _NAMED.fullmatch(what)
+    part = place[:-1] + (f".{named[1]}" if named else "")
+    whole = part.removeprefix(".") or BODY if field == BODY else field + part
+    return FieldProblem(shortened(whole), shortened(what))
+
+
+_PLAIN = JSON.encode()
+
+
+def _check_kind(sent: bytes, strict: bool) -> None:
+    """Raise UnknownContentError unless a content type names JSON; unless `strict`, only if it is a SIMPLE one."""
+    kind = sent.decode("latin-1").partition(";")[0].strip().lower()
+    if kind in SIMPLE or (strict and kind not in (JSON, "")):
+        raise UnknownContentError(f"the body must be {JSON}, not {shortened(kind)}; name it so in Content-Type")
 
 
 def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
@@ -96,7 +120,10 @@ def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
 
 
 def lenient_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
-    """The same for callers of old, whose numbers may be text."""
+    """The same for callers of old, whose numbers may be text, and who may call JSON what they like.
+
+    But not as a web page could that was never let in: that of another site, in the browser of somebody on this machine.
+    """
     return _json(kind, strict=False)
 
 
@@ -124,6 +151,9 @@ def _json(kind: type[msgspec.Struct], *, strict: bool) -> type[AbstractDTO[Any]]
             return False
 
         def decode_bytes(self, value: bytes) -> Any:
+            sent = context_of(self.asgi_connection.scope).headers.get(b"content-type", _PLAIN)
+            if sent != _PLAIN:  # which is what nearly everybody sends
+                _check_kind(sent, strict)
             try:
                 return decode(value)
             except (msgspec.DecodeError, RecursionError) as error:

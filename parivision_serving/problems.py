@@ -14,6 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from parivision_core.problems import RegistryError, StoreError
+from parivision_core.settings import without_folders
 from parivision_core.sport import FieldProblem
 
 MEDIA_TYPE = "application/problem+json"
@@ -21,6 +22,10 @@ URN = "urn:parivision:problem:"
 
 BODY = "body"
 """Stands for the field when the body as a whole is wrong."""
+MOST_ERRORS = 20
+"""Of one request that are told: what is wrong with the first tells what is wrong with a thousand like it."""
+LONGEST_QUOTE = 100
+"""Characters of what the caller wrote that are repeated to him."""
 
 STORE_RETRY_SECONDS = 10
 
@@ -43,14 +48,25 @@ class InvalidRequestError(HTTPException):
     status_code = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, errors: Sequence[FieldProblem]) -> None:
-        self.errors = list(errors)
+        self.errors = list(errors)[:MOST_ERRORS]
         super().__init__(detail="; ".join(f"{e.field}: {e.message}" for e in self.errors))
+
+
+def shortened(text: str) -> str:
+    """A text of the caller, as far as it is repeated to him."""
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."
 
 
 class SlowBodyError(HTTPException):
     """The body took too long to arrive."""
 
     status_code = HTTPStatus.REQUEST_TIMEOUT
+
+
+class UnknownContentError(HTTPException):
+    """The body is of a kind that isn't read."""
+
+    status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class NotReadyError(HTTPException):
@@ -99,7 +115,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         headers = error.headers
     elif isinstance(error, StoreError | RegistryError):
         what = "store" if isinstance(error, StoreError) else "registry"
-        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}{what}-unavailable", str(error)
+        status, kind, detail = HTTPStatus.SERVICE_UNAVAILABLE, f"{URN}{what}-unavailable", without_folders(str(error))
         headers = {"Retry-After": str(STORE_RETRY_SECONDS)}
         log.warning("%s %s: %s", request.method, request.url.path, error)
     else:
@@ -113,10 +129,16 @@ GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_RE
 
 
 def documented(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, ResponseSpec]:
-    """These error answers, and those of admission, as a handler's `responses` for the OpenAPI page."""
+    """These error answers, and those that any request may get, as a handler's `responses` for the OpenAPI page.
+
+    A body may come too slowly, and then it may be of a wrong kind, too.
+    """
+    common = [HTTPStatus.MISDIRECTED_REQUEST, *(GUARDED if guarded else ())]
+    if HTTPStatus.REQUEST_TIMEOUT in statuses:
+        common.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     return {
         status.value: ResponseSpec(Problem, generate_examples=False, description=_WHEN[status], media_type=MEDIA_TYPE)
-        for status in (*statuses, *(GUARDED if guarded else ()))
+        for status in (*statuses, *common)
     }
 
 
@@ -133,6 +155,7 @@ _WHEN = {
     HTTPStatus.NOT_FOUND: "There is no such thing.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",
     HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
+    HTTPStatus.MISDIRECTED_REQUEST: "The service was addressed by a name that isn't its own.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another kind than the route takes.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed or impossible; `errors` names each field.",
     HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served, or the store is down: see `detail`. Try again after "

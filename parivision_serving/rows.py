@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,12 +21,17 @@ from parivision_core import arrow
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.sport import Columns, FieldProblem, Sport
 from parivision_serving.body import field_problems
-from parivision_serving.json_rows import pieces
-from parivision_serving.problems import BODY, InvalidRequestError, TooLargeError
+from parivision_serving.json_rows import PIECE_BYTES, pieces
+from parivision_serving.problems import BODY, MOST_ERRORS, InvalidRequestError, TooLargeError, shortened
 
 MOST_ROWS = 100_000
 ARROW_ROWS = 2_000
 """Rows of an Arrow stream that are worked on at once: more would be no faster, and hold up single predictions."""
+LARGEST_ROW = 64 * 1024
+"""Bytes of JSON, as of a single request. Decoded, a row may take twenty times as much."""
+TOLD_IN_FULL = 1_000
+"""Refused rows whose errors are all told. Of each further one the first is: else bad rows, whose errors are longer than
+themselves, would be answered with many times their size."""
 
 _TOO_LONG = f"a batch has at most {MOST_ROWS} rows; send it in parts"
 _NO_COLUMN = "lists can't be sent as a column; send shots with it as JSON"
@@ -38,6 +44,20 @@ class RowProblem(msgspec.Struct, frozen=True):
     row: int
     """Counted from 0."""
     errors: list[FieldProblem]
+
+
+class _Refusals:
+    """Tells of the refused rows of one batch, of the first ones in full."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def of(self, row: int, errors: list[FieldProblem]) -> RowProblem:
+        """A row and its errors, or a part of them."""
+        self._told += 1
+        if self._told <= TOLD_IN_FULL:
+            return RowProblem(row, errors[:MOST_ERRORS])
+        return RowProblem(row, [FieldProblem(errors[0].field, shortened(errors[0].message))])
 
 
 @dataclass(frozen=True)
@@ -71,12 +91,17 @@ class Rows:
         """
         if not body.lstrip().startswith(b"["):
             raise InvalidRequestError([FieldProblem(BODY, "the body must be a JSON array of objects")])
-        first = 0
+        first, refusals = 0, _Refusals()
         for number, (begins, text) in enumerate(pieces(body)):
             try:
-                piece = self._typed(first, self._many(text))
+                # A longer piece holds a row that is refused for its size: never decode it as a whole.
+                requests = self._many(text) if len(text) <= PIECE_BYTES + LARGEST_ROW else None
             except (msgspec.DecodeError, RecursionError):
-                piece = self._examined(first, self._undecoded(text, begins))
+                requests = None
+            if requests is None:
+                piece = self._examined(first, self._undecoded(text, begins), refusals)
+            else:
+                piece = self._typed(first, requests, refusals)
             if number and not (first and piece.rows):  # only the body of an empty batch has an empty piece
                 raise InvalidRequestError([FieldProblem(BODY, f"JSON is malformed: no value at byte {begins}")])
             if first + piece.rows > MOST_ROWS:
@@ -90,11 +115,13 @@ class Rows:
         Raises InvalidRequestError for what is no such stream or has columns that no request has, TooLargeError for one
         that is too long.
         """
-        first = 0
+        first, refusals = 0, _Refusals()
         try:
-            for batch in arrow.read(body, MOST_ROWS):
-                self._check_columns(batch)
-                yield from self._arrow_pieces(first, batch)
+            batches = arrow.read(body, MOST_ROWS)
+            columns = next(batches)
+            self._check_columns(columns)
+            for batch in arrow.joined(chain([columns], batches), ARROW_ROWS):
+                yield from self._arrow_pieces(first, batch, refusals)
                 first += len(next(iter(batch.values())).values)
         except arrow.TooManyRowsError:
             raise TooLargeError(_TOO_LONG) from None
@@ -114,31 +141,33 @@ class Rows:
 
     def _examine(self, body: bytes) -> tuple[Any, list[FieldProblem]]:
         """One request, and what is wrong with it, in which case the request may be None."""
+        if len(body) > LARGEST_ROW:
+            return None, [FieldProblem(BODY, f"it has {len(body)} bytes; a single request has at most {LARGEST_ROW}")]
         try:
             request = self._one(body)
         except (msgspec.DecodeError, RecursionError) as error:
             return None, field_problems(body, self._sport.request, error)
         return request, self._sport.problems(request)
 
-    def _typed(self, first: int, requests: list[Any]) -> Piece:
+    def _typed(self, first: int, requests: list[Any], refusals: _Refusals) -> Piece:
         """Requests whose fields are right; they may still contradict themselves."""
         columns = columns_of(self._fields, requests)
         doubtful = np.flatnonzero(self._sport.doubtful(columns)).tolist()
         found = ((row, self._sport.problems(requests[row])) for row in doubtful)
-        return _piece(
-            len(requests), columns, [RowProblem(first + row, errors) for row, errors in found if errors], first
-        )
+        refused = [refusals.of(first + row, errors) for row, errors in found if errors]
+        return _piece(len(requests), columns, refused, first)
 
-    def _examined(self, first: int, raws: list[msgspec.Raw]) -> Piece:
+    def _examined(self, first: int, raws: list[msgspec.Raw], refusals: _Refusals) -> Piece:
         """Elements of which at least one is no request."""
-        examined = [self._examine(bytes(raw)) for raw in raws]
-        sound = [row for row, (_, errors) in enumerate(examined) if not errors]
-        return Piece(
-            rows=len(raws),
-            sound=np.array(sound, dtype=np.int64),
-            columns=columns_of(self._fields, [examined[row][0] for row in sound]),
-            refused=[RowProblem(first + row, errors) for row, (_, errors) in enumerate(examined) if errors],
-        )
+        sound, requests, refused = [], [], []
+        for row, raw in enumerate(raws):
+            request, errors = self._examine(bytes(raw))
+            if errors:
+                refused.append(refusals.of(first + row, errors))
+            else:
+                sound.append(row)
+                requests.append(request)
+        return Piece(len(raws), np.array(sound, dtype=np.int64), columns_of(self._fields, requests), refused)
 
     def _check_columns(self, batch: dict[str, arrow.Column]) -> None:
         """Raise InvalidRequestError unless each column is a field, and each required field a column."""
@@ -156,7 +185,7 @@ class Rows:
         if found:
             raise InvalidRequestError(found)
 
-    def _arrow_pieces(self, first: int, batch: dict[str, arrow.Column]) -> Iterator[Piece]:
+    def _arrow_pieces(self, first: int, batch: dict[str, arrow.Column], refusals: _Refusals) -> Iterator[Piece]:
         rows = len(next(iter(batch.values())).values)
         missing = arrow.Column("nothing", np.zeros(rows), np.zeros(rows, dtype=np.bool_))
         wrong = np.zeros(rows, dtype=np.bool_)
@@ -172,7 +201,7 @@ class Rows:
             for row in (start + np.flatnonzero(wrong_or_doubtful[part])).tolist():
                 request, errors = self._examine_columns(batch, row)
                 if errors:
-                    refused.append(RowProblem(first + row, errors))
+                    refused.append(refusals.of(first + row, errors))
                 elif wrong[row]:
                     raise ValueError(f"row {first + row} can't be read from its columns, though it is right: {request}")
             some = {name: column[part] for name, column in columns.items()}

@@ -7,8 +7,9 @@ when a buffer lies outside of its message. What is here reads less, checks every
 from __future__ import annotations
 
 from parivision_core.arrow.columns import Column, ColumnError, StreamError
+from parivision_core.arrow.joining import joined
 from parivision_core.arrow.stream import TooManyRowsError, read
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
-__all__ = ["MEDIA_TYPE", "Column", "ColumnError", "StreamError", "TooManyRowsError", "read"]
+__all__ = ["MEDIA_TYPE", "Column", "ColumnError", "StreamError", "TooManyRowsError", "joined", "read"]

@@ -33,9 +33,11 @@ class Table:
         place = self._place(slot)
         return Table(self._data, place + self._read("<I", place)) if place else None
 
-    def text(self, slot: int) -> str:
-        """The text in a slot; empty where there is none."""
+    def text(self, slot: int, longest: int) -> str:
+        """The text in a slot, of at most so many bytes; empty where there is none."""
         start, size = self._vector(slot, 1)
+        if size > longest:  # offsets may overlap, so that many long texts take no more room than one
+            raise FlatbufferError(f"a name has {size} bytes; at most {longest} are read")
         try:
             return self._data[start : start + size].decode()
         except UnicodeDecodeError as error:

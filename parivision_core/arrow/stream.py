@@ -13,6 +13,7 @@ from parivision_core.arrow.columns import (
     FLOAT,
     INTEGER,
     LARGE_TEXT,
+    LONGEST_TEXT,
     NULL,
     TEXT,
     TEXT_VIEW,
@@ -28,6 +29,8 @@ MOST_COLUMNS = 100
 MOST_MESSAGES = 2_000
 MOST_WORDS = 100_000
 """Entries of a dictionary."""
+LONGEST_METADATA = 1024 * 1024
+"""Bytes of a message before its body; a hundred columns take some 20,000."""
 
 _CONTINUATION = b"\xff\xff\xff\xff"
 _FILE_MAGIC = b"ARROW1"
@@ -113,6 +116,8 @@ def _messages(stream: bytes) -> Iterator[_Message]:
             if start != len(stream):
                 raise StreamError(f"something follows the end of the Arrow stream at byte {start}")
             return
+        if size > LONGEST_METADATA:
+            raise StreamError(f"the Arrow stream has {size} bytes of metadata; at most {LONGEST_METADATA} are read")
         if size < 0 or start + size > len(stream):
             raise StreamError(_ENDS_EARLY)
         message = Table.root(stream[start : start + size])
@@ -131,7 +136,7 @@ def _schema(schema: Table) -> list[_Field]:
         raise StreamError("the Arrow stream is big-endian; send it little-endian")
     fields: dict[str, _Field] = {}
     for field in schema.tables(1):
-        name, encoding = field.text(0), field.table(4)
+        name, encoding = field.text(0, LONGEST_TEXT), field.table(4)
         if name in fields:
             raise ColumnError(name, "two columns have this name")
         if len(fields) == MOST_COLUMNS:
@@ -216,4 +221,5 @@ def _views(field: _Field, counts: Iterator[int]) -> int:
 
 def _empty(of: Type) -> Column:
     kind = {NULL: "nothing", BOOLEAN: "yes or no"}.get(of.number, "text" if of.dtype is None else "number")
-    return Column(kind, np.zeros(0, dtype=of.dtype or np.int64))  # type: ignore[arg-type]
+    dtype = np.dtype(np.bool_ if of.number == BOOLEAN else np.int64)
+    return Column(kind, np.zeros(0, dtype=of.dtype or dtype))  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from parivision_core.nba import contract, court, features, form
 from parivision_core.nba.families import keys_of
 from parivision_core.nba.league import cell_of
-from parivision_core.nba.request import EarlierShot
+from parivision_core.nba.request import EarlierShot, is_day
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns, PreparedMany
@@ -33,6 +33,9 @@ def doubtful(asked: Columns) -> NDArray[np.bool_]:
     hosts = np.where(home == 1, team, opponent)
     elsewhere = (arena != team) & (arena != opponent) | (home >= 0) & (hosts > 0) & (arena != hosts)
     found = too_long | (team > 0) & (team == opponent) | (arena > 0) & elsewhere
+    dates = asked["game_date"].tolist()
+    if impossible := {date for date in set(dates) if date and not is_day(date)}:
+        found |= np.array([date in impossible for date in dates])
     if "earlier_shots" in asked:
         found |= np.array([bool(earlier) for earlier in asked["earlier_shots"].tolist()])
     return np.asarray(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from enum import Enum
 from typing import Annotated, Literal
@@ -103,7 +104,7 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Annotated[
             str,
             Meta(
-                pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+                pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
                 max_length=10,
                 description="ISO date of the game. With it, game and player, the journal learns what came of the shot "
                 "once the feed brings it. It moves no probability.",
@@ -146,7 +147,10 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problems(request: ShotRequest) -> list[FieldProblem]:
-    """What no single field shows: a clock longer than the period, a team that plays itself, somebody else's arena."""
+    """What no single field shows: a clock longer than the period, a team that plays itself, somebody else's arena.
+
+    And what no pattern does: a day that no calendar has.
+    """
     found = []
     shots: list[tuple[str, ShotRequest | EarlierShot]] = [("", request)]
     shots += ((f"earlier_shots[{i}].", s) for i, s in enumerate(request.earlier_shots or ()))
@@ -161,7 +165,18 @@ def problems(request: ShotRequest) -> list[FieldProblem]:
     hosts = request.team if request.home else request.opponent
     if request.home is not None and request.arena and hosts and request.arena != hosts and not found:
         found.append(FieldProblem("arena", "it is that of the team that plays at home"))
+    if request.game_date is not None and not is_day(request.game_date):
+        found.append(FieldProblem("game_date", "there is no such day"))
     return found
+
+
+def is_day(iso_date: str) -> bool:
+    """Whether a calendar has the day."""
+    try:
+        datetime.date.fromisoformat(iso_date)
+    except ValueError:
+        return False
+    return True
 
 
 def columns_of(request: ShotRequest) -> Columns:

@@ -8,8 +8,6 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.exceptions import HTTPException
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 from litestar.params import Parameter
@@ -17,14 +15,16 @@ from litestar.params import Parameter
 from parivision_core.arrow import MEDIA_TYPE as ARROW
 from parivision_core.sport import Sport
 from parivision_serving.admission import SCOPE
-from parivision_serving.batch import BatchAnswer, BatchPredictor, Content
+from parivision_serving.batch import AT_ONCE, WAITING, BatchAnswer, BatchPredictor, Content
+from parivision_serving.body import JSON
 from parivision_serving.context import context_of
 from parivision_serving.keys import PREDICT
-from parivision_serving.problems import TooLargeError, documented
+from parivision_serving.problems import MOST_ERRORS, UnknownContentError, documented, shortened
 from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.rows import MOST_ROWS
+from parivision_serving.routes.queries import refuse_misread
+from parivision_serving.rows import LARGEST_ROW, MOST_ROWS, TOLD_IN_FULL
+from parivision_serving.uploads import Uploads
 
-JSON = "application/json"
 LARGEST_BATCH = 64 * 1024 * 1024
 EXAMPLE = {
     "id": "018bcfe5-6800-7000-8000-000000000000",
@@ -38,14 +38,9 @@ EXAMPLE = {
 _MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
 
 
-class UnknownContentError(HTTPException):
-    """The body is of a kind that isn't read."""
-
-    status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-
-
 def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
     """Build the handler."""
+    uploads = Uploads(LARGEST_BATCH, (AT_ONCE + WAITING) * LARGEST_BATCH)
 
     @post(
         "/api/v1/predict/batch",
@@ -56,13 +51,14 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
         description=f"Up to {MOST_ROWS} shots, as a JSON array of what `/api/v1/predict` takes, or as an Arrow IPC "
         "stream whose columns are named as its fields: integers, floats, booleans and text, also as a dictionary, "
         "uncompressed; null leaves a field out. The answers keep the order of the rows. A row that can't be answered "
-        "is null, and is told beside them with its errors; the others are answered all the same. The answer is of the "
+        "is null, and is told beside them with its errors; the others are answered all the same. Of each of the first "
+        f"{TOLD_IN_FULL} such rows up to {MOST_ERRORS} errors are told, of each further one the first, in brief; a row "
+        f"of more than {LARGEST_ROW // 1024} kB is refused for that. The answer is of the "
         f"kind that was sent, unless `Accept` asks for the other: JSON, or an Arrow stream ({ARROW}) of the columns "
         "`probability`, `expected_points`, `league_average` and `problem`, whose metadata holds what the JSON has "
         "beside the predictions. The journal keeps every prediction under the batch's id and its row.",
         tags=["prediction"],
         opt={SCOPE: PREDICT},
-        request_max_body_size=LARGEST_BATCH,
         responses={
             **answered(BatchAnswer, "The predictions.", EXAMPLE),
             **documented(
@@ -81,12 +77,13 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
             bool, Parameter(description="Answer once the predictions are in the journal and survive a crash.")
         ] = False,
     ) -> Response[bytes]:
+        refuse_misread(request, {"durable": durable})
         content = _content(request.content_type[0])
         accepted = request.accept.best_match([_MEDIA_TYPES[content], *_MEDIA_TYPES.values()])
         wanted: Content = "arrow" if accepted == ARROW else "rows" if accepted == JSON else content
         context = context_of(request.scope)
-        async with predictor.admitted():
-            body = await _body(request)
+        predictor.check_place()  # before all of the body is sent in vain
+        async with uploads.body(request) as body, predictor.admitted():
             encoded, pair = await predictor.predict(body, content, wanted, context, durable=durable)
         source = {
             "X-Prediction-Id": context.id,
@@ -103,14 +100,7 @@ def _content(media_type: str) -> Content:
         return "arrow"
     if media_type in (JSON, ""):
         return "rows"
-    raise UnknownContentError(f"a batch is {JSON} or {ARROW}, not {media_type}")
-
-
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    try:
-        return await request.body()
-    except RequestEntityTooLarge:
-        raise TooLargeError(f"a batch has at most {LARGEST_BATCH // 1024**2} MB; send it in parts") from None
+    raise UnknownContentError(f"a batch is {JSON} or {ARROW}, not {shortened(media_type)}")
 
 
 def _operation(sport: Sport) -> type[Operation]:

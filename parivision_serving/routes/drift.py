@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
-from litestar import get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
@@ -15,6 +15,7 @@ from parivision_core.registry import Registry
 from parivision_serving.problems import documented
 from parivision_serving.remembered import Remembered
 from parivision_serving.routes.operations import PlainOperation, answered
+from parivision_serving.routes.queries import refuse_misread
 
 MOST = 100
 SECONDS = 5.0
@@ -49,8 +50,10 @@ def drift_route(registry: Registry) -> HTTPRouteHandler:
         | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def drift(
+        request: Request[Any, Any, Any],
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many reports.")] = 10,
     ) -> list[DriftReport]:
+        refuse_misread(request, {"limit": limit})
         return await remembered.get(limit, lambda: anyio.to_thread.run_sync(read_drift, registry, limit))
 
     return drift

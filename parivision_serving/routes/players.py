@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
@@ -13,6 +13,7 @@ from parivision_core.sport import Player, Sport
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import PlainOperation
+from parivision_serving.routes.queries import refuse_misread
 from parivision_serving.routes.served import served
 
 MOST = 50
@@ -37,6 +38,7 @@ def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
         ),
     )
     async def players(
+        request: Request[Any, Any, Any],
         search: Annotated[
             str,
             Parameter(
@@ -46,6 +48,7 @@ def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
         ] = "",
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many players.")] = 10,
     ) -> list[Player]:
+        refuse_misread(request, {"search": search, "limit": limit})
         return find(served(watcher).form, search, limit)
 
     return players

@@ -11,17 +11,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.types import ASGIApp, Scope
 
-from parivision_core.sport import Sport
+from parivision_core.sport import FieldProblem, Sport
 from parivision_serving.admission import SCOPE
 from parivision_serving.body import strict_json
 from parivision_serving.context import context_of
 from parivision_serving.keys import PREDICT
 from parivision_serving.predicting import JsonAnswer, Predictor, question_of
-from parivision_serving.problems import documented
+from parivision_serving.problems import InvalidRequestError, documented
 from parivision_serving.routes.operations import PlainOperation
 
 if TYPE_CHECKING:
     Question = Any
+
+NO_QUERY = "this route takes no query parameters; `durable` and `explain` are fields of the body"
 
 
 def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
@@ -52,6 +54,8 @@ def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
         signature_namespace={"Question": question},
     )
     async def predict(data: JSONBody[Question], scope: Scope) -> ASGIApp:
+        if scope["query_string"]:
+            raise InvalidRequestError([FieldProblem("query", NO_QUERY)])
         # A Litestar response would cost a third of the request: what is sent here is bytes already.
         context = context_of(scope)
         return JsonAnswer(await predictor.predict(data, context, explained=data.explain, durable=data.durable))

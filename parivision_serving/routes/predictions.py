@@ -36,6 +36,10 @@ LAST_MS = 2**48 - 1
 """The last moment that an id can tell."""
 READERS = 2
 """Reads of the journal at once: a page may cost tens of milliseconds of CPU, which predictions need too."""
+WRITERS = 2
+"""Writes at once. They wait for those of other processes, and reads mustn't wait behind them."""
+YOUNG_MS = 60_000
+"""So long after its answer, a prediction that isn't found may be one that another process is about to write."""
 
 Answer = TypeVar("Answer")
 Moment = int | dt.datetime
@@ -76,19 +80,19 @@ class ToldOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> list[HTTPRouteHandler]:
     """Build the handlers. What this process answered before can be read at once, what others did a moment later."""
     asked = {field.encode_name for field in msgspec.structs.fields(sport.request)}
-    limiter = anyio.CapacityLimiter(READERS)
+    reads, writes = anyio.CapacityLimiter(READERS), anyio.CapacityLimiter(WRITERS)
 
-    async def read(look: Callable[[], Answer]) -> Answer:
+    async def work(look: Callable[[], Answer], limiter: anyio.CapacityLimiter = reads) -> Answer:
         await recorder.flush()  # if the journal can't be written now, it may still be read
         return await anyio.to_thread.run_sync(look, limiter=limiter)
 
-    async def known(name: str, look: Callable[[], Answer | None]) -> Answer:
+    async def known(name: str, look: Callable[[], Answer | None], limiter: anyio.CapacityLimiter = reads) -> Answer:
         """What `look` finds; another process, which may have answered only now, is given the time to write it."""
         moment = _made_at("prediction_id", name)
-        found = await read(look)
-        if found is None and abs(now_ms() - moment) < 4_000 * GROUP_SECONDS:
+        found = await work(look, limiter)
+        if found is None and abs(now_ms() - moment) < YOUNG_MS:
             await anyio.sleep(3 * GROUP_SECONDS)
-            found = await read(look)
+            found = await work(look, limiter)
         if found is None:
             raise NoSuchThingError(
                 f"the journal holds no prediction {name}: it was never made, is deleted, or older than predictions are "
@@ -129,7 +133,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
             outcome=outcome,
             fields=meant(sport.filters, given),
         )
-        return await read(lambda: page(journal, wanted, limit, cursor))
+        return await work(lambda: page(journal, wanted, limit, cursor))
 
     listing = get(
         "/api/v1/predictions",
@@ -168,7 +172,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         responses=documented(*_FAILURES),
     )
     async def delete_prediction(prediction_id: PredictionId) -> None:
-        await known(prediction_id, lambda: journal.delete(*parts_of(prediction_id)) or None)
+        await known(prediction_id, lambda: journal.delete(*parts_of(prediction_id)) or None, writes)
 
     @post(
         "/api/v1/predictions/{prediction_id:str}/outcome",
@@ -192,7 +196,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
             journal.put_outcomes({prediction_id: Outcome(made=data.made, source="caller", told_at=now_ms())})
             return find(journal, prediction_id)
 
-        return await known(prediction_id, tell)
+        return await known(prediction_id, tell, writes)
 
     @route(
         "/api/v1/predictions/{prediction_id:str}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from litestar import Request
@@ -11,7 +12,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Parameter
 
 from parivision_core.sport import FieldProblem, Filter
-from parivision_serving.problems import InvalidRequestError
+from parivision_serving.problems import MOST_ERRORS, InvalidRequestError, shortened
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -62,7 +63,7 @@ def meant(filters: Mapping[str, Filter], given: Mapping[str, Any]) -> dict[str, 
     """
     asked = {name: value for name, value in given.items() if value is not None}
     _refuse(
-        FieldProblem(name, f"there is no {value!r}; known are {', '.join(filters[name].values)}")
+        FieldProblem(name, f"there is no {shortened(str(value))!r}; known are {', '.join(filters[name].values)}")
         for name, value in asked.items()
         if filters[name].values and value not in filters[name].values
     )
@@ -75,9 +76,9 @@ def meant(filters: Mapping[str, Filter], given: Mapping[str, Any]) -> dict[str, 
 
 def refuse_unknown(request: Request[Any, Any, Any], known: Collection[str]) -> None:
     """Raise InvalidRequestError for a query parameter that there isn't: passed over, it would widen the answer."""
-    listed = ", ".join(known)
+    known_are = f"known are {', '.join(known)}" if known else "this route takes none"
     _refuse(
-        FieldProblem(name, f"there is no such query parameter; known are {listed}")
+        FieldProblem(shortened(name), f"there is no such query parameter; {known_are}")
         for name in request.query_params
         if name not in known
     )
@@ -95,6 +96,6 @@ def refuse_misread(request: Request[Any, Any, Any], read: Mapping[str, Any]) -> 
 
 
 def _refuse(problems: Iterable[FieldProblem]) -> None:
-    found = list(problems)
+    found = list(islice(problems, MOST_ERRORS))
     if found:
         raise InvalidRequestError(found)

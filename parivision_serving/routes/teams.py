@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport, TeamCard
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import answered
+from parivision_serving.routes.queries import refuse_misread
 
 
 def teams_route(sport: Sport) -> HTTPRouteHandler:
@@ -22,9 +24,11 @@ def teams_route(sport: Sport) -> HTTPRouteHandler:
         summary="All teams",
         description="With the abbreviation that a prediction takes, and those under which earlier shots have them.",
         tags=["prediction"],
-        responses=answered(list[TeamCard], "The teams.", cards[:1]) | documented(HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=answered(list[TeamCard], "The teams.", cards[:1])
+        | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
-    async def teams() -> list[TeamCard]:
+    async def teams(request: Request[Any, Any, Any]) -> list[TeamCard]:
+        refuse_misread(request, {})
         return cards
 
     return teams

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
-from litestar import get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
@@ -14,6 +14,7 @@ from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import PlainOperation
+from parivision_serving.routes.queries import refuse_misread
 
 MOST = 1000
 
@@ -33,8 +34,10 @@ def verdicts_route(store: Store) -> HTTPRouteHandler:
         ),
     )
     async def verdicts(
+        request: Request[Any, Any, Any],
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many verdicts.")] = 20,
     ) -> list[Verdict]:
+        refuse_misread(request, {"limit": limit})
         # The store may wait for a writer: never on the thread that answers predictions.
         return await anyio.to_thread.run_sync(lambda: store.verdicts(limit=limit))
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.arrow import Column, ColumnError, StreamError, TooManyRowsError, read
+from parivision_core.arrow import Column, ColumnError, StreamError, TooManyRowsError, joined, read
 from parivision_core.arrow.columns import LONGEST_TEXT
-from parivision_core.arrow.stream import MOST_MESSAGES
+from parivision_core.arrow.stream import LONGEST_METADATA, MOST_MESSAGES
 
 MOST = 1000
 WORDS = ["GSW", "", "turnaround", "Dončić", "a text of more than twelve bytes", None]
@@ -66,6 +66,21 @@ def tables(draw: st.DrawFn) -> pa.Table:
 def test_what_pyarrow_writes_is_read(table: pa.Table, rows: int) -> None:
     table = table.unify_dictionaries()
     assert told(written(table, rows)) == table.to_pydict()
+
+
+@given(tables(), st.integers(1, 50), st.integers(1, 60))
+def test_joined_batches_hold_the_same_rows(table: pa.Table, rows: int, least: int) -> None:
+    batches = list(joined(read(written(table.unify_dictionaries(), rows), MOST), least))
+    sizes = [len(batch["column 0"].values) for batch in batches]
+    assert all(least <= size < least + rows for size in sizes[:-1])
+    together = {name: [value for batch in batches for value in values(batch[name])] for name in batches[0]}
+    assert together == table.to_pydict()
+
+
+def test_joined_batches_share_the_words_of_a_dictionary() -> None:
+    table = pa.table({"kind": pa.array(["jump", None, "dunk"] * 20).dictionary_encode()})
+    (batch,) = joined(read(written(table, 1), MOST), MOST)
+    assert sorted(batch["kind"].words) == ["dunk", "jump"]
 
 
 def test_the_first_batch_tells_the_columns() -> None:
@@ -148,6 +163,8 @@ def test_what_else_is_refused_is_told() -> None:
         (written(table) + b"x", "something follows"),
         (written(twice), "two columns"),
         (written(pa.table({f"c{i}": [1] for i in range(101)})), "more than 100 columns"),
+        (written(pa.table({"x" * (LONGEST_TEXT + 1): [1]})), "a name has 101 bytes"),
+        (written(table.replace_schema_metadata({"pandas": "x" * LONGEST_METADATA})), "bytes of metadata"),
         (written(long), "a text of 101 bytes"),
         (written(pa.table({"team": long["team"].combine_chunks().dictionary_encode()})), "a text of 101 bytes"),
         (written(pa.table({"team": pa.array(long["team"].to_pylist(), pa.string_view())})), "a text of 101 bytes"),

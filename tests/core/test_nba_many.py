@@ -36,7 +36,15 @@ shots = st.builds(
     lambda shot, game, named: shot | {"earlier_shots": game} | named,
     requests,
     games,
-    st.sampled_from([{}, {"game_date": "2023-01-05"}, {"game_id": 7}, {"game_date": "2023-01-05", "game_id": 7}]),
+    st.sampled_from(
+        [
+            {},
+            {"game_date": "2023-01-05"},
+            {"game_id": 7},
+            {"game_date": "2023-01-05", "game_id": 7},
+            {"game_date": "2023-02-31"},
+        ]
+    ),
 )
 
 

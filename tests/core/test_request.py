@@ -77,6 +77,9 @@ def test_an_empty_game_is_a_known_one(current: form.Form) -> None:
         ({"opponent": "LAL", "home": False, "arena": "BOS"}, ["arena"]),
         ({"opponent": "LAL", "home": False, "arena": "LAL"}, []),
         ({"earlier_shots": [EARLIER, EARLIER | TOO_LONG]}, ["earlier_shots[1].seconds_remaining"]),
+        ({"game_date": "2024-02-29"}, []),
+        ({"game_date": "2023-02-29"}, ["game_date"]),
+        ({"game_date": "0000-01-01"}, ["game_date"]),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_named(changes: dict[str, Any], fields: list[str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
+import uvicorn
 from litestar.testing import TestClient
 
 from parivision_core.problems import ConfigurationError
-from parivision_serving import keys
+from parivision_serving import keys, process
 from parivision_serving.app import create_app
 from parivision_serving.settings import ALWAYS
 from tests.serving.serving_world import SHOT, World, make_form, serves, until
@@ -77,7 +79,7 @@ def test_the_key_of_the_environment_opens_everything(world: World) -> None:
 
 def test_beyond_loopback_there_must_be_a_key(world: World) -> None:
     settings = {"api_host": "0.0.0.0"}
-    with pytest.raises(ConfigurationError, match=r"listens on 0\.0\.0\.0 and needs an API key"):
+    with pytest.raises(ConfigurationError, match="the service needs an API key"):
         world.client(**settings)
     with world.client(**settings, api_key="secret") as client:
         assert client.get("/api/v1/verdicts").status_code == 401
@@ -107,9 +109,28 @@ def test_our_own_names_are_not(client: TestClient[Any], host: str) -> None:
 
 
 def test_names_can_be_given(world: World) -> None:
-    with world.client(api_hosts="api.example.com, api") as client:
-        statuses = [client.get("/health/live", headers={"host": h}).status_code for h in ("api:8000", "127.0.0.1")]
-        assert statuses == [200, 421]
+    with world.client(api_hosts="API.example.com, api", api_key="secret") as client:
+        hosts = ("api:8000", "api.Example.com", "127.0.0.1")
+        assert [client.get("/health/live", headers={"host": h}).status_code for h in hosts] == [200, 200, 421]
+
+
+def test_who_has_a_name_beyond_the_machine_asks_for_keys(world: World) -> None:
+    """A proxy on the same machine brings everyone's requests from there."""
+    with pytest.raises(ConfigurationError, match="needs an API key"):
+        world.client(api_hosts="api.example.com,localhost")
+    with world.client(api_hosts="api.example.com,localhost", api_key="secret") as client:
+        assert client.get("/api/v1/verdicts", headers={"host": "localhost"}).status_code == 401
+    with world.client(api_hosts="LOCALHOST,[::1]") as client:
+        for host in ("localhost:8000", "[::1]:8000"):
+            assert client.get("/api/v1/verdicts", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["api.example.com:8000", "https://api.example.com", "[::1]:8000", "*.example.com", "api/x"]
+)
+def test_a_name_by_which_nobody_can_ask_is_refused(world: World, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"PARIVISION_API_HOSTS names .* without port"):
+        world.client(api_hosts=f"localhost,{name}")
 
 
 def test_scripts_of_other_pages_may_ask_only_if_they_are_named(world: World) -> None:
@@ -121,8 +142,37 @@ def test_scripts_of_other_pages_may_ask_only_if_they_are_named(world: World) -> 
         assert allowed["access-control-allow-origin"] == "https://example.com"
 
 
+def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever invents addresses would have the rate of each of them."""
+    made: list[uvicorn.Config] = []
+    monkeypatch.setattr(process.uvicorn, "run", lambda app, **options: made.append(uvicorn.Config(app, **options)))
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    process.run(app, "127.0.0.1", 0)
+    made[0].load()
+    scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"1.2.3.4")]}
+    anyio.run(made[0].loaded_app, scope, None, None)
+    assert seen == [("127.0.0.1", 5)]
+
+
 def test_a_file_of_keys_that_is_damaged_is_told_at_the_start(world: World) -> None:
     world.settings.api_keys.parent.mkdir(parents=True, exist_ok=True)
     world.settings.api_keys.write_text("no json")
     with pytest.raises(ConfigurationError, match="can't be read"):
         create_app(world.settings)
+
+
+def test_scripts_of_a_trusted_page_may_send_what_a_route_takes_and_nothing_else(world: World) -> None:
+    page = {"origin": "https://example.com", "access-control-request-headers": "x-api-key"}
+    with world.client(api_origins="https://example.com") as client:
+
+        def asked(method: str, **changed: str) -> Any:
+            return client.options("/api/v1/teams", headers=page | {"access-control-request-method": method} | changed)
+
+        assert asked("GET").headers["access-control-allow-origin"] == "https://example.com"
+        assert "PUT" not in asked("GET").headers["access-control-allow-methods"]
+        for refused in (asked("PUT"), asked("GET", **{"access-control-request-headers": "x-other"})):
+            assert refused.is_client_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,16 @@ def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
         problem_of(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422, "body")
 
 
+def test_what_any_web_page_could_send_is_refused(house: House, client: TestClient[Any]) -> None:
+    body = json.dumps(OLD).encode()
+    for kind in ("text/plain", "Text/Plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data"):
+        problem_of(client.post("/predict", content=body, headers={"content-type": kind}), 415)
+    assert not house.asked
+    for kind in ("application/json", "application/json;charset=utf-8", "text/json", "application/vnd.api+json"):
+        assert client.post("/predict", content=body, headers={"content-type": kind}).status_code == 200
+    assert client.post("/predict", content=body).status_code == 200
+
+
 def test_another_unit_is_named(client: TestClient[Any]) -> None:
     detail = problem_of(
         client.post("/predict", json=OLD | {"X_Location": -3.66, "Y_Location": 2.59}),
@@ -175,7 +186,7 @@ def test_without_a_champion_the_old_routes_say_so(house: House) -> None:
 def test_openapi_tells_the_unit(client: TestClient[Any]) -> None:
     told = operation(client, "post", "/predict")
     assert "tenths of a foot" in told["description"]
-    assert {"200", "413", "422", "500", "503"} <= set(told["responses"])
+    assert {"200", "413", "415", "421", "422", "500", "503"} <= set(told["responses"])
     for path in ("/get_champion_infos", "/api/v1/health"):
         operation(client, "get", path)
     schema = client.get("/schema/openapi.json").json()["components"]["schemas"]["OriginalRequest"]

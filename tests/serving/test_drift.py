@@ -88,6 +88,11 @@ def test_an_absurd_limit_is_refused(client: TestClient[Any], limit: str) -> None
     problem_of(client.get(f"{DRIFT}?limit={limit}"), 422, "limit")
 
 
+def test_a_query_that_is_not_understood_is_refused(client: TestClient[Any]) -> None:
+    problem_of(client.get(f"{DRIFT}?limt=1"), 422, "limt")
+    problem_of(client.get(f"{DRIFT}?limit=1&limit=2"), 422, "limit")
+
+
 def test_a_foreign_run_is_named_and_a_registry_that_is_down(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
     mlflow.drift = [LoggedRun("strange")]
     detail = problem_of(client.get(DRIFT), 503)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar import Litestar
 from litestar.testing import TestClient
 
 from parivision_core.journal.base import Journal, Outcome
@@ -15,11 +16,11 @@ from parivision_core.journal.ids import first_at, made_at, new_id
 from parivision_core.nba import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
-from parivision_serving.problems import answer
 from parivision_serving.recorder import Recorder
 from parivision_serving.routes import predictions as module
 from parivision_serving.routes.predictions import predictions_routes
 from tests.journals import many, one, opened
+from tests.serving.small_app import client_of
 from tests.stores import Place
 
 URL = "/api/v1/predictions"
@@ -44,8 +45,7 @@ class Service:
 
 def serve(journal: Journal) -> Iterator[Service]:
     recorder = Recorder(journal)
-    app = Litestar(predictions_routes(NBA, journal, recorder), exception_handlers={Exception: answer})
-    with TestClient(app) as client:
+    with client_of(*predictions_routes(NBA, journal, recorder)) as client:
         yield Service(journal, client, recorder)
     recorder.close()
     journal.close()
@@ -205,6 +205,53 @@ def test_an_outcome_is_told_until_the_lake_tells_it(service: Service) -> None:
     assert service.names(outcome="made") == [call.id]
 
 
+def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another process, which writes it later than usual."""
+    monkeypatch.setattr(module, "GROUP_SECONDS", 0.001)
+    call, old, looked = one(), first_at(now_ms() - 61_000), []
+    get = embedded.journal.call
+
+    def late(call_id: str) -> Any:
+        looked.append(call_id)
+        if looked == [call.id]:
+            embedded.journal.append([call])
+            return None
+        return get(call_id)
+
+    monkeypatch.setattr(embedded.journal, "call", late)
+    monkeypatch.setattr(module, "now_ms", lambda: made_at(call.id) + 50_000)
+    assert embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code == 200
+    monkeypatch.setattr(module, "now_ms", now_ms)
+    looked.clear()
+    problem(embedded.client.get(f"{URL}/{old}"), 404)
+    assert looked == [old]
+
+
+def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, held = one(), threading.Event()
+    embedded.journal.append([call])
+    put = embedded.journal.put_outcomes
+
+    def slow(outcomes: Any) -> None:
+        assert held.wait(20)
+        put(outcomes)
+
+    monkeypatch.setattr(embedded.journal, "put_outcomes", slow)
+
+    def tell(_: int) -> int:
+        return int(embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        try:
+            told = [pool.submit(tell, i) for i in range(3)]
+            read = pool.submit(embedded.client.get, f"{URL}/{call.id}")
+            assert read.result(timeout=10).json()["outcome"] is None
+            assert not any(one.done() for one in told)
+        finally:
+            held.set()
+        assert [one.result() for one in told] == [200] * 3
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"made": 1}', b'{"made": true, "points": 3}'])
 def test_an_outcome_that_is_none_is_refused(embedded: Service, body: bytes) -> None:
     call = one()
@@ -243,12 +290,12 @@ def test_a_journal_that_cannot_be_read_is_a_503(embedded: Service, monkeypatch: 
 def test_openapi_tells_all_of_it(embedded: Service) -> None:
     paths = embedded.client.get("/schema/openapi.json").json()["paths"]
     operations = {o["operationId"]: o for path, item in paths.items() if path.startswith(URL) for o in item.values()}
-    errors = {"401", "403", "422", "429", "500", "503"}
+    errors = {"401", "403", "421", "422", "429", "500", "503"}
     assert {name: set(o["responses"]) for name, o in operations.items()} == {
         "predictions": {"200"} | errors,
         "prediction": {"200", "404"} | errors,
         "delete_prediction": {"204", "404"} | errors,
-        "tell_outcome": {"200", "404", "408", "413"} | errors,
+        "tell_outcome": {"200", "404", "408", "413", "415"} | errors,
     }
     for operation in operations.values():
         assert operation["summary"] and operation["description"] and operation["tags"] == ["journal"]

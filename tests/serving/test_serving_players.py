@@ -48,6 +48,8 @@ def test_a_search_may_hold_anything(client: TestClient[Any]) -> None:
         ("limit=1.5", "limit"),
         ("limit=", "limit"),
         ("search=" + "a" * 101, "search"),
+        ("serch=curry", "serch"),
+        ("limit=1&limit=2", "limit"),
     ],
 )
 def test_an_impossible_search_is_refused(client: TestClient[Any], query: str, field: str) -> None:

@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from parivision_core.nba import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
+from parivision_serving.problems import MOST_ERRORS
 from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 SHOTS = [
@@ -27,6 +28,8 @@ SHOTS = [
     SHOT | {"player_id": 1},
     SHOT | {"player_id": 2544, "opponent": "GSW"},
 ]
+
+EARLIER = {"x": 1, "y": 1, "period": 1, "seconds_remaining": 700, "made": True}
 
 
 @pytest.mark.parametrize("shot", SHOTS)
@@ -103,6 +106,13 @@ def test_context_changes_the_answer_and_an_unknown_player_does_not(client: TestC
         (SHOT | {"player_id": 10**30}, ["player_id"]),
         (SHOT | {"foo": 1}, ["foo"]),
         (SHOT | {"foo": 1, "kind": "slam", "x": 9999}, ["x", "kind", "foo"]),
+        (SHOT | {"earlier_shots": [EARLIER, EARLIER | {"x": "a"}]}, ["earlier_shots[1].x"]),
+        (SHOT | {"earlier_shots": [EARLIER | {"foo": 1}]}, ["earlier_shots[0].foo"]),
+        (SHOT | {"earlier_shots": [{}]}, ["earlier_shots[0].x"]),
+        (SHOT | {"earlier_shots": [3]}, ["earlier_shots[0]"]),
+        (SHOT | {"earlier_shots": 3}, ["earlier_shots"]),
+        (SHOT | {"game_date": "2023-02-31"}, ["game_date"]),
+        (SHOT | {"game_date": "٢٠٢٣-01-01"}, ["game_date"]),
         ([SHOT], ["body"]),
         (None, ["body"]),
         ("x", ["body"]),
@@ -148,6 +158,44 @@ def test_a_huge_body_is_refused(client: TestClient[Any]) -> None:
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
 
 
+def test_a_caller_is_never_quoted_at_length(client: TestClient[Any]) -> None:
+    many = SHOT | {f"foo{i}": 1 for i in range(2_000)}
+    long = SHOT | {"team": "x" * 10_000, "y" * 10_000: 1, "earlier_shots": [{"z" * 10_000: 1}]}
+    for body, count in ((many, MOST_ERRORS), (long, 3)):
+        answer = client.post("/api/v1/predict", json=body)
+        assert len(answer.json()["errors"]) == count
+        assert len(answer.content) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON;charset=UTF-8", 200),
+        (None, 200),
+        ("text/plain", 415),
+        ("text/plain;charset=UTF-8", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/xml", 415),
+        ("\xff", 415),
+        ("x" * 5_000, 415),
+    ],
+)
+def test_a_body_is_named_json(client: TestClient[Any], kind: str | None, status: int) -> None:
+    headers = {"content-type": kind.encode("latin-1")} if kind else {}
+    answer = client.post("/api/v1/predict", content=json.dumps(SHOT).encode(), headers=headers)
+    assert answer.status_code == status, answer.text
+    outcome = "/api/v1/predictions/018e4c5a-7b1e-7000-8000-3f2a9c1d5e77/outcome"
+    told = client.post(outcome, content=b'{"made": true}', headers=headers)
+    assert told.status_code == (404 if status == 200 else 415)
+    if status == 415:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "must be application/json" in answer.json()["detail"]
+        assert len(answer.content) < 500
+
+
 def test_unknown_routes_and_methods_are_problems(client: TestClient[Any]) -> None:
     lost, wrong = client.get("/nope"), client.get("/api/v1/predict")
     assert [a.status_code for a in (lost, wrong)] == [404, 405]
@@ -186,3 +234,8 @@ def ask(world: World, prepare: Any) -> Any:
     with client_of(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
         until(serves(client, 1, record.stamp))
         return client.post("/api/v1/predict", json=SHOT)
+
+
+def test_a_query_would_be_passed_over_and_is_refused(client: TestClient[Any]) -> None:
+    refused = client.post("/api/v1/predict?durable=true", json=SHOT)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "query")

@@ -73,7 +73,7 @@ def test_verdicts_come_newest_first(world: World, client: TestClient[Any]) -> No
     assert len(client.get("/api/v1/verdicts?limit=1000").json()) == 25
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1.5", ""])
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1.5", "", "1&limit=2"])
 def test_an_absurd_limit_is_refused(client: TestClient[Any], limit: str) -> None:
     answer = client.get(f"/api/v1/verdicts?limit={limit}")
     assert answer.status_code == 422
@@ -87,27 +87,27 @@ ANSWERS = {
     ("get", "/health/live"): "200",
     ("get", "/health/ready"): "200 503",
     ("get", "/metrics"): "200",
-    ("post", "/api/v1/predict"): "200 408 413 422 500 503",
+    ("post", "/api/v1/predict"): "200 408 413 415 422 500 503",
     ("post", "/api/v1/predict/batch"): "200 408 413 415 422 500 503",
     ("get", "/api/v1/court/expected"): "200 422 500 503",
     ("get", "/api/v1/players"): "200 422 500 503",
-    ("get", "/api/v1/teams"): "200 500",
+    ("get", "/api/v1/teams"): "200 422 500",
     ("get", "/api/v1/shots"): "200 422 500 503",
     ("get", "/api/v1/data/summary"): "200 500 503",
     ("get", "/api/v1/predictions"): "200 422 500 503",
     ("get", "/api/v1/predictions/{prediction_id}"): "200 404 422 500 503",
     ("delete", "/api/v1/predictions/{prediction_id}"): "204 404 422 500 503",
-    ("post", "/api/v1/predictions/{prediction_id}/outcome"): "200 404 408 413 422 500 503",
+    ("post", "/api/v1/predictions/{prediction_id}/outcome"): "200 404 408 413 415 422 500 503",
     ("get", "/api/v1/champion"): "200 503",
     ("get", "/api/v1/verdicts"): "200 422 500 503",
     ("get", "/api/v1/models/{version}/report"): "200 404 422 500 503",
     ("get", "/api/v1/drift"): "200 422 500 503",
     ("get", "/api/v1/services"): "200 500",
-    ("post", "/predict"): "200 408 413 422 500 503",
+    ("post", "/predict"): "200 408 413 415 422 500 503",
     ("get", "/get_champion_infos"): "200 500 503",
     ("get", "/api/v1/health"): "200 500 503",
 }
-"""Operation -> what it may answer beside what everything behind admission may."""
+"""Operation -> what it may answer beside what everything that may fail, or is behind admission, may."""
 
 
 def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any]) -> None:
@@ -128,7 +128,9 @@ def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any])
         is_open = path in OPEN
         assert (operation.get("security") == [{}]) is is_open, path
         assert guarded.isdisjoint(operation["responses"]) if is_open else guarded <= operation["responses"].keys()
-    assert {key: " ".join(sorted(set(o["responses"]) - guarded)) for key, o in operations.items()} == ANSWERS
+    common = guarded | {"421"}
+    assert {key: " ".join(sorted(set(o["responses"]) - common)) for key, o in operations.items()} == ANSWERS
+    assert all("421" in o["responses"] for key, o in operations.items() if ANSWERS[key] != "200")
     for operation in operations.values():
         assert operation["operationId"] and operation["summary"] and operation["tags"]
         for status, response in operation["responses"].items():
@@ -146,6 +148,13 @@ def test_there_is_a_page_to_browse(client: TestClient[Any]) -> None:
     links = [value for value in welcome.values() if value.startswith("/") and "predict" not in value]
     assert len(links) == 5
     assert {client.get(link).status_code for link in links} == {200}
+
+
+def test_head_is_answered_like_get(client: TestClient[Any]) -> None:
+    for path in ("/health/ready", "/api/v1/teams", "/schema/openapi.json"):
+        got, headed = client.get(path), client.head(path)
+        assert (headed.status_code, headed.headers["content-length"]) == (200, got.headers["content-length"])
+    assert client.head("/api/v1/predict").status_code == 405
 
 
 def test_importing_the_service_stays_light() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from parivision_core.nba import NBA
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_serving.routes.teams import teams_route
-from tests.serving.small_app import client_of, operation
+from tests.serving.small_app import client_of, operation, problem_of
 
 
 def test_all_teams_with_their_names_of_today_and_before() -> None:
@@ -22,3 +22,8 @@ def test_all_teams_with_their_names_of_today_and_before() -> None:
         "name": "Brooklyn Nets",
     }
     assert len({team["name"] for team in told}) == 30
+
+
+def test_a_query_is_refused() -> None:
+    with client_of(teams_route(NBA)) as client:
+        assert "this route takes none" in problem_of(client.get("/api/v1/teams?team=LAL"), 422, "team")

@@ -32,7 +32,7 @@ ROWS = [
 
 
 class Kept:
-    """A recorder that remembers what it was given; `error` is what a durable call gets."""
+    """A recorder that remembers what it was given; `error` is what a batch gets, and a durable call."""
 
     def __init__(self) -> None:
         self.recorded: list[Call] = []
@@ -41,6 +41,10 @@ class Kept:
 
     def record(self, call: Call) -> None:
         self.recorded.append(call)
+
+    async def room(self) -> None:
+        if self.error:
+            raise self.error
 
     async def keep(self, call: Call) -> None:
         if self.error:

@@ -129,6 +129,12 @@ def test_the_order_is_kept_over_batches_and_pieces(house: House, client: TestCli
     assert told["predictions"][-1] == house.alone(asked[-1])
 
 
+def test_a_stream_of_single_rows_is_worked_on_together() -> None:
+    (piece,) = Rows(NBA).from_arrow(stream([SHOT | {"x": i} for i in range(300)], 1))
+    assert piece.columns["x"].tolist() == [x for x in range(300) if x <= 250]
+    assert [problem.row for problem in piece.refused] == list(range(251, 300))
+
+
 texts = st.sampled_from(["LAL", "GSW", "lal", "", "BOS", None])
 cells = {
     "x": st.sampled_from([0.0, -250.0, 250.0, 250.5, 1e300, -251.0, 3.25, None]),
@@ -142,7 +148,7 @@ cells = {
     "home": st.sampled_from([True, False, None]),
     "rest_days": st.sampled_from([1, 400, 401, 0, None]),
     "kind": st.sampled_from(["dunk", "slam", "Dunk", None]),
-    "game_date": st.sampled_from(["2023-01-05", "2023-13-05", "", None]),
+    "game_date": st.sampled_from(["2023-01-05", "2023-13-05", "2023-02-31", "0000-01-01", "٢٠٢٣-01-05", "", None]),
     "game_id": st.sampled_from([22_200_001, -1, None]),
 }
 WHOLE = ["period", "player_id", "rest_days", "game_id"]

@@ -6,6 +6,7 @@ import json
 import threading
 from typing import Any
 
+import anyio
 import msgspec
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ from parivision_serving import batch as batches
 from parivision_serving.batch import AT_ONCE, WAITING, BatchPredictor
 from parivision_serving.json_rows import pieces
 from parivision_serving.metrics import Metrics
-from parivision_serving.problems import InvalidRequestError
+from parivision_serving.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
 from parivision_serving.routes.batch import batch_route
-from parivision_serving.rows import MOST_ROWS, Rows
+from parivision_serving.rows import MOST_ROWS, TOLD_IN_FULL, Rows
 from tests.serving.batches.house import BATCH, EARLIER, ROWS, House, alone
 from tests.serving.serving_world import FULL_SHOT, SHOT, until
 from tests.serving.small_app import client_of, operation, problem_of, watcher_of
@@ -92,7 +93,7 @@ optional = {
     "home": st.sampled_from([True, False, None, 1, "true"]),
     "rest_days": st.sampled_from([1, 400, 401, 0, 1.0]),
     "kind": st.sampled_from(["dunk", "slam", None]) | anything,
-    "game_date": st.sampled_from(["2023-01-05", "2023-13-05", "yesterday", None]),
+    "game_date": st.sampled_from(["2023-01-05", "2023-02-31", "٢٠٢٣-01-05", "yesterday", None]),
     "game_id": st.sampled_from([22_200_001, -1, None]),
     "earlier_shots": st.sampled_from([None, [], [EARLIER], [EARLIER | {"x": 999}], [EARLIER, {}], "none"]),
     "foo": anything,
@@ -185,6 +186,54 @@ def test_a_batch_has_a_limit(house: House, client: TestClient[Any]) -> None:
     assert not house.recorder.recorded
 
 
+def test_bad_rows_are_told_in_bounds(client: TestClient[Any]) -> None:
+    unknown = {f"foo{i}": 1 for i in range(50)}
+    count = TOLD_IN_FULL + 10
+    answer = client.post(BATCH, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
+    problems = answer.json()["problems"]
+    assert [problem["row"] for problem in problems] == list(range(1, count + 1))
+    assert [len(problem["errors"]) for problem in problems] == [MOST_ERRORS] * TOLD_IN_FULL + [1] * 10
+    first, last = problems[0]["errors"][0], problems[-1]["errors"][0]
+    assert first["field"] == last["field"] == "team"
+    assert "known are ATL" in first["message"]
+    assert last["message"].startswith("Invalid enum value 'XXX")
+    assert len(last["message"]) < len(first["message"]) < 400
+
+
+def test_a_row_is_no_larger_than_a_request(client: TestClient[Any]) -> None:
+    """Neither is decoded: one with unknown fields, and one of lists that would take twenty times its size."""
+    rows = [SHOT, {f"foo{i}": 1 for i in range(40_000)}, [[] for _ in range(200_000)], SHOT | {"x" * 40_000: 1}, SHOT]
+    answer = client.post(BATCH, json=rows).json()
+    assert [prediction is None for prediction in answer["predictions"]] == [False, True, True, True, False]
+    told = [[(error["field"], len(error["message"]) < 200) for error in p["errors"]] for p in answer["problems"]]
+    assert told == [[("body", True)], [("body", True)], [("x" * LONGEST_QUOTE + "...", True)]]
+    assert answer["problems"][0]["errors"][0]["message"].endswith("a single request has at most 65536")
+
+
+def test_an_option_that_is_not_understood_is_refused(house: House, client: TestClient[Any]) -> None:
+    for query, field in (("durabel=true", "durabel"), ("durable=true&durable=false", "durable")):
+        problem_of(client.post(f"{BATCH}?{query}", json=ROWS), 422, field)
+    assert not house.recorder.recorded and not house.recorder.kept
+
+
+def test_a_body_on_its_way_takes_no_place(house: House) -> None:
+    """However many stall: a place is taken once the body is there."""
+    places: list[int] = []
+
+    async def stalled() -> dict[str, Any]:
+        places.append(house.predictor.under_way)
+        return {"type": "http.disconnect"}
+
+    async def ignored(_: Any) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": BATCH, "raw_path": BATCH.encode(), "query_string": b""}
+    scope |= {"headers": [], "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
+    scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
+    with house.client() as client:
+        anyio.run(client.app, scope, stalled, ignored)
+    assert places == [0]
+
+
 def test_only_what_can_be_read_is_taken(client: TestClient[Any]) -> None:
     for kind in ("text/csv", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"):
         answer = client.post(BATCH, content=b"x", headers={"content-type": kind})
@@ -251,9 +300,11 @@ def test_a_durable_batch_is_answered_once_it_is_kept(house: House, client: TestC
     assert [call.id for call in house.recorder.kept] == [answer.json()["id"]]
     assert not house.recorder.recorded
     house.recorder.error = StoreError("the disk is full")
-    refused = client.post(BATCH, params={"durable": True}, json=ROWS)
-    assert "the disk is full" in problem_of(refused, 503)
-    assert refused.headers["retry-after"]
+    for durable in (True, False):  # too large to be answered and forgotten
+        refused = client.post(BATCH, params={"durable": durable}, json=ROWS)
+        assert "the disk is full" in problem_of(refused, 503)
+        assert refused.headers["retry-after"]
+    assert not house.recorder.recorded
 
 
 def test_without_a_champion_nothing_is_answered(house: House) -> None:
@@ -281,4 +332,5 @@ def test_openapi_tells_of_both_kinds(client: TestClient[Any]) -> None:
     assert set(items["properties"]) == set(NBA.request.__struct_fields__)
     assert items["properties"]["x"]["minimum"] == -250
     assert "$ref" not in json.dumps(items)
-    assert set(told["responses"]) >= {"408", "413", "415", "422", "429", "503"}
+    assert set(told["responses"]) >= {"408", "413", "415", "421", "422", "429", "503"}
+    assert "first 1000 such rows up to 20 errors" in told["description"]

@@ -1,0 +1,45 @@
+"""Joins record batches: a stream may be written a row at a time, and to work on a batch costs milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from parivision_core.arrow.columns import Column
+
+
+def joined(batches: Iterable[dict[str, Column]], rows: int) -> Iterator[dict[str, Column]]:
+    """A stream's batches in their order, joined until they have so many rows; what is left over comes last."""
+    pending: list[dict[str, Column]] = []
+    held = 0
+    for batch in batches:
+        pending.append(batch)
+        held += len(next(iter(batch.values())).values)
+        if held >= rows:
+            yield _together(pending)
+            pending, held = [], 0
+    if pending:
+        yield _together(pending)
+
+
+def _together(batches: Sequence[dict[str, Column]]) -> dict[str, Column]:
+    if len(batches) == 1:
+        return batches[0]
+    return {name: _column([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _column(parts: Sequence[Column]) -> Column:
+    """The rows of all parts, which are of one kind."""
+    words: list[str] = []
+    starts: dict[int, int] = {}
+    values = []
+    for part in parts:
+        start = starts.setdefault(id(part.words), len(words))
+        if start == len(words):  # batches that share a dictionary share its words
+            words += part.words
+        values.append(part.values + start if part.kind == "text" else part.values)
+    every = [np.ones(len(part.values), dtype=np.bool_) if part.known is None else part.known for part in parts]
+    known = np.concatenate(every)
+    return replace(parts[0], values=np.concatenate(values), known=None if known.all() else known, words=words)

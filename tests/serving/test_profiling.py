@@ -1,0 +1,43 @@
+"""Profiles of requests: one at a time, and whoever comes meanwhile is answered all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from parivision_serving.context import KEY, Context
+from parivision_serving.profiling import Profiling
+
+TOGETHER = 20
+
+
+def test_of_requests_that_overlap_one_is_profiled(tmp_path: Path) -> None:
+    async def scene() -> None:
+        inside, all_there, answered = 0, anyio.Event(), 0
+
+        async def app(*_: Any) -> None:
+            nonlocal inside, answered
+            inside += 1
+            if inside == TOGETHER:
+                all_there.set()
+            await all_there.wait()
+            answered += 1
+
+        profiling = Profiling(app, tmp_path)
+
+        async def one() -> None:
+            scope = {"type": "http", "method": "POST", "path": "/api/v1/predict", KEY: Context({})}
+            await profiling(scope, app, app)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(TOGETHER):
+                tasks.start_soon(one)
+        assert answered == TOGETHER
+        (profile,) = tmp_path.iterdir()
+        assert "pyinstrument" in profile.read_text()
+        await one()
+        assert len(list(tmp_path.iterdir())) == 2
+
+    anyio.run(scene)
