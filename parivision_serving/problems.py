@@ -124,7 +124,12 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+GUARDED = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.MISDIRECTED_REQUEST,
+)
 """What is answered in front of a route (see admission)."""
 
 
@@ -133,7 +138,7 @@ def documented(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, Respons
 
     A body may come too slowly, and then it may be of a wrong kind, too.
     """
-    common = [HTTPStatus.MISDIRECTED_REQUEST, *(GUARDED if guarded else ())]
+    common = [*GUARDED] if guarded else []
     if HTTPStatus.REQUEST_TIMEOUT in statuses:
         common.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     return {

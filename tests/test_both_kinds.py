@@ -51,6 +51,7 @@ def spine(settings: Settings, files: Path, dagster: Path) -> Store:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_both_kinds_give_the_same_shots_features_and_verdict(
     files: Path,
