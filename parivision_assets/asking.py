@@ -15,11 +15,13 @@ RETRY_SECONDS = 600
 """After a run that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
 STARTED = time()
 """A run that failed before this process started was most likely cut off with the last: it isn't waited for."""
-FIRST_CANDIDATE, INGEST, CANDIDATE = ({PRIORITY_TAG: place} for place in ("3", "2", "1"))
-"""Places in Dagster's queue; all else comes after them.
+FIRST_CANDIDATE, INGEST = ({PRIORITY_TAG: place} for place in ("2", "1"))
+"""Places in Dagster's queue; all else comes after them, first come, first served.
 
 Nobody is served before the first candidate. Then days must not pile up, for drift in them isn't seen while they wait.
-Whatever else waits has its turn after each ingest: the next one is asked for only when none is under way.
+Whatever else waits has its turn after each ingest: the next one is asked for only when none is under way. Later
+candidates wait in line with it: in a house that can hardly keep pace one is always due, and a drift report, or what a
+person asked for, would wait behind them for ever.
 """
 
 

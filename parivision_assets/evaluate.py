@@ -38,6 +38,7 @@ def main() -> int:
     """Print the report for the registry and store that the environment names; the exit code."""
     try:
         settings = Settings.from_env()
+        print(f"The champion of {settings.home}", file=sys.stderr)
         registry = ModelRegistry(settings.tracking_uri, NBA.registered_model)
         version = registry.champion()
         if version is None:

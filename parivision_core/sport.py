@@ -137,7 +137,7 @@ class Occlusions:
     """Index of the part that a row hides, (m - 1,): of all rows but the first."""
     weights: Floats
     """How much of its part's mean such a row makes, (m - 1,); those of each part sum to 1."""
-    league_average: float
+    league_make_rate: float
     """Make rate of the league over all its shots."""
 
 

@@ -19,5 +19,5 @@ def explain(pair: Pair, sport: Sport, request: Any) -> Explanation:
     changes = (probability[0] - hidden).tolist()
     effects = [Effect(by=name, change=change) for name, change in zip(without.names, changes, strict=True)]
     return Explanation(
-        league_average=without.league_average, effects=sorted(effects, key=lambda effect: -abs(effect.change))
+        league_make_rate=without.league_make_rate, effects=sorted(effects, key=lambda effect: -abs(effect.change))
     )

@@ -22,12 +22,13 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What moved a probability."""
 
-    league_average: Annotated[
-        float, Meta(description="Make rate of the league over all its shots: the starting point.")
-    ]
+    league_make_rate: Annotated[float, Meta(description="Of all shots of the league, wherever they were taken.")]
     effects: Annotated[
         list[Effect],
-        Meta(description="The largest first. They don't add up: what two parts tell together is lost without either."),
+        Meta(
+            description="The largest first. They don't add up to the probability: what two parts tell together is lost "
+            "without either."
+        ),
     ]
 
 

@@ -51,7 +51,8 @@ class Trial:
 
     def __str__(self) -> str:
         told = "used" if self.wins else "not used"
-        return f"calibrator {self.family}: {self.gain:+.5f} log loss a shot, standard error {self.error:.5f}: {told}"
+        gain = f"{self.gain:.5f} a shot (standard error {self.error:.5f})"
+        return f"calibrator {self.family}: would lower log loss by {gain}: {told}"
 
 
 def calibrate(

@@ -55,7 +55,7 @@ def occlusions(request: ShotRequest, current: form.Form) -> Occlusions:
         names=tuple(_CALLED.get(name, name) for name in rows),
         hidden=np.repeat(np.arange(len(rows)), list(rows.values())),
         weights=np.concatenate(weights),
-        league_average=float(_league_shares(current) @ sigmoid(current.base_logits)),
+        league_make_rate=float(_league_shares(current) @ sigmoid(current.base_logits)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-SHARES = {"probability", "league_average", "confidence"}
+SHARES = {"probability", "league_average", "league_make_rate", "confidence"}
 TRACE = {"champion_sha256", "form_stamp"}
 """For programs: nobody reads a digest."""
 

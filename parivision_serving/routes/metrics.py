@@ -9,6 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from parivision_serving.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.metrics import CONTENT_TYPE, Metrics
 
+MEDIA_TYPE = CONTENT_TYPE.partition("; charset")[0]
+"""Litestar names the charset of all text."""
+
 
 def metrics_route(metrics: Metrics) -> HTTPRouteHandler:
     """Build the handler."""
@@ -19,12 +22,12 @@ def metrics_route(metrics: Metrics) -> HTTPRouteHandler:
         summary="Metrics for Prometheus",
         description="Requests, predictions, the journal, the champion and drift, in Prometheus' text format.",
         tags=["health"],
-        media_type=CONTENT_TYPE,
+        media_type=MEDIA_TYPE,
         opt={SCOPE: OPEN},
         security=NO_KEY,
     )
     async def read() -> Response[bytes]:
         # Several workers' files are read and added up: not on the thread that answers predictions.
-        return Response(await anyio.to_thread.run_sync(metrics.exposition), media_type=CONTENT_TYPE)
+        return Response(await anyio.to_thread.run_sync(metrics.exposition), media_type=MEDIA_TYPE)
 
     return read

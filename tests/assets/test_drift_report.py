@@ -10,6 +10,7 @@ import dagster as dg
 import msgspec
 import numpy as np
 import pytest
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets import asking
 from parivision_assets.definitions import build
@@ -182,6 +183,7 @@ class Watch:
             return None
         self.cursor = asked.cursor
         (request,) = asked.run_requests
+        assert PRIORITY_TAG not in request.tags  # as a candidate
         return str(request.run_key).rsplit(":", 1)[0]
 
     def ran(self, status: dg.DagsterRunStatus) -> None:

@@ -157,6 +157,7 @@ def test_a_first_candidate_and_then_one_for_enough_new_shots(watch: Watch, more:
     more(1, 3)
     (request,) = watch.tick()
     assert "100 new shots" in request.tags["parivision/reason"]
+    assert PRIORITY_TAG not in request.tags  # one is always due in a busy house: it waits in line with all else
 
 
 def test_the_first_candidate_waits_for_batches_whose_ingest_was_cut_off(

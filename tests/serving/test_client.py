@@ -96,7 +96,7 @@ class FakeService:
         if path == "/api/v1/predict":
             row = json.loads(body)
             answer = {"probability": chance(row), "shot": {"shooter": "known"}, "champion_sha256": "c17e", "asked": row}
-            explanation = {"league_average": 0.47, "effects": [{"by": "player_id", "change": 0.032}]}
+            explanation = {"league_make_rate": 0.47, "effects": [{"by": "player_id", "change": 0.032}]}
             told = {"explanation": explanation} if row.get("explain") else {}
             return json.dumps(answer | told).encode()
         assert path == "/api/v1/predict/batch"

@@ -54,7 +54,7 @@ def test_what_wasnt_given_has_no_effect_listed(asked: dict[str, Any]) -> None:
     assert model.calls == 1
     sizes = [abs(effect.change) for effect in told.effects]
     assert sizes == sorted(sizes, reverse=True)
-    assert 0 < told.league_average < 1
+    assert 0 < told.league_make_rate < 1
 
 
 def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
 def test_a_form_without_shots_can_be_explained(tmp_path: Path) -> None:
     told = explain(pair_of(NBA.empty_form(), make_bundle(tmp_path, 1)), NBA, msgspec.convert(EVERYTHING, NBA.request))
     assert np.isfinite([effect.change for effect in told.effects]).all()
-    assert 0.2 < told.league_average < 0.7
+    assert 0.2 < told.league_make_rate < 0.7
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,9 @@ def test_a_spot_is_worth_what_the_league_makes_there(real: Any) -> None:
     assert changes(rim)["spot"] > 0.1
     far = explain(real, NBA, msgspec.convert(SHOT | {"x": 0, "y": 400}, NBA.request))
     assert changes(far)["spot"] < -0.05
-    assert rim.league_average == far.league_average == pytest.approx(0.43, abs=0.03)
+    assert rim.league_make_rate == far.league_make_rate == pytest.approx(0.43, abs=0.03)
     prepared = NBA.prepare(msgspec.convert(SHOT | {"x": 0, "y": 5}, NBA.request), real.form)
-    assert changes(rim)["spot"] == pytest.approx(prepared.league_average - rim.league_average, abs=0.003)
+    assert changes(rim)["spot"] == pytest.approx(prepared.league_average - rim.league_make_rate, abs=0.003)
 
 
 @pytest.mark.real

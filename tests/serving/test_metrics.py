@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from litestar.testing import TestClient
 from prometheus_client import Histogram
 
-from parivision_serving.metrics import BulkHistogram, Metrics
+from parivision_serving.metrics import CONTENT_TYPE, BulkHistogram, Metrics
 from tests.serving.serving_world import SHOT, World, until
 
 
@@ -27,7 +27,7 @@ def values(exposition: str) -> dict[str, float]:
 
 def scraped(client: TestClient[Any]) -> dict[str, float]:
     answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert answer.headers["content-type"] == CONTENT_TYPE
     return values(answer.text)
 
 
