@@ -9,6 +9,8 @@ from parivision_assets.run_launcher import CODE_SERVER_GONE
 from parivision_assets.steps.messages import error_in_words
 
 INTERRUPTED = "its process was asked to end while it ran"
+FOUND_DEAD = "marked as failed from outside the execution context"
+"""What Dagster says of a run whose process it no longer finds."""
 TAKEN_UP_AGAIN = ("dagster/sensor_name", "dagster/from_automation_condition")
 """Tags of runs that were asked for by what asks again."""
 
@@ -22,11 +24,11 @@ def job_in_words(run: dg.DagsterRun) -> str:
 def ended_with_the_house(record: dg.RunRecord, reason: str) -> bool:
     """Whether a run was cut off by an end of everything, and whoever asked for it asks again.
 
-    It began before this process did, and was asked to end, or was found without its code server, which never ends
-    alone.
+    It began before this process did, and was asked to end, or was found without its process or its code server, which
+    never ends alone.
     """
     earlier = record.create_timestamp.timestamp() < asking.STARTED
-    cut_off = reason == INTERRUPTED or CODE_SERVER_GONE in reason
+    cut_off = reason == INTERRUPTED or CODE_SERVER_GONE in reason or FOUND_DEAD in reason
     return earlier and cut_off and any(tag in record.dagster_run.tags for tag in TAKEN_UP_AGAIN)
 
 

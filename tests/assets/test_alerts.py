@@ -249,6 +249,7 @@ def test_a_run_whose_process_was_ended_says_so(duty: Duty, slack: Slack) -> None
     "words",
     [
         "Detected run worker status FAILED: 'the code server is gone or no longer knows this run'. Marking run.",
+        "This run has been marked as failed from outside the execution context.",
         None,
     ],
 )
