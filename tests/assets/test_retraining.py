@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets import asking
@@ -157,7 +159,19 @@ def test_a_first_candidate_and_then_one_for_enough_new_shots(watch: Watch, more:
     more(1, 3)
     (request,) = watch.tick()
     assert "100 new shots" in request.tags["parivision/reason"]
-    assert PRIORITY_TAG not in request.tags  # one is always due in a busy house: it waits in line with all else
+    assert request.tags[PRIORITY_TAG] == asking.CANDIDATE[PRIORITY_TAG]
+
+
+def test_a_candidate_does_not_pass_what_has_waited_long(watch: Watch, more: Callable[[int, int], None]) -> None:
+    """One is always due in a house that can hardly keep pace: a drift report would wait behind them for ever."""
+    more(12, 1)
+    watch.trained(warehouse_shots=0)
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), "drift")
+    watch.instance.add_run(dg.DagsterRun("drift", status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin))
+    for waited, place in ((1, asking.CANDIDATE[PRIORITY_TAG]), (asking.LONG_ENOUGH_SECONDS + 60, None)):
+        watch.now = time.time() + waited
+        (request,) = watch.tick()
+        assert request.tags.get(PRIORITY_TAG) == place
 
 
 def test_the_first_candidate_waits_for_batches_whose_ingest_was_cut_off(

@@ -161,8 +161,8 @@ def test_a_batch_whose_run_was_cut_off_with_the_house_is_offered_at_once_and_tha
 def test_an_ingest_goes_before_what_waits_in_the_queue(door: Door) -> None:
     door.drop("a.csv", 1)
     (request,) = door.tick()
-    places = [int(tags[PRIORITY_TAG]) for tags in (request.tags, asking.FIRST_CANDIDATE)]
-    assert 0 < places[0] < places[1]  # 0 is the place of all others
+    places = [int(tags[PRIORITY_TAG]) for tags in (asking.CANDIDATE, request.tags, asking.FIRST_CANDIDATE)]
+    assert 0 < places[0] < places[1] < places[2]  # 0 is the place of all others
 
 
 def test_a_batch_that_fails_for_ever_is_asked_for_every_hour_and_never_breaks_the_sensor(

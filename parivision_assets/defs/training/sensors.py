@@ -5,7 +5,7 @@ from time import time
 import dagster as dg
 
 from parivision_assets import asking
-from parivision_assets.asking import FIRST_CANDIDATE, reason_to_wait, request
+from parivision_assets.asking import place_of_candidate, reason_to_wait, request
 from parivision_assets.history import cut_off, drift_since, newest_fit, newest_run, registry_name, under_way
 from parivision_assets.keys import TRAINING_TAG, named
 from parivision_assets.partitions import INGEST_TAG
@@ -48,7 +48,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
             return dg.SkipReason(f"{reason}; the first is worth waiting for {missing} batches whose ingest was cut off")
         if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):
             return dg.SkipReason(f"{reason}, but {wait}")
-        place = FIRST_CANDIDATE if evidence.fit is None else {}
+        place = place_of_candidate(context.instance, now, first=evidence.fit is None)
         return request(about, now, **place, **{REASON_TAG: reason})
 
     return retraining
