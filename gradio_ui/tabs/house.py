@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import gradio as gr
-
 from gradio_ui import house
 from gradio_ui.cards import no_answer
-from gradio_ui.client import Client, NoAnswerError
-from gradio_ui.tabs.events import WhileOpen
+from gradio_ui.client import NoAnswerError
+from gradio_ui.tabs.live import LiveTab
 
 
-class HouseTab:
-    """A card and a table; to be made within the tab."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._data, self._services = gr.HTML(apply_default_css=False), gr.HTML(apply_default_css=False)
-        self._while_open = WhileOpen()
-
-    def wire(self, here: gr.Tab, elsewhere: Sequence[gr.Tab]) -> None:
-        """Keep it new while the tab is open."""
-        self._while_open.wire(here, elsewhere, self.look, [self._data, self._services])
+class HouseTab(LiveTab):
+    """What is known and the parts of the house."""
 
     async def look(self) -> tuple[str, str]:
         """The card of the data and the table of the services."""
