@@ -108,10 +108,11 @@ class Recorder:
         self._retention_ms = int(retention_days * DAY_MS)
 
         self._lock = threading.Lock()
-        """Guards what follows; `_group` is the thread's."""
+        """Guards what follows; the group is the thread's."""
         self._waiting: deque[Call] = deque()
         self._group: list[Call] = []
         """The next to be written, until they are."""
+        self._group_bytes = 0
         self._promises: list[_Promise] = []
         self._calls, self._bytes = 0, 0
         """All that isn't written yet."""
@@ -280,11 +281,10 @@ class Recorder:
 
     def _take(self) -> list[_Promise]:
         """Fill the group from what waits; those who wait for its commit."""
-        size = sum(map(weight, self._group))
         # Without the lock, which requests wait for: nobody else takes calls out.
-        while self._waiting and len(self._group) < GROUP and size < GROUP_BYTES:
+        while self._waiting and len(self._group) < GROUP and self._group_bytes < GROUP_BYTES:
             self._group.append(self._waiting.popleft())
-            size += weight(self._group[-1])
+            self._group_bytes += weight(self._group[-1])
         with self._lock:
             promises, self._promises = self._promises, []
         return promises
@@ -306,14 +306,14 @@ class Recorder:
         if self.problem is not None:
             log.info("the journal is written again; %d predictions waited for it", self.depth)
         self.problem = None
-        size = sum(map(weight, self._group)) + sum(map(weight, kept))
+        size = self._group_bytes + sum(map(weight, kept))
         with self._lock:
             self._settled += len(self._group)
             self._calls -= len(self._group) + len(kept)
             self._bytes -= size
             self.written += len(self._group) + len(kept) - len(lost)
             self.dropped += len(lost)
-            self._group = []
+            self._group, self._group_bytes = [], 0
             over = self._told_full and self._calls < self._max_calls / 2 and self._bytes < self._max_bytes / 2
             if over:
                 self._told_full = False
