@@ -38,7 +38,7 @@ def contests(judged: Sequence[Verdict]) -> list[Verdict]:
 
 
 def table(judged: Sequence[Verdict]) -> str:
-    """One row per contest, newest first, with the gain and its bounds drawn."""
+    """Two rows per contest, newest first: the gain with its bounds drawn, and why it was decided so."""
     if not judged:
         return '<p class="quiet">No candidate has been judged yet.</p>'
     judged = contests(judged)[:SHOWN]
@@ -100,10 +100,11 @@ def _row(verdict: Verdict, low: float, high: float) -> str:
     if verdict.gain_low is not None and verdict.gain_high is not None:
         interval = f'<span class="context">{gain(verdict.gain_low)} to {gain(verdict.gain_high)}</span>'
     return (
-        f'<tr title="{escape(verdict.reason)}"><th scope="row">Version {verdict.candidate}'
+        f'<tr class="contest"><th scope="row">Version {verdict.candidate}'
         f'<span class="context">{rival}</span></th>'
         f'<td><span class="decision {verdict.decision}">{DECISIONS[verdict.decision]}</span></td>'
         f'<td class="plot-cell">{plot(verdict, low, high)}</td><td class="figure">{measured}{interval}</td>'
         f'<td class="figure wide">{count(verdict.games)}<span class="context">{count(verdict.shots)} shots</span></td>'
         f'<td class="wide">{moment(verdict.judged_at)}</td></tr>'
+        f'<tr class="reason"><td colspan="6">{escape(verdict.reason)}</td></tr>'
     )

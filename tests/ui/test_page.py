@@ -139,8 +139,9 @@ def test_a_service_that_went_away_and_came_back(page: Page, shared_api: Scripted
 def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_role("tab", name="Models").click()
     page.locator(".reign", has_text="Version 3").wait_for()
-    rows = page.locator("table.verdicts tbody tr")
+    rows = page.locator("table.verdicts .contest")
     assert rows.count() == len(shared_api.verdicts) == 3
+    assert page.locator("table.verdicts .reason").nth(1).inner_text() == "because of 2", "to be read, not only hovered"
     shared_api.verdicts.insert(0, verdict(4, "refuse", 0.0001))
     try:
         page.locator("table.verdicts", has_text="Version 4").wait_for()
