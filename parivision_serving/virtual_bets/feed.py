@@ -17,6 +17,7 @@ from parivision_serving.virtual_bets.clock import Clock, StateFile
 from parivision_serving.virtual_bets.schemas import ListedBatch, Listing, Reset, Status
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Document, Fault, Source
+from parivision_serving.virtual_bets.told import Told
 
 KEPT = 8
 """Batches kept as bytes, about 0.7 MB each."""
@@ -51,7 +52,7 @@ class Feed:
         self._state = file.load(source.world)
         self._clock = Clock(self._state.days, settings.days_a_minute, now)
         self._announcements = Announcements(source)
-        self._fingerprints: dict[int, str] = {}
+        self._told = Told(settings.folder, source.world)
         self._contents: OrderedDict[int, bytes] = OrderedDict()
         self._open: tuple[int, list[Document]] = (0, [])
         """Cursor and documents of the batch that the counter stands in."""
@@ -70,17 +71,7 @@ class Feed:
                 raise UnknownCursorError(
                     f"cursor {after} was never given out, the newest is {len(announced)}; begin anew at 0"
                 )
-            found = [
-                ListedBatch(
-                    id=batch.offer.id,
-                    cursor=batch.cursor,
-                    fingerprint=self._fingerprint(batch),
-                    rows=self._source.rows(batch.season, batch.offer),
-                    first_date=batch.offer.date,
-                    last_date=batch.offer.date,
-                )
-                for batch in announced[after : after + limit]
-            ]
+            found = [self._listed(batch) for batch in announced[after : after + limit]]
             return Listing(world=self._source.world, batches=found, next=after + len(found), newest=len(announced))
 
     def content(self, batch_id: str) -> tuple[bytes, str]:
@@ -96,7 +87,7 @@ class Feed:
             if batch.offer.fault is Fault.OUTAGE and self._outages[batch.cursor] < OUTAGES:
                 self._outages[batch.cursor] += 1
                 raise OutageError(f"batch {batch_id} can't be read at the moment, so the scenario wants it; ask again")
-            return self._bytes(batch), self._fingerprint(batch)
+            return self._bytes(batch), self._listed(batch).fingerprint
 
     def take(self, n: int) -> list[Document]:
         """The next n documents in the order of the announcements, or as many as there are.
@@ -167,10 +158,19 @@ class Feed:
             self._open = batch.cursor, self._source.documents(batch.season, batch.offer)
         return self._open[1]
 
-    def _fingerprint(self, batch: Announced) -> str:
-        if batch.cursor not in self._fingerprints:
-            self._fingerprints[batch.cursor] = hashlib.sha256(self._bytes(batch)).hexdigest()
-        return self._fingerprints[batch.cursor]
+    def _listed(self, batch: Announced) -> ListedBatch:
+        told = self._told.get(batch.cursor)
+        if told is None:
+            told = ListedBatch(
+                id=batch.offer.id,
+                cursor=batch.cursor,
+                fingerprint=hashlib.sha256(self._bytes(batch)).hexdigest(),
+                rows=self._source.rows(batch.season, batch.offer),
+                first_date=batch.offer.date,
+                last_date=batch.offer.date,
+            )
+            self._told.add(told)
+        return told
 
     def _bytes(self, batch: Announced) -> bytes:
         if batch.cursor not in self._contents:
