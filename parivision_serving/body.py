@@ -24,6 +24,7 @@ SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipar
 
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
 """What msgspec says of a field that is missing or unknown."""
+_PATTERN = re.compile(r"Expected `str` matching regex '.*'")
 _AT = " - at `$"
 """What it says of all others ends with this, their place in the value, and a backtick."""
 
@@ -48,8 +49,8 @@ class _Field(NamedTuple):
     """How one field is tried alone."""
 
     decode: Callable[[bytes], Any]
-    known: str
-    """What to add when it is wrong: the values that there are."""
+    hint: str
+    """What to add when it is wrong: the values that there are, or what one looks like."""
     required: bool
 
 
@@ -59,7 +60,7 @@ def _fields(kind: type[msgspec.Struct], strict: bool) -> dict[str, _Field]:
     return {
         field.encode_name: _Field(
             msgspec.json.Decoder(field.type, strict=strict).decode,
-            f"; known are {', '.join(values)}" if (values := _values(field.type)) else "",
+            _hint(field.type),
             field.required,
         )
         for field in msgspec.structs.fields(kind)
@@ -74,12 +75,26 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iter
                 field.decode(msgspec.json.encode(raw[name]))
             except msgspec.ValidationError as error:
                 found = _problem(error, name)
-                yield FieldProblem(found.field, found.message + field.known)
+                yield FieldProblem(found.field, _PATTERN.sub("It has another form", found.message) + field.hint)
         elif field.required:
             yield FieldProblem(name, "this field is missing")
     for name in raw if kind.__struct_config__.forbid_unknown_fields else ():
         if name not in fields:
             yield FieldProblem(shortened(name), "there is no such field; known are " + ", ".join(fields))
+
+
+def _hint(kind: Any) -> str:
+    if values := _values(kind):
+        return f"; known are {', '.join(values)}"
+    return "".join(f"; write it like {shown}" for shown in _shown(kind)[:1])
+
+
+def _shown(kind: Any) -> list[Any]:
+    """Examples of a text that must follow a pattern, in a field's type."""
+    parts = get_args(kind)
+    patterns = [part for part in parts if isinstance(part, msgspec.Meta) and part.pattern]
+    own = [example for pattern in patterns for example in pattern.examples or ()]
+    return own + [example for part in parts for example in _shown(part)]
 
 
 def _values(kind: Any) -> list[str]:

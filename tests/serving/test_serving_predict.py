@@ -144,6 +144,12 @@ def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field:
     assert [e["field"] for e in refused(client, body)["errors"]] == [field]
 
 
+@pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
+def test_a_date_in_another_form_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
+    (problem,) = refused(client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
+    assert problem["message"].endswith("; write it like 2023-10-24") and "regex" not in problem["message"]
+
+
 def refused(client: TestClient[Any], body: bytes) -> dict[str, Any]:
     answer = client.post("/api/v1/predict", content=body)
     assert answer.status_code == 422, answer.text
