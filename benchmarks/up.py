@@ -39,7 +39,12 @@ def up(house: LivingHouse) -> dict[str, float]:
 
 
 def days(house: LivingHouse) -> float:
-    """Simulated days that VirtualBets has played since its first season."""
+    """Simulated days that have passed since VirtualBets had played its first season.
+
+    The file tells of the last time that anybody asked, which an ingest under way puts off by days; so it is asked.
+    """
+    if not house.wait_for(lambda: get(house, "FEED", "/status") is not None, PATIENCE):
+        raise SystemExit(house.said)
     state = json.loads((house.home / "virtual_bets" / "state.json").read_text())
     return float(state["days"])
 
