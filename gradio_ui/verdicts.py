@@ -12,7 +12,7 @@ from parivision_core.records import Verdict
 DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
 """Each decision in a word."""
 SHOWN = 20
-"""Rows of the table."""
+"""Contests in the table."""
 
 
 def reign(champion: Champion, judged: Sequence[Verdict]) -> str:

@@ -31,11 +31,10 @@ class Told:
     def add(self, batch: ListedBatch) -> None:
         """Remember a batch."""
         self._batches[batch.cursor] = batch
-        new = [batch] if self._sound else list(self._batches.values())
-        with suppress(OSError):  # a full disk is told of by the state, which must be written
-            with self._path.open("ab" if self._sound else "wb") as file:
-                file.write(b"" if self._sound else _line(self._world))
-                file.writelines(map(_line, new))
+        lines: list[str | ListedBatch] = [batch] if self._sound else [self._world, *self._batches.values()]
+        # A full disk is told of by the state, which must be kept.
+        with suppress(OSError), self._path.open("ab" if self._sound else "wb") as file:
+            file.writelines(map(_line, lines))
             self._sound = True
 
     def _read(self) -> bool:
