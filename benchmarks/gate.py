@@ -3,12 +3,12 @@
 `python -m benchmarks.gate --data FILE...` prints one JSON. The shots are real, the models really fitted, the outcomes
 simulated from a known truth, so that "equal" and "better by 0.005" hold by construction; games are drawn with
 replacement. `false_promotion_season` is the share of seasons of 1,230 games in which any of their equal candidates, a
-new one every 115 games, is promoted. `power_...` is the share of candidates with a true gain of so much log loss a shot
+new one every 86 games, is promoted. `power_...` is the share of candidates with a true gain of so much log loss a shot
 that are promoted within 150 games.
 
 * `ours` is the gate itself, with a look every ten games and each candidate's own share of the risk; the power is that
   of a reign's first candidate, and `later` that of its tenth.
-* `accuracy` is the rule of PARIVISION_GATE=accuracy at its best: one look at 115, or all 150 games.
+* `accuracy` is the rule of PARIVISION_GATE=accuracy at its best: one look at 86, or all 150 games.
 * `original` is the rule as it was: the highest accuracy on its own training rows. Its models are what its recipe gives.
   Those of one recipe are equal before they are drawn; its power is that over pairs of such models of which one has the
   better expected loss by 0.004 to 0.006, or 0.001 to 0.003.
@@ -34,7 +34,8 @@ from parivision_assets.steps.verdict import HORIZON, MIN_GAMES, Games, Ruling, S
 from parivision_core.scoring import Floats
 
 SEASON = 1_230
-CANDIDATE_EVERY = 115
+CANDIDATE_EVERY = 86
+"""Of 174 shots: as many as are worth a new one, see PARIVISION_RETRAIN_SHOTS."""
 LOOK_EVERY = 10
 WITHIN = 150
 GAINS = {"power_005": 0.005, "power_002": 0.002}

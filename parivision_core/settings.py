@@ -83,7 +83,7 @@ class Settings:
     )
     sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
     retrain_shots: int = env_field(
-        "PARIVISION_RETRAIN_SHOTS", 20_000, "new shots that are worth a new candidate; drift makes it earlier"
+        "PARIVISION_RETRAIN_SHOTS", 15_000, "new shots that are worth a new candidate; drift makes it earlier"
     )
     gate: str = env_field(
         "PARIVISION_GATE",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from parivision_assets.defs.monitoring.sensors import SETTLED_SECONDS
 from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.quarantine import report
@@ -53,6 +54,7 @@ def first_season(tmp_path_factory: pytest.TempPathFactory) -> House:
 def half_season(first_season: House) -> House:
     """A closed house that has lived on through half of a calm second season, in two rounds."""
     with first_season.continued(Scenario.CALM, ENOUGH_SHOTS) as house:
+        house.memory.now += SETTLED_SECONDS
         house.live(HALF // 2)
         house.live(HALF - HALF // 2)
     return house.keep(house.folder.with_name("half_season"))
@@ -123,6 +125,7 @@ def test_a_change_is_reported_and_followed_by_a_candidate_of_the_new_world(
         known, calm = house.registry.newest(), len(house.drift_reports())
         assert known is not None
         house.live(SECOND.days - HALF)
+        house.wait(SETTLED_SECONDS)
         assert house.watched_champion() == house.registry.champion()
         alarms = [drift for drift in house.drift_reports()[:-calm] if not drift.passed]
         drifted = set().union(*(drift.metadata["drifted_columns"].value for drift in alarms))  # type: ignore[arg-type]

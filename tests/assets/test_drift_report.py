@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,6 +161,8 @@ class Watch:
         self.house = house
         self.memory = world()
         self.cursor: str | None = None
+        self.now = time.time() + sensors.SETTLED_SECONDS + 3600
+        """Seconds since the epoch; all that is told in a test lies long behind."""
 
     def crown(self, version: int) -> None:
         told = dg.AssetMaterialization(REIGNING, metadata={"version": version})
@@ -191,8 +194,10 @@ class Watch:
 
 
 @pytest.fixture
-def watch(house: House) -> Watch:
-    return Watch(house)
+def watch(house: House, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch(house)
+    monkeypatch.setattr(sensors, "time", lambda: watch.now)
+    return watch
 
 
 def test_nothing_is_watched_before_the_first_champion(watch: Watch) -> None:
@@ -215,17 +220,15 @@ def test_enough_new_shots_ask_for_a_report(watch: Watch) -> None:
 def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_shots_is_not(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 1_000_000.0
-    monkeypatch.setattr(sensors, "time", lambda: now)
     monkeypatch.setattr(asking, "STARTED", 0.0)
     watch.crown(1)
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.FAILURE)
     assert watch.tick(30_000) is None
-    now += asking.RETRY_SECONDS
+    watch.now += asking.RETRY_SECONDS
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, without a report
-    now += asking.RETRY_SECONDS
+    watch.now += asking.RETRY_SECONDS
     assert watch.tick(30_000) is None
     assert watch.tick(30_001, "later") == "1:later"
 
@@ -236,6 +239,16 @@ def test_another_champion_is_watched_from_its_first_new_shot(watch: Watch) -> No
     watch.crown(2)
     assert watch.tick(30_000) is None
     assert watch.tick(30_001, "later") == "2:later"
+
+
+def test_a_new_champion_lets_the_days_go_first_that_came_while_it_was_trained(watch: Watch) -> None:
+    watch.reported(1, 30_000)
+    before = time.time()
+    watch.crown(2)
+    watch.now = before + sensors.SETTLED_SECONDS - 1
+    assert watch.tick(60_000) is None
+    watch.now = time.time() + sensors.SETTLED_SECONDS
+    assert watch.tick(60_000) == "2:stamp"
 
 
 def test_one_report_at_a_time(watch: Watch) -> None:

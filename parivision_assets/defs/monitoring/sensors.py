@@ -1,5 +1,6 @@
 """When the drift report is due: once all that it looks at is new, and whenever another champion reigns."""
 
+from dataclasses import dataclass
 from time import time
 from typing import Any
 
@@ -12,6 +13,9 @@ from parivision_core.sport import Sport
 
 ENOUGH_SHOTS = 16_000
 """About two weeks of the league, which is what a report looks at."""
+SETTLED_SECONDS = 60
+"""Before the first report on a champion. One run works at a time, and right behind a champion the days that came while
+it was trained are due, and with them perhaps the next candidate; a report can wait for them."""
 
 
 def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:
@@ -28,20 +32,23 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Asks for a drift report when {enough_shots:,} shots are new since the last one, or another "
-        "champion reigns and any are.",
+        f"champion has reigned for {SETTLED_SECONDS} seconds and any are.",
     )
     def fresh_shots_to_watch(
         context: dg.SensorEvaluationContext, store: StoreResource
     ) -> dg.SensorResult | dg.SkipReason:
-        told = _told(context.instance, [champion_key, report_key])
-        champion, report = told[champion_key], told[report_key]
-        if not champion:
+        reigning, reported = _newest(context.instance, [champion_key, report_key])
+        if reigning is None:
             return dg.SkipReason("no champion reigns yet")
+        champion, now = reigning.told["version"], time()
+        known = reported is not None and reported.told.get("champion") == champion
+        if not known and now < reigning.at + SETTLED_SECONDS:
+            return dg.SkipReason(f"version {champion} has only just become champion")
         state = store.of(sport).warehouse_state()
-        new = state.rows - int(report.get("warehouse_shots", 0))
-        if new < (enough_shots if report.get("champion") == champion["version"] else 1):
+        new = state.rows - int(reported.told.get("warehouse_shots", 0) if reported else 0)
+        if new < (enough_shots if known else 1):
             return dg.SkipReason(f"{max(new, 0):,} new shots since the newest report")
-        about, now = f"{champion['version']}:{state.form_stamp}", time()
+        about = f"{champion}:{state.form_stamp}"
         if wait := reason_to_wait(context, DRIFT_TAG, sport, about, now):
             return dg.SkipReason(wait)
         return request(about, now)
@@ -49,12 +56,21 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
     return fresh_shots_to_watch
 
 
-def _told(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> dict[dg.AssetKey, dict[str, Any]]:
-    """Metadata of the newest materialization of each asset, in one query; empty before the first."""
-    found: dict[dg.AssetKey, dict[str, Any]] = {key: {} for key in keys}
+@dataclass(frozen=True)
+class Event:
+    """What an asset told Dagster, and when, in seconds since the epoch."""
+
+    told: dict[str, Any]
+    at: float
+
+
+def _newest(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[Event | None]:
+    """The newest materialization of each asset, in one query; None before the first."""
+    found: dict[dg.AssetKey, Event] = {}
     for record in instance.get_asset_records(keys):
         event = record.asset_entry.last_materialization
         if event is not None and event.asset_materialization is not None:
             metadata = event.asset_materialization.metadata
-            found[record.asset_entry.asset_key] = {name: entry.value for name, entry in metadata.items()}
-    return found
+            told = {name: entry.value for name, entry in metadata.items()}
+            found[record.asset_entry.asset_key] = Event(told, event.timestamp)
+    return [found.get(key) for key in keys]

@@ -13,8 +13,12 @@ from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
 
-SECONDS = 5
-"""Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts."""
+SECONDS = 4
+"""Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts.
+
+Dagster's daemon goes round every five seconds. A sensor that wants five is passed over in every other round, for being
+a few milliseconds early.
+"""
 PATIENCE_SECONDS = 300
 """After a start, in which the ingest that was cut off with the last house comes again; its source may be gone."""
 REASON_TAG = "parivision/reason"
