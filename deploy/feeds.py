@@ -5,12 +5,18 @@ Simulated shots must not end up among real ones because somebody forgot a variab
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from parivision_assets.feeds.files import READERS
 from parivision_core.nba import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
+
+LOOK_SECONDS = 3.0
+"""Between two looks into an inbox that nobody watches."""
 
 
 def with_feeds(settings: Settings, when_empty: str = INBOX) -> Settings:
@@ -34,6 +40,36 @@ def files_in_inbox(settings: Settings) -> int:
         return 0
     files = [path for path in settings.inbox.iterdir() if path.is_file() and not path.name.startswith(".")]
     return sum(path.suffix.lower() in READERS for path in files)
+
+
+def unwatched_inbox(settings: Settings) -> str:
+    """What a person should know about files in the inbox of a house that another feed fills; empty without any."""
+    waiting = 0 if INBOX in settings.feeds else files_in_inbox(settings)
+    if not waiting:
+        return ""
+    return (
+        f"Not watched: the inbox {settings.inbox} ({waiting} {'file' if waiting == 1 else 'files'}), for the shots "
+        "here are simulated. Give real ones a house of their own: PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
+    )
+
+
+class InboxWatch:
+    """Tells of files that are put into an inbox nobody watches: no sensor would say a word."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        """`say` prints a line; the files that lie there now are told of elsewhere."""
+        self._settings, self._say = settings, say
+        self._told, self._looked = unwatched_inbox(settings), time.monotonic()
+
+    def step(self) -> None:
+        """Look, when it is time again, and say what is new."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked, before = time.monotonic(), self._told
+        with suppress(OSError):  # a folder that can't be read now is no reason to end the house
+            self._told = unwatched_inbox(self._settings)
+        if self._told and self._told != before:
+            self._say(self._told)
 
 
 def simulates(settings: Settings) -> bool:

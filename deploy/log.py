@@ -23,6 +23,9 @@ _NOISE = re.compile(
 MLflow says of settings that are as they should be."""
 _QUIT = re.compile(rb" \(Press CTRL\+C to quit\)")
 """Uvicorn's advice, which is wrong here: Ctrl-C ends all services, not this one."""
+_AT_FAULT = re.compile(rb"^dagster\._core\.definitions\.events\.Failure: ")
+"""How a run ends whose input is at fault. The words behind it say all; the stack under them is Dagster's and ours."""
+_STACK = b"Stack Trace:"
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -34,6 +37,8 @@ class Log:
         self._printer = Printer(sys.stdout, width=len(LAUNCHER))
         self._colours = get_colours()
         self._colour_of: dict[str, str] = {}
+        self._failing: dict[str, bool] = {}
+        """Services that have told of an input's fault, and whether the stack under it has begun."""
         self.quiet = False
         """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
 
@@ -46,13 +51,27 @@ class Log:
         try:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
-                if not self.quiet and not _NOISE.search(line):
+                if not self.quiet and not _NOISE.search(line) and not self._in_stack(name, line):
                     if name not in self._colour_of:
                         self._colour_of[name] = next(self._colours)
                     self._write(name, _short(line), self._colour_of[name])
                 name, line = self.lines.get_nowait()
         except Empty:
             pass
+
+    def _in_stack(self, name: str, line: bytes) -> bool:
+        """Whether the line belongs to the stack under an input's fault."""
+        plain = _ANSI.sub(b"", line).rstrip()
+        if _AT_FAULT.match(plain):
+            self._failing[name] = False
+        elif name in self._failing:
+            head = plain == _STACK
+            begun = self._failing[name] = head or self._failing[name]
+            if begun and (head or not plain or plain.startswith(b"  ")):
+                return True
+            if begun:
+                del self._failing[name]
+        return False
 
     def _write(self, name: str, data: str | bytes, colour: str | None) -> None:
         self._printer.write(Message(type="line", data=data, time=datetime.now(), name=name, colour=colour))

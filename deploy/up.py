@@ -16,7 +16,7 @@ from honcho.environ import parse_procfile
 
 from deploy.dagster_home import code_socket, write_workspace
 from deploy.environment import ROOT, for_services, with_dotenv
-from deploy.feeds import files_in_inbox, simulates, with_feeds
+from deploy.feeds import InboxWatch, simulates, unwatched_inbox, with_feeds
 from deploy.log import Log
 from deploy.ports import Address, forget, note, problems
 from deploy.prepare import prepare
@@ -109,7 +109,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
     awaited = VIRTUAL_BETS in settings.feeds
     note(settings.home, sites.values())
     try:
-        return run(supervisor, Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began))
+        startup = Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began)
+        return run(supervisor, startup, InboxWatch(settings, log.say))
     finally:
         forget(settings.home)
 
@@ -129,15 +130,10 @@ def notes(settings: Settings) -> list[str]:
     """What a person should know about the feeds."""
     if INBOX in settings.feeds:
         return [f"inbox    {settings.inbox}  (drop season files here)"]
-    if waiting := files_in_inbox(settings):
-        return [
-            f"Not watched: the inbox {settings.inbox} ({waiting} files), for the shots here are simulated. Give "
-            "real ones a house of their own: PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
-        ]
-    return []
+    return [told] if (told := unwatched_inbox(settings)) else []
 
 
-def run(supervisor: Supervisor, startup: Startup) -> int:
+def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
     """Watch until a signal or the end of a service, then end everything."""
     log, code = supervisor.log, 1
     try:
@@ -153,6 +149,7 @@ def run(supervisor: Supervisor, startup: Startup) -> int:
                 log.say(f"{ended}; ending everything, because half a house misleads. `make up` goes on where it was.")
                 break
             startup.step()
+            inbox.step()
     except BrokenPipeError:
         pass  # nobody reads any more: the same as a closed terminal
     finally:

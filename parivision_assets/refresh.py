@@ -14,6 +14,7 @@ from typing import Literal
 import dagster as dg
 
 from parivision_assets.definitions import build
+from parivision_assets.history import newest_fit
 from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
 from parivision_assets.resources import feeds_of
@@ -35,9 +36,14 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     """
     definitions = build([sport], settings)
     all_ingested = _ingest(definitions, settings, sport, instance)
-    if all_ingested and not open_store(settings, sport).manifests():
+    lake = open_store(settings, sport)
+    if not (batches := lake.manifests()):
         print(f"The lake is empty: put a season file into {settings.inbox} and run this again.")
-        return "not_yet"
+        return "not_yet" if all_ingested else "failed"
+    fit = newest_fit(instance, sport, lake)
+    if fit and fit.fit.shots == sum(batch.inserted for batch in batches):
+        known = f"No shot is new since version {fit.fit.version} was fitted"
+        print(f"{known}; a candidate is trained all the same, for parameters and code may be.", flush=True)
     job = definitions.resolve_job_def(named(sport, "refresh"))
     outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
     if not outcome.success or not all_ingested:

@@ -150,7 +150,9 @@ def test_an_equal_candidate_is_refused_and_the_run_stays_green(
     assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
     capsys.readouterr()
     assert crowned.refresh() == "refused"
-    assert "Nothing is new since the champion was trained" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("No shot is new since version 2 was fitted; a candidate is trained all the same")
+    assert "Nothing is new since the champion was trained" in said
 
 
 def test_a_challenger_waits_and_is_decided_without_a_training(
@@ -268,6 +270,10 @@ def test_a_poisoned_batch_stalls_no_other(crowned: Platform) -> None:
 def test_too_few_games_is_not_yet(tmp_path: Path) -> None:
     platform = platform_in(tmp_path)
     assert platform.refresh() == "not_yet"  # an empty inbox
+    poisoned = platform.settings.inbox / "poisoned.csv"
+    poisoned.write_text("what,is,this\n1,2,3\n")
+    assert platform.refresh() == "failed"  # and nothing to train on
+    poisoned.unlink()
     platform.drop("few.csv", games=20)
     assert platform.refresh() == "not_yet"
     assert platform.store.warehouse_state().rows == 1200

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.feeds import simulates, with_feeds
+from deploy import feeds
+from deploy.feeds import InboxWatch, simulates, with_feeds
 from deploy.up import notes
 from parivision_core.nba import NBA
 from parivision_core.problems import ConfigurationError
@@ -58,6 +59,37 @@ def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> 
     simulated.inbox.mkdir()
     (simulated.inbox / "season.csv").touch()
     (said,) = notes(simulated)
-    assert f"Not watched: the inbox {simulated.inbox} (1 files)" in said
+    assert f"Not watched: the inbox {simulated.inbox} (1 file)" in said
     assert "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up" in said
     assert "drop season files here" in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[0]
+
+
+def test_a_file_that_comes_later_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
+    simulated.inbox.mkdir()
+    (simulated.inbox / "known.csv").touch()
+    said: list[str] = []
+    watch = InboxWatch(simulated, said.append)
+    watch.step()
+    assert said == []
+    (simulated.inbox / "season.csv").touch()
+    watch.step()
+    watch.step()
+    (told,) = said
+    assert "(2 files)" in told
+    (simulated.inbox / "season.csv").unlink()
+    (simulated.inbox / "known.csv").unlink()
+    watch.step()
+    (simulated.inbox / "season.csv").touch()
+    watch.step()
+    assert ["(1 file)" in line for line in said] == [False, True]
+
+
+def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    settings = settings_of(tmp_path, PARIVISION_FEED="inbox,virtual_bets")
+    watch = InboxWatch(settings, pytest.fail)
+    settings.inbox.mkdir()
+    (settings.inbox / "season.csv").touch()
+    watch.step()
