@@ -91,7 +91,7 @@ lock: $(VENV)/bin/uv ## pin what pyproject.toml asks for; newer versions with UP
 install: $(STAMP) ## build .venv (the other commands do so when needed)
 
 $(STAMP): pyproject.toml requirements.lock $(VENV)/bin/uv
-	@echo "Installing what requirements.lock names ..."
+	@echo "Installing what requirements.lock names; the first time this takes one or two minutes ..."
 	@$(UV) pip install --quiet --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --no-deps -e .
 	@touch $@

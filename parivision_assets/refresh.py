@@ -19,12 +19,13 @@ from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
 from parivision_assets.resources import feeds_of
 from parivision_assets.run_launcher import PID_TAG
-from parivision_assets.steps.ingesting import waiting
+from parivision_assets.steps.ingesting import rejected, waiting
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
+from parivision_core.store.base import Store
 
 Result = Literal["promoted", "refused", "not_yet", "failed"]
 
@@ -35,18 +36,21 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     A batch that can't be read doesn't keep the others from being used, but makes the result `failed`.
     """
     definitions = build([sport], settings)
-    all_ingested = _ingest(definitions, settings, sport, instance)
     lake = open_store(settings, sport)
+    problem = _ingest(definitions, settings, sport, instance, lake)
     if not (batches := lake.manifests()):
         print(f"The lake is empty: put a season file into {settings.inbox} and run this again.")
-        return "not_yet" if all_ingested else "failed"
+        return "failed" if problem else "not_yet"
     fit = newest_fit(instance, sport, lake)
     if fit and fit.fit.shots == sum(batch.inserted for batch in batches):
         known = f"No shot is new since version {fit.fit.version} was fitted"
         print(f"{known}; a candidate is trained all the same, for parameters and code may be.", flush=True)
     job = definitions.resolve_job_def(named(sport, "refresh"))
     outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
-    if not outcome.success or not all_ingested:
+    if not outcome.success:
+        return "failed"
+    if problem:
+        print(f"The candidate was judged, but {problem}.")
         return "failed"
     key = champion_model_key(sport)
     if any(event.asset_key == key for event in outcome.get_asset_materialization_events()):
@@ -59,18 +63,24 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     if not results or results[-1] == "not_yet":
         return "not_yet"
     # The champion trained again on the same shots is `already` champion: nothing better was found.
-    newest = open_store(settings, sport).verdicts(limit=1)
+    newest = lake.verdicts(limit=1)
     if newest and newest[0].gain is not None and round(newest[0].gain, 5) == 0:
         print("Nothing is new since the champion was trained: the candidate answers as it does.")
     return "refused"
 
 
-def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> bool:
-    """Ingest every waiting batch; whether all of them went through."""
+def _ingest(
+    definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance, lake: Store
+) -> str:
+    """Ingest every waiting batch whose content isn't known to be at fault; what went wrong, empty if nothing did."""
     offers = feeds_of(settings).offers()
     for feed, problem in offers.problems.items():
         print(f"The feed {feed} is left out: {problem}")
-    due = waiting(offers.batches, open_store(settings, sport))
+    refused = rejected(lake)
+    offered = waiting(offers.batches, lake)
+    due = [batch for batch in offered if batch.fingerprint not in refused]
+    if left_out := len(offered) - len(due):
+        print(f"Batches that can't be used and are left out: {left_out} (`make quarantine` says why).")
     partitions = str(batches_of(sport).name)
     instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -83,7 +93,9 @@ def _ingest(definitions: dg.Definitions, settings: Settings, sport: Sport, insta
         )
         for stretch in stretches([batch.id for batch in due], instance.get_dynamic_partitions(partitions))
     ]
-    return all(run.success for run in runs)
+    if missing := [batch.id for batch in waiting(due, lake)]:
+        return f"batches are missing, of which `make quarantine` tells more: {', '.join(missing)}"
+    return "" if all(run.success for run in runs) else "an ingest failed; its last lines above say where"
 
 
 def _own_process() -> dict[str, str]:

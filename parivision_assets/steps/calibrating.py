@@ -51,8 +51,8 @@ class Trial:
 
     def __str__(self) -> str:
         told = "used" if self.wins else "not used"
-        gain = f"{self.gain:.5f} a shot (standard error {self.error:.5f})"
-        return f"calibrator {self.family}: would lower log loss by {gain}: {told}"
+        change = f"{'lower' if self.gain > 0 else 'raise'} log loss by {abs(self.gain):.5f} a shot"
+        return f"calibrator {self.family}: would {change} (standard error {self.error:.5f}): {told}"
 
 
 def calibrate(

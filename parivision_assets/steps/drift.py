@@ -86,8 +86,9 @@ class Drift:
     @property
     def summary(self) -> tuple[str, list[str]]:
         """What was found, for people: a title, and a line for each thing to know."""
-        title = f"Drift: {len(self.drifted) or 'no'} of {sum(c.column.watched for c in self.columns)} watched columns"
-        return title, [
+        watched = sum(c.column.watched for c in self.columns)
+        title = f"Drift in {len(self.drifted)} of" if self.drifted else "No drift in"
+        return f"{title} {watched} watched columns", [
             f"The newest games, {self.newest}, against those that the champion was made from, {self.reference}.",
             f"The champion's log loss on the newest shots is {self.log_loss:.4f}; if makes were as likely as it said, "
             f"it would be {self.expected_log_loss:.4f}.",

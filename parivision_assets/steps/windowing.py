@@ -44,10 +44,11 @@ class Window:
     """Standard error of `gain`, by game."""
 
     def __str__(self) -> str:
-        return (
-            f"window of {len(self.parts)} ({self.parts[0]} to {self.parts[-1]}): log loss {self.log_loss:.5f}, "
-            f"{self.gain:+.5f} gained over the usual one, standard error {self.error:.5f}"
-        )
+        found = f"window of {len(self.parts)} ({self.parts[0]} to {self.parts[-1]}): log loss {self.log_loss:.5f}, "
+        if self.gain == self.error == 0:
+            return found + "the usual one"
+        change = f"{abs(self.gain):.5f} {'better' if self.gain > 0 else 'worse'} than the usual one"
+        return f"{found}{change}, standard error {self.error:.5f}"
 
 
 def choose_window(

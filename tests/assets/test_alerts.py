@@ -314,7 +314,7 @@ def test_the_real_ingest_names_asset_and_batch(duty: Duty, slack: Slack) -> None
     assert not duty.ingest().success
     duty.tick(FAILURES)
     (text,) = slack.texts
-    assert text.startswith("*run failed: raw_shots*\n1 of 1 batches failed; the others are in the lake. bad")
+    assert text.startswith("*run failed: raw_shots*\n1 of 1 batches failed. bad")
 
 
 def test_what_failed_before_anybody_watched_is_not_told(

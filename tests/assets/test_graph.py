@@ -247,11 +247,13 @@ def test_a_crash_before_the_alias_moves_is_repaired_by_a_rerun(
     assert (crowned.registry.champion(), crowned.registry.epoch()) == (2, 2)
 
 
-def test_a_poisoned_batch_stalls_no_other(crowned: Platform) -> None:
+def test_a_poisoned_batch_stalls_no_other(crowned: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     crowned.drop("b-good.csv", games=4, start="2023-03-01", seed=2)
     (crowned.settings.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
     crowned.drop("c-good.csv", games=4, start="2023-03-05", seed=3)
     assert crowned.refresh() == "failed"
+    said = capsys.readouterr().out
+    assert "judged, but batches are missing, of which `make quarantine` tells more: a-poisoned-" in said
     assert {m.source for m in crowned.store.manifests()} == {"2023.csv", "b-good.csv", "c-good.csv"}
     assert len(crowned.store.warehouse_state().batches) == 3
     (failure,) = crowned.store.failures()
@@ -267,12 +269,17 @@ def test_a_poisoned_batch_stalls_no_other(crowned: Platform) -> None:
     assert len(crowned.store.manifests()) == 4
 
 
-def test_too_few_games_is_not_yet(tmp_path: Path) -> None:
+def test_too_few_games_is_not_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     platform = platform_in(tmp_path)
     assert platform.refresh() == "not_yet"  # an empty inbox
     poisoned = platform.settings.inbox / "poisoned.csv"
     poisoned.write_text("what,is,this\n1,2,3\n")
     assert platform.refresh() == "failed"  # and nothing to train on
+    capsys.readouterr()
+    assert platform.refresh() == "not_yet"  # what a person was told of once isn't tried again
+    assert "Batches that can't be used and are left out: 1" in capsys.readouterr().out
+    (failure,) = platform.store.failures()
+    assert failure.attempts == 1
     poisoned.unlink()
     platform.drop("few.csv", games=20)
     assert platform.refresh() == "not_yet"

@@ -66,7 +66,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
             event = dg.AssetMaterialization(context.asset_key, metadata=_metadata(manifest, lake, sport), partition=key)
             context.log_event(event)
         raise dg.Failure(
-            f"{len(failed)} of {count} batches failed; the others are in the lake. "
+            f"{len(failed)} of {count} batches failed{'; the others are in the lake' if done else ''}. "
             + "; ".join(f"{key}: {error}" for key, error in failed.items()),
             allow_retries=False,
         )
