@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from parivision_core.problems import RegistryError
 from parivision_core.registry import Registry, monitoring_experiment, pairs
+from parivision_core.run_page import run_page
 
 PAGE = "drift.html"
 """Name of the page among a run's files."""
@@ -108,6 +109,6 @@ def _report(run: dict[str, Any], page: str) -> DriftReport:
         log_loss=metrics["log_loss"],
         expected_log_loss=metrics["expected_log_loss"],
         run_id=info["run_id"],
-        page=f"{page}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}/artifacts/{PAGE}",
+        page=run_page(page, info["experiment_id"], info["run_id"], PAGE),
         **windows,
     )

@@ -21,6 +21,7 @@ from parivision_core.registry import (
     Registry,
     pairs,
 )
+from parivision_core.run_page import run_page
 from parivision_core.scoring import Bin, Scores
 
 ROWS, *MEASURES = Scores.__struct_fields__
@@ -102,7 +103,7 @@ def read_report(registry: Registry, version: int) -> VersionReport | None:
             registered_at=int(found["creation_timestamp"]),
             sha256=tags.get(SHA_TAG),
             run_id=run_id,
-            run_page=f"{mlflow.page}/#/experiments/{info['experiment_id']}/runs/{run_id}" if info else None,
+            run_page=run_page(mlflow.page, info["experiment_id"], run_id) if info else None,
             tags=tags,
             bundle=_bundle(registry, version),
             parameters=pairs(data.get("params")),

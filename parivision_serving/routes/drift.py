@@ -30,7 +30,7 @@ EXAMPLE = {
     "log_loss": 0.6391,
     "expected_log_loss": 0.6388,
     "run_id": "0c9d11a6b7a64b0e8a8f4a6f2f3a9f10",
-    "page": "http://127.0.0.1:5000/#/experiments/2/runs/0c9d11a6b7a64b0e8a8f4a6f2f3a9f10/artifacts/drift.html",
+    "page": "http://127.0.0.1:5000/#/experiments/2/runs/0c9d11a6b7a64b0e8a8f4a6f2f3a9f10/artifacts/drift.html?workflowType=machine_learning",
 }
 
 

@@ -41,7 +41,7 @@ EXAMPLE = {
         "registered_at": 1_795_366_952_347,
         "sha256": "7b3820c33f1ce8ef7ab14d87c23742226bf8487304aca9d215bc3b5f725864b9",
         "run_id": "b8b0c81056e5471b922adfe43f0c132e",
-        "run_page": "http://127.0.0.1:5000/#/experiments/1/runs/b8b0c81056e5471b922adfe43f0c132e",
+        "run_page": "http://127.0.0.1:5000/#/experiments/1/runs/b8b0c81056e5471b922adfe43f0c132e?workflowType=machine_learning",
         "tags": {"parivision.status": "champion"},
         "bundle": None,
         "parameters": {"model": "xgboost", "rounds": "155"},

@@ -73,7 +73,10 @@ def test_what_was_logged_is_told_newest_first(mlflow: RunsMlflow, client: TestCl
         assert column["alarms"] is drifted.column.watched
     assert not calm.drifted and not any(column["beyond"] or column["alarms"] for column in old["columns"])
     assert PAGE == WRITTEN and newer.files[PAGE] == b"<p>moved</p>"
-    assert new["page"] == f"http://127.0.0.1:{mlflow.port}/#/experiments/7/runs/run2/artifacts/{PAGE}"
+    assert (
+        new["page"]
+        == f"http://127.0.0.1:{mlflow.port}/#/experiments/7/runs/run2/artifacts/{PAGE}?workflowType=machine_learning"
+    )
     assert [r["run_id"] for r in client.get(DRIFT, params={"limit": 1}).json()] == ["run2"]
 
 

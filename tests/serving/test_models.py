@@ -105,7 +105,9 @@ def test_what_training_logged_is_told(
     assert verdicts == [msgspec.to_builtins(verdict)]
     assert (told["version"], told["champion"], told["status"], told["defects"]) == (1, True, "champion", "")
     assert told["sha256"] == mlflow.sha256[1]
-    assert told["run_page"] == f"http://127.0.0.1:{mlflow.port}/#/experiments/1/runs/mlrun1"
+    assert (
+        told["run_page"] == f"http://127.0.0.1:{mlflow.port}/#/experiments/1/runs/mlrun1?workflowType=machine_learning"
+    )
     assert "secret" not in answer.text
     assert told["parameters"] == {"model": "xgboost", "rounds": "155", "first_date": "2020-12-22"}
     assert told["bundle"]["provenance"]["seen_until"] == "2023-04-01"

@@ -12,6 +12,7 @@ from parivision_assets.keys import OWNERS, champion_model_key, drift_report_key,
 from parivision_assets.reporting import table
 from parivision_assets.tracking import tracked
 from parivision_core.problems import NotEnoughGamesError
+from parivision_core.run_page import run_page
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
             _track(mlflow, champion, drift)
             context.log.info(str(drift))
             if context.selected_asset_keys:  # a person may have asked for the check alone
-                page = f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{PAGE}"
+                page = run_page(mlflow_page, run.experiment_id, run.run_id, PAGE)
                 yield dg.MaterializeResult(metadata=_metadata(champion, drift, warehouse.rows, page))
             if context.selected_asset_check_keys:
                 yield checks.result(drift)

@@ -14,6 +14,7 @@ from parivision_assets.reporting import image, reliability_plot, reliability_tab
 from parivision_assets.searches import newest_found
 from parivision_assets.tracking import tracked
 from parivision_core.registry import BUNDLE_PATH
+from parivision_core.run_page import run_page
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
             _track(mlflow, trained, plot)
             version = registry.register(run.run_id, run.artifact_uri, trained.sha256, trained.defects)
             context.log.info(f"registered version {version}: {trained.fitted.name}")
-            page = f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+            page = run_page(mlflow_page, run.experiment_id, run.run_id)
             yield dg.MaterializeResult(
                 metadata={
                     "version": version,

@@ -11,6 +11,7 @@ from parivision_assets.keys import OWNERS, searched_parameters_key, shot_feature
 from parivision_assets.reporting import table
 from parivision_assets.searches import FOUND_TAG
 from parivision_assets.tracking import tracked
+from parivision_core.run_page import run_page
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
                     "better": found.better,
                     "gain": found.gain,
                     "standard_error": found.error,
-                    "mlflow_run": dg.MetadataValue.url(
-                        f"{mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
-                    ),
+                    "mlflow_run": dg.MetadataValue.url(run_page(mlflow_page, run.experiment_id, run.run_id)),
                     "trials": dg.MetadataValue.md(_trials(result)),
                 }
             )

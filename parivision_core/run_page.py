@@ -1,0 +1,10 @@
+"""Where MLflow's web page shows a run: what Dagster's metadata and the API's answers link to."""
+
+
+def run_page(page: str, experiment_id: str, run_id: str, artifact: str = "") -> str:
+    """The address of a run, or of one of its artifacts; `page` is that of MLflow itself.
+
+    The query lets MLflow show it as a training's; by default it takes a visitor for one of language models.
+    """
+    place = f"/artifacts/{artifact}" if artifact else ""
+    return f"{page}/#/experiments/{experiment_id}/runs/{run_id}{place}?workflowType=machine_learning"
