@@ -49,7 +49,8 @@ def unwatched_inbox(settings: Settings) -> str:
         return ""
     return (
         f"Not watched: the inbox {settings.inbox} ({waiting} {'file' if waiting == 1 else 'files'}), for the shots "
-        "here are simulated. Give real ones a house of their own: PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
+        "here are simulated. Give real ones a house of their own, and move them into its inbox: "
+        "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import defaultdict
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -11,6 +12,7 @@ from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 
 from deploy.service import Line
+from parivision_core.fault_lines import FaultLines
 
 LAUNCHER = "parivision"
 _RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]{8}-[0-9a-f-]{27} - ")
@@ -18,14 +20,14 @@ _RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]
 _NOISE = re.compile(
     rb"updated partitions, exceeding the maximum of 100 for per-partition timestamp fetching"
     rb"|^Registry store URI not provided|^\[MLflow\] Security middleware enabled"
+    rb"|Starting a new mlflow run with id [0-9a-f]+ in experiment"
+    rb"| - Dependencies for step \S+ (failed|were not executed): \["
 )
-"""Dagster's word on each range of more than 100 batches, of which the times that it uses instead will do; and what
-MLflow says of settings that are as they should be."""
+"""Dagster's word on each range of more than 100 batches, of which the times that it uses instead will do; what MLflow
+says of settings that are as they should be; the id of a run to which Dagster's page links; and for each step after one
+that failed, that it wasn't run."""
 _QUIT = re.compile(rb" \(Press CTRL\+C to quit\)")
 """Uvicorn's advice, which is wrong here: Ctrl-C ends all services, not this one."""
-_AT_FAULT = re.compile(rb"^dagster\._core\.definitions\.events\.Failure: ")
-"""How a run ends whose input is at fault. The words behind it say all; the stack under them is Dagster's and ours."""
-_STACK = b"Stack Trace:"
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -37,8 +39,7 @@ class Log:
         self._printer = Printer(sys.stdout, width=len(LAUNCHER))
         self._colours = get_colours()
         self._colour_of: dict[str, str] = {}
-        self._failing: dict[str, bool] = {}
-        """Services that have told of an input's fault, and whether the stack under it has begun."""
+        self._faults: defaultdict[str, FaultLines] = defaultdict(FaultLines)
         self.quiet = False
         """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
 
@@ -51,27 +52,14 @@ class Log:
         try:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
-                if not self.quiet and not _NOISE.search(line) and not self._in_stack(name, line):
+                dropped = self._faults[name].drops(line.decode(errors="replace"))
+                if not (self.quiet or dropped or _NOISE.search(line)):
                     if name not in self._colour_of:
                         self._colour_of[name] = next(self._colours)
                     self._write(name, _short(line), self._colour_of[name])
                 name, line = self.lines.get_nowait()
         except Empty:
             pass
-
-    def _in_stack(self, name: str, line: bytes) -> bool:
-        """Whether the line belongs to the stack under an input's fault."""
-        plain = _ANSI.sub(b"", line).rstrip()
-        if _AT_FAULT.match(plain):
-            self._failing[name] = False
-        elif name in self._failing:
-            head = plain == _STACK
-            begun = self._failing[name] = head or self._failing[name]
-            if begun and (head or not plain or plain.startswith(b"  ")):
-                return True
-            if begun:
-                del self._failing[name]
-        return False
 
     def _write(self, name: str, data: str | bytes, colour: str | None) -> None:
         self._printer.write(Message(type="line", data=data, time=datetime.now(), name=name, colour=colour))

@@ -76,10 +76,12 @@ class Progress:
             if batches and time.monotonic() - told > WORD_SECONDS:
                 if len(batches) > seen:
                     seen, told, patient = len(batches), time.monotonic(), False
-                    self._say(f"lake: {seen} of {first} batches")
+                    self._say(f"lake: {seen} of the {first} batches to begin with")
                 elif not patient:
                     patient = True
-                    self._say(f"lake: still {seen} of {first} batches; the others come with the next ingest")
+                    self._say(
+                        f"lake: still {seen} of the {first} batches to begin with; others come with the next ingest"
+                    )
             yield
         count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
         self._say(f"lake: {count}, {sum(m.inserted for m in batches):,} shots")

@@ -69,7 +69,7 @@ class Startup:
         elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:
             self._reminded = time.monotonic()
             missing = ", ".join(f"{self._sites[n].title} ({self._sites[n].url})" for n in self._to_answer)
-            self._supervisor.log.say(f"still waiting for an answer from {missing}")
+            self._supervisor.log.say(f"still starting, which takes long on a busy machine: {missing}")
 
     @property
     def _waits(self) -> bool:

@@ -30,7 +30,7 @@ from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_logi
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
 
-HOW_LONG = "on a busy machine this takes up to two minutes"
+HOW_LONG = "on a busy machine this takes some minutes"
 LEAST_FREE_BYTES = 300 * 2**20
 """A simulated season takes 60 MB in the end, and up to three times as much while it is written anew."""
 

@@ -7,13 +7,13 @@ from html import escape
 
 from gradio_ui.asked import Asked, History
 from gradio_ui.client import NoAnswerError
-from gradio_ui.words import NBSP, compared, count, distance, percent, through
+from gradio_ui.words import NBSP, compared, count, distance, link, percent, through
 
 ANYONE = "Any shooter"
 
 
-def answer(asked: Asked) -> str:
-    """The chance of a make, what it compares with and where it comes from."""
+def answer(asked: Asked, page: str = "") -> str:
+    """The chance of a make, what it compares with and where it comes from; `page` shows the version that answered."""
     p, shot = asked.prediction, asked.prediction.shot
     facts = "".join(
         f"<div><dt>{term}</dt><dd>{value}</dd></div>"
@@ -32,7 +32,7 @@ def answer(asked: Asked) -> str:
   <p class="compared">{compared(p.probability, p.league_average)}</p>
   <dl class="facts">{facts}</dl>
   <p class="where">{distance(shot.distance_feet)} from the hoop, {escape(shot.zone_name)}</p>
-  <p class="source">Champion version {p.champion_version}, {through(p.form_through)}</p>
+  <p class="source">{link(page, f"Champion version {p.champion_version}")}, {through(p.form_through)}</p>
 </section>"""
 
 
@@ -77,7 +77,7 @@ def table(history: History) -> str:
     )
     return f"""
 <table class="history">
-  <caption>Your latest questions
+  <caption>The latest questions
     <span class="legend"><i class="mark much-below"></i>below the league<i class="mark much-above"></i>above</span>
   </caption>
   <thead><tr><th scope="col"><span class="sr">Number</span></th><th scope="col">Who</th><th scope="col">Where</th>

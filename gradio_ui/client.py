@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx
@@ -76,7 +77,41 @@ class Champion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     registered_at: int
     form: Form
+    page: str
+    """Address of its version in MLflow's page."""
     reload_problem: str | None = None
+
+
+class Judged(Verdict, frozen=True, kw_only=True):
+    """A verdict, and where its candidate can be looked at."""
+
+    page: str
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time that was compared."""
+
+    first_date: str
+    last_date: str
+    games: int
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one column of the shots moved."""
+
+    name: str
+    alarms: bool
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """A report on how far the newest shots have moved from those that a champion was trained on."""
+
+    reported_at: int
+    champion: int
+    newest: Window
+    columns: list[Column]
+    page: str
+    """Address of the whole report."""
 
 
 class Lake(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +132,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     up: bool
     problem: str | None = None
+    told: str | None = None
+    """What it says of itself."""
 
 
 class _Summary(msgspec.Struct):
@@ -116,6 +153,7 @@ class Client:
     def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS, key: str = "") -> None:
         """Take the service's address, and the API key to send if it asks for one."""
         self.url = url
+        self._pages: dict[int, str] = {}
         self._seconds = answer_seconds
         self._http = httpx.AsyncClient(
             base_url=url,
@@ -135,11 +173,25 @@ class Client:
 
     async def champion(self) -> Champion:
         """Who answers now."""
-        return await self._ask(Champion, "GET", "/api/v1/champion")
+        found = await self._ask(Champion, "GET", "/api/v1/champion")
+        self._pages[found.version] = found.page
+        return found
 
-    async def verdicts(self, limit: int) -> list[Verdict]:
+    async def page_of(self, version: int) -> str:
+        """Address of a version that answered in MLflow's page; empty when it can't be told."""
+        if version not in self._pages:
+            with suppress(NoAnswerError):
+                await self.champion()
+        return self._pages.get(version, "")
+
+    async def verdicts(self, limit: int) -> list[Judged]:
         """How the latest candidates were judged, newest first."""
-        return await self._ask(list[Verdict], "GET", "/api/v1/verdicts", params={"limit": limit})
+        return await self._ask(list[Judged], "GET", "/api/v1/verdicts", params={"limit": limit})
+
+    async def drift(self) -> Drift | None:
+        """The latest drift report; None before the first."""
+        found = await self._ask(list[Drift], "GET", "/api/v1/drift", params={"limit": 1})
+        return found[0] if found else None
 
     async def lake(self) -> Lake:
         """How many shots there are, and where they come from."""

@@ -6,26 +6,22 @@ from collections.abc import Sequence
 from html import escape
 
 from gradio_ui.client import Lake, Service
-from gradio_ui.words import count, day
+from gradio_ui.words import count, day, link
 
 PURPOSES = {
-    "api": "Prediction service: what programs may ask, described",
-    "dagster": "Dagster: the assets, their runs and checks, drift reports",
-    "mlflow": "MLflow: every training run and version of the model",
-    "feed": "VirtualBets: brings the shots of a league as it plays",
-    "page": "This page",
-    "store": "Lake and warehouse",
-    "journal": "Journal: every prediction, and what came of it",
+    "api": ("Prediction service", "what programs may ask, described"),
+    "dagster": ("Dagster", "the assets, their runs and checks"),
+    "mlflow": ("MLflow", "every training run, every version of the model, drift reports"),
+    "feed": ("VirtualBets", "brings the shots of a league as it plays"),
+    "page": ("This page", "where people ask"),
+    "store": ("Lake and warehouse", "the shots as they came, and with their features"),
+    "journal": ("Journal", "every prediction, and what came of it"),
 }
-"""What each part is for; a name that isn't here stands for itself."""
+"""Name and purpose of each part; one that isn't here stands for itself."""
 VIRTUAL_BETS = "virtual_bets"
-INVENTED = (
-    "VirtualBets brought them: unless it was given a file of real shots, the league is simulated, with real teams and "
-    "invented players."
-)
 
 
-def data(lake: Lake) -> str:
+def data(lake: Lake, services: Sequence[Service]) -> str:
     """The card that tells how many shots there are, of when, and what they came through."""
     if lake.first_date is None or lake.last_date is None:
         return """
@@ -34,13 +30,12 @@ def data(lake: Lake) -> str:
   <p>No shots yet: the first batch is on its way, or the inbox is empty.</p>
 </section>"""
     kept_out = f", {count(lake.quarantined)} rows kept out" if lake.quarantined else ""
-    origin = INVENTED if VIRTUAL_BETS in lake.feeds else "They were read from files."
     return f"""
 <section class="card known">
   <p class="who">What is known</p>
   <p class="chance"><span class="number">{count(lake.shots)}</span> <span class="of">shots</span></p>
   <p>{day(lake.first_date)} to {day(lake.last_date)}, {count(lake.batches)} batches{kept_out}</p>
-  <p>{origin}</p>
+  <p>{escape(_origin(lake, services))}</p>
 </section>"""
 
 
@@ -51,17 +46,24 @@ def table(services: Sequence[Service], api: str) -> str:
     return f"""
 <table class="parts">
   <caption>Parts of the house
-    <span class="legend">Addresses are those by which the prediction service reaches them.</span></caption>
+    <span class="legend">As the prediction service sees them: whether they answer it, and where.</span></caption>
   <thead><tr><th scope="col">Part</th><th scope="col">Answers</th><th scope="col">Where</th></tr></thead>
   <tbody>{rows}</tbody>
 </table>"""
 
 
+def _origin(lake: Lake, services: Sequence[Service]) -> str:
+    """What brought the shots, as far as it can be told now."""
+    if VIRTUAL_BETS not in lake.feeds:
+        return "They were read from files."
+    told = next((service.told for service in services if service.name == "feed"), None)
+    brought = f"VirtualBets {told}." if told else "VirtualBets brought them; it doesn't answer now."
+    return brought if len(lake.feeds) == 1 else f"{brought} Others were read from files."
+
+
 def _row(service: Service) -> str:
-    address = escape(service.address)
-    if service.address.startswith(("http://", "https://")):
-        address = f'<a href="{address}" target="_blank" rel="noopener">{address}</a>'
-    said = f'<span class="decision {"pass" if service.up else "refuse"}">{"up" if service.up else "down"}</span>'
-    problem = f'<span class="context">{escape(service.problem)}</span>' if service.problem else ""
-    purpose = escape(PURPOSES.get(service.name, service.name))
-    return f"<tr><td>{purpose}{problem}</td><td>{said}</td><td>{address}</td></tr>"
+    name, purpose = PURPOSES.get(service.name, (service.name, ""))
+    said = f'<span class="decision {"pass" if service.up else "down"}">{"up" if service.up else "down"}</span>'
+    contexts = "".join(f'<span class="context">{escape(text)}</span>' for text in (purpose, service.problem) if text)
+    address = link(service.address, service.address)
+    return f'<tr><th scope="row">{escape(name)}{contexts}</th><td>{said}</td><td class="address">{address}</td></tr>'

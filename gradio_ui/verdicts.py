@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from gradio_ui.client import Champion
-from gradio_ui.words import NOTHING, count, gain, moment, through
-from parivision_core.records import Verdict
+from gradio_ui.client import Champion, Drift, Judged
+from gradio_ui.words import NOTHING, count, day, gain, link, moment, through
 
 DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
 """Each decision in a word."""
@@ -15,8 +14,11 @@ SHOWN = 20
 """Contests in the table."""
 
 
-def reign(champion: Champion, judged: Sequence[Verdict]) -> str:
-    """The champion's card; `judged`, newest first, tells when it was found better than the one before."""
+def reign(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
+    """The champion's card; `judged`, newest first, tells when it was found better than the one before.
+
+    `drift` is what is known of drift, as HTML.
+    """
     passed = next((v for v in judged if v.candidate == champion.version and v.decision == "pass"), None)
     since = f"since {moment(passed.judged_at)}" if passed else f"registered {moment(champion.registered_at)}"
     problem = f'<p class="problem">{escape(champion.reload_problem)}</p>' if champion.reload_problem else ""
@@ -25,19 +27,32 @@ def reign(champion: Champion, judged: Sequence[Verdict]) -> str:
   <p class="who">The reigning champion</p>
   <p class="chance"><span class="number">Version {champion.version}</span> <span class="of">{since}</span></p>
   <p>{escape(champion.model)}, {through(champion.form.through)}, {count(champion.form.shots)} shots</p>
+  <p>{link(champion.page, "Version and training run in MLflow")}</p>
+  <p>{drift}</p>
   {problem}
 </section>"""
 
 
-def contests(judged: Sequence[Verdict]) -> list[Verdict]:
+def drifted(drift: Drift | None, champion: int) -> str:
+    """What the latest drift report found; it may still be about an earlier champion."""
+    if drift is None:
+        return "No drift report yet; the first comes when there are enough games since the training."
+    moved = [column.name for column in drift.columns if column.alarms]
+    found = f"Drift in {', '.join(moved)}" if moved else "No drift"
+    window = f"{count(drift.newest.games)} games from {day(drift.newest.first_date)} to {day(drift.newest.last_date)}"
+    than = "its training" if drift.champion == champion else f"the training of version {drift.champion}"
+    return f"{escape(found)} in the {window} against {than}: {link(drift.page, 'drift report')}"
+
+
+def contests(judged: Sequence[Judged]) -> list[Judged]:
     """The newest look of each candidate at each rival, newest first: an open challenger is looked at many times."""
-    newest: dict[tuple[int, int | None, int], Verdict] = {}
+    newest: dict[tuple[int, int | None, int], Judged] = {}
     for verdict in judged:
         newest.setdefault((verdict.candidate, verdict.champion, verdict.epoch), verdict)
     return list(newest.values())
 
 
-def table(judged: Sequence[Verdict]) -> str:
+def table(judged: Sequence[Judged]) -> str:
     """Two rows per contest, newest first: the gain with its bounds drawn, and why it was decided so."""
     if not judged:
         return '<p class="quiet">No candidate has been judged yet.</p>'
@@ -58,7 +73,7 @@ def table(judged: Sequence[Verdict]) -> str:
 </table>"""
 
 
-def scale(judged: Sequence[Verdict]) -> tuple[float, float]:
+def scale(judged: Sequence[Judged]) -> tuple[float, float]:
     """Ends of the common scale: zero, the margins and the intervals of those that met a champion, with a little room.
 
     The first of all is far better than the baseline: on a scale that held it, the others' intervals would vanish.
@@ -70,7 +85,7 @@ def scale(judged: Sequence[Verdict]) -> tuple[float, float]:
     return min(values) - room, max(values) + room
 
 
-def plot(verdict: Verdict, low: float, high: float) -> str:
+def plot(verdict: Judged, low: float, high: float) -> str:
     """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured.
 
     What lies beyond an end is cut off there, and a gain that does is an arrow.
@@ -93,14 +108,14 @@ def plot(verdict: Verdict, low: float, high: float) -> str:
     )
 
 
-def _row(verdict: Verdict, low: float, high: float) -> str:
+def _row(verdict: Judged, low: float, high: float) -> str:
     rival = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
     measured = NOTHING if verdict.gain is None else gain(verdict.gain)
     interval = ""
     if verdict.gain_low is not None and verdict.gain_high is not None:
         interval = f'<span class="context">{gain(verdict.gain_low)} to {gain(verdict.gain_high)}</span>'
     return (
-        f'<tr class="contest"><th scope="row">Version {verdict.candidate}'
+        f'<tr class="contest"><th scope="row">{link(verdict.page, f"Version {verdict.candidate}")}'
         f'<span class="context">{rival}</span></th>'
         f'<td><span class="decision {verdict.decision}">{DECISIONS[verdict.decision]}</span></td>'
         f'<td class="plot-cell">{plot(verdict, low, high)}</td><td class="figure">{measured}{interval}</td>'

@@ -1,8 +1,9 @@
-"""Numbers as an analyst reads them: percentages, comparisons, days."""
+"""Numbers as an analyst reads them, percentages, comparisons, days; and links."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from html import escape
 
 NBSP = "\N{NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
@@ -42,6 +43,13 @@ def moment(milliseconds: int) -> str:
     """Milliseconds since 1970 as day and time, in UTC."""
     found = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return f"{day(found.date().isoformat())}, {found:%H:%M}{NBSP}UTC"
+
+
+def link(address: str, text: str) -> str:
+    """Text as a link that opens beside the page; the text alone where the address is none that a browser opens."""
+    if not address.startswith(("http://", "https://")):
+        return escape(text)
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(text)}</a>'
 
 
 def through(iso: str | None) -> str:

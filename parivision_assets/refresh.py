@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import redirect_stderr
 from typing import Literal
 
 import dagster as dg
@@ -20,6 +21,7 @@ from parivision_assets.partitions import batches_of, ingest_tags, stretches
 from parivision_assets.resources import feeds_of
 from parivision_assets.run_launcher import PID_TAG
 from parivision_assets.steps.ingesting import rejected, waiting
+from parivision_core.fault_lines import FaultStream
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
@@ -107,7 +109,7 @@ def main() -> int:
     """Run a refresh with the settings of the environment; the exit code."""
     result: Result = "failed"
     try:
-        with dg.DagsterInstance.get() as instance:
+        with dg.DagsterInstance.get() as instance, redirect_stderr(FaultStream(sys.stderr)):
             result = refresh(Settings.from_env(), NBA, instance)
     except PariVisionError as error:
         print(error, file=sys.stderr)

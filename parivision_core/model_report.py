@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from parivision_core.bundle import CARD, Card, Provenance
+from parivision_core.mlflow_pages import run_page
 from parivision_core.problems import RegistryError
 from parivision_core.registry import (
     ALIAS,
@@ -21,7 +22,6 @@ from parivision_core.registry import (
     Registry,
     pairs,
 )
-from parivision_core.run_page import run_page
 from parivision_core.scoring import Bin, Scores
 
 ROWS, *MEASURES = Scores.__struct_fields__

@@ -12,6 +12,7 @@ import msgspec
 
 from parivision_core import bundle
 from parivision_core.mlflow_http import MlflowHttp
+from parivision_core.mlflow_pages import version_page
 from parivision_core.problems import BundleError, RegistryError
 
 ALIAS = "champion"
@@ -120,6 +121,10 @@ class Registry:
             return msgspec.json.decode((self._cache / "champion.json").read_bytes(), type=Champion)
         except (OSError, msgspec.DecodeError):
             return None
+
+    def version_page(self, version: int) -> str:
+        """Address of a version in MLflow's page."""
+        return version_page(self.mlflow.page, self.model, version)
 
     def close(self) -> None:
         """Close the connections."""

@@ -26,8 +26,9 @@ SHORTEST_PAUSE = 0.02
 
 STARTING = "The service has just started and is still looking for a champion; try again in a moment."
 NO_CHAMPION = (
-    "No champion has been crowned yet. Once a feed has brought enough games, the pipeline trains a candidate, by "
-    "itself in `make up`, once in `make refresh`; the first that passes the gate is served within seconds."
+    "No champion has been crowned yet. Once a feed, or a file in the inbox, has brought enough games, the pipeline "
+    "trains a candidate, by itself in `make up`, once in `make refresh`; the first that passes the gate is served "
+    "within seconds."
 )
 
 log = logging.getLogger(__name__)

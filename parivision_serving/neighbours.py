@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 LIMIT_SECONDS = 2.0
+REPLAYED = "file "
+"""How VirtualBets names a world that it reads from a file."""
 THREADS = 4
 """Checks that may wait in threads at once; one that hangs is left behind, and must not take those of the requests."""
 
@@ -32,15 +35,33 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     up: bool
     milliseconds: Annotated[float, Meta(description="Until it answered, or was given up.")]
     problem: Annotated[str | None, Meta(description="Why it counts as down; null when it is up.")]
+    told: Annotated[str | None, Meta(description="What it says of itself, where that differs from house to house.")]
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A part of the house; asking it raises when it is down."""
+    """A part of the house; asking it raises when it is down, and gives what it says of itself if it does."""
 
     name: str
     address: str
-    ask: Callable[[], Awaitable[None]]
+    ask: Callable[[], Awaitable[str | None]]
+
+
+class World(msgspec.Struct, frozen=True):
+    """What VirtualBets says of the league that it plays."""
+
+    world: str
+    scenario: str
+    days_a_minute: float
+    today: dt.date
+
+    def __str__(self) -> str:
+        """As a person is told."""
+        if self.world.startswith(REPLAYED):
+            what = "replays a file of real shots"
+        else:
+            what = f"simulates a league of real teams and invented players, scenario {self.scenario}"
+        return f"{what}, {self.days_a_minute:g} days a minute; it is {self.today.isoformat()} there"
 
 
 class Neighbourhood:
@@ -53,7 +74,7 @@ class Neighbourhood:
         self._all = [
             self._page("mlflow", settings.registry_url, "/health"),
             self._page("dagster", settings.dagster_page, "/server_info"),
-            self._page("feed", settings.feed_url, "/health/live"),
+            self._page("feed", settings.feed_url, "/status", World),
             self._page("page", f"http://127.0.0.1:{settings.ui_port}", "/"),
             self._call("store", f"{kept} ({sport.name})", store.form_stamp),
             self._call("journal", f"{kept} ({sport.name})", journal),
@@ -68,11 +89,17 @@ class Neighbourhood:
         """Ask all of them; takes no longer than the limit."""
         return await look(self._all)
 
-    def _page(self, name: str, url: str, path: str) -> Neighbour:
-        async def ask() -> None:
+    def _page(self, name: str, url: str, path: str, says: type[World] | None = None) -> Neighbour:
+        async def ask() -> str | None:
             answer = await self._http.get(url.rstrip("/") + path)
             if answer.is_error:
                 raise PariVisionError(f"answers {answer.status_code} to {path}; something else may run there")
+            if says is None:
+                return None
+            try:
+                return str(msgspec.json.decode(answer.content, type=says))
+            except msgspec.DecodeError as error:
+                raise PariVisionError(f"answers something else to {path} than expected; what runs there?") from error
 
         return Neighbour(name, without_login(url), ask)
 
@@ -97,10 +124,10 @@ async def look(neighbours: Sequence[Neighbour]) -> list[Service]:
 
 
 async def _asked(neighbour: Neighbour) -> Service:
-    began, problem = perf_counter(), None
+    began, problem, told = perf_counter(), None, None
     try:
         with anyio.fail_after(LIMIT_SECONDS):
-            await neighbour.ask()
+            told = await neighbour.ask()
     except (TimeoutError, httpx.TimeoutException):
         problem = f"gave no answer within {LIMIT_SECONDS:g} seconds"
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -113,4 +140,5 @@ async def _asked(neighbour: Neighbour) -> Service:
         up=problem is None,
         milliseconds=round((perf_counter() - began) * 1e3, 1),
         problem=problem,
+        told=told,
     )

@@ -88,6 +88,7 @@ class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     run_id: Annotated[str, Meta(description="Training run in the registry's tracking server.")]
     registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
+    page: Annotated[str, Meta(description="Address of its version in MLflow's page.")]
     sport: str
     model: Annotated[str, Meta(description="Family of the model.")]
     feature_schema: str

@@ -101,9 +101,11 @@ def lay_out() -> Fields:
                 )
                 drawn = gr.HTML(apply_default_css=False)
             with gr.Row():
-                x = gr.Number(FIRST_SPOT[0], label="Feet right of the hoop", precision=1, step=0.1, min_width=130)
+                x = gr.Number(
+                    FIRST_SPOT[0], label="Feet right of the hoop (left: negative)", precision=1, step=0.1, min_width=130
+                )
                 y = gr.Number(FIRST_SPOT[1], label="Feet in front of the hoop", precision=1, step=0.1, min_width=130)
-            with gr.Accordion("Situation", open=False, elem_classes="situation"):
+            with gr.Accordion("Situation: teams, kind of shot, clock", open=False, elem_classes="situation"):
                 with gr.Row():
                     team = gr.Dropdown(TEAMS, value=NOT_GIVEN, label="Team", filterable=False, min_width=130)
                     opponent = gr.Dropdown(TEAMS, value=NOT_GIVEN, label="Opponent", filterable=False, min_width=130)

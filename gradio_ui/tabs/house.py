@@ -14,6 +14,7 @@ class HouseTab(LiveTab):
     async def look(self) -> tuple[str, str]:
         """The card of the data and the table of the services."""
         try:
-            return house.data(await self._client.lake()), house.table(await self._client.services(), self._client.url)
+            services = await self._client.services()
+            return house.data(await self._client.lake(), services), house.table(services, self._client.url)
         except NoAnswerError as problem:
             return no_answer(problem), ""

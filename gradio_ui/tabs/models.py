@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from gradio_ui import verdicts
 from gradio_ui.cards import no_answer
 from gradio_ui.client import NoAnswerError
@@ -22,6 +24,11 @@ class ModelsTab(LiveTab):
             return no_answer(problem), ""
         table = verdicts.table(judged)
         try:
-            return verdicts.reign(await self._client.champion(), judged), table
+            champion = await self._client.champion()
         except NoAnswerError as problem:
             return no_answer(problem), table
+        try:
+            drift = verdicts.drifted(await self._client.drift(), champion.version)
+        except NoAnswerError as problem:  # the registry may be down while the champion goes on answering
+            drift = escape(f"The drift reports can't be read now: {problem}")
+        return verdicts.reign(champion, judged, drift), table

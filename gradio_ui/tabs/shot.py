@@ -61,7 +61,7 @@ class ShotTab:
             return {f.answer: cards.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
         history = remember(history, player.name if player else "", question, prediction)
         return {
-            f.answer: cards.answer(history[0]),
+            f.answer: cards.answer(history[0], await self._client.page_of(prediction.champion_version)),
             f.marks: marks.draw(history, history[0].spot),
             f.table: cards.table(history),
             f.history: history,

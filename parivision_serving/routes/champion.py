@@ -7,6 +7,7 @@ from http import HTTPStatus
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
+from parivision_core.registry import Registry
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import answered
@@ -19,6 +20,7 @@ EXAMPLE = {
     "sha256": "7b3820c33f1ce8ef7ab14d87c23742226bf8487304aca9d215bc3b5f725864b9",
     "run_id": "b8b0c81056e5471b922adfe43f0c132e",
     "registered_at": 1_795_366_952_347,
+    "page": "http://127.0.0.1:5000/#/models/parivision/versions/3?workflowType=machine_learning",
     "sport": "nba",
     "model": "xgboost",
     "feature_schema": "81e0db45475aaa35",
@@ -37,7 +39,7 @@ EXAMPLE = {
 }
 
 
-def champion_route(watcher: Watcher) -> HTTPRouteHandler:
+def champion_route(registry: Registry, watcher: Watcher) -> HTTPRouteHandler:
     """Build the handler."""
 
     @get(
@@ -50,12 +52,12 @@ def champion_route(watcher: Watcher) -> HTTPRouteHandler:
         | documented(HTTPStatus.SERVICE_UNAVAILABLE),
     )
     async def champion() -> ServedChampion:
-        return served_champion(watcher)
+        return served_champion(registry, watcher)
 
     return champion
 
 
-def served_champion(watcher: Watcher) -> ServedChampion:
+def served_champion(registry: Registry, watcher: Watcher) -> ServedChampion:
     """What is to be told of the pair in service. Raises NotReadyError when there is none."""
     pair = served(watcher)
     card = pair.bundle.card
@@ -65,6 +67,7 @@ def served_champion(watcher: Watcher) -> ServedChampion:
         sha256=pair.champion.sha256,
         run_id=pair.champion.run_id,
         registered_at=pair.champion.registered_at,
+        page=registry.version_page(pair.champion.version),
         sport=card.sport,
         model=card.model,
         feature_schema=card.schema,

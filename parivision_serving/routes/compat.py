@@ -13,6 +13,7 @@ from litestar.params import JSONBody
 from litestar.types import Scope
 from msgspec import Meta
 
+from parivision_core.registry import Registry
 from parivision_core.sport import Sport
 from parivision_serving.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.body import lenient_json
@@ -51,7 +52,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     champion_version: int
 
 
-def compat_routes(sport: Sport, watcher: Watcher, predict: Predict) -> list[HTTPRouteHandler]:
+def compat_routes(sport: Sport, registry: Registry, watcher: Watcher, predict: Predict) -> list[HTTPRouteHandler]:
     """Build the handlers."""
     original = sport.original
 
@@ -92,7 +93,7 @@ def compat_routes(sport: Sport, watcher: Watcher, predict: Predict) -> list[HTTP
         | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def original_champion() -> ChampionInfos:
-        return ChampionInfos(champion=served_champion(watcher))
+        return ChampionInfos(champion=served_champion(registry, watcher))
 
     @get(
         "/api/v1/health",

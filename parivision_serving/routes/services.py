@@ -15,13 +15,21 @@ from parivision_serving.routes.operations import answered
 SECONDS = 2.0
 
 EXAMPLE = [
-    {"name": "mlflow", "address": "http://127.0.0.1:5000", "up": True, "milliseconds": 4.2, "problem": None},
+    {
+        "name": "mlflow",
+        "address": "http://127.0.0.1:5000",
+        "up": True,
+        "milliseconds": 4.2,
+        "problem": None,
+        "told": None,
+    },
     {
         "name": "dagster",
         "address": "http://127.0.0.1:3000",
         "up": False,
         "milliseconds": 0.8,
         "problem": "nothing answers there; is it running?",
+        "told": None,
     },
 ]
 

@@ -9,8 +9,11 @@ import anyio
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
+from msgspec import Meta
+from msgspec.structs import asdict
 
 from parivision_core.records import Verdict
+from parivision_core.registry import Registry
 from parivision_core.store.base import Store
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import PlainOperation
@@ -19,7 +22,13 @@ from parivision_serving.routes.queries import refuse_misread
 MOST = 1000
 
 
-def verdicts_route(store: Store) -> HTTPRouteHandler:
+class ToldVerdict(Verdict, frozen=True, kw_only=True):
+    """A verdict, and where its candidate can be looked at."""
+
+    page: Annotated[str, Meta(description="Address of the candidate's version in MLflow's page.")]
+
+
+def verdicts_route(registry: Registry, store: Store) -> HTTPRouteHandler:
     """Build the handler."""
 
     @get(
@@ -36,9 +45,10 @@ def verdicts_route(store: Store) -> HTTPRouteHandler:
     async def verdicts(
         request: Request[Any, Any, Any],
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many verdicts.")] = 20,
-    ) -> list[Verdict]:
+    ) -> list[ToldVerdict]:
         refuse_misread(request, {"limit": limit})
         # The store may wait for a writer: never on the thread that answers predictions.
-        return await anyio.to_thread.run_sync(lambda: store.verdicts(limit=limit))
+        found = await anyio.to_thread.run_sync(lambda: store.verdicts(limit=limit))
+        return [ToldVerdict(**asdict(verdict), page=registry.version_page(verdict.candidate)) for verdict in found]
 
     return verdicts

@@ -60,7 +60,10 @@ def test_each_stage_has_its_line(services: Services, store: FileStore, put: Call
     store.record_failure("f", "cut", "cut off", rejected_by="0.1.0")  # no waiting will bring it
     assert look() == []
     put(store, shots.season(games=2, shots=8, seed=1))
-    assert look() == ["lake: 1 of 3 batches", "lake: still 1 of 3 batches; the others come with the next ingest"]
+    assert look() == [
+        "lake: 1 of the 3 batches to begin with",
+        "lake: still 1 of the 3 batches to begin with; others come with the next ingest",
+    ]
     assert look() == []  # said once
     put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
     assert look() == ["lake: 2 batches, 32 shots"]

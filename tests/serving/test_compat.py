@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from parivision_core.bundle import Bundle
 from parivision_core.nba import NBA, court
 from parivision_core.records import FormRecord
+from parivision_core.registry import Registry
 from parivision_serving.context import Context
 from parivision_serving.routes.compat import compat_routes
 from tests.serving.serving_world import make_bundle, make_form
@@ -47,6 +48,7 @@ class House:
     record: FormRecord
     asked: list[Any] = field(default_factory=list)
     fixed: float | None = None
+    registry = Registry("http://127.0.0.1:9", NBA.registered_model, Path())
 
     async def predict(self, request: Any, context: Context) -> Any:
         assert context.id
@@ -66,7 +68,7 @@ def house(tmp_path: Path) -> House:
 @pytest.fixture
 def client(house: House) -> Iterator[TestClient[Any]]:
     watcher = watcher_of(house.bundle, house.record)
-    with client_of(*compat_routes(NBA, watcher, house.predict)) as started:
+    with client_of(*compat_routes(NBA, house.registry, watcher, house.predict)) as started:
         yield started
 
 
@@ -178,7 +180,7 @@ def test_the_champion_is_told_as_before(house: House, client: TestClient[Any]) -
 
 
 def test_without_a_champion_the_old_routes_say_so(house: House) -> None:
-    with client_of(*compat_routes(NBA, watcher_of(), house.predict)) as client:
+    with client_of(*compat_routes(NBA, house.registry, watcher_of(), house.predict)) as client:
         for path in ("/get_champion_infos", "/api/v1/health"):
             assert "No champion has been crowned yet" in problem_of(client.get(path), 503)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -26,10 +27,16 @@ SERVICES = "/api/v1/services"
 
 
 class House:
-    """One HTTP server that plays all parts; it answers 200 to the paths it is given, else 404."""
+    """One HTTP server that plays all parts; it answers 200 and its world to the paths it is given, else 404."""
 
     def __init__(self) -> None:
         self.paths: set[str] = set()
+        self.world = {
+            "world": "simulation 4, seed 1, calm",
+            "scenario": "calm",
+            "days_a_minute": 30.0,
+            "today": "2024-03-05",
+        }
         self.asked: list[str] = []
         self.hang = threading.Event()
         self.hang.set()
@@ -39,9 +46,11 @@ class House:
             def do_GET(self) -> None:
                 house.asked.append(self.path)
                 house.hang.wait(20)
+                said = json.dumps(house.world).encode()
                 self.send_response(200 if self.path in house.paths else 404)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -84,7 +93,7 @@ def told(settings: Settings, journal: Any = lambda: None, store: Any = None) -> 
 
 
 def test_each_part_is_up_or_down(house: House, tmp_path: Path) -> None:
-    house.paths |= {"/health", "/health/live"}
+    house.paths |= {"/health", "/status"}
     found = told(settings_of(house, tmp_path))
     assert list(found) == ["mlflow", "dagster", "feed", "page", "store", "journal"]
     assert {name for name, service in found.items() if service["up"]} == {"mlflow", "feed", "store", "journal"}
@@ -92,7 +101,26 @@ def test_each_part_is_up_or_down(house: House, tmp_path: Path) -> None:
     assert "answers 404 to /server_info" in found["dagster"]["problem"]
     assert found["page"]["problem"] == "nothing answers there; is it running?"
     assert all((service["problem"] is None) == service["up"] for service in found.values())
+    assert found["feed"]["told"] == (
+        "simulates a league of real teams and invented players, scenario calm, 30 days a minute; it is 2024-03-05 there"
+    )
+    assert {service["told"] for name, service in found.items() if name != "feed"} == {None}
     assert found["store"]["address"].startswith(str(tmp_path))
+
+
+def test_a_feed_that_replays_a_file_says_so(house: House, tmp_path: Path) -> None:
+    house.paths |= {"/status"}
+    house.world["world"] = "file 0123456789abcdef"
+    found = told(settings_of(house, tmp_path))["feed"]
+    assert found["told"].startswith("replays a file of real shots, 30 days a minute")
+
+
+def test_what_is_no_feed_counts_as_down(house: House, tmp_path: Path) -> None:
+    house.paths |= {"/status"}
+    house.world.clear()
+    found = told(settings_of(house, tmp_path))["feed"]
+    assert (found["up"], found["told"]) == (False, None)
+    assert "something else to /status" in found["problem"]
 
 
 def test_a_password_of_the_database_is_not_shown(house: House, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_the_champion_tells_where_it_came_from(world: World, client: TestClient[
         "sha256": world.bundles[1].sha256,
         "run_id": "mlrun1",
         "registered_at": 1_700_000_000_000,
+        "page": f"{world.settings.registry_url}/#/models/parivision/versions/1?workflowType=machine_learning",
         "sport": "nba",
         "model": "logistic 1",
         "feature_schema": NBA.schema,
@@ -69,6 +70,7 @@ def test_verdicts_come_newest_first(world: World, client: TestClient[Any]) -> No
     told = client.get("/api/v1/verdicts").json()
     assert [v["candidate"] for v in told] == list(range(25, 5, -1))
     assert (told[0]["decision"], told[0]["gain"], told[0]["champion"]) == ("refuse", -0.001, 1)
+    assert told[0]["page"].endswith("/#/models/parivision/versions/25?workflowType=machine_learning")
     assert [v["candidate"] for v in client.get("/api/v1/verdicts?limit=2").json()] == [25, 24]
     assert len(client.get("/api/v1/verdicts?limit=1000").json()) == 25
 

@@ -23,9 +23,19 @@ LAKE = {
 }  # fmt: skip
 SERVICES = [
     {"name": "mlflow", "address": "http://127.0.0.1:5000", "up": True, "milliseconds": 3.1, "problem": None},
-    {"name": "feed", "address": "http://127.0.0.1:8800", "up": False, "problem": "nothing answers there"},
+    {"name": "feed", "address": "http://127.0.0.1:8800", "up": False, "problem": "nothing answers there", "told": None},
     {"name": "store", "address": "/somewhere (nba)", "up": True, "problem": None},
 ]
+
+MODEL_PAGE = "http://127.0.0.1:5000/#/models/parivision/versions"
+DRIFT = {
+    "reported_at": 1_700_000_000_000, "champion": 3, "drifted": True, "page": "http://127.0.0.1:5000/#/drift",
+    "newest": {"first_date": "2023-04-02", "last_date": "2023-04-09", "games": 90, "shots": 15983},
+    "columns": [
+        {"name": "at_origin", "distance": 0.04, "threshold": 0.01, "beyond": True, "alarms": True},
+        {"name": "kind", "distance": 0.04, "threshold": 0.01, "beyond": True, "alarms": False},
+    ],
+}  # fmt: skip
 
 Reply = tuple[int, Any]
 
@@ -50,6 +60,7 @@ def verdict(candidate: int, decision: str, gain: float | None, **more: Any) -> d
             "margin": 0.001,
             "level": 0.95,
             "judged_at": 1_700_000_000_000 + candidate,
+            "page": f"{MODEL_PAGE}/{candidate}",
         }
         | interval
         | more
@@ -65,6 +76,7 @@ class ScriptedApi:
     """What to answer to everything, in place of the truth."""
     delay: float = 0.0
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    drift: list[dict[str, Any]] = field(default_factory=lambda: [DRIFT])
     feeds: list[str] = field(default_factory=lambda: ["inbox"])
     questions: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
@@ -116,6 +128,7 @@ class ScriptedApi:
             "/api/v1/verdicts": self.verdicts[: int(query.get("limit", 1))],
             "/api/v1/data/summary": {"lake": LAKE | {"feeds": self.feeds}, "warehouse": {}},
             "/api/v1/services": SERVICES,
+            "/api/v1/drift": self.drift,
         }
         if parts.path in always:
             return 200, always[parts.path]
@@ -124,7 +137,8 @@ class ScriptedApi:
         if parts.path == "/api/v1/champion":
             form = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
             told = {"version": 3, "model": "boosted trees", "registered_at": 1_700_000_000_000, "form": form}
-            return 200, told | {"reload_problem": None, "epoch": 2, "sha256": "s" * 64}
+            more = {"reload_problem": None, "epoch": 2, "sha256": "s" * 64, "page": f"{MODEL_PAGE}/3"}
+            return 200, told | more
         if parts.path == "/api/v1/players":
             typed = query["search"].lower()
             names = {"stephen curry": CURRY, "nikola jokic": JOKIC}

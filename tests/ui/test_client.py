@@ -10,7 +10,7 @@ import pytest
 
 from gradio_ui.client import Client, NoAnswerError, Question
 from tests.ui.page_process import free_port
-from tests.ui.scripted_api import CURRY, NO_CHAMPION, ScriptedApi, problem, verdict
+from tests.ui.scripted_api import CURRY, MODEL_PAGE, NO_CHAMPION, ScriptedApi, problem, verdict
 
 SHOT = Question(x=0, y=240, period=4, seconds_remaining=35)
 Call = Callable[[Client], Awaitable[Any]]
@@ -19,6 +19,7 @@ CALLS: dict[str, Call] = {
     "players": lambda client: client.players("cur", 8),
     "champion": lambda client: client.champion(),
     "verdicts": lambda client: client.verdicts(20),
+    "drift": lambda client: client.drift(),
     "lake": lambda client: client.lake(),
     "services": lambda client: client.services(),
 }
@@ -48,8 +49,24 @@ def test_what_is_well_comes_back_as_records(api: ScriptedApi) -> None:
     assert [player.name for player in ask(api.url, CALLS["players"])] == [CURRY["name"]]
     assert ask(api.url, CALLS["champion"]).form.through == "2023-04-09"
     assert ask(api.url, CALLS["verdicts"])[0].decision == "pass"
+    assert ask(api.url, CALLS["drift"]).newest.games == 90
     assert ask(api.url, CALLS["lake"]).quarantined == 3
     assert [service.up for service in ask(api.url, CALLS["services"])] == [True, False, True]
+
+
+def test_before_the_first_drift_report_there_is_none(api: ScriptedApi) -> None:
+    api.drift = []
+    assert ask(api.url, CALLS["drift"]) is None
+
+
+def test_the_page_of_a_version_is_asked_for_once_and_missing_where_it_is_not_known(api: ScriptedApi) -> None:
+    async def pages(client: Client) -> list[str]:
+        found = [await client.page_of(version) for version in (2, 3)]
+        api.champion = False
+        return [*found, await client.page_of(3), await client.page_of(1)]
+
+    page = f"{MODEL_PAGE}/3"
+    assert ask(api.url, pages) == ["", page, page, ""]
 
 
 @pytest.mark.parametrize("name", CALLS)

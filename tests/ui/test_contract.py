@@ -68,6 +68,7 @@ def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None
     assert (champion.version, champion.form.through, champion.reload_problem) == (1, "2023-04-09", None)
     (verdict,) = through_the_service(CALLS["verdicts"])
     assert (verdict.candidate, verdict.gain_low) == (1, 0.005)
+    assert verdict.page == champion.page and champion.page.endswith("/versions/1?workflowType=machine_learning")
     lake: Lake = through_the_service(CALLS["lake"])
     assert (lake.shots, lake.feeds, lake.first_date) == (0, [], None)
     services: list[Service] = through_the_service(CALLS["services"])

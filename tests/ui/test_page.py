@@ -12,7 +12,7 @@ from PIL import Image
 
 from docs.screenshots import take_page
 from gradio_ui.words import percent
-from tests.ui.scripted_api import CURRY, NO_CHAMPION, ScriptedApi, verdict
+from tests.ui.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, ScriptedApi, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -64,7 +64,8 @@ def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Pa
     (question,) = shared_api.questions
     assert abs(question["x"] - 100) <= 1 and abs(question["y"] - 248) <= 1, "a browser knows whole pixels only"
     assert all(number in said for number in numbers(shared_api, question))
-    assert "26.7" in said and "above the break three" in said and "Champion version 3" in said
+    assert "26.7" in said and "above the break three" in said
+    assert page.get_by_role("link", name="Champion version 3").get_attribute("href") == f"{MODEL_PAGE}/3"
     ring = page.locator("svg.marks .ring")
     assert abs(float(ring.get_attribute("cx") or "") - 100) <= 1
     assert page.locator("table.history tbody tr").count() == 2
@@ -139,6 +140,7 @@ def test_a_service_that_went_away_and_came_back(page: Page, shared_api: Scripted
 def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_role("tab", name="Models").click()
     page.locator(".reign", has_text="Version 3").wait_for()
+    assert page.get_by_role("link", name="drift report").get_attribute("href") == DRIFT["page"]
     rows = page.locator("table.verdicts .contest")
     assert rows.count() == len(shared_api.verdicts) == 3
     assert page.locator("table.verdicts .reason").nth(1).inner_text() == "because of 2", "to be read, not only hovered"
@@ -154,11 +156,11 @@ def test_the_house_tab_leads_to_the_other_parts(page: Page, shared_api: Scripted
     page.locator(".known", has_text="408,178 shots").wait_for()
     page.get_by_role("link", name="http://127.0.0.1:5000").wait_for()
     page.get_by_role("link", name=f"{shared_api.url}/schema").wait_for()
-    assert page.locator("table.parts tbody tr", has_text="nothing answers there").locator(".refuse").count() == 1
-    assert page.get_by_text("invented players").count() == 0
+    assert page.locator("table.parts tbody tr", has_text="nothing answers there").locator(".down").count() == 1
+    assert page.get_by_text("They were read from files.").count() == 1
     shared_api.feeds = ["inbox", "virtual_bets"]
     try:
-        page.get_by_text("invented players").wait_for()
+        page.get_by_text("VirtualBets brought them").wait_for()
     finally:
         shared_api.feeds = ["inbox"]
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from gradio_ui import cards, house, marks, verdicts, words
 from gradio_ui.asked import KEPT, Asked, History, remember
-from gradio_ui.client import Champion, Form, Lake, NoAnswerError, Prediction, Question, Service, Shot
-from parivision_core.records import Verdict
-from tests.ui.scripted_api import verdict
+from gradio_ui.client import Champion, Drift, Form, Judged, Lake, NoAnswerError, Prediction, Question, Service, Shot
+from tests.ui.scripted_api import DRIFT, MODEL_PAGE, verdict
 
 
 def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) -> Prediction:
@@ -111,22 +110,46 @@ def test_the_table_says_what_was_asked() -> None:
     assert cards.table(()) == ""
 
 
-def judged(*told: dict[str, object]) -> list[Verdict]:
-    return msgspec.convert(list(told), list[Verdict])
+def judged(*told: dict[str, object]) -> list[Judged]:
+    return msgspec.convert(list(told), list[Judged])
 
 
 def champion(version: int, reload_problem: str | None = None) -> Champion:
     form = Form(through="2023-04-09", shots=217220)
     return Champion(
-        version=version, model="trees", registered_at=1_600_000_000_000, form=form, reload_problem=reload_problem
+        version=version,
+        model="trees",
+        registered_at=1_600_000_000_000,
+        form=form,
+        page=f"{MODEL_PAGE}/{version}",
+        reload_problem=reload_problem,
     )
 
 
 def test_a_champion_reigns_since_its_verdict_and_one_put_back_since_it_was_registered() -> None:
     told = judged(verdict(4, "refuse", 0.0), verdict(3, "pass", 0.01))
-    assert "since 14" in verdicts.reign(champion(3), told)
-    assert "registered 13" in verdicts.reign(champion(2), told)
-    assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told)
+    assert "since 14" in verdicts.reign(champion(3), told, "")
+    assert "registered 13" in verdicts.reign(champion(2), told, "")
+    assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told, "")
+
+
+def test_the_champion_and_each_candidate_lead_to_their_versions() -> None:
+    told = judged(verdict(4, "refuse", 0.0))
+    assert f'href="{MODEL_PAGE}/3"' in verdicts.reign(champion(3), told, "")
+    assert f'href="{MODEL_PAGE}/4"' in verdicts.table(told)
+    asked = remember((), "", question(), prediction())[0]
+    assert "<a " not in cards.answer(asked)
+    assert f'<a href="{MODEL_PAGE}/3"' in cards.answer(asked, f"{MODEL_PAGE}/3")
+
+
+def test_drift_names_the_watched_columns_that_moved_and_leads_to_its_report() -> None:
+    told = msgspec.convert(DRIFT, Drift)
+    shown = verdicts.drifted(told, 3).replace(words.NBSP, " ")
+    assert shown.startswith("Drift in at_origin in the 90 games from 2 April 2023 to 9 April 2023 against its training")
+    assert f'href="{DRIFT["page"]}"' in shown
+    assert "the training of version 3" in verdicts.drifted(told, 4)
+    assert verdicts.drifted(msgspec.structs.replace(told, columns=told.columns[1:]), 3).startswith("No drift in the")
+    assert "No drift report yet" in verdicts.drifted(None, 3)
 
 
 def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
@@ -153,8 +176,8 @@ def test_a_first_champion_far_above_the_baseline_is_an_arrow_and_leaves_the_othe
 
 
 def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
-    looks = [msgspec.convert(verdict(2, decision, 0.002), Verdict) for decision in ("pass", "not_yet", "not_yet")]
-    first = msgspec.convert(verdict(1, "pass", 0.02), Verdict)
+    looks = [msgspec.convert(verdict(2, decision, 0.002), Judged) for decision in ("pass", "not_yet", "not_yet")]
+    first = msgspec.convert(verdict(1, "pass", 0.02), Judged)
     assert verdicts.contests([*looks, first]) == [looks[0], first]
     assert verdicts.table([*looks, first]).count('class="contest"') == 2
     rematch = msgspec.structs.replace(looks[0], champion=7, epoch=9)
@@ -163,7 +186,20 @@ def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
 
 def test_an_empty_lake_says_so() -> None:
     nothing = Lake(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
-    assert "No shots yet" in house.data(nothing)
+    assert "No shots yet" in house.data(nothing, [])
+
+
+def test_the_shots_origin_is_told_as_far_as_it_is_known() -> None:
+    lake = Lake(
+        batches=2, shots=9, quarantined=0, feeds=["inbox"], first_date="2023-04-02", last_date="2023-04-09"
+    )  # fmt: skip
+    feed = Service(name="feed", address="http://127.0.0.1:8800", up=True, told="simulates a league")
+    assert "read from files" in house.data(lake, [feed])
+    simulated = msgspec.structs.replace(lake, feeds=["virtual_bets"])
+    assert "VirtualBets simulates a league.</p>" in house.data(simulated, [feed])
+    assert "doesn&#x27;t answer now" in house.data(simulated, [])
+    both = msgspec.structs.replace(lake, feeds=["inbox", "virtual_bets"])
+    assert "simulates a league. Others were read from files" in house.data(both, [feed])
 
 
 def test_what_a_service_says_is_text_and_only_web_addresses_are_links() -> None:

@@ -51,7 +51,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                 done[key] = ingest(offered[key], sport, lake) if key in offered else committed[key]
             except Exception as error:  # one poisoned batch must not stall the others
                 failed[key] = f"{type(error).__name__}: {error}"
-                context.log.error(f"{key}: {failed[key]}")
+                if count > 1:  # else the run's end tells it in the next moment
+                    context.log.error(f"{key}: {failed[key]}")
                 if not isinstance(error, PariVisionError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue

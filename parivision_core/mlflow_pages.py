@@ -1,4 +1,4 @@
-"""Where MLflow's web page shows a run: what Dagster's metadata and the API's answers link to."""
+"""Where MLflow's web page shows a run or a version: what Dagster's metadata and the API's answers link to."""
 
 
 def run_page(page: str, experiment_id: str, run_id: str, artifact: str = "") -> str:
@@ -8,3 +8,8 @@ def run_page(page: str, experiment_id: str, run_id: str, artifact: str = "") -> 
     """
     place = f"/artifacts/{artifact}" if artifact else ""
     return f"{page}/#/experiments/{experiment_id}/runs/{run_id}{place}?workflowType=machine_learning"
+
+
+def version_page(page: str, model: str, version: int) -> str:
+    """The address of a registered version, from where a link leads to the run that trained it."""
+    return f"{page}/#/models/{model}/versions/{version}?workflowType=machine_learning"
