@@ -36,7 +36,7 @@ def reign(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
 def drifted(drift: Drift | None, champion: int) -> str:
     """What the latest drift report found; it may still be about an earlier champion."""
     if drift is None:
-        return "No drift report yet; the first comes when there are enough games since the training."
+        return "No drift report yet; the first comes a minute after a promotion, once there are enough games."
     moved = [column.name for column in drift.columns if column.alarms]
     found = f"Drift in {', '.join(moved)}" if moved else "No drift"
     window = f"{count(drift.newest.games)} games from {day(drift.newest.first_date)} to {day(drift.newest.last_date)}"
