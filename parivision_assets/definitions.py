@@ -12,7 +12,7 @@ from parivision_assets.defs import features, feed, monitoring, promotion, traini
 from parivision_assets.notifier import notifier_of
 from parivision_assets.resources import resources
 from parivision_core.nba import NBA
-from parivision_core.settings import Settings, without_login
+from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 
 # Which of Dagster's parts are beta is known here and pinned by the lock; its warnings would open every log.
@@ -21,7 +21,7 @@ warnings.simplefilter("ignore", dg.BetaWarning)
 
 def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
     """Assets, checks, sensors and jobs of one sport."""
-    mlflow_page, seconds = without_login(settings.registry_url), settings.sensor_seconds
+    mlflow_page, seconds = settings.mlflow_page, settings.sensor_seconds
     return dg.Definitions(
         assets=[
             feed.assets.build(sport, settings.store_kind),

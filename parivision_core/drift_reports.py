@@ -70,7 +70,7 @@ def read_drift(registry: Registry, limit: int) -> list[DriftReport]:
             order_by=["attributes.start_time DESC"],
             max_results=limit,
         )
-        return [_report(run, mlflow.page) for run in (found or {}).get("runs", ())]
+        return [_report(run, registry.page) for run in (found or {}).get("runs", ())]
     except (KeyError, ValueError, TypeError) as error:
         raise RegistryError(
             f"the experiment {name} holds a run that is no drift report (it lacks {error}); remove the run"

@@ -103,7 +103,7 @@ def read_report(registry: Registry, version: int) -> VersionReport | None:
             registered_at=int(found["creation_timestamp"]),
             sha256=tags.get(SHA_TAG),
             run_id=run_id,
-            run_page=run_page(mlflow.page, info["experiment_id"], run_id) if info else None,
+            run_page=run_page(registry.page, info["experiment_id"], run_id) if info else None,
             tags=tags,
             bundle=_bundle(registry, version),
             parameters=pairs(data.get("params")),

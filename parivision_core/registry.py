@@ -45,10 +45,12 @@ class Champion(msgspec.Struct, frozen=True, kw_only=True):
 class Registry:
     """Reads one registered model; it never writes to the registry."""
 
-    def __init__(self, url: str, model: str, cache: Path, timeout: float = 5.0) -> None:
+    def __init__(self, url: str, model: str, cache: Path, page: str = "", timeout: float = 5.0) -> None:
+        """`page` is where a browser finds MLflow; without it links lead to `url`."""
         self.model = model
         self._cache = cache / model
         self.mlflow = MlflowHttp(url, timeout)
+        self.page = page or self.mlflow.page
 
     def champion(self) -> Champion | None:
         """Who holds the alias now; None while nobody does.
@@ -124,7 +126,7 @@ class Registry:
 
     def version_page(self, version: int) -> str:
         """Address of a version in MLflow's page."""
-        return version_page(self.mlflow.page, self.model, version)
+        return version_page(self.page, self.model, version)
 
     def close(self) -> None:
         """Close the connections."""

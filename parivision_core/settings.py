@@ -107,6 +107,11 @@ class Settings:
         "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
         secret=True,
     )
+    mlflow_page: str = env_field(
+        "PARIVISION_MLFLOW_PAGE",
+        "",
+        "where a browser finds MLflow, for links to it; by default PARIVISION_REGISTRY_URL, without its password",
+    )
     slack_token: str = env_field(
         "PARIVISION_SLACK_TOKEN",
         "",
@@ -153,6 +158,7 @@ class Settings:
         """Fill in what depends on other fields and make every path absolute."""
         home = self.home.expanduser().absolute()
         local = f"http://127.0.0.1:{self.mlflow_port}"
+        registry = self.registry_url or (self.tracking_uri if self.tracking_uri.startswith("http") else local)
         return replace(
             self,
             home=home,
@@ -160,7 +166,8 @@ class Settings:
             feed_url=self.feed_url.rstrip("/") or f"http://127.0.0.1:{self.feed_port}",
             tracking_uri=self.tracking_uri or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
             api_url=(self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/"),
-            registry_url=self.registry_url or (self.tracking_uri if self.tracking_uri.startswith("http") else local),
+            registry_url=registry,
+            mlflow_page=(self.mlflow_page or without_login(registry)).rstrip("/"),
         )
 
     @property

@@ -112,7 +112,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
     """
     settings = settings or ServiceSettings.from_env()
     keys, store = open_house(settings, sport)
-    registry = Registry(settings.registry_url, sport.registered_model, settings.cache)
+    registry = Registry(settings.registry_url, sport.registered_model, settings.cache, settings.mlflow_page)
     watcher = Watcher(sport, registry, store, settings.champion_poll_seconds)
     journal = open_journal(settings, sport)
     recorder = Recorder(journal, retention_days=settings.journal_days)

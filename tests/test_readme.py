@@ -42,6 +42,11 @@ def test_links_lead_somewhere() -> None:
     assert all((ROOT / target).exists() for target in targets)
 
 
+def test_a_list_is_one_point_a_line() -> None:
+    prose = re.sub(r"```.*?```|`[^`]*`", "", README.read_text(), flags=re.DOTALL)
+    assert not re.findall(r"^.*\S (?:\* |  +\S).*$", prose, flags=re.MULTILINE), "a list that was run together"
+
+
 def test_settings_named_are_settings() -> None:
     named = set(re.findall(r"\b(?:PARIVISION|MLFLOW|DAGSTER)_[A-Z_]+\b", README.read_text()))
     assert named <= VARIABLES, named - VARIABLES

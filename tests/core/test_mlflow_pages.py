@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from parivision_core.mlflow_pages import run_page, version_page
+from parivision_core.registry import Registry
 
 
 def test_a_link_leads_to_a_run_of_a_training_or_to_its_artifact() -> None:
@@ -15,3 +18,10 @@ def test_a_link_leads_to_a_run_of_a_training_or_to_its_artifact() -> None:
 def test_a_link_leads_to_a_registered_version() -> None:
     found = version_page("http://127.0.0.1:5000", "parivision", 3)
     assert found == "http://127.0.0.1:5000/#/models/parivision/versions/3?workflowType=machine_learning"
+
+
+def test_a_registry_links_to_where_a_browser_finds_it(tmp_path: Path) -> None:
+    url = "http://ann:s3cret@mlflow:5000"
+    assert Registry(url, "m", tmp_path).version_page(2).startswith("http://mlflow:5000/#/models/m/versions/2")
+    elsewhere = Registry(url, "m", tmp_path, page="https://ml.example.org")
+    assert elsewhere.version_page(2).startswith("https://ml.example.org/#/models/m/versions/2")

@@ -25,7 +25,10 @@ def test_overrides_and_what_follows_from_them(tmp_path: Path) -> None:
         "http://127.0.0.1:5999",
         8000,
     )
-    assert Settings.from_env({"MLFLOW_TRACKING_URI": "http://mlflow:5000"}).registry_url == "http://mlflow:5000"
+    elsewhere = {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}
+    assert Settings.from_env(elsewhere).registry_url == Settings.from_env(elsewhere).mlflow_page == "http://mlflow:5000"
+    shown = Settings.from_env(elsewhere | {"PARIVISION_MLFLOW_PAGE": "https://ml.example.org/"})
+    assert (shown.registry_url, shown.mlflow_page) == ("http://mlflow:5000", "https://ml.example.org")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_a_password_in_an_address_is_never_shown() -> None:
     settings = Settings.from_env(env)
     assert "s3cret" not in repr(settings)
     assert "hush" not in repr(settings)
-    assert without_login(settings.registry_url) == "https://mlflow:5000"
+    assert without_login(settings.registry_url) == settings.mlflow_page == "https://mlflow:5000"
     assert without_login("http://127.0.0.1:5000/a@b") == "http://127.0.0.1:5000/a@b"
 
 

@@ -171,9 +171,12 @@ def test_links_lead_where_a_browser_finds_the_pages() -> None:
     ports = {"PARIVISION_DAGSTER_PORT": "3111", "PARIVISION_MLFLOW_PORT": "5111"}
     there = services(**SECRETS, **ports)
     pipeline = Settings.from_env(there["pipeline"]["environment"])
-    for page, service in ((pipeline.dagster_page, "pipeline"), (pipeline.registry_url, "mlflow")):
+    api = Settings.from_env(there["api"]["environment"])
+    pages = ((pipeline.dagster_page, "pipeline"), (pipeline.mlflow_page, "mlflow"), (api.mlflow_page, "mlflow"))
+    for page, service in pages:
         (mapping,) = there[service]["ports"]
         assert page == f"http://{mapping.rpartition(':')[0]}"
+    assert pipeline.registry_url == api.registry_url == "http://mlflow:5000"
     assert there["pipeline"]["ports"] == ["127.0.0.1:3111:3111"]  # for there it listens when it is told of the port
     assert "3111" in there["pipeline"]["healthcheck"]["test"]
 
