@@ -16,6 +16,7 @@ from parivision_core.nba import court
 CURRY = {"player_id": 201939, "name": "Stephen Curry", "team": "GSW", "shots": 9121, "last_date": "2023-04-09"}
 JOKIC = {"player_id": 203999, "name": "Nikola Jokić", "team": "DEN", "shots": 7410, "last_date": "2023-04-08"}
 NO_CHAMPION = "No champion has been crowned yet."
+NO_REGISTRY = "the model registry doesn't answer"
 
 LAKE = {
     "batches": 2, "shots": 408178, "duplicates": 16, "quarantined": 3, "first_date": "2020-12-22",
@@ -76,7 +77,7 @@ class ScriptedApi:
     """What to answer to everything, in place of the truth."""
     delay: float = 0.0
     verdicts: list[dict[str, Any]] = field(default_factory=list)
-    drift: list[dict[str, Any]] = field(default_factory=lambda: [DRIFT])
+    drift: list[dict[str, Any]] | None = field(default_factory=lambda: [DRIFT])
     feeds: list[str] = field(default_factory=lambda: ["inbox"])
     questions: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
@@ -131,7 +132,8 @@ class ScriptedApi:
             "/api/v1/drift": self.drift,
         }
         if parts.path in always:
-            return 200, always[parts.path]
+            said = always[parts.path]
+            return problem(503, NO_REGISTRY) if said is None else (200, said)
         if not self.champion:
             return problem(503, NO_CHAMPION)
         if parts.path == "/api/v1/champion":

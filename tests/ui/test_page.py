@@ -12,7 +12,7 @@ from PIL import Image
 
 from docs.screenshots import take_page
 from gradio_ui.words import percent
-from tests.ui.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, ScriptedApi, verdict
+from tests.ui.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -149,6 +149,15 @@ def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedA
         page.locator("table.verdicts", has_text="Version 4").wait_for()
     finally:
         shared_api.verdicts.pop(0)
+
+
+def test_without_the_registry_the_models_tab_still_shows_who_reigns(page: Page, shared_api: ScriptedApi) -> None:
+    shared_api.drift = None
+    try:
+        page.get_by_role("tab", name="Models").click()
+        page.locator(".reign", has_text="Version 3").get_by_text(NO_REGISTRY).wait_for()
+    finally:
+        shared_api.drift = [DRIFT]
 
 
 def test_the_house_tab_leads_to_the_other_parts(page: Page, shared_api: ScriptedApi) -> None:
