@@ -70,12 +70,20 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     shots: int
 
 
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model came from: ISO dates of the first and last game that it was fitted on."""
+
+    first_date: str
+    last_train_date: str
+
+
 class Champion(msgspec.Struct, frozen=True, kw_only=True):
     """The pair of model and form that answers now."""
 
     version: int
     model: str
     registered_at: int
+    provenance: Provenance
     form: Form
     page: str
     """Address of its version in MLflow's page."""

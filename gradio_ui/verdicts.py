@@ -21,12 +21,14 @@ def reign(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
     """
     passed = next((v for v in judged if v.candidate == champion.version and v.decision == "pass"), None)
     since = f"since {moment(passed.judged_at)}" if passed else f"registered {moment(champion.registered_at)}"
+    made = champion.provenance
     problem = f'<p class="problem">{escape(champion.reload_problem)}</p>' if champion.reload_problem else ""
     return f"""
 <section class="card reign">
   <p class="who">The reigning champion</p>
   <p class="chance"><span class="number">Version {champion.version}</span> <span class="of">{since}</span></p>
-  <p>{escape(champion.model)}, {through(champion.form.through)}, {count(champion.form.shots)} shots</p>
+  <p>{escape(champion.model)}, fitted on games from {day(made.first_date)} to {day(made.last_train_date)}</p>
+  <p>now with {through(champion.form.through)}, {count(champion.form.shots)} shots</p>
   <p>{link(champion.page, "Version and training run in MLflow")}</p>
   <p>{drift}</p>
   {problem}
@@ -111,7 +113,9 @@ def plot(verdict: Judged, low: float, high: float) -> str:
 def _row(verdict: Judged, low: float, high: float) -> str:
     rival = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
     measured = NOTHING if verdict.gain is None else gain(verdict.gain)
-    interval = ""
+    interval = games = ""
+    if verdict.gain is not None:  # else nothing was compared
+        games = f'{count(verdict.games)}<span class="context">{count(verdict.shots)} shots</span>'
     if verdict.gain_low is not None and verdict.gain_high is not None:
         interval = f'<span class="context">{gain(verdict.gain_low)} to {gain(verdict.gain_high)}</span>'
     return (
@@ -119,7 +123,7 @@ def _row(verdict: Judged, low: float, high: float) -> str:
         f'<span class="context">{rival}</span></th>'
         f'<td><span class="decision {verdict.decision}">{DECISIONS[verdict.decision]}</span></td>'
         f'<td class="plot-cell">{plot(verdict, low, high)}</td><td class="figure">{measured}{interval}</td>'
-        f'<td class="figure wide">{count(verdict.games)}<span class="context">{count(verdict.shots)} shots</span></td>'
+        f'<td class="figure wide">{games}</td>'
         f'<td class="wide">{moment(verdict.judged_at)}</td></tr>'
         f'<tr class="reason"><td colspan="6">{escape(verdict.reason)}</td></tr>'
     )

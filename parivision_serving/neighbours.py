@@ -61,7 +61,8 @@ class World(msgspec.Struct, frozen=True):
             what = "replays a file of real shots"
         else:
             what = f"simulates a league of real teams and invented players, scenario {self.scenario}"
-        return f"{what}, {self.days_a_minute:g} days a minute; it is {self.today.isoformat()} there"
+        today = f"{self.today.day} {self.today:%B %Y}"
+        return f"{what}, {self.days_a_minute:g} days a minute; it is {today} there"
 
 
 class Neighbourhood:

@@ -16,6 +16,8 @@ from parivision_core.nba.court import TENTHS_PER_FOOT
 from parivision_core.sport import Player
 
 SUGGESTIONS = 8
+NOT_CHOSEN = "Not chosen yet: pick a name from the list, or press Enter for the first."
+"""To be seen when one turns elsewhere and the list closes, for the question is then still the one before."""
 
 Update = dict[Any, Any]
 """Component -> its value; what is left out of an answer stays as it is."""
@@ -82,7 +84,7 @@ class ShotTab:
             found = await self._client.players(typed, SUGGESTIONS)
         except NoAnswerError as problem:
             return self._offer([], str(problem))
-        return self._offer(found, "" if found else "No player of that name is known.")
+        return self._offer(found, NOT_CHOSEN if found else "No player of that name is known.")
 
     async def choose(self, given: Update) -> Update:
         """Ask about the player who was picked from those on offer."""

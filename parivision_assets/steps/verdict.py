@@ -125,7 +125,8 @@ def gate(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:
     if count >= HORIZON:
         why = f"more than luck, but below the {MARGIN} that a swap is worth" if c.low > 0 else "it may still be luck"
         return Ruling("refuse", f"{numbers}: undecided after {HORIZON} games and so given up, for {why}", c)
-    return Ruling("not_yet", f"{numbers}: not decided, so it is judged again on more games, up to {HORIZON}", c)
+    later = f"it is judged again on more games, and given up if it is still open at {HORIZON} or more"
+    return Ruling("not_yet", f"{numbers}: not decided, so {later}", c)
 
 
 def by_accuracy(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:

@@ -102,7 +102,8 @@ def test_each_part_is_up_or_down(house: House, tmp_path: Path) -> None:
     assert found["page"]["problem"] == "nothing answers there; is it running?"
     assert all((service["problem"] is None) == service["up"] for service in found.values())
     assert found["feed"]["told"] == (
-        "simulates a league of real teams and invented players, scenario calm, 30 days a minute; it is 2024-03-05 there"
+        "simulates a league of real teams and invented players, scenario calm, 30 days a minute; "
+        "it is 5 March 2024 there"
     )
     assert {service["told"] for name, service in found.items() if name != "feed"} == {None}
     assert found["store"]["address"].startswith(str(tmp_path))

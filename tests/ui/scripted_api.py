@@ -139,6 +139,7 @@ class ScriptedApi:
         if parts.path == "/api/v1/champion":
             form = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
             told = {"version": 3, "model": "boosted trees", "registered_at": 1_700_000_000_000, "form": form}
+            told |= {"provenance": {"first_date": "2020-12-22", "last_train_date": "2023-01-30"}}
             more = {"reload_problem": None, "epoch": 2, "sha256": "s" * 64, "page": f"{MODEL_PAGE}/3"}
             return 200, told | more
         if parts.path == "/api/v1/players":

@@ -74,12 +74,14 @@ def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Pa
 
 def test_a_player_is_found_by_typing_and_asked_about_at_once(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_label("Player").fill("curr")
+    page.locator("p.hint", has_text="Not chosen yet").wait_for()
     page.locator(".suggestions label", has_text="Stephen Curry").click()
     said = answered(page, 2)
     (question,) = shared_api.questions
     assert (question["player_id"], question["team"]) == (CURRY["player_id"], "GSW")
     assert all(text in said for text in (*numbers(shared_api, question), "Stephen Curry", "9,121"))
     page.locator(".suggestions").wait_for(state="hidden")
+    page.locator("p.hint").wait_for(state="detached")
     page.get_by_label("Player").fill("")
     assert "Any shooter" in answered(page, 3)
     assert "player_id" not in shared_api.questions[-1] and "team" not in shared_api.questions[-1]

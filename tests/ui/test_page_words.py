@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from gradio_ui import cards, house, marks, verdicts, words
 from gradio_ui.asked import KEPT, Asked, History, remember
-from gradio_ui.client import Champion, Drift, Form, Judged, Lake, NoAnswerError, Prediction, Question, Service, Shot
+from gradio_ui.client import (
+    Champion,
+    Drift,
+    Form,
+    Judged,
+    Lake,
+    NoAnswerError,
+    Prediction,
+    Provenance,
+    Question,
+    Service,
+    Shot,
+)
 from tests.ui.scripted_api import DRIFT, MODEL_PAGE, verdict
 
 
@@ -120,6 +132,7 @@ def champion(version: int, reload_problem: str | None = None) -> Champion:
         version=version,
         model="trees",
         registered_at=1_600_000_000_000,
+        provenance=Provenance(first_date="2020-12-22", last_train_date="2023-01-30"),
         form=form,
         page=f"{MODEL_PAGE}/{version}",
         reload_problem=reload_problem,
@@ -130,6 +143,9 @@ def test_a_champion_reigns_since_its_verdict_and_one_put_back_since_it_was_regis
     told = judged(verdict(4, "refuse", 0.0), verdict(3, "pass", 0.01))
     assert "since 14" in verdicts.reign(champion(3), told, "")
     assert "registered 13" in verdicts.reign(champion(2), told, "")
+    shown = verdicts.reign(champion(2), told, "").replace(words.NBSP, " ")
+    assert "trees, fitted on games from 22 December 2020 to 30 January 2023" in shown
+    assert "now with form through 9 April 2023, 217,220 shots" in shown
     assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told, "")
 
 
@@ -159,6 +175,7 @@ def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
     table = verdicts.table(told)
     assert table.count('class="zero"') == 2, "nothing is drawn for a verdict without numbers"
     assert "passed" in table and "refused" in table and "not yet" in table
+    assert table.count("21,345 shots") == 2, "nor are games counted that nothing was compared on"
     assert "No candidate" in verdicts.table([])
 
 
