@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,3 +86,9 @@ def cut_off(instance: dg.DagsterInstance, sport: Sport, store: Store) -> int:
 def newest_run(instance: dg.DagsterInstance, tag: str, sport: Sport) -> dg.DagsterRun | None:
     """The newest run of the sport that carries this tag."""
     return next(iter(instance.get_runs(dg.RunsFilter(tags={tag: sport.name}), limit=1)), None)
+
+
+def seconds_since_last(instance: dg.DagsterInstance, tag: str, sport: Sport, now: float) -> float:
+    """Seconds from the end of the newest run of the sport that carries this tag to `now`; infinite without an end."""
+    records = instance.get_run_records(dg.RunsFilter(tags={tag: sport.name}), limit=1)
+    return now - records[0].end_time if records and records[0].end_time else math.inf

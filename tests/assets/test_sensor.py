@@ -122,6 +122,22 @@ def test_a_batch_is_not_asked_for_twice_at_once(door: Door) -> None:
     assert ":1:" in request.run_key
 
 
+def test_after_an_ingest_a_candidate_has_the_first_chance(door: Door) -> None:
+    door.drop("a.csv", 1)
+    (request,) = door.tick()
+    job = door.definitions.resolve_implicit_global_asset_job_def()
+    job.execute_in_process(
+        instance=door.instance, asset_selection=list(request.asset_selection or []), tags=dict(request.tags)
+    )
+    (record,) = door.instance.get_run_records(limit=1)
+    assert record.end_time
+    door.drop("b.csv", 2)
+    door.now = record.end_time + sensors.PAUSE_SECONDS - 1
+    assert door.tick() == []
+    door.now += 1
+    assert len(door.tick()) == 1
+
+
 def test_a_failed_or_killed_batch_is_offered_again_under_a_new_key_and_later_each_time(door: Door) -> None:
     door.drop("a.csv", 1)
     keys, waits = [], []

@@ -8,7 +8,7 @@ import dagster as dg
 import msgspec
 
 from parivision_assets import asking
-from parivision_assets.history import under_way
+from parivision_assets.history import seconds_since_last, under_way
 from parivision_assets.keys import named, raw_shots_key, shot_features_key
 from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
 from parivision_assets.resources import FeedsResource, StoreResource
@@ -16,6 +16,9 @@ from parivision_assets.steps.ingesting import rejected, waiting
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
+PAUSE_SECONDS = 10
+"""After an ingest: two rounds of Dagster's daemon, in which what it brought may lead to a candidate. Asked for in the
+same round, the next ingest would go first, and on a busy machine the one after that."""
 FIRST_RETRY_SECONDS = 60
 LONGEST_RETRY_SECONDS = 3600
 
@@ -59,6 +62,8 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         if under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason("an ingest is under way")
         now = time()
+        if 0 <= seconds_since_last(context.instance, INGEST_TAG, sport, now) < PAUSE_SECONDS:
+            return dg.SkipReason("what the last ingest brought is looked at first")
         launches = msgspec.json.decode(context.cursor or "{}", type=dict[str, Launches])
         lake, known = store.of(sport), list(context.instance.get_dynamic_partitions(str(partitions.name)))
         offers, refused = feeds.offers(), rejected(lake)
