@@ -50,7 +50,7 @@ class _Field(NamedTuple):
 
     decode: Callable[[bytes], Any]
     hint: str
-    """What to add when it is wrong: the values that there are, or what one looks like."""
+    """What to add when it is wrong: the values that there are, what one looks like, or what is measured."""
     required: bool
 
 
@@ -86,7 +86,17 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iter
 def _hint(kind: Any) -> str:
     if values := _values(kind):
         return f"; known are {', '.join(values)}"
-    return "".join(f"; write it like {shown}" for shown in _shown(kind)[:1])
+    if shown := _shown(kind):
+        return f"; write it like {shown[0]}"
+    return "".join(f" ({told})" for told in _measured(kind)[:1])
+
+
+def _measured(kind: Any) -> list[str]:
+    """What a number that has limits stands for, and in which unit."""
+    parts = get_args(kind)
+    limited = [p for p in parts if isinstance(p, msgspec.Meta) and {p.ge, p.gt, p.le, p.lt} != {None}]
+    own = [part.description.rstrip(".") for part in limited if part.description]
+    return [text[0].lower() + text[1:] for text in own] + [told for part in parts for told in _measured(part)]
 
 
 def _shown(kind: Any) -> list[Any]:

@@ -33,7 +33,7 @@ EXAMPLE = {
     "form_stamp": "68aa" * 4,
     "form_through": "2023-04-09",
     "predictions": [{"probability": 0.4001, "expected_points": 0.8001, "league_average": 0.4319}, None],
-    "problems": [{"row": 1, "errors": [{"field": "x", "message": "Expected `float` <= 250.0"}]}],
+    "problems": [{"row": 1, "errors": [{"field": "x", "message": "this field is missing"}]}],
 }
 _MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
 

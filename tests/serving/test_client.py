@@ -286,7 +286,8 @@ def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
     assert problems[5] == "row: it has 7 cells for 6 columns"
     assert "x: " in problems[6]
     assert "team: Invalid enum value 'SEA'" in problems[6]
-    assert problems[8] == "x: Expected `float` <= 250.0"
+    unit = "tenths of a foot to the right of the hoop, facing it from midcourt; negative is left"
+    assert problems[8] == f"x: Expected `float` <= 250.0 ({unit})"
 
 
 def test_lines_that_are_no_requests_are_told_and_the_others_sent(fake: FakeService, tmp_path: Path) -> None:

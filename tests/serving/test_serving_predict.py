@@ -144,6 +144,21 @@ def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field:
     assert [e["field"] for e in refused(client, body)["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "unit"),
+    [
+        ("y", 889, "tenths of a foot from the hoop towards midcourt; the baseline is at -52"),
+        ("seconds_remaining", "35", "seconds left in the period"),
+        ("rest_days", 0, "days since the shooter's team last played; 1 is back to back"),
+    ],
+)
+def test_a_number_beyond_its_limits_is_told_its_unit(
+    client: TestClient[Any], field: str, value: Any, unit: str
+) -> None:
+    (problem,) = refused(client, json.dumps(SHOT | {field: value}).encode())["errors"]
+    assert problem["message"].endswith(f" ({unit})")
+
+
 @pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
 def test_a_date_in_another_form_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
     (problem,) = refused(client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
