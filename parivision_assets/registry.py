@@ -152,11 +152,16 @@ class ModelRegistry:
         """Note that a rollback took the version from the throne, or put it back."""
         self.client.set_model_version_tag(self.model, str(version), DEPOSED_TAG, "yes" if deposed else "no")
 
-    def note_status(self, version: int, status: str) -> None:
-        """Show on a version's page what has become of it. Nothing is decided by it, so a failure is only logged."""
+    def note_status(self, version: int, status: str, reason: str | None = None) -> None:
+        """Show on a version's page what has become of it; a reason takes the place of the one before.
+
+        Nothing is decided by it, so a failure is only logged.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
+            if reason is not None:
+                self.client.update_model_version(self.model, str(version), description=reason)
             self.client.set_model_version_tag(self.model, str(version), STATUS_TAG, status)
         except MlflowException as error:
             LOG.warning("version %d is %s, which its page doesn't tell: %s", version, status, error)

@@ -35,7 +35,7 @@ class Registry(Protocol):
     def reigned(self, version: int) -> bool: ...  # noqa: D102
     def deposed(self, version: int) -> bool: ...  # noqa: D102
     def set_deposed(self, version: int, deposed: bool) -> None: ...  # noqa: D102
-    def note_status(self, version: int, status: str) -> None: ...  # noqa: D102
+    def note_status(self, version: int, status: str, reason: str | None = None) -> None: ...  # noqa: D102
     def set_epoch(self, epoch: int) -> None: ...  # noqa: D102
     def set_champion(self, version: int) -> None: ...  # noqa: D102
 
@@ -212,7 +212,7 @@ def _verdict(
     verdict = refusal(candidate, champion, epoch, barred) if barred else judge(candidate, champion, epoch)
     if not ledger or msgspec.structs.replace(verdict, judged_at=ledger[0].judged_at) != ledger[0]:
         store.put_verdict(verdict)
-    registry.note_status(candidate, STATUS[verdict.decision])
+    registry.note_status(candidate, STATUS[verdict.decision], verdict.reason)
     return verdict
 
 

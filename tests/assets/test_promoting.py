@@ -34,6 +34,7 @@ class MemoryRegistry:
     before: dict[int, int | None] = field(default_factory=dict)
     fallen: set[int] = field(default_factory=set)
     status: dict[int, str] = field(default_factory=dict)
+    reason: dict[int, str] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
     die_at: str = ""
 
@@ -66,8 +67,10 @@ class MemoryRegistry:
         self._write("set_deposed")
         (self.fallen.add if deposed else self.fallen.discard)(version)
 
-    def note_status(self, version: int, status: str) -> None:
+    def note_status(self, version: int, status: str, reason: str | None = None) -> None:
         self.status[version] = status
+        if reason is not None:
+            self.reason[version] = reason
 
     def set_epoch(self, epoch: int) -> None:
         self._write("set_epoch")
@@ -344,10 +347,16 @@ def test_a_versions_page_tells_what_became_of_it(registry: MemoryRegistry | Mode
             return registry.status.get(version)
         return registry.tags(version).get(STATUS_TAG)
 
+    def why(version: int) -> str | None:
+        if isinstance(registry, MemoryRegistry):
+            return registry.reason.get(version)
+        return str(registry.client.get_model_version(registry.model, str(version)).description or "") or None
+
     promote(1, registry, store, passes)
     promote(2, registry, store, waits)
-    promote(3, registry, store, refuses)
+    outcome = promote(3, registry, store, refuses)
     assert [told(version) for version in (1, 2, 3, 4)] == ["champion", "challenger", "refused", None]
+    assert (why(3), why(4)) == (outcome.reason, None)
     promote(2, registry, store, passes)
     assert [told(version) for version in (1, 2)] == ["dethroned", "champion"]
     roll_back(registry, store)
