@@ -130,8 +130,7 @@ def notes(settings: Settings) -> list[str]:
     """What a person should know about the feeds."""
     if INBOX in settings.feeds:
         return [f"inbox    {settings.inbox}  (drop season files here)"]
-    pace = "where the dates run away from a busy machine, VIRTUAL_BETS_SPEED=10 slows them down (30 days a minute)"
-    return [pace, *filter(None, [unwatched_inbox(settings)])]
+    return list(filter(None, [unwatched_inbox(settings)]))
 
 
 def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:

@@ -54,6 +54,7 @@ class World(msgspec.Struct, frozen=True):
     scenario: str
     days_a_minute: float
     today: dt.date
+    waits: bool = False
 
     def __str__(self) -> str:
         """As a person is told."""
@@ -62,7 +63,8 @@ class World(msgspec.Struct, frozen=True):
         else:
             what = f"simulates a league of real teams and invented players, scenario {self.scenario}"
         today = f"{self.today.day} {self.today:%B %Y}"
-        return f"{what}, {self.days_a_minute:g} days a minute; it is {today} there"
+        waits = ", and it waits until its batches are read" if self.waits else ""
+        return f"{what}, {self.days_a_minute:g} days a minute; it is {today} there{waits}"
 
 
 class Neighbourhood:

@@ -66,7 +66,7 @@ class Service:
     """VirtualBets behind one address, with a clock that a test moves; it can be stopped, and made to misbehave."""
 
     def __init__(self, home: Path, scenario: Scenario, days: float) -> None:
-        self.settings = VirtualBetsSettings(home=home, scenario=scenario, seed=SEED)
+        self.settings = VirtualBetsSettings(home=home, scenario=scenario, seed=SEED, ahead_days=0)
         self.clock = FakeTime()
         self.instead: dict[str, tuple[int, bytes]] = {}
         """Path -> the status and body that are answered in place of the application's."""

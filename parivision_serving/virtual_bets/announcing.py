@@ -16,6 +16,8 @@ class Announced:
     """Counts the announcements from 1."""
     season: int
     offer: Offer
+    day: int
+    """Whole simulated days after which it can be had; 0 in the first season."""
 
 
 class Announcements:
@@ -33,23 +35,21 @@ class Announcements:
 
     def advance(self, days: int) -> None:
         """Announce what can be had after so many whole days."""
-        season, place = self._next
-        while season < self._source.seasons:
-            plan, passed = self._plan(season)
-            while place < len(plan.offers) and (season == 0 or plan.offers[place].announced < days - passed):
-                announced = Announced(len(self.all) + 1, season, plan.offers[place])
-                self.all.append(announced)
-                self.by_id[announced.offer.id] = announced
-                place += 1
-            if place < len(plan.offers):
-                break
-            season, place = season + 1, 0
-        self._next = (season, place)
+        while (following := self._following()) and following.day <= days:
+            self.all.append(following)
+            self.by_id[following.offer.id] = following
+            season, place = self._next
+            self._next = (season, place + 1)
+
+    def day(self, cursor: int) -> int | None:
+        """Whole simulated days after which a batch can be had, the next one's too; None when there is no such batch."""
+        found = self.all[cursor - 1] if cursor <= len(self.all) else self._following()
+        return found.day if found and found.cursor == cursor else None
 
     @property
     def finished(self) -> bool:
         """Whether the source has no more batches."""
-        return self._next[0] == self._source.seasons
+        return self._following() is None
 
     def today(self, days: int) -> dt.date:
         """The last simulated day that is over, after so many whole days."""
@@ -58,6 +58,17 @@ class Announcements:
         plan = self._plans[season]
         over = min(days - self._passed[season], plan.days) if season else plan.days
         return plan.first + dt.timedelta(days=over - 1)
+
+    def _following(self) -> Announced | None:
+        """The batch to be announced next; None after the last."""
+        season, place = self._next
+        while season < self._source.seasons:
+            plan, passed = self._plan(season)
+            if place < len(plan.offers):
+                offer = plan.offers[place]
+                return Announced(len(self.all) + 1, season, offer, passed + offer.announced + 1 if season else 0)
+            season, place = self._next = (season + 1, 0)
+        return None
 
     def _plan(self, season: int) -> tuple[Plan, int]:
         """A season's plan, and the simulated days before it; the first season takes none."""

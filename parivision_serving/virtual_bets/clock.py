@@ -103,3 +103,7 @@ class Clock:
     def days(self) -> float:
         """Simulated days up to this moment."""
         return self._days + (self._now() - self._started) * self._speed
+
+    def hold(self, days: float) -> None:
+        """Go on from here; the time since then, in which somebody was waited for, doesn't count."""
+        self._days, self._started = days, self._now()

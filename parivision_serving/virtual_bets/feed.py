@@ -14,6 +14,7 @@ import msgspec
 from parivision_core.problems import PariVisionError
 from parivision_serving.virtual_bets.announcing import Announced, Announcements
 from parivision_serving.virtual_bets.clock import Clock, StateFile
+from parivision_serving.virtual_bets.lead import Lead
 from parivision_serving.virtual_bets.schemas import ListedBatch, Listing, Reset, Status
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Document, Fault, Source
@@ -57,6 +58,8 @@ class Feed:
         self._open: tuple[int, list[Document]] = (0, [])
         """Cursor and documents of the batch that the counter stands in."""
         self._outages: Counter[int] = Counter()
+        self._lead = Lead(settings.ahead_days, now)
+        self._waits = False
         self._lock = threading.Lock()
 
     def listing(self, after: int, limit: int) -> Listing:
@@ -87,6 +90,7 @@ class Feed:
             if batch.offer.fault is Fault.OUTAGE and self._outages[batch.cursor] < OUTAGES:
                 self._outages[batch.cursor] += 1
                 raise OutageError(f"batch {batch_id} can't be read at the moment, so the scenario wants it; ask again")
+            self._lead.read(batch.cursor)
             return self._bytes(batch), self._listed(batch).fingerprint
 
     def take(self, n: int) -> list[Document]:
@@ -126,6 +130,7 @@ class Feed:
                 days_a_minute=self._settings.days_a_minute,
                 today=self._announcements.today(int(self._state.days)),
                 season=announced[-1].season + 1,
+                waits=self._waits,
                 finished=self._announcements.finished,
                 batches=len(announced),
                 counter=self._state.counter,
@@ -141,7 +146,11 @@ class Feed:
                 self._file.close()
 
     def _announced(self) -> list[Announced]:
-        days = self._clock.days
+        days, most = self._clock.days, self._lead.most_days(self._announcements)
+        self._waits = days >= most
+        if self._waits:
+            days = max(most, self._state.days)  # what was told once isn't taken back
+            self._clock.hold(days)
         # On disk before anyone is told, so that no crash takes a batch back.
         if int(days) > int(self._state.days):
             self._save()

@@ -45,6 +45,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     days_a_minute: float
     today: Annotated[dt.date, Meta(description="The last simulated day that is over.")]
     season: Annotated[int, Meta(description="Season of the newest batch, counted from 1.")]
+    waits: Annotated[bool, Meta(description="Whether the days stand still until somebody reads more batches.")]
     finished: Annotated[bool, Meta(description="Whether there will be no more batches.")]
     batches: Annotated[int, Meta(description="Batches that can be had, which is also the newest cursor.")]
     counter: Annotated[int, Meta(description="Documents handed out by GET /getdata since the last reset.")]

@@ -12,6 +12,7 @@ from parivision_core.settings import Settings, env_field
 from parivision_serving.virtual_bets.scenarios import Scenario
 
 FASTEST = 100_000.0
+LONGEST_LEAD = 365
 LARGEST_SEED = 2**63 - 1
 
 
@@ -21,6 +22,11 @@ class VirtualBetsSettings:
 
     days_a_minute: float = env_field(
         "VIRTUAL_BETS_SPEED", 30.0, "simulated days a minute after a first season, which is there at once; 0 stops"
+    )
+    ahead_days: int = env_field(
+        "VIRTUAL_BETS_AHEAD",
+        14,
+        "simulated days that it runs ahead of whoever reads its batches before it waits; 0 waits for nobody",
     )
     scenario: Scenario = env_field("VIRTUAL_BETS_SCENARIO", Scenario.CALM, f"what happens: {', '.join(Scenario)}")
     seed: int = env_field("VIRTUAL_BETS_SEED", 1, "the same seed gives the same seasons")
@@ -47,8 +53,9 @@ class VirtualBetsSettings:
         file = env.get("VIRTUAL_BETS_FILE")
         settings = cls(
             days_a_minute=_speed(env),
+            ahead_days=_whole_number(env, "VIRTUAL_BETS_AHEAD", VirtualBetsSettings.ahead_days, LONGEST_LEAD),
             scenario=_scenario(env),
-            seed=_seed(env),
+            seed=_whole_number(env, "VIRTUAL_BETS_SEED", VirtualBetsSettings.seed, LARGEST_SEED),
             file=Path(file).expanduser().absolute() if file else None,
             port=shared.feed_port,
             home=shared.home,
@@ -84,14 +91,12 @@ def _speed(env: Mapping[str, str]) -> float:
     return speed
 
 
-def _seed(env: Mapping[str, str]) -> int:
-    text = env.get("VIRTUAL_BETS_SEED", str(VirtualBetsSettings.seed))
+def _whole_number(env: Mapping[str, str], variable: str, default: int, largest: int) -> int:
+    text = env.get(variable, str(default))
     try:
-        seed = int(text)
+        number = int(text)
     except ValueError:
-        seed = -1
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ConfigurationError(
-            f"VIRTUAL_BETS_SEED={text!r} can't be used; set it to a whole number from 0 to {LARGEST_SEED}"
-        )
-    return seed
+        number = -1
+    if not 0 <= number <= largest:
+        raise ConfigurationError(f"{variable}={text!r} can't be used; set it to a whole number from 0 to {largest}")
+    return number

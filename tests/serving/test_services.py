@@ -105,6 +105,8 @@ def test_each_part_is_up_or_down(house: House, tmp_path: Path) -> None:
         "simulates a league of real teams and invented players, scenario calm, 30 days a minute; "
         "it is 5 March 2024 there"
     )
+    house.world["waits"] = True
+    assert told(settings_of(house, tmp_path))["feed"]["told"].endswith("there, and it waits until its batches are read")
     assert {service["told"] for name, service in found.items() if name != "feed"} == {None}
     assert found["store"]["address"].startswith(str(tmp_path))
 

@@ -60,9 +60,9 @@ def everything() -> list[tuple[str, list[str]]]:
     ]
 
 
-def open_feed(folder: Path, now: FakeTime, days_a_minute: float = 30.0) -> Feed:
-    """The small world, its state in a folder."""
-    settings = VirtualBetsSettings(home=folder, days_a_minute=days_a_minute)
+def open_feed(folder: Path, now: FakeTime, days_a_minute: float = 30.0, ahead_days: int = 0) -> Feed:
+    """The small world, its state in a folder; as a rule it waits for nobody."""
+    settings = VirtualBetsSettings(home=folder, days_a_minute=days_a_minute, ahead_days=ahead_days)
     return Feed(SmallSource(), StateFile(settings.folder), settings, now)
 
 

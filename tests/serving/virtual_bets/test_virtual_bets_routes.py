@@ -180,6 +180,7 @@ def test_status_and_health(client: TestClient[Any], now: FakeTime) -> None:
         "days_a_minute": 30.0,
         "today": "2022-10-19",
         "season": 2,
+        "waits": False,
         "finished": False,
         "batches": DAYS + 2,
         "counter": 9,

@@ -16,13 +16,14 @@ from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 def test_defaults() -> None:
     settings = VirtualBetsSettings.from_env({"VIRTUAL_BETS_SPEED": "", "VIRTUAL_BETS_FILE": ""})
     assert (settings.days_a_minute, settings.scenario, settings.seed) == (30.0, Scenario.CALM, 1)
-    assert (settings.file, settings.port) == (None, 8800)
+    assert (settings.ahead_days, settings.file, settings.port) == (14, None, 8800)
     assert settings.folder == Path.cwd() / ".parivision" / "virtual_bets"
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
     env = {
         "VIRTUAL_BETS_SPEED": "0.25",
+        "VIRTUAL_BETS_AHEAD": "0",
         "VIRTUAL_BETS_SCENARIO": "late_batches",
         "VIRTUAL_BETS_SEED": "0",
         "PARIVISION_FEED_PORT": "8801",
@@ -30,6 +31,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     }
     settings = VirtualBetsSettings.from_env(env)
     assert (settings.days_a_minute, settings.scenario, settings.seed) == (0.25, Scenario.LATE_BATCHES, 0)
+    assert settings.ahead_days == 0
     assert (settings.port, settings.folder) == (8801, tmp_path / "virtual_bets")
     (tmp_path / "shots.csv").write_text("")
     assert VirtualBetsSettings.from_env({"VIRTUAL_BETS_FILE": str(tmp_path / "shots.csv")}).file
@@ -42,6 +44,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         ("VIRTUAL_BETS_SPEED", "-1", "from 0"),
         ("VIRTUAL_BETS_SPEED", "nan", "from 0"),
         ("VIRTUAL_BETS_SPEED", "inf", "100,000"),
+        ("VIRTUAL_BETS_AHEAD", "a week", "whole number from 0 to 365"),
+        ("VIRTUAL_BETS_AHEAD", "366", "whole number from 0 to 365"),
         ("VIRTUAL_BETS_SCENARIO", "chaos", "calm, three_point_revolution, new_recording, bad_batches, late_batches"),
         ("VIRTUAL_BETS_SEED", "one", "whole number"),
         ("VIRTUAL_BETS_SEED", "-1", "whole number from 0"),
