@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from parivision_assets.feeds.files import READERS
+from parivision_assets.feeds.inbox import passed_over
 from parivision_core.nba import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
@@ -54,13 +55,18 @@ def unwatched_inbox(settings: Settings) -> str:
     )
 
 
+def unread(settings: Settings) -> str:
+    """What a person should know about files in the inbox that nobody will read; empty without any."""
+    return passed_over(settings.inbox) if INBOX in settings.feeds else unwatched_inbox(settings)
+
+
 class InboxWatch:
-    """Tells of files that are put into an inbox nobody watches: no sensor would say a word."""
+    """Tells of files that are put into an inbox and that nobody will read: no sensor would say a word."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         """`say` prints a line; the files that lie there now are told of elsewhere."""
         self._settings, self._say = settings, say
-        self._told, self._looked = unwatched_inbox(settings), time.monotonic()
+        self._told, self._looked = unread(settings), time.monotonic()
 
     def step(self) -> None:
         """Look, when it is time again, and say what is new."""
@@ -68,7 +74,7 @@ class InboxWatch:
             return
         self._looked, before = time.monotonic(), self._told
         with suppress(OSError):  # a folder that can't be read now is no reason to end the house
-            self._told = unwatched_inbox(self._settings)
+            self._told = unread(self._settings)
         if self._told and self._told != before:
             self._say(self._told)
 

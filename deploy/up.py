@@ -16,7 +16,7 @@ from honcho.environ import parse_procfile
 
 from deploy.dagster_home import code_socket, write_workspace
 from deploy.environment import ROOT, for_services, with_dotenv
-from deploy.feeds import InboxWatch, simulates, unwatched_inbox, with_feeds
+from deploy.feeds import InboxWatch, simulates, unread, with_feeds
 from deploy.log import Log
 from deploy.ports import Address, forget, note, problems
 from deploy.prepare import prepare
@@ -128,9 +128,8 @@ def full_disk(home: Path) -> list[str]:
 
 def notes(settings: Settings) -> list[str]:
     """What a person should know about the feeds."""
-    if INBOX in settings.feeds:
-        return [f"inbox    {settings.inbox}  (drop season files here)"]
-    return list(filter(None, [unwatched_inbox(settings)]))
+    address = [f"inbox    {settings.inbox}  (drop season files here)"] if INBOX in settings.feeds else []
+    return [*address, *filter(None, [unread(settings)])]
 
 
 def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:

@@ -56,10 +56,11 @@ def open_at(browser: Browser, url: str, width: int, height: int, scale: int) -> 
 def take_page(browser: Browser, url: str, player: str, file: Path) -> None:
     """The web page after a few questions about the best known player whose name has these letters."""
     page = open_at(browser, url, 1280, 900, 2)
-    page.locator(".answer").wait_for()
+    page.locator(".invitation").wait_for()
     page.get_by_label("Player").fill(player)
     page.locator(".suggestions label").first.click()
-    for number, (x, y) in enumerate(SPOTS, start=3):
+    page.locator('.answer[data-question="1"]').wait_for()
+    for number, (x, y) in enumerate(SPOTS, start=2):
         # The court is 600 CSS pixels wide: 1.2 to a tenth of a foot, from the left sideline and the baseline.
         page.locator(".court img").click(position={"x": 1.2 * (x + 250), "y": 1.2 * (y + 52)})
         page.locator(f'.answer[data-question="{number}"]').wait_for()

@@ -6,14 +6,19 @@ import re
 from html import escape
 
 from gradio_ui.asked import Asked, History
-from gradio_ui.client import NoAnswerError
+from gradio_ui.client import Champion, NoAnswerError
 from gradio_ui.words import NBSP, compared, count, distance, link, percent, through
 
 ANYONE = "Any shooter"
+LONGEST_NAME = 40
+"""Characters of a typed name that are repeated."""
 
 
-def answer(asked: Asked, page: str = "") -> str:
-    """The chance of a make, what it compares with and where it comes from; `page` shows the version that answered."""
+def answer(asked: Asked, page: str = "", not_chosen: str = "") -> str:
+    """The chance of a make, what it compares with and where it comes from; `page` shows the version that answered.
+
+    `not_chosen` is a name that was typed but isn't the shooter's.
+    """
     p, shot = asked.prediction, asked.prediction.shot
     facts = "".join(
         f"<div><dt>{term}</dt><dd>{value}</dd></div>"
@@ -23,16 +28,26 @@ def answer(asked: Asked, page: str = "") -> str:
             ("A make counts", f"{shot.points}{NBSP}points"),
         )
     )
-    shots = f"{count(shot.shooter_shots)} earlier shots known" if shot.shooter_shots else "no earlier shots known"
     return f"""
 <section class="card answer {asked.side}" data-question="{asked.number}">
-  <p class="who"><strong>{escape(asked.who or ANYONE)}</strong>{f" <span>{shots}</span>" if asked.who else ""}</p>
+  <p class="who"><strong>{escape(asked.who or ANYONE)}</strong>{_asides(asked, not_chosen)}</p>
   <p class="chance"><span class="number">{percent(p.probability)}</span> <span class="of">chance of a make</span></p>
   {_gauge(p.probability, p.league_average)}
   <p class="compared">{compared(p.probability, p.league_average)}</p>
   <dl class="facts">{facts}</dl>
   <p class="where">{distance(shot.distance_feet)} from the hoop, {escape(shot.zone_name)}</p>
   <p class="source">{link(page, f"Champion version {p.champion_version}")}, {through(p.form_through)}</p>
+</section>"""
+
+
+def invitation(champion: Champion) -> str:
+    """What stands in an answer's place before the first question."""
+    return f"""
+<section class="card no-answer invitation">
+  <p class="lead">Where does the shot come from?</p>
+  <p>Click the court, or choose a player by name. The chance that it goes in appears here, with what it is worth and how
+  the league does from there.</p>
+  <p class="source">{link(champion.page, f"Champion version {champion.version}")}, {through(champion.form.through)}</p>
 </section>"""
 
 
@@ -84,6 +99,18 @@ def table(history: History) -> str:
   <th scope="col" class="figure">Chance</th><th scope="col" class="figure">Points</th></tr></thead>
   <tbody>{rows}</tbody>
 </table>"""
+
+
+def _asides(asked: Asked, not_chosen: str) -> str:
+    """What stands beside the shooter's name: how well he is known, and a name that was typed in vain."""
+    texts = []
+    if asked.who:
+        shots = asked.prediction.shot.shooter_shots
+        texts.append(f"{count(shots) if shots else 'no'} earlier shots known")
+    if not_chosen:
+        typed = f"\N{LEFT DOUBLE QUOTATION MARK}{not_chosen[:LONGEST_NAME]}\N{RIGHT DOUBLE QUOTATION MARK}"
+        texts.append(f"{typed} isn\N{RIGHT SINGLE QUOTATION MARK}t chosen")
+    return "".join(f" <span>{escape(text)}</span>" for text in texts)
 
 
 def _prose(sentence: str) -> str:

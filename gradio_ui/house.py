@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from gradio_ui.client import Lake, Service
-from gradio_ui.words import count, day, link
+from gradio_ui.words import count, day, link, several
 
 PURPOSES = {
     "api": ("Prediction service", "what programs may ask, described"),
@@ -29,12 +29,12 @@ def data(lake: Lake, services: Sequence[Service]) -> str:
   <p class="who">What is known</p>
   <p>No shots yet: the first batch is on its way, or the inbox is empty.</p>
 </section>"""
-    kept_out = f", {count(lake.quarantined)} rows kept out" if lake.quarantined else ""
+    kept_out = f", {several(lake.quarantined, 'row', 'rows')} kept out" if lake.quarantined else ""
     return f"""
 <section class="card known">
   <p class="who">What is known</p>
   <p class="chance"><span class="number">{count(lake.shots)}</span> <span class="of">shots</span></p>
-  <p>{day(lake.first_date)} to {day(lake.last_date)}, {count(lake.batches)} batches{kept_out}</p>
+  <p>{day(lake.first_date)} to {day(lake.last_date)}, {several(lake.batches, "batch", "batches")}{kept_out}</p>
   <p>{escape(_origin(lake, services))}</p>
 </section>"""
 
@@ -56,8 +56,11 @@ def _origin(lake: Lake, services: Sequence[Service]) -> str:
     """What brought the shots, as far as it can be told now."""
     if VIRTUAL_BETS not in lake.feeds:
         return "They were read from files."
-    told = next((service.told for service in services if service.name == "feed"), None)
-    brought = f"VirtualBets {told}." if told else "VirtualBets brought them; it doesn't answer now."
+    feed = next((service for service in services if service.name == "feed"), None)
+    if feed is None:
+        brought = "VirtualBets brought them, which feeds this house no more."
+    else:
+        brought = f"VirtualBets {feed.told}." if feed.told else "VirtualBets brought them; it doesn't answer now."
     return brought if len(lake.feeds) == 1 else f"{brought} Others were read from files."
 
 

@@ -57,6 +57,11 @@ def through(iso: str | None) -> str:
     return f"form through {day(iso)}" if iso else "a form without games yet"
 
 
+def several(number: int, one: str, more: str) -> str:
+    """A number of things."""
+    return f"{count(number)} {one if number == 1 else more}"
+
+
 def count(number: int) -> str:
     """A number with its thousands apart."""
     return f"{number:,}"

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from parivision_assets.feeds.inbox import passed_over
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.replaying import to_correct, unresolved
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import Settings
+from parivision_core.settings import INBOX, Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
 
@@ -27,7 +28,8 @@ def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bo
     for f in failures:
         fate = "can't be used" if f.rejected_by else "failed and is offered again"
         lines.append(f"{f.batch_id} {fate} (attempts: {f.attempts}): {f.error}")
-    return [*lines, f"{len(rows)} rows in quarantine, {len(failures)} failed batches"]
+    batches = "failed batch" if len(failures) == 1 else "failed batches"
+    return [*lines, f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} in quarantine, {len(failures)} {batches}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.write:
             return _write(chosen.write, to_correct(unresolved(store, chosen.batch)))
         offers = feeds_of(settings).offers()
-        print(*(f"The feed {feed} can't be asked: {problem}" for feed, problem in offers.problems.items()), sep="\n")
+        for feed, problem in offers.problems.items():
+            print(f"The feed {feed} can't be asked: {problem}")
+        if INBOX in settings.feeds and (odd := passed_over(settings.inbox)):
+            print(odd)
         offered = {batch.fingerprint for batch in offers.batches}
         print(*report(store, offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:

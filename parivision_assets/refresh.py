@@ -15,6 +15,7 @@ from typing import Literal
 import dagster as dg
 
 from parivision_assets.definitions import build
+from parivision_assets.feeds.inbox import passed_over
 from parivision_assets.history import newest_fit
 from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
@@ -24,7 +25,7 @@ from parivision_assets.steps.ingesting import rejected, waiting
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import Settings
+from parivision_core.settings import INBOX, Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
@@ -51,9 +52,15 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
     if not outcome.success:
         return "failed"
+    result = _decision(sport, outcome, lake)
     if problem:
-        print(f"The candidate was judged, but {problem}.")
+        print(f"The candidate was judged ({result.replace('_', ' ')}), but {problem}.")
         return "failed"
+    return result
+
+
+def _decision(sport: Sport, outcome: dg.ExecuteInProcessResult, lake: Store) -> Result:
+    """What became of the candidate of a run that went well."""
     key = champion_model_key(sport)
     if any(event.asset_key == key for event in outcome.get_asset_materialization_events()):
         return "promoted"
@@ -78,6 +85,8 @@ def _ingest(
     offers = feeds_of(settings).offers()
     for feed, problem in offers.problems.items():
         print(f"The feed {feed} is left out: {problem}")
+    if INBOX in settings.feeds and (odd := passed_over(settings.inbox)):
+        print(odd)
     refused = rejected(lake)
     offered = waiting(offers.batches, lake)
     due = [batch for batch in offered if batch.fingerprint not in refused]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from enum import Enum, EnumMeta
 from functools import cache
 from itertools import islice
@@ -19,6 +20,8 @@ from parivision_serving.context import context_of
 from parivision_serving.problems import BODY, MOST_ERRORS, InvalidRequestError, UnknownContentError, shortened
 
 JSON = "application/json"
+LONGEST_NAME = 40
+"""Characters of an unknown field that are compared with those there are."""
 SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
 """What scripts of any web page may send to us unasked; for all else a browser asks us first."""
 
@@ -80,7 +83,8 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iter
             yield FieldProblem(name, "this field is missing")
     for name in raw if kind.__struct_config__.forbid_unknown_fields else ():
         if name not in fields:
-            yield FieldProblem(shortened(name), "there is no such field; known are " + ", ".join(fields))
+            meant = "".join(f"; is {near} meant" for near in get_close_matches(name[:LONGEST_NAME], fields, n=1))
+            yield FieldProblem(shortened(name), f"there is no such field{meant}; known are {', '.join(fields)}")
 
 
 def _hint(kind: Any) -> str:

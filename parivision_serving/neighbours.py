@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import Settings, without_login
+from parivision_core.settings import VIRTUAL_BETS, Settings, without_login
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
@@ -68,7 +68,7 @@ class World(msgspec.Struct, frozen=True):
 
 
 class Neighbourhood:
-    """All parts that a service knows, as its settings name them."""
+    """All parts that a service knows, as its settings name them; VirtualBets only where it feeds the house."""
 
     def __init__(self, settings: Settings, sport: Sport, store: Store, journal: Callable[[], object]) -> None:
         """`journal` asks the journal for something small, and raises when that can't be had."""
@@ -77,7 +77,7 @@ class Neighbourhood:
         self._all = [
             self._page("mlflow", settings.registry_url, "/health"),
             self._page("dagster", settings.dagster_page, "/server_info"),
-            self._page("feed", settings.feed_url, "/status", World),
+            *([self._page("feed", settings.feed_url, "/status", World)] if VIRTUAL_BETS in settings.feeds else []),
             self._page("page", f"http://127.0.0.1:{settings.ui_port}", "/"),
             self._call("store", f"{kept} ({sport.name})", store.form_stamp),
             self._call("journal", f"{kept} ({sport.name})", journal),

@@ -176,6 +176,7 @@ def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season:
         assert failures == {}
         lines = report(house.store, {batch.fingerprint for _, batch in offered})
         rows_kept_out = len(house.store.quarantine())
+        assert rows_kept_out > 1 and kept_out > 1
         assert lines[-1] == f"{rows_kept_out} rows in quarantine, {kept_out} failed batches"
         assert sum(" can't be used (attempts: 1): " in line for line in lines) == kept_out
         assert all(told in "\n".join(lines) for told in REASONS)

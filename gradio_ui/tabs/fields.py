@@ -14,7 +14,7 @@ from parivision_core.nba.teams import ABBREVIATIONS
 
 LOOK_AGAIN_SECONDS = 2
 FIRST_SPOT = (0, 23.9)
-"""x and y in feet of the question with which the page opens: straight in front, just behind the three-point line."""
+"""x and y in feet until one clicks: straight in front, just behind the three-point line."""
 MIDDLE_OF_THE_GAME = (2, 360)
 """Period and seconds left until one says otherwise."""
 
@@ -61,6 +61,8 @@ class Fields:
     """The chosen Player, or None."""
     found: gr.State
     """The players on offer."""
+    posed: gr.State
+    """Whether something was asked, answered or not."""
     history: gr.State
     timer: gr.Timer
 
@@ -68,12 +70,12 @@ class Fields:
     def asked(self) -> set[Any]:
         """What a question is made of."""
         situation = {self.team, self.opponent, self.kind, self.home, self.period, self.seconds}
-        return {self.x, self.y, self.player, self.history} | situation
+        return {self.x, self.y, self.name, self.player, self.posed, self.history} | situation
 
     @property
     def answered(self) -> list[Any]:
         """What an answer changes."""
-        return [self.answer, self.marks, self.table, self.history, self.timer]
+        return [self.answer, self.marks, self.table, self.history, self.posed, self.timer]
 
     @property
     def chosen(self) -> list[Any]:
@@ -140,6 +142,7 @@ def lay_out() -> Fields:
         table=table,
         player=gr.State(None),
         found=gr.State(()),
+        posed=gr.State(False),
         history=gr.State(()),
         timer=gr.Timer(LOOK_AGAIN_SECONDS, active=False),
     )

@@ -12,12 +12,17 @@ from gradio_ui.client import Client, NoAnswerError, Question
 from gradio_ui.tabs.events import EACH, SWIFT
 from gradio_ui.tabs.fields import NOT_GIVEN, Fields
 from gradio_ui.words import count
-from parivision_core.nba.court import TENTHS_PER_FOOT
+from parivision_core.nba import court
 from parivision_core.sport import Player
 
 SUGGESTIONS = 8
 NOT_CHOSEN = "Not chosen yet: pick a name from the list, or press Enter for the first."
 """To be seen when one turns elsewhere and the list closes, for the question is then still the one before."""
+BEYOND = (
+    f"That spot is not on the court, which reaches {court.HALF_WIDTH / court.TENTHS_PER_FOOT:g} feet to either side of "
+    f"the hoop, {court.FAR_BASELINE_Y / court.TENTHS_PER_FOOT:g} feet in front of it and "
+    f"{-court.BASELINE_Y / court.TENTHS_PER_FOOT:g} feet behind it (a negative number)."
+)
 
 Update = dict[Any, Any]
 """Component -> its value; what is left out of an answer stays as it is."""
@@ -35,35 +40,55 @@ class ShotTab:
         f.court.select(self.place, f.asked, [*f.answered, f.x, f.y], **EACH)
         fields = [f.team.input, f.opponent.input, f.kind.input, f.home.input, f.period.input]
         numbers = [event for number in (f.x, f.y, f.seconds) for event in (number.submit, number.blur)]
-        gr.on([*fields, *numbers, page.load, f.timer.tick], self.ask, f.asked, f.answered, **SWIFT)
+        gr.on([*fields, *numbers], self.ask, f.asked, f.answered, **SWIFT)
+        gr.on([page.load, f.timer.tick], self.look, f.asked, f.answered, **SWIFT)
         # Not `input`, which Gradio leaves out when a field is emptied; `change` also comes when a choice fills it.
-        f.name.change(self.search, f.asked | {f.name}, f.chosen, **SWIFT)
-        f.name.submit(self.choose_best, f.asked | {f.name}, f.chosen, **SWIFT)
+        f.name.change(self.search, f.asked, f.chosen, **SWIFT)
+        f.name.submit(self.choose_best, f.asked, f.chosen, **SWIFT)
         f.suggestions.input(self.choose, f.asked | {f.suggestions, f.found}, f.chosen, **SWIFT)
 
     async def place(self, given: Update, click: gr.SelectData) -> Update:
         """Ask about the spot that was clicked."""
         f = self._f
         x, y = court_image.to_court(*click.index)
-        spot = {f.x: x / TENTHS_PER_FOOT, f.y: y / TENTHS_PER_FOOT}
+        spot = {f.x: x / court.TENTHS_PER_FOOT, f.y: y / court.TENTHS_PER_FOOT}
         return spot | await self.ask(given | spot)
+
+    async def look(self, given: Update) -> Update:
+        """Ask again what had no answer; before the first question, invite to one and ask nothing in anybody's name."""
+        f = self._f
+        if given[f.posed]:
+            return await self.ask(given)
+        try:
+            champion = await self._client.champion()
+        except NoAnswerError as problem:
+            return {f.answer: cards.no_answer(problem), f.timer: gr.Timer(active=problem.passing)}
+        return {f.answer: cards.invitation(champion), f.timer: gr.Timer(active=False)}
 
     async def ask(self, given: Update) -> Update:
         """Ask about the spot in the fields; when there is no answer, say why."""
+        return {self._f.posed: True} | await self._answer(given)
+
+    async def _answer(self, given: Update) -> Update:
         f = self._f
         history: History = given[f.history]
-        player: Player | None = given[f.player]
         question = self._question(given)
         if question is None:
             return {f.answer: cards.incomplete(), f.timer: gr.Timer(active=False)}
         try:
+            if not on_court(question):
+                raise NoAnswerError(BEYOND, passing=False)
             prediction = await self._client.predict(question)
         except NoAnswerError as problem:
             drawn = marks.draw(history, (question.x, question.y))
             return {f.answer: cards.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
-        history = remember(history, player.name if player else "", question, prediction)
+        player: Player | None = given[f.player]
+        who = player.name if player else ""
+        history = remember(history, who, question, prediction)
+        typed = given[f.name].strip()
+        page = await self._client.page_of(prediction.champion_version)
         return {
-            f.answer: cards.answer(history[0], await self._client.page_of(prediction.champion_version)),
+            f.answer: cards.answer(history[0], page, not_chosen="" if typed == who else typed),
             f.marks: marks.draw(history, history[0].spot),
             f.table: cards.table(history),
             f.history: history,
@@ -101,8 +126,8 @@ class ShotTab:
 
     async def _take(self, given: Update, player: Player) -> Update:
         f = self._f
-        taken = {f.player: player, f.team: player.team or NOT_GIVEN}
-        return self._offer([]) | {f.name: player.name} | taken | await self.ask(given | taken)
+        taken = {f.name: player.name, f.player: player, f.team: player.team or NOT_GIVEN}
+        return self._offer([]) | taken | await self.ask(given | taken)
 
     def _offer(self, players: list[Player], hint: str = "") -> Update:
         f = self._f
@@ -117,8 +142,8 @@ class ShotTab:
             return None
         player: Player | None = given[f.player]
         return Question(
-            x=round(TENTHS_PER_FOOT * given[f.x]),
-            y=round(TENTHS_PER_FOOT * given[f.y]),
+            x=round(court.TENTHS_PER_FOOT * given[f.x]),
+            y=round(court.TENTHS_PER_FOOT * given[f.y]),
             period=given[f.period],
             seconds_remaining=given[f.seconds],
             player_id=player.player_id if player else None,
@@ -127,3 +152,9 @@ class ShotTab:
             kind=given[f.kind] or None,
             home={"home": True, "away": False}.get(given[f.home]),
         )
+
+
+def on_court(question: Question) -> bool:
+    """Whether a spot can be asked about; the service says so too, but in a unit that the page doesn't show."""
+    wide = abs(question.x) <= court.HALF_WIDTH
+    return wide and court.BASELINE_Y <= question.y <= court.FAR_BASELINE_Y

@@ -13,8 +13,22 @@ from parivision_assets.feeds.files import READERS, is_ended, read_file
 from parivision_core.problems import FeedError
 from parivision_core.settings import INBOX
 
+SHOWN = 5
+"""Files of no known kind that are named."""
 UNFINISHED_FACTOR = 20
 """A file that doesn't end as its kind does waits so many times longer: a csv cut in mid-number would read as a shot."""
+
+
+def passed_over(folder: Path) -> str:
+    """What a person should know of files in an inbox that are of no kind that it takes; empty without any."""
+    if not folder.is_dir():
+        return ""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    odd = [name for name in names if Path(name).suffix.lower() not in READERS]
+    if not odd:
+        return ""
+    more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+    return f"Passed over in the inbox {folder}: {', '.join(odd[:SHOWN])}{more}; it takes {', '.join(READERS)}"
 
 
 class InboxFeed:

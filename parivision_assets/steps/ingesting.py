@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from parivision_assets.feeds.base import Batch
 from parivision_core import __version__
-from parivision_core.problems import BatchError, FeedError, StoreError
+from parivision_core.problems import BatchError, FeedError, PariVisionError, StoreError
 from parivision_core.records import Failure, Manifest, now_ms
 from parivision_core.sport import Sport
 from parivision_core.store.base import INGEST, Store
@@ -28,6 +28,12 @@ def rejected(store: Store) -> dict[str, Failure]:
     return {f.fingerprint: f for f in store.failures() if f.rejected_by == __version__}
 
 
+def fault_in_words(error: Exception, source: str) -> str:
+    """What went wrong with the batch from a file or an address: both are named, and the kind of an unforeseen error."""
+    said = str(error) if isinstance(error, PariVisionError) else f"{type(error).__name__}: {error}"
+    return said if source.rpartition("/")[2] in said else f"{source}: {said}"
+
+
 def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
     """Ingest a batch exactly once; the manifest of one that is committed already is returned as it stands.
 
@@ -43,8 +49,8 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
         except Exception as error:
             with suppress(StoreError):  # a store that can't be reached must not hide what went wrong first
                 idle = isinstance(error, BatchError) and not isinstance(error, FeedError)
-                text = f"{type(error).__name__}: {error}"
-                store.record_failure(batch.fingerprint, batch.id, text, rejected_by=__version__ if idle else "")
+                words = fault_in_words(error, batch.source)
+                store.record_failure(batch.fingerprint, batch.id, words, rejected_by=__version__ if idle else "")
             raise
 
 

@@ -88,8 +88,9 @@ def recognise(columns: list[str]) -> Layout:
     if not lacking:
         return nearest
     if len(lacking) == len(nearest.columns):
+        wanted = " or ".join(f"{', '.join(list(x.columns.values())[:4])} ... ({x.name})" for x in LAYOUTS)
         raise BatchError(
-            f"unknown layout: none of the expected columns found, but {sorted(given)[:8]}; "
-            f"known layouts are {', '.join(layout.name for layout in LAYOUTS)}"
+            f"unknown layout: found the columns {sorted(given)[:8]}, wanted {wanted}; "
+            "take the file away, or write it with these columns"
         )
     raise BatchError(f"looks like the {nearest.name} layout but lacks the columns {', '.join(lacking)}")

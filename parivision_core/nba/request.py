@@ -46,7 +46,9 @@ Period = Annotated[
 Clock = Annotated[
     float, Meta(ge=0, le=contract.QUARTER_SECONDS, description="Seconds left in the period.", examples=[35])
 ]
-PlayerId = Annotated[int, Meta(gt=0, lt=2**53, description="The shooter's NBA id.", examples=[201939])]
+PlayerId = Annotated[
+    int, Meta(gt=0, lt=2**53, description="The shooter's NBA id; /api/v1/players?search= tells it.", examples=[201939])
+]
 MOST_EARLIER_SHOTS = 500
 """The longest game ever, with six overtimes, had under 300."""
 

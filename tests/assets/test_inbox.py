@@ -14,7 +14,7 @@ import pytest
 from parivision_assets.feeds import inbox
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.files import read_file
-from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.feeds.inbox import InboxFeed, passed_over
 from parivision_core.problems import BatchError
 from tests import shots
 
@@ -28,6 +28,17 @@ def test_files_are_offered_with_stable_ids(tmp_path: Path) -> None:
     (again,) = InboxFeed(tmp_path, 0).batches()
     assert one.id == again.id == f"Season-1-{one.fingerprint[:8]}"
     assert one.source == "Season (1).csv"
+
+
+def test_files_of_no_known_kind_are_named(tmp_path: Path) -> None:
+    for name in ("a.CSV", "b.csv.zip", ".hidden.txt"):
+        (tmp_path / name).touch()
+    assert passed_over(tmp_path) == passed_over(tmp_path / "nowhere") == ""
+    (tmp_path / "notes.txt").touch()
+    assert passed_over(tmp_path).startswith(f"Passed over in the inbox {tmp_path}: notes.txt; it takes .csv, .json,")
+    for number in range(7):
+        (tmp_path / f"{number}.xlsx").touch()
+    assert "0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more;" in passed_over(tmp_path)
 
 
 def test_a_missing_inbox_is_made(tmp_path: Path) -> None:

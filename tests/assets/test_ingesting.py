@@ -21,7 +21,7 @@ from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.identity import identify
-from parivision_assets.steps.ingesting import ingest, waiting
+from parivision_assets.steps.ingesting import fault_in_words, ingest, waiting
 from parivision_core.nba import NBA
 from parivision_core.problems import BatchError, LockLostError, StoreError
 from parivision_core.records import Manifest
@@ -179,6 +179,12 @@ def test_the_same_content_under_two_names_waits_once(store: FileStore, tmp_path:
     assert len(waiting(InboxFeed(tmp_path / "in", 0).batches(), store)) == 1
 
 
+def test_a_fault_names_its_file_once_and_the_kind_of_an_error_that_nobody_foresaw() -> None:
+    assert fault_in_words(BatchError("a.csv is empty"), "a.csv") == "a.csv is empty"
+    assert fault_in_words(BatchError("no shots"), "http://feed/batches/7") == "http://feed/batches/7: no shots"
+    assert fault_in_words(KeyError("x"), "a.csv") == "a.csv: KeyError: 'x'"
+
+
 def test_a_failed_batch_is_counted_offered_again_and_goes_through_once_mended(store: FileStore, tmp_path: Path) -> None:
     path = shots.write(shots.season(games=4), tmp_path / "in" / "a.csv")
     whole = path.read_text()
@@ -190,7 +196,7 @@ def test_a_failed_batch_is_counted_offered_again_and_goes_through_once_mended(st
             ingest(batch, NBA, store)
     (failure,) = store.failures()
     assert failure.attempts == 2
-    assert "LOC_X" in failure.error
+    assert failure.error.startswith("a.csv: looks like the season layout but lacks the columns LOC_X")
     assert store.manifests() == []
     assert store.lake().num_rows == 0
     path.write_text(whole)

@@ -93,7 +93,9 @@ def test_a_bad_field_is_named(column: str) -> None:
 
 
 def test_an_unknown_layout_names_what_is_missing() -> None:
-    with pytest.raises(BatchError, match="unknown layout"):
+    with pytest.raises(
+        BatchError, match=r"found the columns \['a', 'b'\], wanted Game ID, .* or GAME_ID, .*; take the file away"
+    ):
         parse(pd.DataFrame({"a": ["1"], "b": ["2"]}))
     with pytest.raises(BatchError, match=r"season layout but lacks the columns LOC_X, SHOT_MADE"):
         parse(shots.season(games=1).drop(columns=["LOC_X", "SHOT_MADE"]))

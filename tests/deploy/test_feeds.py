@@ -93,3 +93,17 @@ def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.
     settings.inbox.mkdir()
     (settings.inbox / "season.csv").touch()
     watch.step()
+
+
+def test_a_file_of_no_known_kind_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    settings = settings_of(tmp_path, PARIVISION_FEED="inbox")
+    settings.inbox.mkdir()
+    said: list[str] = []
+    watch = InboxWatch(settings, said.append)
+    (settings.inbox / "season.xlsx").touch()
+    watch.step()
+    watch.step()
+    (told,) = said
+    assert told in notes(settings)
+    assert "season.xlsx; it takes .csv" in told

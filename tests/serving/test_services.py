@@ -15,7 +15,7 @@ import pytest
 
 from parivision_core.nba import NBA
 from parivision_core.problems import StoreError
-from parivision_core.settings import Settings
+from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_files
 from parivision_serving import neighbours
 from parivision_serving.neighbours import Neighbourhood
@@ -76,6 +76,7 @@ def settings_of(house: House, home: Path) -> Settings:
     return Settings(
         home=home,
         registry_url=f"http://somebody:secret@127.0.0.1:{house.port}",
+        feed=VIRTUAL_BETS,
         feed_url=f"http://127.0.0.1:{house.port}",
         dagster_port=house.port,
         ui_port=free_port(),
@@ -116,6 +117,10 @@ def test_a_feed_that_replays_a_file_says_so(house: House, tmp_path: Path) -> Non
     house.world["world"] = "file 0123456789abcdef"
     found = told(settings_of(house, tmp_path))["feed"]
     assert found["told"].startswith("replays a file of real shots, 30 days a minute")
+
+
+def test_virtual_bets_is_no_part_of_a_house_that_reads_files(house: House, tmp_path: Path) -> None:
+    assert "feed" not in told(replace(settings_of(house, tmp_path), feed=INBOX))
 
 
 def test_what_is_no_feed_counts_as_down(house: House, tmp_path: Path) -> None:

@@ -159,6 +159,13 @@ def test_a_number_beyond_its_limits_is_told_its_unit(
     assert problem["message"].endswith(f" ({unit})")
 
 
+def test_a_misspelt_field_is_told_the_one_that_is_meant(client: TestClient[Any]) -> None:
+    (problem,) = refused(client, json.dumps(SHOT | {"oponent": "LAL"}).encode())["errors"]
+    assert problem["message"].startswith("there is no such field; is opponent meant; known are x, y")
+    (problem,) = refused(client, json.dumps(SHOT | {10_000 * "x": 1}).encode())["errors"]
+    assert "meant" not in problem["message"]
+
+
 @pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
 def test_a_date_in_another_form_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
     (problem,) = refused(client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]

@@ -72,7 +72,7 @@ def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None
     lake: Lake = through_the_service(CALLS["lake"])
     assert (lake.shots, lake.feeds, lake.first_date) == (0, [], None)
     services: list[Service] = through_the_service(CALLS["services"])
-    assert {"mlflow", "dagster", "feed", "page", "store", "journal"} == {service.name for service in services}
+    assert {"mlflow", "dagster", "page", "store", "journal"} == {service.name for service in services}
 
 
 def test_a_question_that_the_service_refuses_is_told_by_field(through_the_service: Any) -> None:

@@ -111,6 +111,13 @@ def test_a_name_can_carry_no_markup_into_the_page() -> None:
         assert "<b" not in text and "<i>" not in text
 
 
+def test_a_name_that_was_typed_in_vain_stands_beside_the_one_that_was_asked_about() -> None:
+    (asked,) = remember((), "Curry", question(), prediction())
+    assert "isn" not in cards.answer(asked)
+    told = cards.answer(asked, not_chosen="<b>" + 60 * "x")
+    assert "9,121 earlier shots known" in told and "&lt;b&gt;xxx" in told and 38 * "x" not in told
+
+
 def test_commands_in_a_message_are_set_apart() -> None:
     assert "<code>make up</code> starts it" in cards.no_answer(NoAnswerError("`make up` starts it", passing=True))
 
@@ -214,7 +221,10 @@ def test_the_shots_origin_is_told_as_far_as_it_is_known() -> None:
     assert "read from files" in house.data(lake, [feed])
     simulated = msgspec.structs.replace(lake, feeds=["virtual_bets"])
     assert "VirtualBets simulates a league.</p>" in house.data(simulated, [feed])
-    assert "doesn&#x27;t answer now" in house.data(simulated, [])
+    silent = msgspec.structs.replace(feed, up=False, told=None)
+    assert "doesn&#x27;t answer now" in house.data(simulated, [silent])
+    assert "feeds this house no more" in house.data(simulated, [])
+    assert " 1 batch, 1 row kept out<" in house.data(msgspec.structs.replace(lake, batches=1, quarantined=1), [])
     both = msgspec.structs.replace(lake, feeds=["inbox", "virtual_bets"])
     assert "simulates a league. Others were read from files" in house.data(both, [feed])
 

@@ -9,7 +9,7 @@ from parivision_assets.keys import OWNERS, raw_shots_key
 from parivision_assets.partitions import batches_of
 from parivision_assets.reporting import breakdown_table, in_words, paced
 from parivision_assets.resources import FeedsResource, StoreResource
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.ingesting import fault_in_words, ingest
 from parivision_core.problems import FeedError, PariVisionError
 from parivision_core.records import Manifest
 from parivision_core.sport import Sport
@@ -50,7 +50,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                     raise FeedError(f"no feed offers it; put its source back or delete the partition{silent}")
                 done[key] = ingest(offered[key], sport, lake) if key in offered else committed[key]
             except Exception as error:  # one poisoned batch must not stall the others
-                failed[key] = f"{type(error).__name__}: {error}"
+                failed[key] = fault_in_words(error, offered[key].source if key in offered else key)
                 if count > 1:  # else the run's end tells it in the next moment
                     context.log.error(f"{key}: {failed[key]}")
                 if not isinstance(error, PariVisionError):
