@@ -33,9 +33,9 @@ from benchmarks.serving_peers.ways import SINGLE
 from parivision_assets.registry import ModelRegistry
 from parivision_core.bundle import GRAPH, save
 from parivision_core.nba import NBA
-from parivision_core.registry import BUNDLE_PATH
 from parivision_core.store import open_files
 from parivision_core.store.base import CURRENT_FORM, Store
+from parivision_core.tracking.registry import BUNDLE_PATH
 
 CONNECTIONS = 16
 CAPACITY_SECONDS, QUIET_SECONDS = 5.0, 15.0

@@ -13,8 +13,8 @@ from typing import Any
 
 from parivision_core import bundle
 from parivision_core.problems import BundleError, RegistryError
-from parivision_core.registry import ALIAS, BUNDLE_PATH, DEFECTS_TAG, EPOCH_TAG, SHA_TAG, STATUS_TAG
 from parivision_core.settings import without_login
+from parivision_core.tracking.registry import ALIAS, BUNDLE_PATH, DEFECTS_TAG, EPOCH_TAG, SHA_TAG, STATUS_TAG
 
 LOG = logging.getLogger(__name__)
 PREVIOUS_TAG = "parivision.previous_champion"

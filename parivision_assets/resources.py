@@ -15,9 +15,9 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.searches import search_experiment
-from parivision_core.registry import monitoring_experiment
 from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS
 from parivision_core.store import open_files, open_mongo
+from parivision_core.tracking.registry import monitoring_experiment
 
 if TYPE_CHECKING:
     from parivision_assets.feeds.base import Feed, Offers

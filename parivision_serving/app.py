@@ -19,10 +19,10 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from parivision_core.journal import open_journal
 from parivision_core.nba import NBA
 from parivision_core.problems import ConfigurationError
-from parivision_core.registry import Registry
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
+from parivision_core.tracking.registry import Registry
 from parivision_serving.admission import COMPONENTS, NEEDED, OPEN, POSSIBLE, SCOPE, Admission
 from parivision_serving.batch import BatchPredictor
 from parivision_serving.champion import Watcher

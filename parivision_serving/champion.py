@@ -14,10 +14,10 @@ import numpy as np
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError, PariVisionError, RegistryError, StoreError
 from parivision_core.records import FormRecord
-from parivision_core.registry import Champion, Registry
 from parivision_core.settings import without_folders
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
+from parivision_core.tracking.registry import Champion, Registry
 
 RETRY_POLLS = 15
 """A champion and form that can't be paired are tried again only every so many polls: loading costs CPU. What may be

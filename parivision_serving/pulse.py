@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import anyio
 
-from parivision_core.drift_reports import DriftReport, read_drift
 from parivision_core.problems import RegistryError
-from parivision_core.registry import Registry
+from parivision_core.tracking.drift_reports import DriftReport, read_drift
+from parivision_core.tracking.registry import Registry
 from parivision_serving.champion import Watcher
 from parivision_serving.metrics import Metrics, Reading
 from parivision_serving.recorder import Recorder

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_core.registry import Registry
+from parivision_core.tracking.registry import Registry
 from parivision_serving.champion import Watcher
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import answered

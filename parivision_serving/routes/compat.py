@@ -13,8 +13,8 @@ from litestar.params import JSONBody
 from litestar.types import Scope
 from msgspec import Meta
 
-from parivision_core.registry import Registry
 from parivision_core.sport import Sport
+from parivision_core.tracking.registry import Registry
 from parivision_serving.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.body import lenient_json
 from parivision_serving.champion import Watcher

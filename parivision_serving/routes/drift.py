@@ -10,8 +10,8 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from parivision_core.drift_reports import DriftReport, read_drift
-from parivision_core.registry import Registry
+from parivision_core.tracking.drift_reports import DriftReport, read_drift
+from parivision_core.tracking.registry import Registry
 from parivision_serving.problems import documented
 from parivision_serving.remembered import Remembered
 from parivision_serving.routes.operations import PlainOperation, answered

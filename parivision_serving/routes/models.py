@@ -13,10 +13,10 @@ from litestar.openapi.spec import Example
 from litestar.params import Parameter
 from msgspec import Meta
 
-from parivision_core.model_report import VersionReport, read_report
 from parivision_core.records import Verdict
-from parivision_core.registry import Registry
 from parivision_core.store.base import Store
+from parivision_core.tracking.model_reports import VersionReport, read_report
+from parivision_core.tracking.registry import Registry
 from parivision_serving.problems import NoSuchThingError, documented
 from parivision_serving.remembered import Remembered
 from parivision_serving.routes.operations import PlainOperation, answered

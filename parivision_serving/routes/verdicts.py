@@ -13,8 +13,8 @@ from msgspec import Meta
 from msgspec.structs import asdict
 
 from parivision_core.records import Verdict
-from parivision_core.registry import Registry
 from parivision_core.store.base import Store
+from parivision_core.tracking.registry import Registry
 from parivision_serving.problems import documented
 from parivision_serving.routes.operations import PlainOperation
 from parivision_serving.routes.queries import refuse_misread

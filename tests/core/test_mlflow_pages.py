@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parivision_core.mlflow_pages import run_page, version_page
-from parivision_core.registry import Registry
+from parivision_core.tracking.pages import run_page, version_page
+from parivision_core.tracking.registry import Registry
 
 
 def test_a_link_leads_to_a_run_of_a_training_or_to_its_artifact() -> None:

@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 from parivision_core.bundle import Bundle
 from parivision_core.nba import NBA, court
 from parivision_core.records import FormRecord
-from parivision_core.registry import Registry
+from parivision_core.tracking.registry import Registry
 from parivision_serving.context import Context
 from parivision_serving.routes.compat import compat_routes
 from tests.serving.serving_world import make_bundle, make_form

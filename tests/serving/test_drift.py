@@ -13,9 +13,9 @@ from parivision_assets.defs.monitoring.assets import PAGE as WRITTEN
 from parivision_assets.defs.monitoring.assets import _track
 from parivision_assets.steps.drift import ColumnDrift, Drift, Window
 from parivision_assets.steps.drift_columns import report_columns
-from parivision_core.drift_reports import PAGE
 from parivision_core.nba import NBA
-from parivision_core.registry import Registry
+from parivision_core.tracking.drift_reports import PAGE
+from parivision_core.tracking.registry import Registry
 from parivision_serving.routes.drift import drift_route
 from tests.serving.mlflow_runs import LoggedRun, RunsMlflow
 from tests.serving.small_app import client_of, operation, problem_of

@@ -18,9 +18,9 @@ from parivision_core import scoring
 from parivision_core.bundle import CARD
 from parivision_core.nba import NBA
 from parivision_core.records import Verdict
-from parivision_core.registry import Registry
 from parivision_core.store import open_files
 from parivision_core.store.base import Store
+from parivision_core.tracking.registry import Registry
 from parivision_serving.routes.models import report_route
 from tests.serving.mlflow_runs import LoggedRun, RunsMlflow
 from tests.serving.serving_world import make_bundle

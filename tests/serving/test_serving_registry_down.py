@@ -120,7 +120,7 @@ def test_a_registry_that_hangs_does_not_hold_up_the_start(world: World, monkeypa
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr("parivision_core.mlflow_http.httpx.Client", with_timeout(1.0))
+        monkeypatch.setattr("parivision_core.tracking.http.httpx.Client", with_timeout(1.0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         world.settings = replace(world.settings, registry_url=url)
         with world.client() as client:

@@ -11,9 +11,9 @@ from parivision_assets.defs.monitoring import checks
 from parivision_assets.keys import OWNERS, champion_model_key, drift_report_key, shot_features_key
 from parivision_assets.reporting import table
 from parivision_assets.tracking import tracked
-from parivision_core.mlflow_pages import run_page
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.sport import Sport
+from parivision_core.tracking.pages import run_page
 
 if TYPE_CHECKING:
     from parivision_assets.steps.drift import Drift

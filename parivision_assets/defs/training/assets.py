@@ -13,9 +13,9 @@ from parivision_assets.keys import OWNERS, searched_parameters_key, shot_feature
 from parivision_assets.reporting import image, reliability_plot, reliability_table, table
 from parivision_assets.searches import newest_found
 from parivision_assets.tracking import tracked
-from parivision_core.mlflow_pages import run_page
-from parivision_core.registry import BUNDLE_PATH
 from parivision_core.sport import Sport
+from parivision_core.tracking.pages import run_page
+from parivision_core.tracking.registry import BUNDLE_PATH
 
 if TYPE_CHECKING:
     from parivision_assets.steps.training import Trained

@@ -11,8 +11,8 @@ from parivision_assets.keys import OWNERS, searched_parameters_key, shot_feature
 from parivision_assets.reporting import table
 from parivision_assets.searches import FOUND_TAG
 from parivision_assets.tracking import tracked
-from parivision_core.mlflow_pages import run_page
 from parivision_core.sport import Sport
+from parivision_core.tracking.pages import run_page
 
 if TYPE_CHECKING:
     from parivision_assets.steps.searching import Search

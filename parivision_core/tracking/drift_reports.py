@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from parivision_core.mlflow_pages import run_page
 from parivision_core.problems import RegistryError
-from parivision_core.registry import Registry, monitoring_experiment, pairs
+from parivision_core.tracking.pages import run_page
+from parivision_core.tracking.registry import Registry, monitoring_experiment, pairs
 
 PAGE = "drift.html"
 """Name of the page among a run's files."""

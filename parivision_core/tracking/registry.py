@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from parivision_core import bundle
-from parivision_core.mlflow_http import MlflowHttp
-from parivision_core.mlflow_pages import version_page
 from parivision_core.problems import BundleError, RegistryError
+from parivision_core.tracking.http import MlflowHttp
+from parivision_core.tracking.pages import version_page
 
 ALIAS = "champion"
 EPOCH_TAG = "parivision.epoch"

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from parivision_core.bundle import CARD, Card, Provenance
-from parivision_core.mlflow_pages import run_page
 from parivision_core.problems import RegistryError
-from parivision_core.registry import (
+from parivision_core.scoring import Bin, Scores
+from parivision_core.tracking.pages import run_page
+from parivision_core.tracking.registry import (
     ALIAS,
     DEFECTS_TAG,
     RUN_FILE,
@@ -22,7 +23,6 @@ from parivision_core.registry import (
     Registry,
     pairs,
 )
-from parivision_core.scoring import Bin, Scores
 
 ROWS, *MEASURES = Scores.__struct_fields__
 
