@@ -16,8 +16,8 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 
-from parivision_core.journal import open_journal
 from parivision_core.nba import NBA
+from parivision_core.prediction_log import open_journal
 from parivision_core.problems import ConfigurationError
 from parivision_core.sport import Sport
 from parivision_core.store import open_store

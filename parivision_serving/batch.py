@@ -15,7 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from parivision_core.journal.base import Call
+from parivision_core.prediction_log.base import Call
 from parivision_core.sport import PreparedMany, Sport
 from parivision_serving.admission import TooManyRequestsError
 from parivision_serving.arrow import written

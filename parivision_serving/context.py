@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from parivision_core.journal.ids import new_id
+from parivision_core.prediction_log.ids import new_id
 from parivision_serving.keys import ANONYMOUS, Caller
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from parivision_core.journal.base import Journal, Outcome
-from parivision_core.journal.ids import parts_of
-from parivision_core.journal.predictions import Opened
+from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.ids import parts_of
+from parivision_core.prediction_log.predictions import Opened
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_core.sport import Sport

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from parivision_core.journal.base import Call
+from parivision_core.prediction_log.base import Call
 from parivision_core.sport import Sport
 from parivision_serving.champion import Pair, Watcher
 from parivision_serving.context import Context

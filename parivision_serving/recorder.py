@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from parivision_core.journal.base import Call, Journal
-from parivision_core.journal.ids import first_at, made_at
+from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.ids import first_at, made_at
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 

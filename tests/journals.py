@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from pymongo import MongoClient
 
-from parivision_core.journal.base import Call, Journal
-from parivision_core.journal.ids import new_id
-from parivision_core.journal.mongo import MongoJournal
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.ids import new_id
+from parivision_core.prediction_log.mongo import MongoJournal
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from tests.stores import Place
 
 

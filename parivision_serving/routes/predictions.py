@@ -16,9 +16,9 @@ from litestar.openapi.spec import Example
 from litestar.params import JSONBody, Parameter
 from msgspec import Meta
 
-from parivision_core.journal.base import Journal, Outcome
-from parivision_core.journal.ids import made_at, parts_of
-from parivision_core.journal.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
+from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.ids import made_at, parts_of
+from parivision_core.prediction_log.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
 from parivision_core.records import now_ms
 from parivision_core.sport import FieldProblem, Sport
 from parivision_serving.admission import OPEN, SCOPE

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parivision_core.journal.ids import Ids, first_at, made_at, name_of, new_id, parts_of
+from parivision_core.prediction_log.ids import Ids, first_at, made_at, name_of, new_id, parts_of
 
 
 def test_an_id_is_a_uuid_of_version_7_and_tells_its_time() -> None:

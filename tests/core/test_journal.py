@@ -9,9 +9,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from parivision_core.journal import base
-from parivision_core.journal.base import Call, Journal, Outcome
-from parivision_core.journal.ids import new_id
+from parivision_core.prediction_log import base
+from parivision_core.prediction_log.base import Call, Journal, Outcome
+from parivision_core.prediction_log.ids import new_id
 from tests.journals import many, one, opened
 from tests.stores import Place
 

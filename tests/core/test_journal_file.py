@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.journal import sqlite_file
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log import sqlite_file
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from parivision_core.problems import StoreError
 from tests.journals import many, one
 
@@ -19,7 +19,7 @@ ENDINGS = ("", "-wal", "-shm")
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from tests.journals import one
 journal = SqliteJournal(Path(sys.argv[1]))
 for _ in range(5):

@@ -9,7 +9,7 @@ import pytest
 from pymongo import WriteConcern
 from pymongo.database import Database
 
-from parivision_core.journal.mongo import MongoJournal
+from parivision_core.prediction_log.mongo import MongoJournal
 from parivision_core.problems import StoreError
 from tests.dagster_mongo.scripted_server import ScriptedServer
 from tests.journals import many, one

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parivision_core.journal import predictions
-from parivision_core.journal.base import Call, Journal, Outcome
-from parivision_core.journal.ids import first_at, made_at, new_id
-from parivision_core.journal.predictions import Logged, Wanted, find, page
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log import predictions
+from parivision_core.prediction_log.base import Call, Journal, Outcome
+from parivision_core.prediction_log.ids import first_at, made_at, new_id
+from parivision_core.prediction_log.predictions import Logged, Wanted, find, page
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from tests.journals import many, one
 
 NAN = float("nan")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.journal import open_journal
-from parivision_core.journal.base import Outcome
-from parivision_core.journal.mongo import MongoJournal
-from parivision_core.journal.sqlite import SqliteJournal
 from parivision_core.nba import NBA
+from parivision_core.prediction_log import open_journal
+from parivision_core.prediction_log.base import Outcome
+from parivision_core.prediction_log.mongo import MongoJournal
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_core.settings import Settings
 from tests.journals import many, one
@@ -92,7 +92,7 @@ def test_a_journal_that_was_removed_is_missed(tmp_path: Path) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from parivision_core.problems import StoreError
 from tests.journals import one
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -143,7 +143,7 @@ def test_a_full_disk_keeps_nothing_by_halves_and_is_forgiven(tmp_path: Path) -> 
 
 
 def test_a_writer_that_is_stuck_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parivision_core.journal.sqlite_file.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("parivision_core.prediction_log.sqlite_file.BUSY_SECONDS", 0.05)
     journal = SqliteJournal(tmp_path / "j.sqlite")
     other = sqlite3.connect(journal.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from benchmarks.durability import prove
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from tests.serving.running import free_port, is_ready, start
 from tests.serving.serving_world import SHOT, World, make_form, until
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.journal.base import Journal, Outcome
-from parivision_core.journal.ids import first_at, made_at, new_id
 from parivision_core.nba import NBA
+from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.ids import first_at, made_at, new_id
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_serving.recorder import Recorder

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.journal.base import Call, Journal
-from parivision_core.journal.ids import first_at
-from parivision_core.journal.sqlite import SqliteJournal
+from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.ids import first_at
+from parivision_core.prediction_log.sqlite import SqliteJournal
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_serving import recorder as module

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parivision_core.journal.base import DAY, READ_BYTES, Call, Journal, Outcome
-from parivision_core.journal.ids import name_of, parts_of
-from parivision_core.journal.sqlite_file import SqliteFile
+from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Journal, Outcome
+from parivision_core.prediction_log.ids import name_of, parts_of
+from parivision_core.prediction_log.sqlite_file import SqliteFile
 
 ALONE = -1
 """Row of the prediction of a single shot."""

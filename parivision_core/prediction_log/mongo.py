@@ -16,8 +16,8 @@ from pymongo.collection import Collection as Documents
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from parivision_core.journal.base import DAY, READ_BYTES, Call, Journal, Outcome
-from parivision_core.journal.ids import name_of, parts_of
+from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Journal, Outcome
+from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_core.store.mongo.connection import Document, explained
 from parivision_core.store.mongo.documents import record_of

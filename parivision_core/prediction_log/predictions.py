@@ -16,8 +16,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from parivision_core import arrow
-from parivision_core.journal.base import Call, Journal, Outcome
-from parivision_core.journal.ids import first_at, made_at, name_of, parts_of
+from parivision_core.prediction_log.base import Call, Journal, Outcome
+from parivision_core.prediction_log.ids import first_at, made_at, name_of, parts_of
 
 PIECE = 250
 """Predictions looked at together."""

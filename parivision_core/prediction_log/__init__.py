@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parivision_core.journal.base import Journal
+    from parivision_core.prediction_log.base import Journal
     from parivision_core.settings import Settings
     from parivision_core.sport import Sport
 
@@ -17,11 +17,11 @@ def open_journal(settings: Settings, sport: Sport) -> Journal:
     spoken to on first use only, so that a service can start before it.
     """
     if settings.mongo_url:
-        from parivision_core.journal.mongo import MongoJournal  # noqa: PLC0415 - a kind is imported where it is used
+        from parivision_core.prediction_log.mongo import MongoJournal  # noqa: PLC0415 - a kind is imported where it is used
         from parivision_core.store.mongo import connect  # noqa: PLC0415 - see above
 
         prefix = "".join(f"{part}_" for part in sport.asset_prefix)
         return MongoJournal(connect(settings.mongo_url), prefix)
-    from parivision_core.journal.sqlite import SqliteJournal  # noqa: PLC0415 - see above
+    from parivision_core.prediction_log.sqlite import SqliteJournal  # noqa: PLC0415 - see above
 
     return SqliteJournal(settings.home / "journal" / f"{sport.name}.sqlite")
