@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.living_house import ROOT
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log import open_journal
 from parivision_core.prediction_log.base import Journal
 from parivision_core.settings import Settings

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.seasons import commit, ingested
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 
 SHOTS = 1_000_000

@@ -31,7 +31,7 @@ from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from tests import shots
 from tests.mongo_server import MongoServer
 from tests.stores import Place, opened

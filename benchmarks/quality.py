@@ -30,7 +30,7 @@ from parivision_assets.steps.folding import OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.splitting import split
 from parivision_assets.steps.training import Trained, train
 from parivision_core import scoring
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store
 
 Probabilities = dict[str, np.ndarray]

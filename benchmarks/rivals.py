@@ -20,7 +20,7 @@ from benchmarks.seasons import ingested
 from parivision_assets.steps import fitting
 from parivision_assets.steps.fitting import Rows, masked
 from parivision_assets.steps.folding import KEPT, OFFSET, matrix_of, update_warehouse
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.scoring import Floats, logit, losses, recalibration, sigmoid
 
 VALIDATION = 0.1

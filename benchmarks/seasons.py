@@ -10,7 +10,7 @@ import pyarrow as pa
 from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.store import open_files
 from parivision_core.store.base import INGEST, Store

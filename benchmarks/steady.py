@@ -32,7 +32,7 @@ from benchmarks.serving_peers.server import Asked, Server
 from benchmarks.serving_peers.ways import SINGLE
 from parivision_assets.registry import ModelRegistry
 from parivision_core.bundle import GRAPH, save
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 from parivision_core.store.base import CURRENT_FORM, Store
 from parivision_core.tracking.registry import BUNDLE_PATH

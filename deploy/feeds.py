@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from parivision_assets.feeds.files import READERS
 from parivision_assets.feeds.inbox import passed_over
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
 

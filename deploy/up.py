@@ -24,7 +24,7 @@ from deploy.progress import Progress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
 from deploy.variables import check, fed_by, misspelt
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import numpy as np
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError, RegistryError
 from parivision_core.scoring import losses
 from parivision_core.settings import Settings

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from parivision_assets.steps.copying import copy
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import ConfigurationError, PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport

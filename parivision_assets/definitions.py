@@ -11,7 +11,7 @@ from parivision_assets import alerts, jobs
 from parivision_assets.defs import features, feed, monitoring, promotion, training
 from parivision_assets.notifier import notifier_of
 from parivision_assets.resources import resources
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 

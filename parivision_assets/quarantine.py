@@ -10,7 +10,7 @@ from pathlib import Path
 from parivision_assets.feeds.inbox import passed_over
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.replaying import to_correct, unresolved
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, Settings
 from parivision_core.store import open_store

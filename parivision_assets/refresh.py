@@ -23,7 +23,7 @@ from parivision_assets.resources import feeds_of
 from parivision_assets.run_launcher import PID_TAG
 from parivision_assets.steps.ingesting import rejected, waiting
 from parivision_core.fault_lines import FaultStream
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, Settings
 from parivision_core.sport import Sport

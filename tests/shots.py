@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from parivision_core.nba import court
-from parivision_core.nba.league import PRIOR_RATE
+from parivision_core.nba.shots.history.league import PRIOR_RATE
 from parivision_core.nba.teams import ABBREVIATIONS
 
 TEAMS = {team: names[0] for team, names in ABBREVIATIONS.items()}

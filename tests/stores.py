@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pymongo import MongoClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
 from parivision_core.store.mongo import MongoStore

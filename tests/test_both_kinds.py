@@ -13,7 +13,7 @@ import pytest
 from pymongo.database import Database
 
 from parivision_assets.refresh import refresh
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store

@@ -18,7 +18,8 @@ from parivision_assets.steps.folding import columns_of, matrix_of, update_wareho
 from parivision_assets.steps.ingesting import ingest
 from parivision_assets.steps.training import Trained, train
 from parivision_core import scoring
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore
 

@@ -19,7 +19,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.quarantine import report
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.ingesting import ingest, rejected
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 from parivision_serving.virtual_bets.nba.faults import BROKEN
 from parivision_serving.virtual_bets.nba.simulator import Simulator

@@ -12,7 +12,7 @@ from benchmarks.serving_peers.questions import Questions
 from benchmarks.serving_peers.server import Asked, Server, free_port
 from benchmarks.serving_peers.ways import SINGLE
 from parivision_core.bundle import CARD
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 
 PEERS = ("noop", "original", "mlflow", "litserve")
 SAME = 1e-6

@@ -13,7 +13,7 @@ import msgspec
 from fastapi import Request
 
 from parivision_core import bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 
 

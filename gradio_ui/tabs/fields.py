@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from gradio_ui import court_image
-from parivision_core.nba import contract
-from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.shots import contract
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 
 LOOK_AGAIN_SECONDS = 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport

@@ -14,7 +14,7 @@ from pymongo import monitoring
 
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import files
 from parivision_core.store.mongo import documents
 from tests.stores import opened

@@ -11,7 +11,7 @@ import pyarrow as pa
 from parivision_assets.steps.drift import Drift, measure_drift
 from parivision_assets.steps.folding import KEPT, OFFSET
 from parivision_core.bundle import Bundle, Card, KnownAnswers, Provenance
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns
 from parivision_core.store.base import WarehouseState

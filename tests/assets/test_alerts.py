@@ -33,7 +33,7 @@ from parivision_assets.slack import SlackNotifier, markup
 from parivision_assets.steps import outbox as outbox_room
 from parivision_assets.steps.messages import LONGEST, Alert, error_in_words, failed_run, judged, mark, unseen
 from parivision_assets.steps.outbox import Entry, NotifierError, Outbox
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Decision, Verdict
 from parivision_core.settings import Settings

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from parivision_assets.ask_api import ask, newest_shots, question
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, RegistryError
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore

@@ -11,7 +11,7 @@ import pytest
 
 from parivision_assets.definitions import build
 from parivision_assets.keys import TRAINING_TAG
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 
 RAW, FEATURES, TRAINED, CHAMPION = (

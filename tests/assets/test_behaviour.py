@@ -21,7 +21,8 @@ from parivision_assets.steps import fitting
 from parivision_assets.steps.folding import OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.ingesting import ingest
 from parivision_assets.steps.training import Trained, train
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_core.store.files import FileStore
 from parivision_serving.virtual_bets.nba.simulator import Simulator

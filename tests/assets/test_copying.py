@@ -13,7 +13,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.copying import copy, count
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.store import open_files, open_mongo
 from parivision_core.store.base import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from parivision_assets.definitions import build
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("definitions.json")

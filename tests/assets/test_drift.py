@@ -27,8 +27,8 @@ from parivision_assets.steps.drift_columns import (
 )
 from parivision_assets.steps.drift_noise import in_order, tally, thresholds
 from parivision_assets.steps.drift_page import compare
-from parivision_core.nba import NBA
-from parivision_core.nba.monitored import NEITHER
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.monitored import NEITHER
 from parivision_core.problems import NotEnoughGamesError, StoreError
 from parivision_core.scoring import logit, sigmoid
 from parivision_core.sport import Columns

@@ -20,7 +20,7 @@ from parivision_assets.jobs import DRIFT_TAG
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.resources import FileStoreResource
 from parivision_core.bundle import Bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
 from parivision_core.records import FormRecord
 from parivision_core.settings import Settings

@@ -12,7 +12,7 @@ from parivision_assets.steps.choosing import fit_all
 from parivision_assets.steps.converting import to_onnx
 from parivision_assets.steps.soundness import defects
 from parivision_core import bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.scoring import Scores, score
 from tests.core.test_bundle import card_of, rows

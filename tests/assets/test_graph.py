@@ -20,7 +20,7 @@ from parivision_assets.steps import soundness
 from parivision_assets.steps import verdict as verdict_room
 from parivision_assets.steps.evaluating import evaluate
 from parivision_assets.steps.ingesting import ingest, waiting
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store

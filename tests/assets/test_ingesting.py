@@ -22,7 +22,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.identity import identify
 from parivision_assets.steps.ingesting import fault_in_words, ingest, waiting
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, LockLostError, StoreError
 from parivision_core.records import Manifest
 from parivision_core.store import open_mongo

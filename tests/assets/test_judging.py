@@ -14,7 +14,7 @@ from parivision_assets.steps.judging import Judge
 from parivision_assets.steps.sequential import alpha_of
 from parivision_assets.steps.verdict import FUTILITY, MARGIN
 from parivision_core.bundle import Bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BundleError, RegistryError, StoreError
 from parivision_core.records import Manifest
 from parivision_core.store.base import WAREHOUSE, Store, WarehouseState

@@ -15,7 +15,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.partitions import batches_of
 from parivision_assets.steps.ingesting import ingest
 from parivision_assets.steps.replaying import corrected, to_correct, unresolved
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_core.settings import Settings
 from parivision_core.store import open_store

@@ -21,7 +21,7 @@ from parivision_assets.keys import DRIFT_CHECK, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource, RegistryResource
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.retraining import Evidence, Fit, reason_to_train
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest, Verdict
 from parivision_core.settings import Settings
 from parivision_core.store import open_files

@@ -18,7 +18,7 @@ from parivision_assets.steps import searching
 from parivision_assets.steps.fitting import XGBOOST
 from parivision_assets.steps.searching import DEFAULTS, SPACE, Found, read_found, search
 from parivision_assets.steps.splitting import split
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
 from tests.assets.drift_world import Memory, world

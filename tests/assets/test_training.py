@@ -17,7 +17,7 @@ from parivision_assets.steps import training
 from parivision_assets.steps.calibrating import Calibrator
 from parivision_assets.steps.training import Trained, train
 from parivision_core import __version__, bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns

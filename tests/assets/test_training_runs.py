@@ -18,7 +18,7 @@ from parivision_assets.registry import ModelRegistry
 from parivision_assets.searches import FOUND_TAG, search_experiment
 from parivision_assets.steps import searching
 from parivision_assets.tracking import tracked
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
 from tests.assets.test_graph import Platform, platform_in
 

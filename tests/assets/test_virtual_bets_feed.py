@@ -20,7 +20,7 @@ from parivision_assets.feeds.base import ask
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.steps.ingesting import ingest, rejected, waiting
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, FeedError
 from parivision_core.store.files import FileStore
 from parivision_serving.virtual_bets.app import create_app

@@ -9,7 +9,7 @@ from parivision_assets.steps import windowing
 from parivision_assets.steps.fitting import Rows
 from parivision_assets.steps.splitting import split
 from parivision_assets.steps.windowing import Window, choose_window, prefer
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
 
 GAMES, SHOTS = 160, 40

@@ -10,7 +10,7 @@ from parivision_assets.steps import fitting
 from parivision_assets.steps.calibrating import Calibrator
 from parivision_assets.steps.converting import to_onnx
 from parivision_core import bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BundleError
 from parivision_core.sport import Sport
 

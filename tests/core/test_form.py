@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parivision_core.nba import NBA, court, features, form, tonight
-from parivision_core.nba.families import FAMILIES, KIND, keys_of, team_codes
-from parivision_core.nba.request import ShotRequest, columns_of, prepare
-from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import in_game as tonight
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history.families import FAMILIES, KIND, keys_of, team_codes
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.inputs import features
+from parivision_core.nba.shots.inputs.request import ShotRequest, columns_of, prepare
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
 

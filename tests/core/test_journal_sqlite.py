@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log import open_journal
 from parivision_core.prediction_log.base import Outcome
 from parivision_core.prediction_log.mongo import MongoJournal

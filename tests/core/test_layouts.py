@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from parivision_core.nba import court
-from parivision_core.nba.kinds import KINDS, kind_of
-from parivision_core.nba.orientation import BASELINE_FEET, HOOP_TENTHS, infer_placement
-from parivision_core.nba.parsing import parse
+from parivision_core.nba.shots.kinds import KINDS, kind_of
+from parivision_core.nba.shots.source.parsing import parse
+from parivision_core.nba.shots.source.placement import BASELINE_FEET, HOOP_TENTHS, infer_placement
 from parivision_core.problems import BatchError
 from tests import shots
 

@@ -18,7 +18,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from parivision_core.nba import NBA, form
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import state as form
 from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
 from parivision_core.records import FormRecord
 from parivision_core.store.base import WarehouseState

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_core.fields import columns_of, fields_of
-from parivision_core.nba import NBA, form
-from parivision_core.nba.many import doubtful, prepare_many, shot_keys
-from parivision_core.nba.request import ShotRequest, prepare, problems, shot_key
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.inputs.many import doubtful, prepare_many, shot_keys
+from parivision_core.nba.shots.inputs.request import ShotRequest, prepare, problems, shot_key
 from parivision_core.nba.teams import ABBREVIATIONS
 from tests.core.test_single import FORM, requests
 

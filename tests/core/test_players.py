@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.nba import NBA, form, players
-from parivision_core.nba.players import Entry, Roster, words_of
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import players
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history.players import Entry, Roster, words_of
 
 KNOWN = {
     101108: ("Chris Paul", 9000),

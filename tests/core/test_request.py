@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from parivision_assets.steps.identity import identify
-from parivision_core.nba import NBA, form
-from parivision_core.nba.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.inputs.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
 from tests.core.test_form import some_shots
 
 SPOT = {"x": 10, "y": 60, "period": 2, "seconds_remaining": 300}

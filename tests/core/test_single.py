@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.nba import court, families, features, form, single
-from parivision_core.nba.kinds import KINDS
-from parivision_core.nba.request import ShotRequest, Team, columns_of, prepare
+from parivision_core.nba import court
+from parivision_core.nba.shots.history import families
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.inputs import features, single
+from parivision_core.nba.shots.inputs.request import ShotRequest, Team, columns_of, prepare
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
 from tests.core.test_form import some_shots
 

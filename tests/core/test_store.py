@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from parivision_core.nba import form
+from parivision_core.nba.shots.history import state as form
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, Quarantined, Verdict
 from parivision_core.store import files

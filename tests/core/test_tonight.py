@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.nba.tonight import NAMES, elapsed, tonight
+from parivision_core.nba.shots.history.in_game import NAMES, elapsed, tonight
 
 Shots = dict[str, np.ndarray]
 

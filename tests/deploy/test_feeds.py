@@ -10,7 +10,7 @@ import pytest
 from deploy import feeds
 from deploy.feeds import InboxWatch, simulates, with_feeds
 from deploy.up import notes
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import ConfigurationError
 from parivision_core.records import Manifest
 from parivision_core.settings import Settings

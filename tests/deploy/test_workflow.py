@@ -17,7 +17,7 @@ from pymongo.uri_parser import parse_uri
 
 from deploy.environment import ROOT
 from deploy.up import addresses
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
 from tests.core.test_store import manifest, shots_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from tests.serving.serving_world import FakeMlflow
 
 

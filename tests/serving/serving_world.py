@@ -20,7 +20,7 @@ from litestar.types import ASGIApp
 from onnx import TensorProto, helper, numpy_helper
 
 from parivision_core import bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
 from parivision_core.store import open_store

@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from parivision_core.bundle import Bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.records import FormRecord
 from parivision_core.tracking.registry import Champion
 from parivision_serving.champion import NO_CHAMPION, Pair, Watcher

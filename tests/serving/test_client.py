@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parivision_core.arrow import MEDIA_TYPE as ARROW
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.sport import FieldProblem
 from parivision_serving.client import arrow, service
 from parivision_serving.client.__main__ import main

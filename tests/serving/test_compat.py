@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from litestar.testing import TestClient
 
 from parivision_core.bundle import Bundle
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.records import FormRecord
 from parivision_core.tracking.registry import Registry
 from parivision_serving.context import Context

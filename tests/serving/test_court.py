@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_serving.champion import Watcher
 from parivision_serving.routes import surface as route
 from parivision_serving.routes.surface import surface_route

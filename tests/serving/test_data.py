@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Quarantined
 from parivision_core.store import open_files

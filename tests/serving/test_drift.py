@@ -13,7 +13,7 @@ from parivision_assets.defs.monitoring.assets import PAGE as WRITTEN
 from parivision_assets.defs.monitoring.assets import _track
 from parivision_assets.steps.drift import ColumnDrift, Drift, Window
 from parivision_assets.steps.drift_columns import report_columns
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.tracking.drift_reports import PAGE
 from parivision_core.tracking.registry import Registry
 from parivision_serving.routes.drift import drift_route

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.champion import Pair
 from parivision_serving.explaining import Explanation, explain

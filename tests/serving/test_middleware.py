@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_serving import requests
 from parivision_serving.app import create_app
 from parivision_serving.logs import JsonFormatter, TextFormatter, request_name

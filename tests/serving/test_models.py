@@ -16,7 +16,7 @@ from parivision_assets.defs.training.assets import _track
 from parivision_assets.steps.measuring import Measured, measure
 from parivision_core import scoring
 from parivision_core.bundle import CARD
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.records import Verdict
 from parivision_core.store import open_files
 from parivision_core.store.base import Store

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call, Journal
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Journal, Outcome
 from parivision_core.prediction_log.ids import first_at, made_at, new_id
 from parivision_core.problems import StoreError

@@ -10,7 +10,8 @@ import pytest
 
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
 from parivision_core.store.shots import ShotQuery

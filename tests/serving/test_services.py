@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_files

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pymongo.database import Database
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import open_mongo
 from tests.dagster_mongo.scripted_server import ScriptedServer
 from tests.serving.serving_world import SHOT, World, make_form, serves, told, until

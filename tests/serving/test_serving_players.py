@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from tests.serving.serving_world import FULL_SHOT, NAMES, SHOT, World, make_form, serves, until
 
 PLAYERS = "/api/v1/players"

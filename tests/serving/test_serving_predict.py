@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
 from parivision_serving.problems import MOST_ERRORS

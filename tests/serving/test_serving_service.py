@@ -13,8 +13,8 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
-from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.records import Verdict
 from parivision_core.settings import Settings

@@ -15,7 +15,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core import bundle
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
 from parivision_core.tracking.registry import Registry
 from parivision_serving.app import create_app

@@ -13,7 +13,8 @@ from litestar.testing import TestClient
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.folding import columns_of
 from parivision_assets.steps.ingesting import ingest
-from parivision_core.nba import NBA, form
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.history import state as form
 from parivision_core.store.files import FileStore
 from tests.core.test_form import asked_about, earlier, take
 from tests.serving.serving_world import World, serves, until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_serving.routes.teams import teams_route
 from tests.serving.small_app import client_of, operation, problem_of

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from parivision_core.nba.kinds import kind_of
+from parivision_core.nba.shots.kinds import kind_of
 from parivision_serving.virtual_bets.nba.figures import FEET, ZONE_COUNT, Array, era, figures, logit
 from parivision_serving.virtual_bets.nba.grid import grid, rake
 

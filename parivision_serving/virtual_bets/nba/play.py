@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parivision_core.nba.contract import OVERTIME_SECONDS, QUARTER_SECONDS
+from parivision_core.nba.shots.contract import OVERTIME_SECONDS, QUARTER_SECONDS
 from parivision_serving.virtual_bets.nba.actions import Table
 from parivision_serving.virtual_bets.nba.balance import Level
 from parivision_serving.virtual_bets.nba.figures import SKILL_OF_ZONE, Array, figures, pick

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from parivision_core.nba.layouts import recognise
+from parivision_core.nba.shots.source.layouts import recognise
 from parivision_core.problems import BatchError
 
 Row = dict[str, str]

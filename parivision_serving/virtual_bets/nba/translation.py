@@ -8,9 +8,9 @@ from functools import cache
 
 import numpy as np
 
-from parivision_core.nba.contract import SEASON_TYPES
-from parivision_core.nba.layouts import KAGGLE, SEASON
-from parivision_core.nba.orientation import infer_placement
+from parivision_core.nba.shots.contract import SEASON_TYPES
+from parivision_core.nba.shots.source.layouts import KAGGLE, SEASON
+from parivision_core.nba.shots.source.placement import infer_placement
 from parivision_core.problems import BatchError
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.nba.figures import Array

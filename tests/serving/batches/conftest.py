@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_serving.batch import BatchPredictor
 from parivision_serving.metrics import Metrics
 from tests.serving.batches.house import House, Kept

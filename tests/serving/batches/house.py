@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import FieldProblem
 from parivision_serving.batch import BatchPredictor

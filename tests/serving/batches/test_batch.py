@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_serving import batch as batches
 from parivision_serving.batch import AT_ONCE, WAITING, BatchPredictor

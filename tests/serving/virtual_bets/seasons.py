@@ -8,7 +8,8 @@ import hashlib
 import msgspec
 import pandas as pd
 
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.sport import Parsed
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import Scenario

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.nba.season_file import SeasonFile

@@ -12,7 +12,8 @@ import pytest
 
 from parivision_assets.steps.folding import update_warehouse
 from parivision_assets.steps.training import train
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.scoring import Scores
 from parivision_core.store.files import FileStore

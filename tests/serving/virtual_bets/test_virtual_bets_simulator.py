@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parivision_core.nba import NBA, court
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_serving.virtual_bets.nba.figures import figures
 from parivision_serving.virtual_bets.nba.grid import AREAS, BASIC, RANGES, grid, labels

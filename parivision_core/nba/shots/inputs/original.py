@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 
 from parivision_core.nba import court
-from parivision_core.nba.request import Clock, PlayerId, ShotRequest, X, Y
+from parivision_core.nba.shots.inputs.request import Clock, PlayerId, ShotRequest, X, Y
 from parivision_core.sport import FieldProblem, Original
 
 PERIOD = 2

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core.nba import court
-from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
 
 Ints = NDArray[np.int64]

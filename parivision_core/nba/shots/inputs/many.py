@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import contract, court, features, form
-from parivision_core.nba.families import keys_of
-from parivision_core.nba.league import cell_of
-from parivision_core.nba.request import EarlierShot, is_day
+from parivision_core.nba import court
+from parivision_core.nba.shots import contract
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history.families import keys_of
+from parivision_core.nba.shots.history.league import cell_of
+from parivision_core.nba.shots.inputs import features
+from parivision_core.nba.shots.inputs.request import EarlierShot, is_day
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns, PreparedMany

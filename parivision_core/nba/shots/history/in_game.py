@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba.contract import OVERTIME_SECONDS, QUARTER_SECONDS
+from parivision_core.nba.shots.contract import OVERTIME_SECONDS, QUARTER_SECONDS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from parivision_core.nba.orientation import BASELINE_FEET, BASELINE_TENS, HOOP_TENTHS, Unit
+from parivision_core.nba.shots.source.placement import BASELINE_FEET, BASELINE_TENS, HOOP_TENTHS, Unit
 from parivision_core.problems import BatchError
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core.nba import court
-from parivision_core.nba.families import Columns, kind_codes
-from parivision_core.nba.form import Floats, History
-from parivision_core.nba.kinds import KINDS
-from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.nba.shots.history.families import Columns, kind_codes
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.state import Floats, History
+from parivision_core.nba.shots.kinds import KINDS
 
 REVISION = 2
 """To be raised when a column keeps its name but changes its meaning: zones, words of kinds, formulas."""

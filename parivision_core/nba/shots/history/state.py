@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.nba import court, league
-from parivision_core.nba.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
-from parivision_core.nba.league import League, cell_of
-from parivision_core.nba.lookup import Lookup
-from parivision_core.nba.players import Directory, Roster, decode, encode, fold_directory
-from parivision_core.nba.tonight import NAMES as TONIGHT
-from parivision_core.nba.tonight import tonight
+from parivision_core.nba import court
+from parivision_core.nba.shots.history import league
+from parivision_core.nba.shots.history.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import tonight
+from parivision_core.nba.shots.history.league import League, cell_of
+from parivision_core.nba.shots.history.lookup import Lookup
+from parivision_core.nba.shots.history.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.records import FormRecord
 from parivision_core.scoring import sigmoid
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parivision_core.nba.contract import MAX_PERIOD, SEASON_TYPES
-from parivision_core.nba.kinds import KINDS
+from parivision_core.nba.shots.contract import MAX_PERIOD, SEASON_TYPES
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.sport import Filter
 

@@ -11,9 +11,12 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from parivision_core.nba import contract, court, features, form, single
-from parivision_core.nba.kinds import KINDS
-from parivision_core.nba.lookup import Lookup
+from parivision_core.nba import court
+from parivision_core.nba.shots import contract
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history.lookup import Lookup
+from parivision_core.nba.shots.inputs import features, single
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.sport import Caller, Columns, FieldProblem, Prepared
 

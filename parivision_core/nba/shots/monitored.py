@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parivision_core.nba import features
-from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.inputs import features
 from parivision_core.sport import Monitored
 
 # Measured on simulated seasons in which nothing changes: the columns of the form drift for a champion of the season's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from parivision_core.nba import court
-from parivision_core.nba.request import ShotRequest
+from parivision_core.nba.shots.inputs.request import ShotRequest
 
 FARTHER_THAN_FEET = 25.0
 """Of the usual shots a quarter is taken from so far."""

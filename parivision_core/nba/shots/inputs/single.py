@@ -11,13 +11,14 @@ import math
 import msgspec
 import numpy as np
 
-from parivision_core.nba import court, features
-from parivision_core.nba.families import KIND_CODES, NEAR
-from parivision_core.nba.kinds import KINDS
-from parivision_core.nba.league import FEET
-from parivision_core.nba.lookup import Lookup
+from parivision_core.nba import court
+from parivision_core.nba.shots.history.families import KIND_CODES, NEAR
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.league import FEET
+from parivision_core.nba.shots.history.lookup import Lookup
+from parivision_core.nba.shots.inputs import features
+from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
-from parivision_core.nba.tonight import NAMES as TONIGHT
 from parivision_core.sport import Features
 
 _METRES = court.METRES_PER_TENTH

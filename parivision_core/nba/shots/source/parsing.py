@@ -7,10 +7,11 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from parivision_core.nba import contract, court
-from parivision_core.nba.kinds import kinds_of
-from parivision_core.nba.layouts import Layout, recognise
-from parivision_core.nba.orientation import Placement, infer_placement, known_placement
+from parivision_core.nba import court
+from parivision_core.nba.shots import contract
+from parivision_core.nba.shots.kinds import kinds_of
+from parivision_core.nba.shots.source.layouts import Layout, recognise
+from parivision_core.nba.shots.source.placement import Placement, infer_placement, known_placement
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.problems import BatchError
 from parivision_core.sport import Details, Parsed

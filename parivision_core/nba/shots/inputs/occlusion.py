@@ -7,12 +7,14 @@ from functools import cache
 import numpy as np
 
 from parivision_core.fields import columns_of, fields_of
-from parivision_core.nba import court, features, form
-from parivision_core.nba.families import KIND, kind_codes
-from parivision_core.nba.league import CELLS, FEET, cell_of
-from parivision_core.nba.many import prepare_many
-from parivision_core.nba.request import ShotRequest, prepare
-from parivision_core.nba.tonight import NAMES as TONIGHT
+from parivision_core.nba import court
+from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history.families import KIND, kind_codes
+from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.league import CELLS, FEET, cell_of
+from parivision_core.nba.shots.inputs import features
+from parivision_core.nba.shots.inputs.many import prepare_many
+from parivision_core.nba.shots.inputs.request import ShotRequest, prepare
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Features, Floats, Occlusions
 

@@ -1,0 +1,1 @@
+"""What earlier shots say about the next one: the feature state and its parts, folded day by day."""
