@@ -49,7 +49,7 @@ def child(home: Path) -> None:
     """Update the warehouse and print the costs."""
     import pyarrow.dataset  # noqa: F401, PLC0415 - as below; reading Parquet loads it, and pandas with it
 
-    from parivision_assets.steps.folding import update_warehouse  # noqa: PLC0415 - its cost is told apart
+    from parivision_assets.steps.features.folding import update_warehouse  # noqa: PLC0415 - its cost is told apart
 
     imported = time.process_time()
     folded = update_warehouse(open_files(home, NBA), NBA)

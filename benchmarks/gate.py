@@ -29,8 +29,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rivals import Forests, Shots, expected_loss, forests, refit, shots_of, stretched, truth_between
-from parivision_assets.steps.sequential import alpha_of
-from parivision_assets.steps.verdict import HORIZON, MIN_GAMES, Games, Ruling, Side, by_accuracy, compare, gate
+from parivision_assets.steps.promotion.sequential import alpha_of
+from parivision_assets.steps.promotion.verdict import (
+    HORIZON,
+    MIN_GAMES,
+    Games,
+    Ruling,
+    Side,
+    by_accuracy,
+    compare,
+    gate,
+)
 from parivision_core.scoring import Floats
 
 SEASON = 1_230

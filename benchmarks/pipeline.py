@@ -29,8 +29,8 @@ from pymongo import MongoClient
 
 from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from tests import shots
 from tests.mongo_server import MongoServer

@@ -25,10 +25,10 @@ from benchmarks import original
 from benchmarks.features import peak_mb
 from benchmarks.seasons import ingested
 from parivision_assets.steps.clusters import intervals
-from parivision_assets.steps.fitting import XGBOOST, Rows, boost, predict_boosted
-from parivision_assets.steps.folding import OFFSET, matrix_of, update_warehouse
-from parivision_assets.steps.splitting import split
-from parivision_assets.steps.training import Trained, train
+from parivision_assets.steps.features.folding import OFFSET, matrix_of, update_warehouse
+from parivision_assets.steps.training.fitting import XGBOOST, Rows, boost, predict_boosted
+from parivision_assets.steps.training.splitting import split
+from parivision_assets.steps.training.training import Trained, train
 from parivision_core import scoring
 from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from benchmarks import original
 from benchmarks.seasons import ingested
-from parivision_assets.steps import fitting
-from parivision_assets.steps.fitting import Rows, masked
-from parivision_assets.steps.folding import KEPT, OFFSET, matrix_of, update_warehouse
+from parivision_assets.steps.features.folding import KEPT, OFFSET, matrix_of, update_warehouse
+from parivision_assets.steps.training import fitting
+from parivision_assets.steps.training.fitting import Rows, masked
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import Floats, logit, losses, recalibration, sigmoid
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.store import open_files

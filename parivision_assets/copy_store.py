@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from parivision_assets.steps.copying import copy
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import ConfigurationError, PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_files, open_store
 from parivision_core.store.base import Store
+from parivision_core.store.copying import copy
 
 PLACES = (
     "`files` is the embedded store in PARIVISION_HOME, `mongo` the database of PARIVISION_MONGO_URL; else a state "

@@ -9,7 +9,7 @@ import msgspec
 
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.reporting import table
-from parivision_assets.steps.evaluating import Evaluation, evaluate
+from parivision_assets.steps.promotion.evaluating import Evaluation, evaluate
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.settings import Settings

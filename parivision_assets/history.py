@@ -11,7 +11,7 @@ import dagster as dg
 
 from parivision_assets.keys import DRIFT_CHECK, drift_report_key, trained_model_key
 from parivision_assets.partitions import batches_of
-from parivision_assets.steps.retraining import Fit
+from parivision_assets.steps.training.retraining import Fit
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def rollback_job(sport: Sport) -> dg.JobDefinition:
     def put_back(
         context: dg.OpExecutionContext, config: RollbackConfig, registry: RegistryResource, store: StoreResource
     ) -> None:
-        from parivision_assets.steps.promoting import roll_back
+        from parivision_assets.steps.promotion.promoting import roll_back
 
         models = registry.of(sport)
         try:

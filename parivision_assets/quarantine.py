@@ -9,7 +9,7 @@ from pathlib import Path
 
 from parivision_assets.feeds.inbox import passed_over
 from parivision_assets.resources import feeds_of
-from parivision_assets.steps.replaying import to_correct, unresolved
+from parivision_assets.steps.feed.replaying import to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, Settings

@@ -21,7 +21,7 @@ from parivision_assets.keys import champion_model_key, named, raw_shots_key
 from parivision_assets.partitions import batches_of, ingest_tags, stretches
 from parivision_assets.resources import feeds_of
 from parivision_assets.run_launcher import PID_TAG
-from parivision_assets.steps.ingesting import rejected, waiting
+from parivision_assets.steps.feed.ingesting import rejected, waiting
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError

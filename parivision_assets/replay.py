@@ -14,8 +14,8 @@ import dagster as dg
 
 from parivision_assets.partitions import batches_of
 from parivision_assets.reporting import in_words
-from parivision_assets.steps.ingesting import ingest
-from parivision_assets.steps.replaying import corrected
+from parivision_assets.steps.feed.ingesting import ingest
+from parivision_assets.steps.feed.replaying import corrected
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, PariVisionError
 from parivision_core.records import Manifest

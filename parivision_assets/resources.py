@@ -21,7 +21,7 @@ from parivision_core.tracking.registry import monitoring_experiment
 
 if TYPE_CHECKING:
     from parivision_assets.feeds.base import Feed, Offers
-    from parivision_assets.steps.judging import Judge
+    from parivision_assets.steps.promotion.judging import Judge
     from parivision_core.settings import Settings
     from parivision_core.sport import Sport
     from parivision_core.store.base import Store
@@ -88,7 +88,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def judge(self, store: Store, sport: Sport) -> Judge:
         """The judge of one sport's candidates."""
-        from parivision_assets.steps.judging import Judge
+        from parivision_assets.steps.promotion.judging import Judge
 
         return Judge(store, sport, self.of(sport), self.gate)
 

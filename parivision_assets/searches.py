@@ -12,7 +12,7 @@ from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
-    from parivision_assets.steps.searching import Found
+    from parivision_assets.steps.training.searching import Found
 
 FOUND_TAG = "parivision.found"
 
@@ -29,7 +29,7 @@ def newest_found(client: Any, sport: Sport, warn: Callable[[str], None]) -> Foun
     """
     from mlflow.exceptions import MlflowException
 
-    from parivision_assets.steps.searching import read_found
+    from parivision_assets.steps.training.searching import read_found
 
     try:
         experiment = client.get_experiment_by_name(search_experiment(sport))

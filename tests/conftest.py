@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest, waiting
+from parivision_assets.steps.feed.ingesting import ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore

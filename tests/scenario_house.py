@@ -37,7 +37,7 @@ from parivision_assets.feeds.base import Batch
 from parivision_assets.keys import DRIFT_CHECK, drift_report_key
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.resources import feeds_of
-from parivision_assets.steps import fitting
+from parivision_assets.steps.training import fitting
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import VIRTUAL_BETS, Settings
 from parivision_core.store import open_store

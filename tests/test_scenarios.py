@@ -17,8 +17,8 @@ from parivision_assets.defs.monitoring.sensors import SETTLED_SECONDS
 from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.quarantine import report
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.ingesting import ingest, rejected
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.ingesting import ingest, rejected
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 from parivision_serving.virtual_bets.nba.faults import BROKEN

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parivision_assets.steps import fitting
+from parivision_assets.steps.training import fitting
 
 
 @pytest.fixture(scope="module")

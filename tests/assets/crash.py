@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import monitoring
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.store import files
 from parivision_core.store.mongo import documents

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from parivision_assets.steps.drift import Drift, measure_drift
-from parivision_assets.steps.folding import KEPT, OFFSET
+from parivision_assets.steps.features.folding import KEPT, OFFSET
+from parivision_assets.steps.monitoring.drift import Drift, measure_drift
 from parivision_core.bundle import Bundle, Card, KnownAnswers, Provenance
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid

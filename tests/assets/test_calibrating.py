@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parivision_assets.steps.calibrating import Calibrator, Trial, calibrate
+from parivision_assets.steps.training.calibrating import Calibrator, Trial, calibrate
 from parivision_core.scoring import logit, losses, sigmoid
 
 

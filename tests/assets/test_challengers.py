@@ -13,7 +13,7 @@ from parivision_assets.definitions import build
 from parivision_assets.defs.promotion import sensors
 from parivision_assets.keys import JUDGING_TAG, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource
-from parivision_assets.steps.challengers import LOOK_GAMES, challengers_in, new_games, newest_of, place_of
+from parivision_assets.steps.promotion.challengers import LOOK_GAMES, challengers_in, new_games, newest_of, place_of
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Decision, Verdict
 from parivision_core.settings import Settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parivision_assets.steps.clusters import intervals, mean_and_error
-from parivision_assets.steps.measuring import measure
+from parivision_assets.steps.training.measuring import measure
 
 
 def draw(seed: int, games: int = 60) -> tuple[np.ndarray, np.ndarray]:

@@ -10,13 +10,13 @@ from pymongo.database import Database
 
 from parivision_assets import copy_store
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.copying import copy, count
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.store import open_files, open_mongo
 from parivision_core.store.base import Store
+from parivision_core.store.copying import copy, count
 from tests import shots
 from tests.core.test_store import verdict
 from tests.stores import named, same_content

@@ -12,7 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest, waiting
+from parivision_assets.steps.feed.ingesting import ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.store.mongo import lease
 from tests import shots

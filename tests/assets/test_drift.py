@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets.steps.drift import Drift
-from parivision_assets.steps.drift_columns import (
+from parivision_assets.steps.monitoring.columns import (
     EXCESS,
     MADE,
     MARGINS,
@@ -25,8 +24,9 @@ from parivision_assets.steps.drift_columns import (
     read_columns,
     report_columns,
 )
-from parivision_assets.steps.drift_noise import in_order, tally, thresholds
-from parivision_assets.steps.drift_page import compare
+from parivision_assets.steps.monitoring.drift import Drift
+from parivision_assets.steps.monitoring.noise import in_order, tally, thresholds
+from parivision_assets.steps.monitoring.page import compare
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.monitored import NEITHER
 from parivision_core.problems import NotEnoughGamesError, StoreError
@@ -138,7 +138,7 @@ def test_the_page_begins_with_what_was_found_and_asks_the_internet_for_nothing()
 
 
 def test_the_newest_games_are_whole_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parivision_assets.steps.drift.NEWEST_SHOTS", 3_450)
+    monkeypatch.setattr("parivision_assets.steps.monitoring.drift.NEWEST_SHOTS", 3_450)
     newest = report(calm(), CHAMPION).newest
     assert (newest.games, newest.shots, newest.last_date) == (34, 3_400, "2021-01-14")
 

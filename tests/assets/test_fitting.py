@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parivision_assets.steps import choosing, fitting
-from parivision_assets.steps.choosing import fit_all
-from parivision_assets.steps.converting import to_onnx
-from parivision_assets.steps.soundness import defects
+from parivision_assets.steps.training import choosing, fitting
+from parivision_assets.steps.training.choosing import fit_all
+from parivision_assets.steps.training.converting import to_onnx
+from parivision_assets.steps.training.soundness import defects
 from parivision_core import bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError

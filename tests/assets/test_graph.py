@@ -16,10 +16,10 @@ from parivision_assets import refresh as refresh_room
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
-from parivision_assets.steps import soundness
-from parivision_assets.steps import verdict as verdict_room
-from parivision_assets.steps.evaluating import evaluate
-from parivision_assets.steps.ingesting import ingest, waiting
+from parivision_assets.steps.feed.ingesting import ingest, waiting
+from parivision_assets.steps.promotion import verdict as verdict_room
+from parivision_assets.steps.promotion.evaluating import evaluate
+from parivision_assets.steps.training import soundness
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store

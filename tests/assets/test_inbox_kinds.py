@@ -13,7 +13,7 @@ import pytest
 
 from parivision_assets.feeds.files import PLAIN, READERS, read_file
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_core.records import Manifest

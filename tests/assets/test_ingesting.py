@@ -19,9 +19,9 @@ from pymongo.database import Database
 from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.identity import identify
-from parivision_assets.steps.ingesting import fault_in_words, ingest, waiting
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.identity import identify
+from parivision_assets.steps.feed.ingesting import fault_in_words, ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, LockLostError, StoreError
 from parivision_core.records import Manifest

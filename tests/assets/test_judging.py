@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.ingesting import ingest
-from parivision_assets.steps.judging import Judge
-from parivision_assets.steps.sequential import alpha_of
-from parivision_assets.steps.verdict import FUTILITY, MARGIN
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.ingesting import ingest
+from parivision_assets.steps.promotion.judging import Judge
+from parivision_assets.steps.promotion.sequential import alpha_of
+from parivision_assets.steps.promotion.verdict import FUTILITY, MARGIN
 from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BundleError, RegistryError, StoreError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parivision_assets.steps.miscalibration import compare_calibration
+from parivision_assets.steps.promotion.miscalibration import compare_calibration
 from parivision_core import scoring
 from parivision_core.scoring import logit, sigmoid
 

@@ -13,8 +13,8 @@ import pytest
 from parivision_assets import quarantine, replay
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.partitions import batches_of
-from parivision_assets.steps.ingesting import ingest
-from parivision_assets.steps.replaying import corrected, to_correct, unresolved
+from parivision_assets.steps.feed.ingesting import ingest
+from parivision_assets.steps.feed.replaying import corrected, to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_core.settings import Settings

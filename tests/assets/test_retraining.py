@@ -19,8 +19,8 @@ from parivision_assets.defs.training import sensors
 from parivision_assets.history import registry_name
 from parivision_assets.keys import DRIFT_CHECK, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource, RegistryResource
-from parivision_assets.steps.folding import update_warehouse
-from parivision_assets.steps.retraining import Evidence, Fit, reason_to_train
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.training.retraining import Evidence, Fit, reason_to_train
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest, Verdict
 from parivision_core.settings import Settings

@@ -16,7 +16,7 @@ from parivision_assets.defs.feed.sensors import INGEST_TAG
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.partitions import stretches
 from parivision_assets.resources import FeedsResource, FileStoreResource
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_files

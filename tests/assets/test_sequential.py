@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets.steps.sequential import ALPHA, alpha_of, radius
-from parivision_assets.steps.verdict import MIN_GAMES
+from parivision_assets.steps.promotion.sequential import ALPHA, alpha_of, radius
+from parivision_assets.steps.promotion.verdict import MIN_GAMES
 
 
 def test_shares_never_add_up_to_more_than_all() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from parivision_assets.steps import fitting
-from parivision_assets.steps.soundness import leaks
+from parivision_assets.steps.training import fitting
+from parivision_assets.steps.training.soundness import leaks
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from tests.core.test_bundle import rows

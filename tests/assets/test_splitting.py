@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets.steps.splitting import MIN_TRAIN_GAMES, MIN_UNSEEN_GAMES, split
+from parivision_assets.steps.training.splitting import MIN_TRAIN_GAMES, MIN_UNSEEN_GAMES, split
 from parivision_core.problems import NotEnoughGamesError
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from parivision_assets.code_version import code_version
-from parivision_assets.steps import training
-from parivision_assets.steps.calibrating import Calibrator
-from parivision_assets.steps.training import Trained, train
+from parivision_assets.steps.training import training
+from parivision_assets.steps.training.calibrating import Calibrator
+from parivision_assets.steps.training.code_version import code_version
+from parivision_assets.steps.training.training import Trained, train
 from parivision_core import __version__, bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError

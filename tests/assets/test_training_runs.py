@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from parivision_assets.registry import ModelRegistry
 from parivision_assets.searches import FOUND_TAG, search_experiment
-from parivision_assets.steps import searching
+from parivision_assets.steps.training import searching
 from parivision_assets.tracking import tracked
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
@@ -31,7 +31,7 @@ def folded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folded")
     platform = platform_in(folder)
     with pytest.MonkeyPatch.context() as m:
-        m.setattr("parivision_assets.steps.splitting.MIN_TRAIN_GAMES", 10_000)
+        m.setattr("parivision_assets.steps.training.splitting.MIN_TRAIN_GAMES", 10_000)
         platform.drop("2023.csv", games=160, shots=60, skill=1.5)
         assert platform.refresh() == "not_yet"
     platform.instance.dispose()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets.steps.sequential import alpha_of
-from parivision_assets.steps.verdict import (
+from parivision_assets.steps.promotion.sequential import alpha_of
+from parivision_assets.steps.promotion.verdict import (
     HORIZON,
     MARGIN,
     MIN_GAMES,

@@ -19,7 +19,7 @@ from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.base import ask
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
-from parivision_assets.steps.ingesting import ingest, rejected, waiting
+from parivision_assets.steps.feed.ingesting import ingest, rejected, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, FeedError
 from parivision_core.store.files import FileStore

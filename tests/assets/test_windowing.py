@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parivision_assets.steps import windowing
-from parivision_assets.steps.fitting import Rows
-from parivision_assets.steps.splitting import split
-from parivision_assets.steps.windowing import Window, choose_window, prefer
+from parivision_assets.steps.training import windowing
+from parivision_assets.steps.training.fitting import Rows
+from parivision_assets.steps.training.splitting import split
+from parivision_assets.steps.training.windowing import Window, choose_window, prefer
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
 

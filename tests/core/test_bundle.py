@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from parivision_assets.steps import fitting
-from parivision_assets.steps.calibrating import Calibrator
-from parivision_assets.steps.converting import to_onnx
+from parivision_assets.steps.training import fitting
+from parivision_assets.steps.training.calibrating import Calibrator
+from parivision_assets.steps.training.converting import to_onnx
 from parivision_core import bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BundleError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parivision_assets.steps.identity import identify
+from parivision_assets.steps.feed.identity import identify
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import state as form
 from parivision_core.nba.shots.inputs.request import CALLERS, ShotDetails, ShotRequest, prepare, problems

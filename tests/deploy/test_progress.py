@@ -10,7 +10,7 @@ import pytest
 
 from deploy import progress
 from deploy.progress import Progress
-from parivision_assets.steps.folding import update_warehouse
+from parivision_assets.steps.features.folding import update_warehouse
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, Verdict

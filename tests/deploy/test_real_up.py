@@ -19,7 +19,7 @@ from deploy.environment import ROOT
 from deploy.ports import taken
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.registry import ModelRegistry
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
 from tests import shots

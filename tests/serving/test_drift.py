@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 
 from parivision_assets.defs.monitoring.assets import PAGE as WRITTEN
 from parivision_assets.defs.monitoring.assets import _track
-from parivision_assets.steps.drift import ColumnDrift, Drift, Window
-from parivision_assets.steps.drift_columns import report_columns
+from parivision_assets.steps.monitoring.columns import report_columns
+from parivision_assets.steps.monitoring.drift import ColumnDrift, Drift, Window
 from parivision_core.nba.shots import NBA
 from parivision_core.tracking.drift_reports import PAGE
 from parivision_core.tracking.registry import Registry

@@ -13,7 +13,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_assets.defs.training.assets import _track
-from parivision_assets.steps.measuring import Measured, measure
+from parivision_assets.steps.training.measuring import Measured, measure
 from parivision_core import scoring
 from parivision_core.bundle import CARD
 from parivision_core.nba.shots import NBA

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store

@@ -11,8 +11,8 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.folding import columns_of
-from parivision_assets.steps.ingesting import ingest
+from parivision_assets.steps.features.folding import columns_of
+from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import state as form
 from parivision_core.store.files import FileStore

@@ -26,7 +26,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         metadata={"collection": sport.warehouse},
     )
     def shot_features(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.folding import update_warehouse
+        from parivision_assets.steps.features.folding import update_warehouse
 
         warehouse = store.of(sport)
         folded = update_warehouse(warehouse, sport, context.log.info)

@@ -48,6 +48,6 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
 
 def _window(store: StoreResource, sport: Sport) -> list[str]:
     """A model is trained on these parts together; the newest alone may hold a single shot."""
-    from parivision_assets.steps.loading import window_of
+    from parivision_assets.steps.training.loading import window_of
 
     return window_of(store.of(sport))

@@ -9,7 +9,7 @@ from parivision_assets.keys import OWNERS, raw_shots_key
 from parivision_assets.partitions import batches_of
 from parivision_assets.reporting import breakdown_table, in_words, paced
 from parivision_assets.resources import FeedsResource, StoreResource
-from parivision_assets.steps.ingesting import fault_in_words, ingest
+from parivision_assets.steps.feed.ingesting import fault_in_words, ingest
 from parivision_core.problems import FeedError, PariVisionError
 from parivision_core.records import Manifest
 from parivision_core.sport import Sport
@@ -76,7 +76,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
 
 
 def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.MetadataValue]:
-    from parivision_assets.steps.folding import columns_of
+    from parivision_assets.steps.features.folding import columns_of
 
     found: dict[str, dg.MetadataValue] = {
         "dagster/partition_row_count": dg.MetadataValue.int(manifest.inserted),

@@ -77,7 +77,7 @@ def _newest(store: Store) -> list[Manifest]:
 
 def _shots(store: Store, batches: list[Manifest], columns: list[str]) -> Columns:
     """Columns of all shots on the days of some batches."""
-    from parivision_assets.steps.folding import columns_of
+    from parivision_assets.steps.features.folding import columns_of
 
     found = [store.lake(["game_date"], batch=m.batch_id) for m in batches if m.inserted]
     days = {day for table in found for day in table["game_date"].unique().to_pylist()}

@@ -12,7 +12,7 @@ from parivision_assets.history import seconds_since_last, under_way
 from parivision_assets.keys import named, raw_shots_key, shot_features_key
 from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
 from parivision_assets.resources import FeedsResource, StoreResource
-from parivision_assets.steps.ingesting import rejected, waiting
+from parivision_assets.steps.feed.ingesting import rejected, waiting
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 

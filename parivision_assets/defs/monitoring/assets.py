@@ -16,7 +16,7 @@ from parivision_core.sport import Sport
 from parivision_core.tracking.pages import run_page
 
 if TYPE_CHECKING:
-    from parivision_assets.steps.drift import Drift
+    from parivision_assets.steps.monitoring.drift import Drift
 
 PAGE = "drift.html"
 
@@ -46,7 +46,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
     def drift_report(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.drift import measure_drift
+        from parivision_assets.steps.monitoring.drift import measure_drift
 
         mlflow, registry = context.resources.mlflow_monitoring, context.resources.registry.of(sport)
         store = context.resources.store.of(sport)

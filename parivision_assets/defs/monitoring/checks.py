@@ -8,7 +8,7 @@ from parivision_assets.keys import DRIFT_CHECK, drift_report_key
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
-    from parivision_assets.steps.drift import Drift
+    from parivision_assets.steps.monitoring.drift import Drift
 
 
 def specs(sport: Sport) -> list[dg.AssetCheckSpec]:

@@ -31,8 +31,8 @@ def build(sport: Sport) -> dg.AssetsDefinition:
     def champion_model(
         context: dg.AssetExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.promoting import look_again
-        from parivision_assets.steps.verdict import warning
+        from parivision_assets.steps.promotion.promoting import look_again
+        from parivision_assets.steps.promotion.verdict import warning
 
         if told := warning(registry.gate):
             context.log.warning(told)

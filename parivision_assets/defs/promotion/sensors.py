@@ -8,7 +8,7 @@ from parivision_assets.asking import reason_to_wait, request
 from parivision_assets.history import under_way
 from parivision_assets.keys import JUDGING_TAG, TRAINING_TAG, named
 from parivision_assets.resources import StoreResource
-from parivision_assets.steps.challengers import LOOK_GAMES, challengers_in, new_games
+from parivision_assets.steps.promotion.challengers import LOOK_GAMES, challengers_in, new_games
 from parivision_core.sport import Sport
 
 SECONDS = 30

@@ -36,8 +36,8 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
     def beats_champion(
         context: dg.AssetCheckExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> dg.AssetCheckResult:
-        from parivision_assets.steps.promoting import current_verdict
-        from parivision_assets.steps.verdict import warning
+        from parivision_assets.steps.promotion.promoting import current_verdict
+        from parivision_assets.steps.promotion.verdict import warning
 
         if told := warning(registry.gate):
             context.log.warning(told)

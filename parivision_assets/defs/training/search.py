@@ -15,7 +15,7 @@ from parivision_core.sport import Sport
 from parivision_core.tracking.pages import run_page
 
 if TYPE_CHECKING:
-    from parivision_assets.steps.searching import Search
+    from parivision_assets.steps.training.searching import Search
 
 
 class SearchConfig(dg.Config):
@@ -45,7 +45,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: SearchConfig,
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.searching import search
+        from parivision_assets.steps.training.searching import search
 
         mlflow = context.resources.mlflow_search
         with tracked(mlflow, context.log) as run:

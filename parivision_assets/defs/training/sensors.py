@@ -10,7 +10,7 @@ from parivision_assets.history import cut_off, drift_since, newest_fit, newest_r
 from parivision_assets.keys import TRAINING_TAG, named
 from parivision_assets.partitions import INGEST_TAG
 from parivision_assets.resources import RegistryResource, StoreResource
-from parivision_assets.steps.retraining import Evidence, reason_to_train
+from parivision_assets.steps.training.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
 
 SECONDS = 4

@@ -56,7 +56,7 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
 
 def _commit(batch: Batch, sport: Sport, store: Store) -> Manifest:
     # Imported here because the sensor needs `waiting` alone, several times a minute.
-    from parivision_assets.steps.cleaning import clean, lake_table
+    from parivision_assets.steps.feed.cleaning import clean, lake_table
 
     attempts = {failure.fingerprint: failure.attempts for failure in store.failures()}
     cleaned = clean(batch.read(), sport, batch.id)
@@ -85,7 +85,7 @@ def _commit(batch: Batch, sport: Sport, store: Store) -> Manifest:
 
 def _ids(shots: pd.DataFrame, sport: Sport, store: Store) -> pd.Series:
     """The `_id` of each shot that the lake doesn't hold yet, None for the others."""
-    from parivision_assets.steps.identity import EVENT, identify
+    from parivision_assets.steps.feed.identity import EVENT, identify
 
     columns = ["_id", EVENT, *sport.match]
     held = store.lake(columns, days=set(shots["game_date"])).to_pandas()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from parivision_assets.steps.fitting import SEED, Fitted, Rows, fit_forest, fit_logistic, fit_xgboost, masked
+from parivision_assets.steps.training.fitting import SEED, Fitted, Rows, fit_forest, fit_logistic, fit_xgboost, masked
 from parivision_core import scoring
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from parivision_assets.steps.drift_columns import (
+from parivision_assets.steps.features.folding import OFFSET, current_state, matrix_of
+from parivision_assets.steps.monitoring.columns import (
     Column,
     Floats,
     expected_log_loss,
@@ -17,9 +18,8 @@ from parivision_assets.steps.drift_columns import (
     read_columns,
     report_columns,
 )
-from parivision_assets.steps.drift_noise import in_order, thresholds
-from parivision_assets.steps.drift_page import compare, headed
-from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
+from parivision_assets.steps.monitoring.noise import in_order, thresholds
+from parivision_assets.steps.monitoring.page import compare, headed
 from parivision_core.bundle import Bundle
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.scoring import losses

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parivision_core import __version__
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 @cache

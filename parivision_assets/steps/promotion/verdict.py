@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_assets.steps.clusters import mean_and_error
-from parivision_assets.steps.miscalibration import Calibration, compare_calibration
-from parivision_assets.steps.sequential import radius
+from parivision_assets.steps.promotion.miscalibration import Calibration, compare_calibration
+from parivision_assets.steps.promotion.sequential import radius
 from parivision_core.records import Decision, Verdict
 from parivision_core.scoring import losses
 from parivision_core.settings import ACCURACY, LOG_LOSS

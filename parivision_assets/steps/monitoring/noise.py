@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_assets.steps.drift_columns import Column, Method
+from parivision_assets.steps.monitoring.columns import Column, Method
 from parivision_core.sport import Columns
 
 Array = NDArray[np.floating[Any]]

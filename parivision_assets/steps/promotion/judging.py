@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parivision_assets.steps.challengers import place_of
-from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
-from parivision_assets.steps.sequential import alpha_of
-from parivision_assets.steps.verdict import FUTILITY, MARGIN, RULES, Games, Ruling, Side, refusal
+from parivision_assets.steps.features.folding import OFFSET, current_state, matrix_of
+from parivision_assets.steps.promotion.challengers import place_of
+from parivision_assets.steps.promotion.sequential import alpha_of
+from parivision_assets.steps.promotion.verdict import FUTILITY, MARGIN, RULES, Games, Ruling, Side, refusal
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError, StoreError
 from parivision_core.records import Verdict

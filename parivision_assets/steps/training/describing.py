@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from parivision_assets.code_version import code_version
-from parivision_assets.steps.calibrating import Calibrator
-from parivision_assets.steps.fitting import Fitted, Rows
-from parivision_assets.steps.splitting import Split
+from parivision_assets.steps.training.calibrating import Calibrator
+from parivision_assets.steps.training.code_version import code_version
+from parivision_assets.steps.training.fitting import Fitted, Rows
+from parivision_assets.steps.training.splitting import Split
 from parivision_core import bundle
 from parivision_core.sport import Sport
 

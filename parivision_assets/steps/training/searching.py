@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from parivision_assets.steps.choosing import check
 from parivision_assets.steps.clusters import mean_and_error
-from parivision_assets.steps.fitting import SEED, XGBOOST, Rows, boost, fit_xgboost, masked, predict_boosted
-from parivision_assets.steps.loading import load_rows, parts_of
-from parivision_assets.steps.splitting import split
-from parivision_assets.steps.windowing import choose_window
+from parivision_assets.steps.training.choosing import check
+from parivision_assets.steps.training.fitting import SEED, XGBOOST, Rows, boost, fit_xgboost, masked, predict_boosted
+from parivision_assets.steps.training.loading import load_rows, parts_of
+from parivision_assets.steps.training.splitting import split
+from parivision_assets.steps.training.windowing import choose_window
 from parivision_core.problems import PariVisionError
 from parivision_core.scoring import losses
 from parivision_core.sport import Sport

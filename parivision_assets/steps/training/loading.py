@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from parivision_assets.steps.fitting import Rows
-from parivision_assets.steps.folding import KEPT, OFFSET, current_state, matrix_of
-from parivision_assets.steps.windowing import REACH
+from parivision_assets.steps.features.folding import KEPT, OFFSET, current_state, matrix_of
+from parivision_assets.steps.training.fitting import Rows
+from parivision_assets.steps.training.windowing import REACH
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from parivision_assets.steps.folding import OFFSET, current_state, matrix_of
+from parivision_assets.steps.features.folding import OFFSET, current_state, matrix_of
 from parivision_core import scoring
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError, NotEnoughGamesError

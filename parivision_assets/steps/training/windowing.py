@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_assets.steps.clusters import mean_and_error
-from parivision_assets.steps.fitting import SEED, XGBOOST, Rows, boost, masked, predict_boosted
-from parivision_assets.steps.splitting import MIN_TRAIN_GAMES, Split
+from parivision_assets.steps.training.fitting import SEED, XGBOOST, Rows, boost, masked, predict_boosted
+from parivision_assets.steps.training.splitting import MIN_TRAIN_GAMES, Split
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.scoring import losses
 from parivision_core.sport import Sport

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from parivision_assets.steps.drift_columns import Column
+from parivision_assets.steps.monitoring.columns import Column
 from parivision_core.sport import Columns
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_assets.steps.calibrating import Calibrator
+from parivision_assets.steps.training.calibrating import Calibrator
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Features, Sport
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from parivision_assets.steps.calibrating import CLIP, Calibrator
-from parivision_assets.steps.fitting import Fitted
+from parivision_assets.steps.training.calibrating import CLIP, Calibrator
+from parivision_assets.steps.training.fitting import Fitted
 
 OPSET = 15
 

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from parivision_assets.steps.challengers import challengers_in, newest_of
-from parivision_assets.steps.verdict import refusal
+from parivision_assets.steps.promotion.challengers import challengers_in, newest_of
+from parivision_assets.steps.promotion.verdict import refusal
 from parivision_core.problems import PariVisionError, PromotionError
 from parivision_core.records import Decision, Verdict
 from parivision_core.store.base import Store

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from parivision_assets.steps.calibrating import Trial, calibrate
-from parivision_assets.steps.choosing import check, fit_all
-from parivision_assets.steps.converting import to_onnx
-from parivision_assets.steps.describing import describe, ending, provenance_of
-from parivision_assets.steps.fitting import SEED, Fitted, Rows, masked
-from parivision_assets.steps.loading import load_rows, parts_of
-from parivision_assets.steps.measuring import Measured, askings, measure
-from parivision_assets.steps.soundness import defects, leaks
-from parivision_assets.steps.splitting import Split, split
-from parivision_assets.steps.windowing import Window, choose_window
+from parivision_assets.steps.training.calibrating import Trial, calibrate
+from parivision_assets.steps.training.choosing import check, fit_all
+from parivision_assets.steps.training.converting import to_onnx
+from parivision_assets.steps.training.describing import describe, ending, provenance_of
+from parivision_assets.steps.training.fitting import SEED, Fitted, Rows, masked
+from parivision_assets.steps.training.loading import load_rows, parts_of
+from parivision_assets.steps.training.measuring import Measured, askings, measure
+from parivision_assets.steps.training.soundness import defects, leaks
+from parivision_assets.steps.training.splitting import Split, split
+from parivision_assets.steps.training.windowing import Window, choose_window
 from parivision_core import bundle, scoring
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
