@@ -31,13 +31,13 @@ ui: $(STAMP) ## run the page alone, for an API elsewhere: PARIVISION_API_URL=htt
 	@exec $(PYTHON) -m deploy.within --stateless python -m gradio_ui
 
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.refresh
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.refresh
 
 evaluate: $(STAMP) ## score the champion on games that it hasn't seen
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.evaluate
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.evaluate
 
 batch: $(STAMP) ## ask the running API about the newest shots, and compare: ARGS="--shots 1000"
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.ask_api $(ARGS)
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.ask_api $(ARGS)
 
 client: $(STAMP) ## ask the running API: ARGS="predict --x -120 --y 85 ..." or ARGS="batch FILE --output answers.csv"
 	@exec $(PYTHON) -m deploy.within python -m parivision_serving.client $(ARGS)
@@ -46,13 +46,13 @@ keys: $(STAMP) ## API keys of the house: ARGS="add NAME", "list" or "revoke NAME
 	@exec $(PYTHON) -m deploy.within python -m parivision_serving.keys $(ARGS)
 
 quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.quarantine $(ARGS)
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.quarantine $(ARGS)
 
 replay: $(STAMP) ## bring corrected rows of the quarantine into the lake: FILE=corrections.jsonl
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.replay "$(FILE)"
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.replay "$(FILE)"
 
 copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.copy_store "$(FROM)" "$(TO)"
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"
 
 test: $(STAMP) ## run the tests, with coverage
 	@exec $(PYTHON) -m pytest -m "not slow" $(WORKERS) $(COVERAGE) $(PYTEST)

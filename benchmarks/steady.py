@@ -30,7 +30,7 @@ from benchmarks.serving_peers.fleet import say
 from benchmarks.serving_peers.questions import Questions
 from benchmarks.serving_peers.server import Asked, Server
 from benchmarks.serving_peers.ways import SINGLE
-from parivision_assets.registry import ModelRegistry
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.bundle import GRAPH, save
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files

@@ -1,4 +1,4 @@
-"""Run one command in the environment of `make up`: `python -m deploy.within python -m parivision_assets.refresh`."""
+"""Run one command in the environment of `make up`: `python -m deploy.within python -m dagster --version`."""
 
 from __future__ import annotations
 

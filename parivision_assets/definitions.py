@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from parivision_assets import alerts, jobs
+from parivision_assets.alerting import sensors as alerts
+from parivision_assets.alerting.channels import notifier_of
 from parivision_assets.defs import features, feed, monitoring, promotion, training
-from parivision_assets.notifier import notifier_of
 from parivision_assets.resources import resources
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
@@ -41,11 +41,11 @@ def sport_definitions(sport: Sport, settings: Settings) -> dg.Definitions:
         ],
         schedules=[training.sensors.build_schedule(sport)],
         jobs=[
-            jobs.refresh_job(sport),
-            jobs.search_job(sport),
-            jobs.judge_job(sport),
-            jobs.drift_job(sport),
-            jobs.rollback_job(sport),
+            training.jobs.refresh_job(sport),
+            training.jobs.search_job(sport),
+            promotion.jobs.judge_job(sport),
+            monitoring.jobs.drift_job(sport),
+            promotion.jobs.rollback_job(sport),
         ],
         resources=resources(settings, sport),
     )

@@ -13,8 +13,8 @@ from dagster_mongo import MongoResource
 from parivision_assets.feeds.base import ask
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
-from parivision_assets.registry import ModelRegistry
-from parivision_assets.searches import search_experiment
+from parivision_assets.tracking.registry import ModelRegistry
+from parivision_assets.tracking.searches import search_experiment
 from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS
 from parivision_core.store import open_files, open_mongo
 from parivision_core.tracking.registry import monitoring_experiment

@@ -34,10 +34,10 @@ from parivision_assets.defs.promotion import sensors as promotion_sensors
 from parivision_assets.defs.training import sensors as training_sensors
 from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.base import Batch
-from parivision_assets.keys import DRIFT_CHECK, drift_report_key
-from parivision_assets.registry import ModelRegistry
+from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.training import fitting
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import VIRTUAL_BETS, Settings
 from parivision_core.store import open_store

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pymongo.database import Database
 
-from parivision_assets.refresh import refresh
+from parivision_assets.commands.refresh import refresh
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store

@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from parivision_assets.commands.quarantine import report
 from parivision_assets.defs.monitoring.sensors import SETTLED_SECONDS
 from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.quarantine import report
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest, rejected
 from parivision_core.nba.shots import NBA

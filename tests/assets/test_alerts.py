@@ -22,17 +22,19 @@ from dagster._utils.error import SerializableErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets import alerts, asking
+from parivision_assets.alerting import outbox as outbox_room
+from parivision_assets.alerting import sensors as alerts
+from parivision_assets.alerting.channels import notifier_of
+from parivision_assets.alerting.messages import LONGEST, Alert, error_in_words, failed_run, judged, mark, unseen
+from parivision_assets.alerting.notifier import LOG, LogNotifier, NotifierResource
+from parivision_assets.alerting.outbox import Entry, NotifierError, Outbox
+from parivision_assets.alerting.slack import SlackNotifier, markup
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.keys import raw_shots_key
-from parivision_assets.notifier import LOG, LogNotifier, NotifierResource, notifier_of
-from parivision_assets.partitions import batches_of, ingest_tags
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.keys import raw_shots_key
+from parivision_assets.orchestration.partitions import batches_of, ingest_tags
 from parivision_assets.resources import FileStoreResource
-from parivision_assets.slack import SlackNotifier, markup
-from parivision_assets.steps import outbox as outbox_room
-from parivision_assets.steps.messages import LONGEST, Alert, error_in_words, failed_run, judged, mark, unseen
-from parivision_assets.steps.outbox import Entry, NotifierError, Outbox
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Decision, Verdict
@@ -267,11 +269,11 @@ def test_a_run_that_the_last_stop_cut_off_is_no_failure(
         duty.instance.report_dagster_event(told, run.run_id)
 
     cut_off("early", **{"dagster/sensor_name": "retraining"})
-    monkeypatch.setattr(asking, "STARTED", time.time() + 1)  # the house is up again
+    monkeypatch.setattr(run_requests, "STARTED", time.time() + 1)  # the house is up again
     duty.tick(FAILURES)
     cut_off("by_hand")
     duty.tick(FAILURES)
-    monkeypatch.setattr(asking, "STARTED", 0.0)
+    monkeypatch.setattr(run_requests, "STARTED", 0.0)
     cut_off("late", **{"dagster/sensor_name": "retraining"})
     duty.tick(FAILURES)
     early, by_hand, late = slack.texts
@@ -579,8 +581,8 @@ import sys
 from pathlib import Path
 from dagster._utils.log import configure_loggers
 configure_loggers()
-from parivision_assets.notifier import notifier_of
-from parivision_assets.steps.messages import Alert
+from parivision_assets.alerting.channels import notifier_of
+from parivision_assets.alerting.messages import Alert
 from parivision_core.settings import Settings
 settings = Settings(home=Path(sys.argv[1])).resolved()
 notifier_of(settings)

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from parivision_assets.definitions import build
-from parivision_assets.keys import TRAINING_TAG
+from parivision_assets.orchestration.keys import TRAINING_TAG
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 

@@ -8,10 +8,10 @@ import dagster as dg
 import msgspec
 import pytest
 
-from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.promotion import sensors
-from parivision_assets.keys import JUDGING_TAG, TRAINING_TAG
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.keys import JUDGING_TAG, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource
 from parivision_assets.steps.promotion.challengers import LOOK_GAMES, challengers_in, new_games, newest_of, place_of
 from parivision_core.nba.shots import NBA
@@ -95,7 +95,7 @@ class Watch:
         self.now = 1_000_000.0
         self.said: str | None = ""
         monkeypatch.setattr(sensors, "time", lambda: self.now)
-        monkeypatch.setattr(asking, "STARTED", 0.0)
+        monkeypatch.setattr(run_requests, "STARTED", 0.0)
 
     def tick(self, shots: int, schema: str = NBA.schema) -> bool:
         """Whether a look is asked for."""
@@ -154,7 +154,7 @@ def test_a_look_that_failed_is_tried_again_after_a_while(watch: Watch) -> None:
     assert watch.tick(SOME)
     watch.ran(dg.DagsterRunStatus.FAILURE)
     assert not watch.tick(SOME)
-    watch.now += asking.RETRY_SECONDS
+    watch.now += run_requests.RETRY_SECONDS
     assert watch.tick(SOME)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from parivision_assets import copy_store
+from parivision_assets.commands import copy_store
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest

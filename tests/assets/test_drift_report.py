@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.monitoring import checks, sensors
-from parivision_assets.jobs import DRIFT_TAG
-from parivision_assets.registry import ModelRegistry
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.keys import DRIFT_TAG
 from parivision_assets.resources import FileStoreResource
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
@@ -220,15 +220,15 @@ def test_enough_new_shots_ask_for_a_report(watch: Watch) -> None:
 def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_shots_is_not(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "STARTED", 0.0)
+    monkeypatch.setattr(run_requests, "STARTED", 0.0)
     watch.crown(1)
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.FAILURE)
     assert watch.tick(30_000) is None
-    watch.now += asking.RETRY_SECONDS
+    watch.now += run_requests.RETRY_SECONDS
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, without a report
-    watch.now += asking.RETRY_SECONDS
+    watch.now += run_requests.RETRY_SECONDS
     assert watch.tick(30_000) is None
     assert watch.tick(30_001, "later") == "1:later"
 

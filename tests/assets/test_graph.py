@@ -11,15 +11,15 @@ import dagster as dg
 import msgspec
 import pytest
 
-from parivision_assets import evaluate as evaluate_room
-from parivision_assets import refresh as refresh_room
+from parivision_assets.commands import evaluate as evaluate_room
+from parivision_assets.commands import refresh as refresh_room
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps.feed.ingesting import ingest, waiting
 from parivision_assets.steps.promotion import verdict as verdict_room
 from parivision_assets.steps.promotion.evaluating import evaluate
 from parivision_assets.steps.training import soundness
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_store

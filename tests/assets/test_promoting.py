@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from parivision_assets.registry import STATUS_TAG, ModelRegistry
 from parivision_assets.steps.promotion.challengers import challengers_in, newest_of
 from parivision_assets.steps.promotion.promoting import Judge, current_verdict, look_again, promote, roll_back
+from parivision_assets.tracking.registry import STATUS_TAG, ModelRegistry
 from parivision_core.problems import BundleError, PromotionError, RegistryError
 from parivision_core.records import Decision, Verdict
 from parivision_core.store.files import FileStore

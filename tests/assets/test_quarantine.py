@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parivision_assets.quarantine import main, report
+from parivision_assets.commands.quarantine import main, report
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore
 from tests import shots

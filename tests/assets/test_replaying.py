@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from parivision_assets import quarantine, replay
+from parivision_assets.commands import quarantine, replay
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.partitions import batches_of
+from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.feed.replaying import corrected, to_correct, unresolved
 from parivision_core.nba.shots import NBA

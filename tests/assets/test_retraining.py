@@ -13,11 +13,11 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.training import sensors
-from parivision_assets.history import registry_name
-from parivision_assets.keys import DRIFT_CHECK, TRAINING_TAG
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.history import registry_name
+from parivision_assets.orchestration.keys import DRIFT_CHECK, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource, RegistryResource
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_assets.steps.training.retraining import Evidence, Fit, reason_to_train
@@ -75,7 +75,7 @@ class Watch:
         }
         self.definitions = build([NBA], Settings(home=folder, retrain_shots=ENOUGH).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
-        monkeypatch.setattr(asking, "STARTED", 0.0)
+        monkeypatch.setattr(run_requests, "STARTED", 0.0)
 
     def tick(self) -> list[dg.RunRequest]:
         context = dg.build_sensor_context(
@@ -159,7 +159,7 @@ def test_a_first_candidate_and_then_one_for_enough_new_shots(watch: Watch, more:
     more(1, 3)
     (request,) = watch.tick()
     assert "100 new shots" in request.tags["parivision/reason"]
-    assert request.tags[PRIORITY_TAG] == asking.CANDIDATE[PRIORITY_TAG]
+    assert request.tags[PRIORITY_TAG] == run_requests.CANDIDATE[PRIORITY_TAG]
 
 
 def test_a_candidate_does_not_pass_what_has_waited_long(watch: Watch, more: Callable[[int, int], None]) -> None:
@@ -168,7 +168,7 @@ def test_a_candidate_does_not_pass_what_has_waited_long(watch: Watch, more: Call
     watch.trained(warehouse_shots=0)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), "drift")
     watch.instance.add_run(dg.DagsterRun("drift", status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin))
-    for waited, place in ((1, asking.CANDIDATE[PRIORITY_TAG]), (asking.LONG_ENOUGH_SECONDS + 60, None)):
+    for waited, place in ((1, run_requests.CANDIDATE[PRIORITY_TAG]), (run_requests.LONG_ENOUGH_SECONDS + 60, None)):
         watch.now = time.time() + waited
         (request,) = watch.tick()
         assert request.tags.get(PRIORITY_TAG) == place
@@ -181,19 +181,19 @@ def test_the_first_candidate_waits_for_batches_whose_ingest_was_cut_off(
     (held,) = watch.store.manifests()
     watch.store.record_failure("f", "failed", "cut in half")
     watch.instance.add_dynamic_partitions("nba_batches", [held.batch_id, "failed"])
-    monkeypatch.setattr(asking, "STARTED", watch.now)
+    monkeypatch.setattr(run_requests, "STARTED", watch.now)
     watch.instance.add_dynamic_partitions("nba_batches", ["interrupted"])
     assert watch.tick() == []
     watch.instance.delete_dynamic_partition("nba_batches", "interrupted")
     (request,) = watch.tick()
-    assert request.tags[PRIORITY_TAG] == asking.FIRST_CANDIDATE[PRIORITY_TAG]
+    assert request.tags[PRIORITY_TAG] == run_requests.FIRST_CANDIDATE[PRIORITY_TAG]
 
 
 def test_a_batch_that_never_comes_holds_up_the_first_candidate_for_a_while_only(
     watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more(2, 1)
-    monkeypatch.setattr(asking, "STARTED", watch.now)
+    monkeypatch.setattr(run_requests, "STARTED", watch.now)
     watch.instance.add_dynamic_partitions("nba_batches", ["taken away"])
     assert watch.tick() == []
     watch.now += sensors.PATIENCE_SECONDS
@@ -230,7 +230,7 @@ def test_a_training_that_was_cut_off_with_the_house_is_taken_up_at_the_next_star
     watch.run(dg.DagsterRunStatus.FAILURE)
     watch.now += 30
     assert watch.tick() == []
-    monkeypatch.setattr(asking, "STARTED", watch.now)
+    monkeypatch.setattr(run_requests, "STARTED", watch.now)
     assert len(watch.tick()) == 1
 
 

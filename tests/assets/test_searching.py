@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
-from parivision_assets.searches import FOUND_TAG, newest_found
 from parivision_assets.steps.training import searching
 from parivision_assets.steps.training.fitting import XGBOOST
 from parivision_assets.steps.training.searching import DEFAULTS, SPACE, Found, read_found, search
 from parivision_assets.steps.training.splitting import split
+from parivision_assets.tracking.searches import FOUND_TAG, newest_found
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid

@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets import asking
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors
 from parivision_assets.defs.feed.sensors import INGEST_TAG
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.partitions import stretches
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.partitions import stretches
 from parivision_assets.resources import FeedsResource, FileStoreResource
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
@@ -46,7 +46,7 @@ class Door:
         self.now = 1_000_000.0
         self.definitions = build([NBA], Settings(home=folder, inbox_settle_seconds=0).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
-        monkeypatch.setattr(asking, "STARTED", 0.0)
+        monkeypatch.setattr(run_requests, "STARTED", 0.0)
 
     def drop(self, name: str, seed: int) -> None:
         shots.write(shots.season(games=1, shots=8, seed=seed, start=f"2022-11-{seed:02d}"), self.inbox / name)
@@ -163,7 +163,7 @@ def test_a_batch_whose_run_was_cut_off_with_the_house_is_offered_at_once_and_tha
     (first,) = door.tick()
     door.now += 10
     assert door.tick() == []
-    monkeypatch.setattr(asking, "STARTED", door.now)  # the house was ended and is up again
+    monkeypatch.setattr(run_requests, "STARTED", door.now)  # the house was ended and is up again
     (second,) = door.tick()
     assert ":1:" in str(first.run_key)
     assert ":1:" in str(second.run_key)
@@ -177,14 +177,14 @@ def test_a_batch_whose_run_was_cut_off_with_the_house_is_offered_at_once_and_tha
 def test_an_ingest_goes_before_what_waits_in_the_queue(door: Door) -> None:
     door.drop("a.csv", 1)
     (request,) = door.tick()
-    places = [int(tags[PRIORITY_TAG]) for tags in (asking.CANDIDATE, request.tags, asking.FIRST_CANDIDATE)]
+    places = [int(tags[PRIORITY_TAG]) for tags in (run_requests.CANDIDATE, request.tags, run_requests.FIRST_CANDIDATE)]
     assert 0 < places[0] < places[1] < places[2]  # 0 is the place of all others
 
 
 def test_a_batch_that_fails_for_ever_is_asked_for_every_hour_and_never_breaks_the_sensor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(asking, "STARTED", 0.0)
+    monkeypatch.setattr(run_requests, "STARTED", 0.0)
     assert sensors.Launches(5000, 0.0).retry_at() == sensors.LONGEST_RETRY_SECONDS
 
 

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from mlflow.exceptions import MlflowException
 
-from parivision_assets.registry import ModelRegistry
-from parivision_assets.searches import FOUND_TAG, search_experiment
 from parivision_assets.steps.training import searching
-from parivision_assets.tracking import tracked
+from parivision_assets.tracking.registry import ModelRegistry
+from parivision_assets.tracking.runs import tracked
+from parivision_assets.tracking.searches import FOUND_TAG, search_experiment
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
 from tests.assets.test_graph import Platform, platform_in

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from deploy.dagster_home import LONGEST_SOCKET, PLACE, code_socket, write_workspace
 from deploy.environment import ROOT, for_services
 from deploy.prepare import prepare, steps
-from parivision_assets.run_launcher import PID_TAG, WatchedRunLauncher
+from parivision_assets.orchestration.run_launcher import PID_TAG, WatchedRunLauncher
 from parivision_core.settings import Settings
 
 

@@ -18,8 +18,8 @@ from pymongo.database import Database
 from deploy.environment import ROOT
 from deploy.ports import taken
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.registry import ModelRegistry
 from parivision_assets.steps.feed.ingesting import ingest
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
 from tests import shots

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from parivision_assets.automation import when_batches_arrive
-from parivision_assets.keys import OWNERS, raw_shots_key, shot_features_key
+from parivision_assets.orchestration.automation import when_batches_arrive
+from parivision_assets.orchestration.keys import OWNERS, raw_shots_key, shot_features_key
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 

@@ -3,7 +3,7 @@
 import dagster as dg
 import numpy as np
 
-from parivision_assets.keys import shot_features_key
+from parivision_assets.orchestration.keys import shot_features_key
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from parivision_assets.defs.feed import checks
-from parivision_assets.keys import OWNERS, raw_shots_key
-from parivision_assets.partitions import batches_of
+from parivision_assets.orchestration.keys import OWNERS, raw_shots_key
+from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.reporting import breakdown_table, in_words, paced
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import numpy as np
 
-from parivision_assets.keys import raw_shots_key
+from parivision_assets.orchestration.keys import raw_shots_key
 from parivision_core.records import Manifest
 from parivision_core.sport import Columns, Sport
 from parivision_core.store.base import Store

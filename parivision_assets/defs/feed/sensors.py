@@ -7,10 +7,10 @@ from time import time
 import dagster as dg
 import msgspec
 
-from parivision_assets import asking
-from parivision_assets.history import seconds_since_last, under_way
-from parivision_assets.keys import named, raw_shots_key, shot_features_key
-from parivision_assets.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.history import seconds_since_last, under_way
+from parivision_assets.orchestration.keys import named, raw_shots_key, shot_features_key
+from parivision_assets.orchestration.partitions import INGEST_TAG, batches_of, ingest_tags, stretches
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.feed.ingesting import rejected, waiting
 from parivision_core.sport import Sport
@@ -32,7 +32,7 @@ class Launches(msgspec.Struct, frozen=True):
     @property
     def cut_off(self) -> bool:
         """Whether this process started since: then the last run most likely ended with the house, and is no try."""
-        return self.last < asking.STARTED
+        return self.last < run_requests.STARTED
 
     def retry_at(self) -> float:
         """When to try again: at once if cut off, else after a minute, two, four, up to an hour."""
@@ -90,7 +90,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
                     # With the time, for what was forgotten above counts from 1 again, and a key is used only once.
                     run_key=f"{_run_key([f'{absent[key]}:{attempts[key]}' for key in keys])}:{now:.0f}",
                     asset_selection=assets if keys is ranges[-1] else [asset],
-                    tags=ingest_tags(keys, sport) | asking.INGEST,
+                    tags=ingest_tags(keys, sport) | run_requests.INGEST,
                 )
                 for keys in ranges
             ],

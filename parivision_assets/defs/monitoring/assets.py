@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from parivision_assets.defs.monitoring import checks
-from parivision_assets.keys import OWNERS, champion_model_key, drift_report_key, shot_features_key
+from parivision_assets.orchestration.keys import OWNERS, champion_model_key, drift_report_key, shot_features_key
 from parivision_assets.reporting import table
-from parivision_assets.tracking import tracked
+from parivision_assets.tracking.runs import tracked
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.sport import Sport
 from parivision_core.tracking.pages import run_page

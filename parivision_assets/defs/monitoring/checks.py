@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from parivision_assets.keys import DRIFT_CHECK, drift_report_key
+from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from parivision_assets.asking import reason_to_wait, request
-from parivision_assets.keys import DRIFT_TAG, champion_model_key, drift_report_key, named
+from parivision_assets.orchestration.keys import DRIFT_TAG, champion_model_key, drift_report_key, named
+from parivision_assets.orchestration.run_requests import reason_to_wait, request
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 

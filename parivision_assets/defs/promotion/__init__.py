@@ -1,5 +1,5 @@
 """From a passed verdict to the champion, and back."""
 
-from parivision_assets.defs.promotion import assets, sensors
+from parivision_assets.defs.promotion import assets, jobs, sensors
 
-__all__ = ["assets", "sensors"]
+__all__ = ["assets", "jobs", "sensors"]

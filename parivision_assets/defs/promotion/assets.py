@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from parivision_assets.automation import when_trained_alone
-from parivision_assets.candidates import candidate_of
-from parivision_assets.keys import OWNERS, champion_model_key, trained_model_key
+from parivision_assets.orchestration.automation import when_trained_alone
+from parivision_assets.orchestration.candidates import candidate_of
+from parivision_assets.orchestration.keys import OWNERS, champion_model_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
 

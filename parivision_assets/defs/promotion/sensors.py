@@ -4,9 +4,9 @@ from time import time
 
 import dagster as dg
 
-from parivision_assets.asking import reason_to_wait, request
-from parivision_assets.history import under_way
-from parivision_assets.keys import JUDGING_TAG, TRAINING_TAG, named
+from parivision_assets.orchestration.history import under_way
+from parivision_assets.orchestration.keys import JUDGING_TAG, TRAINING_TAG, named
+from parivision_assets.orchestration.run_requests import reason_to_wait, request
 from parivision_assets.resources import StoreResource
 from parivision_assets.steps.promotion.challengers import LOOK_GAMES, challengers_in, new_games
 from parivision_core.sport import Sport

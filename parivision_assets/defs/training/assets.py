@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
-from parivision_assets.history import registry_name
-from parivision_assets.keys import OWNERS, searched_parameters_key, shot_features_key, trained_model_key
+from parivision_assets.orchestration.history import registry_name
+from parivision_assets.orchestration.keys import OWNERS, searched_parameters_key, shot_features_key, trained_model_key
 from parivision_assets.reporting import image, reliability_plot, reliability_table, table
-from parivision_assets.searches import newest_found
-from parivision_assets.tracking import tracked
+from parivision_assets.tracking.runs import tracked
+from parivision_assets.tracking.searches import newest_found
 from parivision_core.sport import Sport
 from parivision_core.tracking.pages import run_page
 from parivision_core.tracking.registry import BUNDLE_PATH

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from parivision_assets.candidates import candidate_of
-from parivision_assets.keys import trained_model_key
+from parivision_assets.orchestration.candidates import candidate_of
+from parivision_assets.orchestration.keys import trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
 

@@ -7,10 +7,10 @@ import dagster as dg
 import msgspec
 from pydantic import Field
 
-from parivision_assets.keys import OWNERS, searched_parameters_key, shot_features_key
+from parivision_assets.orchestration.keys import OWNERS, searched_parameters_key, shot_features_key
 from parivision_assets.reporting import table
-from parivision_assets.searches import FOUND_TAG
-from parivision_assets.tracking import tracked
+from parivision_assets.tracking.runs import tracked
+from parivision_assets.tracking.searches import FOUND_TAG
 from parivision_core.sport import Sport
 from parivision_core.tracking.pages import run_page
 

@@ -4,11 +4,18 @@ from time import time
 
 import dagster as dg
 
-from parivision_assets import asking
-from parivision_assets.asking import place_of_candidate, reason_to_wait, request
-from parivision_assets.history import cut_off, drift_since, newest_fit, newest_run, registry_name, under_way
-from parivision_assets.keys import TRAINING_TAG, named
-from parivision_assets.partitions import INGEST_TAG
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.history import (
+    cut_off,
+    drift_since,
+    newest_fit,
+    newest_run,
+    registry_name,
+    under_way,
+)
+from parivision_assets.orchestration.keys import TRAINING_TAG, named
+from parivision_assets.orchestration.partitions import INGEST_TAG
+from parivision_assets.orchestration.run_requests import place_of_candidate, reason_to_wait, request
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.training.retraining import Evidence, reason_to_train
 from parivision_core.sport import Sport
@@ -47,7 +54,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason(f"{reason}; the first is worth waiting for the ingest that is under way")
         about, now = f"{evidence.shots}:{evidence.schema}", time()
-        patient = evidence.fit is None and now < asking.STARTED + PATIENCE_SECONDS
+        patient = evidence.fit is None and now < run_requests.STARTED + PATIENCE_SECONDS
         if patient and (missing := cut_off(context.instance, sport, store.of(sport))):
             return dg.SkipReason(f"{reason}; the first is worth waiting for {missing} batches whose ingest was cut off")
         if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):

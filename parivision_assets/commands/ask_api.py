@@ -1,4 +1,4 @@
-"""`make batch`, or `python -m parivision_assets.ask_api`: the newest shots of the lake as questions to the running API.
+"""`make batch`: the newest shots of the lake as requests to the running API.
 
 A program's traffic in small: it shows that the service answers, how fast, and how near the answers are to what came of
 the shots. The form in service knows these shots already, so the scores are a little better than a forecast's;

@@ -1,4 +1,4 @@
-"""What was kept out of the lake, and why: `python -m parivision_assets.quarantine`, or `make quarantine`."""
+"""What was kept out of the lake, and why: `python -m parivision_assets.commands.quarantine`, or `make quarantine`."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from dagster_slack import SlackResource
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.client import WebClient
 
-from parivision_assets.notifier import NotifierResource
-from parivision_assets.steps.outbox import NotifierError
+from parivision_assets.alerting.notifier import NotifierResource
+from parivision_assets.alerting.outbox import NotifierError
 
 if TYPE_CHECKING:
     from slack_sdk.web import SlackResponse
 
-    from parivision_assets.steps.messages import Alert
+    from parivision_assets.alerting.messages import Alert
 
 TIMEOUT_SECONDS = 10
 ADVICE = {

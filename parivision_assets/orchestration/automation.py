@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from parivision_assets.keys import TRAINING_TAG
+from parivision_assets.orchestration.keys import TRAINING_TAG
 
 RETRY_CRON = "*/10 * * * *"
 """When what failed is tried again. Long enough for a cause that lasts to stay quiet, short enough for a restart."""

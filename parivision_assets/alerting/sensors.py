@@ -15,12 +15,12 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from parivision_assets.failed_runs import ended_with_the_house, job_in_words, step_and_reason
-from parivision_assets.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
-from parivision_assets.notifier import LOG, NotifierResource
+from parivision_assets.alerting.failed_runs import ended_with_the_house, job_in_words, step_and_reason
+from parivision_assets.alerting.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
+from parivision_assets.alerting.notifier import LOG, NotifierResource
+from parivision_assets.alerting.outbox import Outbox
+from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
 from parivision_assets.resources import StoreResource
-from parivision_assets.steps.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
-from parivision_assets.steps.outbox import Outbox
 from parivision_core.sport import Sport
 
 RECENT = 5

@@ -9,7 +9,7 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.tags import PRIORITY_TAG
 
-from parivision_assets.history import newest_run
+from parivision_assets.orchestration.history import newest_run
 from parivision_core.sport import Sport
 
 RETRY_SECONDS = 600

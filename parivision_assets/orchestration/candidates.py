@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from parivision_assets.keys import trained_model_key
-from parivision_assets.registry import ModelRegistry
+from parivision_assets.orchestration.keys import trained_model_key
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.sport import Sport
 
 

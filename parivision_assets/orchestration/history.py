@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from parivision_assets.keys import DRIFT_CHECK, drift_report_key, trained_model_key
-from parivision_assets.partitions import batches_of
+from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key, trained_model_key
+from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.steps.training.retraining import Fit
 from parivision_core.sport import Sport
 

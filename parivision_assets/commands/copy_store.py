@@ -1,4 +1,4 @@
-"""`python -m parivision_assets.copy_store FROM TO`, or `make copy`: a whole store into one of another kind or place."""
+"""`make copy FROM=... TO=...`: a whole store into one of another kind or place."""
 
 from __future__ import annotations
 

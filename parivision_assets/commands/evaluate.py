@@ -1,4 +1,4 @@
-"""`python -m parivision_assets.evaluate` (or `make evaluate`): the champion's scores on games that it hasn't seen."""
+"""`make evaluate`: the champion's scores on games that it hasn't seen."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 import msgspec
 
-from parivision_assets.registry import ModelRegistry
 from parivision_assets.reporting import table
 from parivision_assets.steps.promotion.evaluating import Evaluation, evaluate
+from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.settings import Settings

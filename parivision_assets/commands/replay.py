@@ -1,4 +1,4 @@
-"""`python -m parivision_assets.replay FILE` (or `make replay`): quarantined documents, corrected, into the lake.
+"""`make replay FILE=...`: quarantined documents, corrected, into the lake.
 
 `make quarantine ARGS="--write FILE"` writes the file; only the documents in it are to be changed.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from parivision_assets.partitions import batches_of
+from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.reporting import in_words
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.feed.replaying import corrected

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from parivision_assets.alerting.notifier import LOG, LogNotifier, NotifierResource
+
 if TYPE_CHECKING:
-    from parivision_assets.steps.messages import Alert
     from parivision_core.settings import Settings
-
-LOG = logging.getLogger("parivision.alerts")
-
-
-class NotifierResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
-    """Takes alerts to whoever is on duty."""
-
-    @abstractmethod
-    def send(self, alert: Alert) -> None:
-        """Tell an alert. Raises NotifierError when it wasn't taken and must be sent again."""
-
-
-class LogNotifier(NotifierResource):
-    """Alerts as lines of the log."""
-
-    def send(self, alert: Alert) -> None:
-        """See NotifierResource."""
-        LOG.log(alert.level, alert.line())
 
 
 def notifier_of(settings: Settings) -> NotifierResource:
@@ -36,7 +18,7 @@ def notifier_of(settings: Settings) -> NotifierResource:
     _show_log()
     if not settings.slack_token:
         return LogNotifier()
-    from parivision_assets.slack import SlackNotifier
+    from parivision_assets.alerting.slack import SlackNotifier
 
     # Named and not given, so that the token never shows on a page of Dagster.
     return SlackNotifier(token=dg.EnvVar("PARIVISION_SLACK_TOKEN"), channel=settings.slack_channel)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from parivision_assets import asking
-from parivision_assets.run_launcher import CODE_SERVER_GONE
-from parivision_assets.steps.messages import error_in_words
+from parivision_assets.alerting.messages import error_in_words
+from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.run_launcher import CODE_SERVER_GONE
 
 INTERRUPTED = "its process was asked to end while it ran"
 FOUND_DEAD = "marked as failed from outside the execution context"
@@ -27,7 +27,7 @@ def ended_with_the_house(record: dg.RunRecord, reason: str) -> bool:
     It began before this process did, and was asked to end, or was found without its process or its code server, which
     never ends alone.
     """
-    earlier = record.create_timestamp.timestamp() < asking.STARTED
+    earlier = record.create_timestamp.timestamp() < run_requests.STARTED
     cut_off = reason == INTERRUPTED or CODE_SERVER_GONE in reason or FOUND_DEAD in reason
     return earlier and cut_off and any(tag in record.dagster_run.tags for tag in TAKEN_UP_AGAIN)
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 import msgspec
 
-from parivision_assets.steps.messages import Alert
+from parivision_assets.alerting.messages import Alert
 from parivision_core.problems import PariVisionError
 
 WINDOW_SECONDS = 3600.0

@@ -1,7 +1,7 @@
 """One headless refresh: ingest what waits, then features, training, verdict and promotion, without a daemon.
 
-`python -m parivision_assets.refresh` exits with 0 when the candidate was promoted, refused or can't be judged yet, and
-with 1 when something broke. Its last line is `result: promoted|refused|not_yet|failed`.
+`make refresh` exits with 0 when the candidate was promoted, refused or can't be judged yet, and with 1 when something
+broke. Its last line is `result: promoted|refused|not_yet|failed`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import dagster as dg
 
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import passed_over
-from parivision_assets.history import newest_fit
-from parivision_assets.keys import champion_model_key, named, raw_shots_key
-from parivision_assets.partitions import batches_of, ingest_tags, stretches
+from parivision_assets.orchestration.history import newest_fit
+from parivision_assets.orchestration.keys import champion_model_key, named, raw_shots_key
+from parivision_assets.orchestration.partitions import batches_of, ingest_tags, stretches
+from parivision_assets.orchestration.run_launcher import PID_TAG
 from parivision_assets.resources import feeds_of
-from parivision_assets.run_launcher import PID_TAG
 from parivision_assets.steps.feed.ingesting import rejected, waiting
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA

@@ -1,0 +1,1 @@
+"""How Dagster is used: names of assets, partitions, run requests, what its records say, and the run launcher."""
