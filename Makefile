@@ -43,7 +43,7 @@ client: $(STAMP) ## ask the running API: ARGS="predict --x -120 --y 85 ..." or A
 	@exec $(PYTHON) -m deploy.within python -m parivision_serving.client $(ARGS)
 
 keys: $(STAMP) ## API keys of the house: ARGS="add NAME", "list" or "revoke NAME"
-	@exec $(PYTHON) -m deploy.within python -m parivision_serving.keys $(ARGS)
+	@exec $(PYTHON) -m deploy.within python -m parivision_serving.web.keys $(ARGS)
 
 quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.quarantine $(ARGS)

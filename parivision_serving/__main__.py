@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from parivision_serving import process
 from parivision_serving.app import create_app, open_house, worker
-from parivision_serving.logs import configure
 from parivision_serving.settings import ServiceSettings
+from parivision_serving.web import process
+from parivision_serving.web.logs import configure
 
 
 def _work() -> None:

@@ -23,24 +23,14 @@ from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import Registry
-from parivision_serving.admission import COMPONENTS, NEEDED, OPEN, POSSIBLE, SCOPE, Admission
-from parivision_serving.batch import BatchPredictor
-from parivision_serving.champion import Watcher
-from parivision_serving.keys import Keys
-from parivision_serving.limits import RateLimit
-from parivision_serving.logs import configure
-from parivision_serving.metrics import Metrics
-from parivision_serving.middleware import Middleware
-from parivision_serving.neighbours import Neighbourhood
-from parivision_serving.outcomes import Outcomes
-from parivision_serving.predicting import Predictor
-from parivision_serving.problems import answer
-from parivision_serving.process import SWITCH_SECONDS
-from parivision_serving.profiling import Profiling
-from parivision_serving.pulse import Pulse
-from parivision_serving.recorder import Recorder
-from parivision_serving.requests import QuickRequest
-from parivision_serving.routes.batch import batch_route
+from parivision_serving.monitoring.pulse import Pulse
+from parivision_serving.monitoring.services import Neighbourhood
+from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.predicting import Predictor
+from parivision_serving.prediction_log.outcomes import Outcomes
+from parivision_serving.prediction_log.recorder import Recorder
+from parivision_serving.routes.bulk import batch_route
 from parivision_serving.routes.champion import champion_route
 from parivision_serving.routes.compat import compat_routes
 from parivision_serving.routes.data import data_route
@@ -57,6 +47,16 @@ from parivision_serving.routes.surface import surface_route
 from parivision_serving.routes.teams import teams_route
 from parivision_serving.routes.verdicts import verdicts_route
 from parivision_serving.settings import ServiceSettings
+from parivision_serving.web.admission import COMPONENTS, NEEDED, OPEN, POSSIBLE, SCOPE, Admission
+from parivision_serving.web.keys import Keys
+from parivision_serving.web.limits import RateLimit
+from parivision_serving.web.logs import configure
+from parivision_serving.web.metrics import Metrics
+from parivision_serving.web.middleware import Middleware
+from parivision_serving.web.problems import answer
+from parivision_serving.web.process import SWITCH_SECONDS
+from parivision_serving.web.profiling import Profiling
+from parivision_serving.web.requests import QuickRequest
 
 FIRST_LOOK_SECONDS = 10.0
 """How long a start waits for the first look, so that a restart doesn't begin with needless 503s."""
@@ -99,7 +99,7 @@ def open_house(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Sto
         raise ConfigurationError(
             "the service needs an API key, for it can be reached from beyond its machine (PARIVISION_API_HOST, "
             "PARIVISION_API_HOSTS) or PARIVISION_API_AUTH asks for one, but there is none: make one with "
-            "`python -m parivision_serving.keys add NAME`, or set PARIVISION_API_KEY"
+            "`python -m parivision_serving.web.keys add NAME`, or set PARIVISION_API_KEY"
         )
     return keys, open_store(settings, sport)
 

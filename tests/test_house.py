@@ -55,7 +55,7 @@ import sys
 import parivision_serving.app
 from parivision_core import bundle, scoring, settings
 from parivision_core.tracking import registry
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store import files
 heavy = sorted({{name.split(".")[0] for name in sys.modules}} & {set(HEAVY)!r})
 print(",".join(heavy))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Litestar, post
 
-from parivision_serving import process
+from parivision_serving.web import process
 
 if TYPE_CHECKING:
     Question = Any

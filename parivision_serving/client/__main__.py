@@ -16,7 +16,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
-from parivision_serving.client.batch import Tally, asker, chosen, send
+from parivision_serving.client.bulk import Tally, asker, chosen, send
 from parivision_serving.client.fields import Field, fields_of, given
 from parivision_serving.client.options import parser
 from parivision_serving.client.progress import Progress

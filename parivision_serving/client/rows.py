@@ -87,7 +87,7 @@ def _row(number: int, record: Any, kind: type[msgspec.Struct]) -> Row:
     try:
         return Row(number, record, [], msgspec.convert(record, kind))
     except msgspec.ValidationError as error:
-        from parivision_serving.body import field_problems  # noqa: PLC0415 - it brings Litestar, for bad rows alone
+        from parivision_serving.web.body import field_problems  # noqa: PLC0415 - it brings Litestar, for bad rows alone
 
         values = record if isinstance(record, dict) else {}
         return Row(number, values, field_problems(msgspec.json.encode(record), kind, error), None)

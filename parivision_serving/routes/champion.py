@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
+import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
 
+from parivision_core.bundle import Provenance
 from parivision_core.tracking.registry import Registry
-from parivision_serving.champion import Watcher
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import answered
-from parivision_serving.routes.served import served
-from parivision_serving.schemas import ServedChampion, ServedForm
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.served import served
+from parivision_serving.web.operations import answered
+from parivision_serving.web.problems import documented
+
+
+class ServedForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The history state that is served."""
+
+    stamp: str
+    through: str | None
+    shots: int
+
+
+class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """The pair of champion and form that answers predictions now."""
+
+    version: int
+    epoch: Annotated[int, Meta(description="Raised by every promotion and rollback.")]
+    sha256: str
+    run_id: Annotated[str, Meta(description="Training run in the registry's tracking server.")]
+    registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
+    page: Annotated[str, Meta(description="Address of its version in MLflow's page.")]
+    sport: str
+    model: Annotated[str, Meta(description="Family of the model.")]
+    feature_schema: str
+    base_fingerprint: str
+    provenance: Provenance
+    form: ServedForm
+    reload_problem: Annotated[
+        str | None, Meta(description="Why the latest champion or form is not served yet; null when all is well.")
+    ]
+
 
 EXAMPLE = {
     "version": 3,

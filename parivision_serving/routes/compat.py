@@ -15,16 +15,16 @@ from msgspec import Meta
 
 from parivision_core.sport import Sport
 from parivision_core.tracking.registry import Registry
-from parivision_serving.admission import NO_KEY, OPEN, SCOPE
-from parivision_serving.body import lenient_json
-from parivision_serving.champion import Watcher
-from parivision_serving.context import Context, context_of
-from parivision_serving.keys import PREDICT
-from parivision_serving.problems import InvalidRequestError, documented
-from parivision_serving.routes.champion import EXAMPLE, served_champion
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.served import served
-from parivision_serving.schemas import Prediction, ServedChampion
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.schemas import Prediction
+from parivision_serving.prediction.served import served
+from parivision_serving.routes.champion import EXAMPLE, ServedChampion, served_champion
+from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.web.body import lenient_json
+from parivision_serving.web.context import Context, context_of
+from parivision_serving.web.keys import PREDICT
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import InvalidRequestError, documented
 
 if TYPE_CHECKING:
     Question = Any

@@ -13,10 +13,10 @@ from msgspec import Meta
 
 from parivision_core.sport import Rate, Sport
 from parivision_core.store.base import Store
-from parivision_serving.champion import Watcher
-from parivision_serving.problems import documented
-from parivision_serving.remembered import Remembered
-from parivision_serving.routes.operations import answered
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.web.operations import answered
+from parivision_serving.web.problems import documented
+from parivision_serving.web.remembered import Remembered
 
 SECONDS = 3.0
 """Manifests are read anew so often; a batch doesn't come every second."""

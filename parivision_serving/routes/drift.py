@@ -12,10 +12,10 @@ from litestar.params import Parameter
 
 from parivision_core.tracking.drift_reports import DriftReport, read_drift
 from parivision_core.tracking.registry import Registry
-from parivision_serving.problems import documented
-from parivision_serving.remembered import Remembered
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import refuse_misread
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import documented
+from parivision_serving.web.queries import refuse_misread
+from parivision_serving.web.remembered import Remembered
 
 MOST = 100
 SECONDS = 5.0

@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport
-from parivision_serving.admission import NO_KEY, OPEN, SCOPE
-from parivision_serving.champion import Watcher
-from parivision_serving.problems import documented
-from parivision_serving.routes.live import live
-from parivision_serving.routes.served import served
-from parivision_serving.schemas import Ready, Welcome
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.served import served
+from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.web.live import live
+from parivision_serving.web.problems import documented
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions are answered, by this pair."""
+
+    status: str = "ready"
+    champion_version: int
+    form_stamp: str
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to go from here."""
+
+    status: str = "alive"
+    sport: str
+    documentation: str = "/schema"
+    openapi: str = "/schema/openapi.json"
+    predict: str = "/api/v1/predict"
+    champion: str = "/api/v1/champion"
+    players: str = "/api/v1/players"
+    verdicts: str = "/api/v1/verdicts"
 
 
 def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:

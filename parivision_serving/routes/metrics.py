@@ -6,8 +6,8 @@ import anyio
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.admission import NO_KEY, OPEN, SCOPE
-from parivision_serving.metrics import CONTENT_TYPE, Metrics
+from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.web.metrics import CONTENT_TYPE, Metrics
 
 MEDIA_TYPE = CONTENT_TYPE.partition("; charset")[0]
 """Litestar names the charset of all text."""

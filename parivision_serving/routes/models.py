@@ -17,9 +17,9 @@ from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_core.tracking.model_reports import VersionReport, read_report
 from parivision_core.tracking.registry import Registry
-from parivision_serving.problems import NoSuchThingError, documented
-from parivision_serving.remembered import Remembered
-from parivision_serving.routes.operations import PlainOperation, answered
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import NoSuchThingError, documented
+from parivision_serving.web.remembered import Remembered
 
 SECONDS = 5.0
 MOST_VERSION = 2**31 - 1

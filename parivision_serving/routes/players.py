@@ -10,11 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from parivision_core.sport import Player, Sport
-from parivision_serving.champion import Watcher
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import PlainOperation
-from parivision_serving.routes.queries import refuse_misread
-from parivision_serving.routes.served import served
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.served import served
+from parivision_serving.web.operations import PlainOperation
+from parivision_serving.web.problems import documented
+from parivision_serving.web.queries import refuse_misread
 
 MOST = 50
 LONGEST_SEARCH = 100

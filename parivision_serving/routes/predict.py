@@ -12,13 +12,13 @@ from litestar.params import JSONBody
 from litestar.types import ASGIApp, Scope
 
 from parivision_core.sport import FieldProblem, Sport
-from parivision_serving.admission import SCOPE
-from parivision_serving.body import strict_json
-from parivision_serving.context import context_of
-from parivision_serving.keys import PREDICT
-from parivision_serving.predicting import JsonAnswer, Predictor, question_of
-from parivision_serving.problems import InvalidRequestError, documented
-from parivision_serving.routes.operations import PlainOperation
+from parivision_serving.prediction.predicting import JsonAnswer, Predictor, question_of
+from parivision_serving.web.admission import SCOPE
+from parivision_serving.web.body import strict_json
+from parivision_serving.web.context import context_of
+from parivision_serving.web.keys import PREDICT
+from parivision_serving.web.operations import PlainOperation
+from parivision_serving.web.problems import InvalidRequestError, documented
 
 if TYPE_CHECKING:
     Question = Any

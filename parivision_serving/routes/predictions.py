@@ -21,13 +21,13 @@ from parivision_core.prediction_log.ids import made_at, parts_of
 from parivision_core.prediction_log.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
 from parivision_core.records import now_ms
 from parivision_core.sport import FieldProblem, Sport
-from parivision_serving.admission import OPEN, SCOPE
-from parivision_serving.body import strict_json
-from parivision_serving.keys import ADMIN, PREDICT
-from parivision_serving.problems import InvalidRequestError, NoSuchThingError, documented
-from parivision_serving.recorder import GROUP_SECONDS, Recorder
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import meant, optional, query_of, refuse_misread, with_queries
+from parivision_serving.prediction_log.recorder import GROUP_SECONDS, Recorder
+from parivision_serving.web.admission import OPEN, SCOPE
+from parivision_serving.web.body import strict_json
+from parivision_serving.web.keys import ADMIN, PREDICT
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import InvalidRequestError, NoSuchThingError, documented
+from parivision_serving.web.queries import meant, optional, query_of, refuse_misread, with_queries
 
 MOST, USUAL = 1_000, 100
 NAME = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(:(0|[1-9][0-9]{0,5}))?$"

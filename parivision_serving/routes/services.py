@@ -7,10 +7,10 @@ from http import HTTPStatus
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.neighbours import Neighbourhood, Service
-from parivision_serving.problems import documented
-from parivision_serving.remembered import Remembered
-from parivision_serving.routes.operations import answered
+from parivision_serving.monitoring.services import Neighbourhood, Service
+from parivision_serving.web.operations import answered
+from parivision_serving.web.problems import documented
+from parivision_serving.web.remembered import Remembered
 
 SECONDS = 2.0
 

@@ -19,9 +19,9 @@ from msgspec import Meta
 from parivision_core.sport import FieldProblem, Sport
 from parivision_core.store.base import Store
 from parivision_core.store.shots import DAY, ID, ShotQuery
-from parivision_serving.problems import InvalidRequestError, documented
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import meant, optional, query_of, refuse_misread, with_queries
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import InvalidRequestError, documented
+from parivision_serving.web.queries import meant, optional, query_of, refuse_misread, with_queries
 
 MOST, USUAL = 5_000, 500
 SEARCHES = 2

@@ -15,12 +15,12 @@ from msgspec import Meta
 
 from parivision_core.fields import Field, fields_of
 from parivision_core.sport import Sport
-from parivision_serving.body import field_problems
-from parivision_serving.champion import Pair, Watcher
-from parivision_serving.problems import InvalidRequestError, documented
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import optional, refuse_misread, with_queries
-from parivision_serving.routes.served import served
+from parivision_serving.prediction.champion import Pair, Watcher
+from parivision_serving.prediction.served import served
+from parivision_serving.web.body import field_problems
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import InvalidRequestError, documented
+from parivision_serving.web.queries import optional, refuse_misread, with_queries
 
 _TYPES = {"number": float, "whole number": int, "yes or no": bool, "word": str, "text": str}
 _LIMITS = {"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le"}

@@ -9,9 +9,9 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport, TeamCard
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import answered
-from parivision_serving.routes.queries import refuse_misread
+from parivision_serving.web.operations import answered
+from parivision_serving.web.problems import documented
+from parivision_serving.web.queries import refuse_misread
 
 
 def teams_route(sport: Sport) -> HTTPRouteHandler:

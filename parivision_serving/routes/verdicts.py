@@ -15,9 +15,9 @@ from msgspec.structs import asdict
 from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import Registry
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import PlainOperation
-from parivision_serving.routes.queries import refuse_misread
+from parivision_serving.web.operations import PlainOperation
+from parivision_serving.web.problems import documented
+from parivision_serving.web.queries import refuse_misread
 
 MOST = 1000
 

@@ -10,8 +10,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from parivision_core.sport import FieldProblem
-from parivision_serving.problems import MEDIA_TYPE, URN, InvalidRequestError, Problem, answer
 from parivision_serving.virtual_bets.feed import OutageError, UnknownBatchError, UnknownCursorError
+from parivision_serving.web.problems import MEDIA_TYPE, URN, InvalidRequestError, Problem, answer
 
 
 def _unknown_batch(_: Request[Any, Any, Any], error: UnknownBatchError) -> Response[Problem]:

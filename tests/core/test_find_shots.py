@@ -232,7 +232,7 @@ def test_no_large_library_is_loaded(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from parivision_core.nba import NBA
+from parivision_core.nba.shots import NBA
 from parivision_core.store.files import FileStore
 from parivision_core.store.shots import ShotQuery
 store = FileStore(Path({str(tmp_path / "store")!r}), NBA.lake, NBA.warehouse)

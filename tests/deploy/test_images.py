@@ -24,9 +24,9 @@ from deploy import supervisor, up
 from deploy.environment import QUIET, ROOT
 from gradio_ui import __main__ as page_alone
 from parivision_core.settings import Settings
-from parivision_serving import process as served_alone
 from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.app import create_app as create_feed
+from parivision_serving.web import process as served_alone
 from tests.deploy.conftest import PATIENCE, free_ports, until
 from tests.deploy.containers import (
     BUILT,

@@ -16,9 +16,9 @@ from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.records import FormRecord
 from parivision_core.tracking.registry import Champion
-from parivision_serving.champion import NO_CHAMPION, Pair, Watcher
-from parivision_serving.context import KEY, Context
-from parivision_serving.problems import answer
+from parivision_serving.prediction.champion import NO_CHAMPION, Pair, Watcher
+from parivision_serving.web.context import KEY, Context
+from parivision_serving.web.problems import answer
 
 
 def client_of(*routes: HTTPRouteHandler) -> TestClient[Any]:

@@ -11,9 +11,9 @@ import uvicorn
 from litestar.testing import TestClient
 
 from parivision_core.problems import ConfigurationError
-from parivision_serving import keys, process
 from parivision_serving.app import create_app
 from parivision_serving.settings import ALWAYS
+from parivision_serving.web import keys, process
 from tests.serving.serving_world import SHOT, World, make_form, serves, until
 
 OPEN = ("/", "/health/live", "/metrics", "/schema/openapi.json")

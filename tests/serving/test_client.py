@@ -29,7 +29,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.sport import FieldProblem
 from parivision_serving.client import arrow, service
 from parivision_serving.client.__main__ import main
-from parivision_serving.client.batch import Tally, send
+from parivision_serving.client.bulk import Tally, send
 from parivision_serving.client.fields import fields_of
 from parivision_serving.client.progress import Progress
 from parivision_serving.client.results import Answer, Result, Results

@@ -18,8 +18,8 @@ from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.records import FormRecord
 from parivision_core.tracking.registry import Registry
-from parivision_serving.context import Context
 from parivision_serving.routes.compat import compat_routes
+from parivision_serving.web.context import Context
 from tests.serving.serving_world import make_bundle, make_form
 from tests.serving.small_app import client_of, operation, problem_of, watcher_of
 

@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
-from parivision_serving.champion import Watcher
+from parivision_serving.prediction.champion import Watcher
 from parivision_serving.routes import surface as route
 from parivision_serving.routes.surface import surface_route
 from tests.serving.serving_world import make_bundle, make_form

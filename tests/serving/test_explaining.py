@@ -14,8 +14,8 @@ from hypothesis import given
 
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
-from parivision_serving.champion import Pair
-from parivision_serving.explaining import Explanation, explain
+from parivision_serving.prediction.champion import Pair
+from parivision_serving.prediction.explaining import Explanation, explain
 from tests.core.test_single import FORM, requests
 from tests.serving.serving_world import FULL_SHOT, SHOT, make_bundle, make_form
 from tests.serving.small_app import watcher_of

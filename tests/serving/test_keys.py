@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from parivision_core.problems import ConfigurationError
-from parivision_serving import keys
-from parivision_serving.keys import ADMIN, ANONYMOUS, PREDICT, READ, Caller, Keys, add, revoke
+from parivision_serving.web import keys
+from parivision_serving.web.keys import ADMIN, ANONYMOUS, PREDICT, READ, Caller, Keys, add, revoke
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_serving import limits
-from parivision_serving.limits import RateLimit
+from parivision_serving.web import limits
+from parivision_serving.web.limits import RateLimit
 
 
 @given(rate=st.floats(0.5, 100), burst=st.floats(1, 50), pauses=st.lists(st.floats(0, 2), min_size=1, max_size=200))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from litestar.testing import TestClient
 from prometheus_client import Histogram
 
-from parivision_serving.metrics import CONTENT_TYPE, BulkHistogram, Metrics
+from parivision_serving.web.metrics import CONTENT_TYPE, BulkHistogram, Metrics
 from tests.serving.serving_world import SHOT, World, until
 
 
@@ -92,7 +92,7 @@ def test_refused_rows_of_a_batch_are_no_predictions() -> None:
 
 WORKER = """
 import sys
-from parivision_serving.metrics import Metrics
+from parivision_serving.web.metrics import Metrics
 metrics = Metrics()
 for _ in range(int(sys.argv[1])):
     metrics.predicted(7, 0.5, 0.001)

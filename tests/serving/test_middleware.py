@@ -13,9 +13,9 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
-from parivision_serving import requests
 from parivision_serving.app import create_app
-from parivision_serving.logs import JsonFormatter, TextFormatter, request_name
+from parivision_serving.web import requests
+from parivision_serving.web.logs import JsonFormatter, TextFormatter, request_name
 from tests.serving.serving_world import SHOT, World, client_of, make_form, serves, until
 
 

@@ -14,8 +14,8 @@ from parivision_core.prediction_log.base import Call, Journal
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 from parivision_core.store.base import INGEST, Store
-from parivision_serving import outcomes as module
-from parivision_serving.outcomes import Outcomes, key_of, same_spot
+from parivision_serving.prediction_log import outcomes as module
+from parivision_serving.prediction_log.outcomes import Outcomes, key_of, same_spot
 from tests.journals import many, one
 from tests.journals import opened as opened_journal
 from tests.serving.serving_world import until

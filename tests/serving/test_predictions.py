@@ -16,7 +16,7 @@ from parivision_core.prediction_log.base import Journal, Outcome
 from parivision_core.prediction_log.ids import first_at, made_at, new_id
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
-from parivision_serving.recorder import Recorder
+from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.routes import predictions as module
 from parivision_serving.routes.predictions import predictions_routes
 from tests.journals import many, one, opened

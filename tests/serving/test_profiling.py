@@ -7,8 +7,8 @@ from typing import Any
 
 import anyio
 
-from parivision_serving.context import KEY, Context
-from parivision_serving.profiling import Profiling
+from parivision_serving.web.context import KEY, Context
+from parivision_serving.web.profiling import Profiling
 
 TOGETHER = 20
 

@@ -18,8 +18,8 @@ from parivision_core.prediction_log.ids import first_at
 from parivision_core.prediction_log.sqlite import SqliteJournal
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
-from parivision_serving import recorder as module
-from parivision_serving.recorder import JournalFullError, Recorder
+from parivision_serving.prediction_log import recorder as module
+from parivision_serving.prediction_log.recorder import JournalFullError, Recorder
 from tests.journals import one
 from tests.serving.serving_world import until
 

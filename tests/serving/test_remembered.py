@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from parivision_serving import remembered as module
-from parivision_serving.remembered import Remembered
+from parivision_serving.web import remembered as module
+from parivision_serving.web.remembered import Remembered
 
 
 def test_who_asks_for_the_same_waits_and_nobody_else_does() -> None:

@@ -17,8 +17,8 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_files
-from parivision_serving import neighbours
-from parivision_serving.neighbours import Neighbourhood
+from parivision_serving.monitoring import services as neighbours
+from parivision_serving.monitoring.services import Neighbourhood
 from parivision_serving.routes.services import services_route
 from tests.mongo_server import free_port
 from tests.serving.small_app import client_of, operation

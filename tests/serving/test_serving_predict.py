@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
-from parivision_serving.problems import MOST_ERRORS
+from parivision_serving.web.problems import MOST_ERRORS
 from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 SHOTS = [

@@ -19,7 +19,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
 from parivision_core.tracking.registry import Registry
 from parivision_serving.app import create_app
-from parivision_serving.champion import NO_CHAMPION, RETRY_POLLS, Watcher
+from parivision_serving.prediction.champion import NO_CHAMPION, RETRY_POLLS, Watcher
 from tests.serving.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
 
 

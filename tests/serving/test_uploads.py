@@ -8,10 +8,10 @@ import anyio
 import pytest
 from litestar.exceptions import ClientException
 
-from parivision_serving import uploads as room
-from parivision_serving.admission import TooManyRequestsError
-from parivision_serving.problems import SlowBodyError, TooLargeError
-from parivision_serving.uploads import MEGABYTE, Uploads
+from parivision_serving.web import uploads as room
+from parivision_serving.web.admission import TooManyRequestsError
+from parivision_serving.web.problems import SlowBodyError, TooLargeError
+from parivision_serving.web.uploads import MEGABYTE, Uploads
 
 
 class Sender:

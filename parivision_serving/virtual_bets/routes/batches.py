@@ -11,11 +11,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import PlainOperation
 from parivision_serving.virtual_bets.feed import Feed
 from parivision_serving.virtual_bets.problems import NOT_FOUND
 from parivision_serving.virtual_bets.schemas import Listing
+from parivision_serving.web.operations import PlainOperation
+from parivision_serving.web.problems import documented
 
 MOST = 500
 

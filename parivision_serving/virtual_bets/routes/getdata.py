@@ -11,10 +11,10 @@ from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from parivision_serving.problems import documented
-from parivision_serving.routes.operations import PlainOperation
 from parivision_serving.virtual_bets.feed import Feed
 from parivision_serving.virtual_bets.schemas import Reset
+from parivision_serving.web.operations import PlainOperation
+from parivision_serving.web.problems import documented
 
 MOST = 10_000
 NEVER_CACHED = CacheControlHeader(no_store=True)

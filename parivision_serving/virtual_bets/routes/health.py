@@ -8,10 +8,10 @@ import anyio
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.problems import documented
-from parivision_serving.routes.live import live
 from parivision_serving.virtual_bets.feed import Feed
 from parivision_serving.virtual_bets.schemas import Status, Welcome
+from parivision_serving.web.live import live
+from parivision_serving.web.problems import documented
 
 
 def health_routes(feed: Feed) -> list[HTTPRouteHandler]:

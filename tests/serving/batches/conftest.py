@@ -9,8 +9,8 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
-from parivision_serving.batch import BatchPredictor
-from parivision_serving.metrics import Metrics
+from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.web.metrics import Metrics
 from tests.serving.batches.house import House, Kept
 
 

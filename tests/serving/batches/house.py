@@ -12,10 +12,10 @@ from litestar.testing import TestClient
 from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import FieldProblem
-from parivision_serving.batch import BatchPredictor
-from parivision_serving.body import field_problems
-from parivision_serving.metrics import Metrics
-from parivision_serving.routes.batch import batch_route
+from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.routes.bulk import batch_route
+from parivision_serving.web.body import field_problems
+from parivision_serving.web.metrics import Metrics
 from tests.serving.serving_world import FULL_SHOT, SHOT, make_bundle, make_form
 from tests.serving.small_app import client_of, watcher_of
 

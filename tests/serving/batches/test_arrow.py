@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 
 from parivision_core.arrow import MEDIA_TYPE
 from parivision_core.nba.shots import NBA
-from parivision_serving.rows import ARROW_ROWS, MOST_ROWS, Rows
+from parivision_serving.prediction.bulk_rows import ARROW_ROWS, MOST_ROWS, Rows
 from tests.serving.batches.house import BATCH, House, alone
 from tests.serving.serving_world import FULL_SHOT, SHOT
 from tests.serving.small_app import problem_of

@@ -16,13 +16,13 @@ from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
-from parivision_serving import batch as batches
-from parivision_serving.batch import AT_ONCE, WAITING, BatchPredictor
-from parivision_serving.json_rows import pieces
-from parivision_serving.metrics import Metrics
-from parivision_serving.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
-from parivision_serving.routes.batch import batch_route
-from parivision_serving.rows import MOST_ROWS, TOLD_IN_FULL, Rows
+from parivision_serving.prediction import bulk as batches
+from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchPredictor
+from parivision_serving.prediction.bulk_rows import MOST_ROWS, TOLD_IN_FULL, Rows
+from parivision_serving.prediction.json_pieces import pieces
+from parivision_serving.routes.bulk import batch_route
+from parivision_serving.web.metrics import Metrics
+from parivision_serving.web.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
 from tests.serving.batches.house import BATCH, EARLIER, ROWS, House, alone
 from tests.serving.serving_world import FULL_SHOT, SHOT, until
 from tests.serving.small_app import client_of, operation, problem_of, watcher_of
@@ -141,7 +141,7 @@ def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list
 
     def read() -> bool:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("parivision_serving.rows.pieces", lambda whole: pieces(whole, size))
+            patch.setattr("parivision_serving.prediction.bulk_rows.pieces", lambda whole: pieces(whole, size))
             try:
                 list(Rows(NBA).from_json(bytes(text)))
             except InvalidRequestError as error:

@@ -124,7 +124,11 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, env: dict[str, str],
 def test_it_leaves_the_other_service_alone() -> None:
     """The two share problems, a runner and small parts of routes; models and what is told of them belong to one."""
     others = ["onnxruntime", "parivision_core.bundle", "parivision_core.tracking.registry", "parivision_core.store"]
-    others += ["parivision_serving.schemas", "parivision_serving.champion", "parivision_serving.body"]
+    others += [
+        "parivision_serving.prediction.schemas",
+        "parivision_serving.prediction.champion",
+        "parivision_serving.web.body",
+    ]
     code = f"import sys, {MODULE}.__main__; print([m for m in {others} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

@@ -14,16 +14,16 @@ from litestar.params import Parameter
 
 from parivision_core.arrow import MEDIA_TYPE as ARROW
 from parivision_core.sport import Sport
-from parivision_serving.admission import SCOPE
-from parivision_serving.batch import AT_ONCE, WAITING, BatchAnswer, BatchPredictor, Content
-from parivision_serving.body import JSON
-from parivision_serving.context import context_of
-from parivision_serving.keys import PREDICT
-from parivision_serving.problems import MOST_ERRORS, UnknownContentError, documented, shortened
-from parivision_serving.routes.operations import PlainOperation, answered
-from parivision_serving.routes.queries import refuse_misread
-from parivision_serving.rows import LARGEST_ROW, MOST_ROWS, TOLD_IN_FULL
-from parivision_serving.uploads import Uploads
+from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchAnswer, BatchPredictor, Content
+from parivision_serving.prediction.bulk_rows import LARGEST_ROW, MOST_ROWS, TOLD_IN_FULL
+from parivision_serving.web.admission import SCOPE
+from parivision_serving.web.body import JSON
+from parivision_serving.web.context import context_of
+from parivision_serving.web.keys import PREDICT
+from parivision_serving.web.operations import PlainOperation, answered
+from parivision_serving.web.problems import MOST_ERRORS, UnknownContentError, documented, shortened
+from parivision_serving.web.queries import refuse_misread
+from parivision_serving.web.uploads import Uploads
 
 LARGEST_BATCH = 64 * 1024 * 1024
 EXAMPLE = {

@@ -1,4 +1,4 @@
-"""API keys: hashed, named, with scopes, revoked while the service runs. `python -m parivision_serving.keys` makes them.
+"""API keys: hashed, named, with scopes, revoked while the service runs; `make keys` adds, lists and revokes them.
 
 A key is 256 random bits, so that a plain sha256 keeps it: there is nothing to guess that a slow hash would protect.
 """
@@ -156,7 +156,9 @@ def _scopes(text: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Add, list or revoke keys of the house; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m parivision_serving.keys", description="API keys of this house.")
+    parser = argparse.ArgumentParser(
+        prog="python -m parivision_serving.web.keys", description="API keys of this service."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     adding = commands.add_parser("add", help="make a key and show it, once")
     adding.add_argument("name", help="whose it is")

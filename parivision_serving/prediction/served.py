@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from parivision_serving.champion import NO_CHAMPION, Pair, Watcher
-from parivision_serving.problems import NotReadyError
+from parivision_serving.prediction.champion import NO_CHAMPION, Pair, Watcher
+from parivision_serving.web.problems import NotReadyError
 
 
 def served(watcher: Watcher) -> Pair:

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Parameter
 
 from parivision_core.sport import FieldProblem, Filter
-from parivision_serving.problems import MOST_ERRORS, InvalidRequestError, shortened
+from parivision_serving.web.problems import MOST_ERRORS, InvalidRequestError, shortened
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 

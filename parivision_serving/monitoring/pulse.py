@@ -10,9 +10,9 @@ import anyio
 from parivision_core.problems import RegistryError
 from parivision_core.tracking.drift_reports import DriftReport, read_drift
 from parivision_core.tracking.registry import Registry
-from parivision_serving.champion import Watcher
-from parivision_serving.metrics import Metrics, Reading
-from parivision_serving.recorder import Recorder
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction_log.recorder import Recorder
+from parivision_serving.web.metrics import Metrics, Reading
 
 BEAT_SECONDS = 1.0
 DRIFT_SECONDS = 60.0

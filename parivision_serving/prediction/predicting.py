@@ -12,15 +12,15 @@ from msgspec import Meta
 
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import Sport
-from parivision_serving.champion import Pair, Watcher
-from parivision_serving.context import Context
-from parivision_serving.explaining import explain
-from parivision_serving.metrics import Metrics
-from parivision_serving.problems import InvalidRequestError
-from parivision_serving.recorder import Recorder
-from parivision_serving.routes.served import served
-from parivision_serving.schemas import Evidence, Prediction, prediction_of
-from parivision_serving.together import Together
+from parivision_serving.prediction.champion import Pair, Watcher
+from parivision_serving.prediction.explaining import explain
+from parivision_serving.prediction.micro_batches import Together
+from parivision_serving.prediction.schemas import Evidence, Prediction, prediction_of
+from parivision_serving.prediction.served import served
+from parivision_serving.prediction_log.recorder import Recorder
+from parivision_serving.web.context import Context
+from parivision_serving.web.metrics import Metrics
+from parivision_serving.web.problems import InvalidRequestError
 
 if TYPE_CHECKING:
     from litestar.types import Receive, Scope, Send

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.exceptions import ClientException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from parivision_serving.problems import SlowBodyError
+from parivision_serving.web.problems import SlowBodyError
 
 BODY_SECONDS = 60.0
 """A request whose body comes more slowly is given up: it holds memory, and a batch one of few places."""

@@ -1,4 +1,4 @@
-"""What the service answers, as structs: the OpenAPI page and the JSON on the wire both come from here."""
+"""What a prediction is answered with, as structs: the OpenAPI page and the JSON on the wire both come from here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta
-
-from parivision_core.bundle import Provenance
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,52 +68,3 @@ def prediction_of(details: type[msgspec.Struct]) -> type[Prediction]:
     """The prediction of one sport, whose details OpenAPI is to show (a generic struct would get an unreadable name)."""
     made: Any = msgspec.defstruct("Prediction", [("shot", details)], bases=(Prediction,), frozen=True, kw_only=True)
     return cast("type[Prediction]", made)
-
-
-class ServedForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The history state that is served."""
-
-    stamp: str
-    through: str | None
-    shots: int
-
-
-class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair of champion and form that answers predictions now."""
-
-    version: int
-    epoch: Annotated[int, Meta(description="Raised by every promotion and rollback.")]
-    sha256: str
-    run_id: Annotated[str, Meta(description="Training run in the registry's tracking server.")]
-    registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
-    page: Annotated[str, Meta(description="Address of its version in MLflow's page.")]
-    sport: str
-    model: Annotated[str, Meta(description="Family of the model.")]
-    feature_schema: str
-    base_fingerprint: str
-    provenance: Provenance
-    form: ServedForm
-    reload_problem: Annotated[
-        str | None, Meta(description="Why the latest champion or form is not served yet; null when all is well.")
-    ]
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """Predictions are answered, by this pair."""
-
-    status: str = "ready"
-    champion_version: int
-    form_stamp: str
-
-
-class Welcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to go from here."""
-
-    status: str = "alive"
-    sport: str
-    documentation: str = "/schema"
-    openapi: str = "/schema/openapi.json"
-    predict: str = "/api/v1/predict"
-    champion: str = "/api/v1/champion"
-    players: str = "/api/v1/players"
-    verdicts: str = "/api/v1/verdicts"

@@ -17,19 +17,18 @@ from numpy.typing import NDArray
 
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import PreparedMany, Sport
-from parivision_serving.admission import TooManyRequestsError
-from parivision_serving.arrow import written
-from parivision_serving.champion import Pair, Watcher
-from parivision_serving.context import Context
-from parivision_serving.metrics import Metrics
-from parivision_serving.recorder import Recorder
-from parivision_serving.routes.served import served
-from parivision_serving.rows import Piece, RowProblem, Rows
+from parivision_serving.prediction.bulk_arrow import written
+from parivision_serving.prediction.bulk_rows import Piece, RowProblem, Rows
+from parivision_serving.prediction.champion import Pair, Watcher
+from parivision_serving.prediction.served import served
+from parivision_serving.prediction_log.recorder import Recorder
+from parivision_serving.web.admission import RETRY_SECONDS, TooManyRequestsError
+from parivision_serving.web.context import Context
+from parivision_serving.web.metrics import Metrics
 
 AT_ONCE = 2
 WAITING = 4
 """Batches that wait while others are worked on; each may hold its body in memory."""
-RETRY_SECONDS = 2.0
 ENCODED_ROWS = 2_000
 """Rows that are written as JSON at once."""
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from parivision_core.prediction_log.ids import new_id
-from parivision_serving.keys import ANONYMOUS, Caller
+from parivision_serving.web.keys import ANONYMOUS, Caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

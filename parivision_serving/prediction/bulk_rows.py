@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from parivision_core import arrow
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.sport import Columns, FieldProblem, Sport
-from parivision_serving.body import field_problems
-from parivision_serving.json_rows import PIECE_BYTES, pieces
-from parivision_serving.problems import BODY, MOST_ERRORS, InvalidRequestError, TooLargeError, shortened
+from parivision_serving.prediction.json_pieces import PIECE_BYTES, pieces
+from parivision_serving.web.body import field_problems
+from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestError, TooLargeError, shortened
 
 MOST_ROWS = 100_000
 ARROW_ROWS = 2_000

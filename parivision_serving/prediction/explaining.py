@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from parivision_core.sport import Sport
-from parivision_serving.champion import Pair
-from parivision_serving.schemas import Effect, Explanation
+from parivision_serving.prediction.champion import Pair
+from parivision_serving.prediction.schemas import Effect, Explanation
 
 
 def explain(pair: Pair, sport: Sport, request: Any) -> Explanation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
-from parivision_serving.context import context_of
+from parivision_serving.web.context import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar import get
 
-from parivision_serving.admission import NO_KEY, OPEN, SCOPE
+from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):

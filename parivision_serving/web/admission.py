@@ -10,14 +10,16 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN, HTTP_429_TOO_MANY_REQUESTS
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from parivision_serving.context import context_of
-from parivision_serving.keys import ANONYMOUS, READ, Caller, Keys
-from parivision_serving.limits import RateLimit
+from parivision_serving.web.context import context_of
+from parivision_serving.web.keys import ANONYMOUS, READ, Caller, Keys
+from parivision_serving.web.limits import RateLimit
 
 SCOPE = "scope"
 """What a route's `opt` says it needs: one of keys.SCOPES, or OPEN; without a word, READ."""
 OPEN = "open"
 """For routes that need no key: health, metrics, documentation."""
+RETRY_SECONDS = 2.0
+"""After which a bulk request that found no room may come again."""
 HEADER = b"x-api-key"
 NEEDED: list[dict[str, list[str]]] = [{"ApiKey": []}]
 """What OpenAPI is told of a service that asks everyone for a key."""
@@ -31,8 +33,8 @@ COMPONENTS = Components(
             type="apiKey",
             name="X-API-Key",
             security_scheme_in="header",
-            description="Made by `python -m parivision_serving.keys add NAME`. Needed once the service listens beyond "
-            "its own machine.",
+            description="Made by `python -m parivision_serving.web.keys add NAME`. Needed once the service listens "
+            "beyond its own machine.",
         )
     }
 )

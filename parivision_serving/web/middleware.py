@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parivision_serving.context import KEY, Context
-from parivision_serving.logs import request_name
-from parivision_serving.metrics import UNMATCHED, Metrics
-from parivision_serving.problems import MEDIA_TYPE, URN, Problem
+from parivision_serving.web.context import KEY, Context
+from parivision_serving.web.logs import request_name
+from parivision_serving.web.metrics import UNMATCHED, Metrics
+from parivision_serving.web.problems import MEDIA_TYPE, URN, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -16,8 +16,8 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from parivision_core.sport import FieldProblem
-from parivision_serving.context import context_of
-from parivision_serving.problems import BODY, MOST_ERRORS, InvalidRequestError, UnknownContentError, shortened
+from parivision_serving.web.context import context_of
+from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestError, UnknownContentError, shortened
 
 JSON = "application/json"
 LONGEST_NAME = 40

@@ -10,10 +10,9 @@ from typing import Any
 from litestar import Request
 from litestar.exceptions import ClientException
 
-from parivision_serving import requests
-from parivision_serving.admission import TooManyRequestsError
-from parivision_serving.batch import RETRY_SECONDS
-from parivision_serving.problems import SlowBodyError, TooLargeError
+from parivision_serving.web import requests
+from parivision_serving.web.admission import RETRY_SECONDS, TooManyRequestsError
+from parivision_serving.web.problems import SlowBodyError, TooLargeError
 
 MEGABYTE = 1024 * 1024
 PACE_SECONDS = 10.0

@@ -1,0 +1,1 @@
+"""What stands between the network and every route: admission, keys, limits, bodies, problems, logs and metrics."""
