@@ -16,10 +16,10 @@ from starlette.routing import Mount
 
 from gradio_ui.client import Client
 from gradio_ui.look import ICON, STYLE, theme
-from gradio_ui.tabs.fields import lay_out
-from gradio_ui.tabs.house import HouseTab
-from gradio_ui.tabs.models import ModelsTab
-from gradio_ui.tabs.shot import ShotTab
+from gradio_ui.tabs.models.tab import ModelsTab
+from gradio_ui.tabs.services.tab import HouseTab
+from gradio_ui.tabs.shot.fields import lay_out
+from gradio_ui.tabs.shot.tab import ShotTab
 from parivision_core.settings import Settings
 
 TITLE = "PariVision: will this shot go in?"

@@ -10,8 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageColor
 
-from gradio_ui import court_image
-from gradio_ui.court_image import BEYOND, BOTTOM, FLOOR, LEFT, LINE, LINE_WIDTH, PAINT, RIGHT, TOP, to_court, to_pixel
+from gradio_ui.charts import court_image
+from gradio_ui.charts.court_image import (
+    BEYOND,
+    BOTTOM,
+    FLOOR,
+    LEFT,
+    LINE,
+    LINE_WIDTH,
+    PAINT,
+    RIGHT,
+    TOP,
+    to_court,
+    to_pixel,
+)
 from parivision_core.nba import court
 
 # Far enough from a drawn line on either side, in tenths of a foot.

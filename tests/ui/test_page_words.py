@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradio_ui import cards, house, marks, verdicts, words
-from gradio_ui.asked import KEPT, Asked, History, remember
+from gradio_ui import words
 from gradio_ui.client import (
     Champion,
     Drift,
@@ -24,6 +23,11 @@ from gradio_ui.client import (
     Service,
     Shot,
 )
+from gradio_ui.tabs import notices
+from gradio_ui.tabs.models import verdicts
+from gradio_ui.tabs.services import parts as house
+from gradio_ui.tabs.shot import cards, marks
+from gradio_ui.tabs.shot.questions import KEPT, Asked, History, remember
 from tests.ui.scripted_api import DRIFT, MODEL_PAGE, verdict
 
 
@@ -107,7 +111,7 @@ def test_the_latest_spot_is_ringed_even_before_it_is_answered() -> None:
 
 def test_a_name_can_carry_no_markup_into_the_page() -> None:
     history = remember((), "<b onclick=x>Mallory</b>", question(), prediction(zone_name="<i>"))
-    for text in (cards.answer(history[0]), cards.table(history), cards.no_answer(NoAnswerError("<b>", passing=True))):
+    for text in (cards.answer(history[0]), cards.table(history), notices.no_answer(NoAnswerError("<b>", passing=True))):
         assert "<b" not in text and "<i>" not in text
 
 
@@ -119,7 +123,7 @@ def test_a_name_that_was_typed_in_vain_stands_beside_the_one_that_was_asked_abou
 
 
 def test_commands_in_a_message_are_set_apart() -> None:
-    assert "<code>make up</code> starts it" in cards.no_answer(NoAnswerError("`make up` starts it", passing=True))
+    assert "<code>make up</code> starts it" in notices.no_answer(NoAnswerError("`make up` starts it", passing=True))
 
 
 def test_the_table_says_what_was_asked() -> None:

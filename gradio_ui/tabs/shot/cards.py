@@ -1,12 +1,11 @@
-"""What the page answers, as HTML: the chance, why there is none yet, and the table of earlier questions."""
+"""What the page answers, as HTML: the chance, what to do first, and the table of earlier questions."""
 
 from __future__ import annotations
 
-import re
 from html import escape
 
-from gradio_ui.asked import Asked, History
-from gradio_ui.client import Champion, NoAnswerError
+from gradio_ui.client import Champion
+from gradio_ui.tabs.shot.questions import Asked, History
 from gradio_ui.words import NBSP, compared, count, distance, link, percent, through
 
 ANYONE = "Any shooter"
@@ -60,23 +59,6 @@ def incomplete() -> str:
 </section>"""
 
 
-def no_answer(problem: NoAnswerError) -> str:
-    """Why there is no answer, and that the page will look again by itself where that may help."""
-    lead = "No answer yet." if problem.passing else "That can\N{RIGHT SINGLE QUOTATION MARK}t be asked."
-    again = '<p class="again">This page looks again by itself.</p>' if problem.passing else ""
-    return f"""
-<section class="card no-answer {"waiting" if problem.passing else "refused"}">
-  <p class="lead">{lead}</p>
-  <p>{_prose(str(problem))}</p>
-  {again}
-</section>"""
-
-
-def hint(sentence: str) -> str:
-    """A remark below a field; empty when there is nothing to say."""
-    return f'<p class="hint" role="status">{_prose(sentence)}</p>' if sentence else ""
-
-
 def table(history: History) -> str:
     """The latest questions, newest first; empty before the first."""
     if not history:
@@ -111,11 +93,6 @@ def _asides(asked: Asked, not_chosen: str) -> str:
         typed = f"\N{LEFT DOUBLE QUOTATION MARK}{not_chosen[:LONGEST_NAME]}\N{RIGHT DOUBLE QUOTATION MARK}"
         texts.append(f"{typed} isn\N{RIGHT SINGLE QUOTATION MARK}t chosen")
     return "".join(f" <span>{escape(text)}</span>" for text in texts)
-
-
-def _prose(sentence: str) -> str:
-    """A message of the house, whose commands stand between backticks."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(sentence))
 
 
 def _gauge(probability: float, league: float) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gradio_ui import house
-from gradio_ui.cards import no_answer
 from gradio_ui.client import NoAnswerError
 from gradio_ui.tabs.live import LiveTab
+from gradio_ui.tabs.notices import no_answer
+from gradio_ui.tabs.services import parts as house
 
 
 class HouseTab(LiveTab):

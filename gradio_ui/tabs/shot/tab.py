@@ -6,11 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from gradio_ui import cards, court_image, marks
-from gradio_ui.asked import History, remember
+from gradio_ui.charts import court_image
 from gradio_ui.client import Client, NoAnswerError, Question
+from gradio_ui.tabs import notices
 from gradio_ui.tabs.events import EACH, SWIFT
-from gradio_ui.tabs.fields import NOT_GIVEN, Fields
+from gradio_ui.tabs.shot import cards, marks
+from gradio_ui.tabs.shot.fields import NOT_GIVEN, Fields
+from gradio_ui.tabs.shot.questions import History, remember
 from gradio_ui.words import count
 from parivision_core.nba import court
 from parivision_core.sport import Player
@@ -62,7 +64,7 @@ class ShotTab:
         try:
             champion = await self._client.champion()
         except NoAnswerError as problem:
-            return {f.answer: cards.no_answer(problem), f.timer: gr.Timer(active=problem.passing)}
+            return {f.answer: notices.no_answer(problem), f.timer: gr.Timer(active=problem.passing)}
         return {f.answer: cards.invitation(champion), f.timer: gr.Timer(active=False)}
 
     async def ask(self, given: Update) -> Update:
@@ -81,7 +83,7 @@ class ShotTab:
             prediction = await self._client.predict(question)
         except NoAnswerError as problem:
             drawn = marks.draw(history, (question.x, question.y))
-            return {f.answer: cards.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
+            return {f.answer: notices.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
         player: Player | None = given[f.player]
         who = player.name if player else ""
         history = remember(history, who, question, prediction)
@@ -133,7 +135,7 @@ class ShotTab:
         f = self._f
         choices = [(", ".join(filter(None, (p.name, p.team, f"{count(p.shots)} shots"))), p.player_id) for p in players]
         offer = gr.Radio(choices, value=None, visible=bool(players))
-        return {f.suggestions: offer, f.found: tuple(players), f.hint: cards.hint(hint)}
+        return {f.suggestions: offer, f.found: tuple(players), f.hint: notices.hint(hint)}
 
     def _question(self, given: Update) -> Question | None:
         """The question in the fields; None while one of its numbers is missing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from gradio_ui import court_image
+from gradio_ui.charts import court_image
 from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from gradio_ui import verdicts
-from gradio_ui.cards import no_answer
 from gradio_ui.client import NoAnswerError
 from gradio_ui.tabs.live import LiveTab
+from gradio_ui.tabs.models import verdicts
+from gradio_ui.tabs.notices import no_answer
 
 ASKED = 100
 """Verdicts, which are more than contests: a challenger is judged again and again."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gradio_ui.asked import Asked, History
-from gradio_ui.court_image import BOTTOM, LEFT, RIGHT, TOP
+from gradio_ui.charts.court_image import BOTTOM, LEFT, RIGHT, TOP
+from gradio_ui.tabs.shot.questions import Asked, History
 
 EARLIER, LATEST, RING = 8, 11, 16
 """Radii in tenths of a foot."""

@@ -1,0 +1,1 @@
+"""The tab of the champion, its verdicts and the latest drift report."""
