@@ -32,9 +32,9 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
-from tests import shots
-from tests.mongo_server import MongoServer
-from tests.stores import Place, opened
+from tests.helpers import shots
+from tests.helpers.mongo_server import MongoServer
+from tests.helpers.stores import Place, opened
 
 SEASON = "nba/NBA_2021_Shots.csv.zip"
 BATCH = 5_000

@@ -20,9 +20,9 @@ from parivision_assets.steps.feed.ingesting import ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
 from parivision_core.store.files import FileStore
-from tests import shots
-from tests.mongo_server import MongoServer
-from tests.stores import KINDS, Place
+from tests.helpers import shots
+from tests.helpers.mongo_server import MongoServer
+from tests.helpers.stores import KINDS, Place
 
 # How long an example takes says something about the machine's other work, not about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from parivision_serving.settings import ServiceSettings
-from tests.readme import README, commands
+from tests.helpers.documents import README, commands
+from tests.helpers.paths import ROOT
 
-ROOT = README.parent
 VARIABLES = {f.metadata["variable"] for f in fields(ServiceSettings)} | {"DAGSTER_HOME", "PARIVISION_TEST_DATA"}
 
 

@@ -12,9 +12,9 @@ import dagster as dg
 from parivision_assets.definitions import build
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
+from tests.helpers.paths import ROOT
 
 SNAPSHOT = Path(__file__).with_name("definitions.json")
-ROOT = Path(__file__).parents[2]
 
 
 def snapshot(definitions: dg.Definitions) -> dict[str, object]:

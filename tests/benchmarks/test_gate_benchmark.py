@@ -12,7 +12,7 @@ from benchmarks.gate import CANDIDATE_EVERY, SEASON, measure, originals
 from benchmarks.rivals import Forests, expected_loss, stretched, truth_between
 from parivision_assets.steps.training import fitting
 from parivision_core.scoring import logit, recalibration, sigmoid
-from tests import shots
+from tests.helpers import shots
 
 
 @pytest.fixture(scope="module")

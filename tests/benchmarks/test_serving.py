@@ -30,9 +30,9 @@ from benchmarks.serving_peers.forest import NAMES
 from benchmarks.serving_peers.house import copied
 from benchmarks.serving_peers.noop import create_app
 from benchmarks.serving_peers.questions import ASKED, Kind, Questions
-from tests import shots
+from tests.helpers import shots
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 Answer = Callable[[bytes], bytes | None]
 
 

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from pymongo.uri_parser import parse_uri
 
 from dagster_mongo import close_clients
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 
 PATIENCE_SECONDS = 30  # only shows that nothing hangs
 PASSWORD = "s3cret/p@ss"

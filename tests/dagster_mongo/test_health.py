@@ -16,8 +16,8 @@ from pymongo.uri_parser import parse_uri
 from dagster_mongo import MongoHealth, MongoResource, MongoUnavailableError
 from dagster_mongo.diagnosis import diagnose
 from tests.dagster_mongo.conftest import ENCODED, PATIENCE_SECONDS
-from tests.dagster_mongo.scripted_server import ScriptedServer
-from tests.mongo_server import free_port
+from tests.helpers.mongo_server import free_port
+from tests.helpers.scripted_server import ScriptedServer
 
 REFUSED_LOGIN = {"ok": 0, "code": 18, "codeName": "AuthenticationFailed", "errmsg": "Authentication failed."}
 NO_LOGIN = {"ok": 0, "code": 13, "codeName": "Unauthorized", "errmsg": "Command find requires authentication"}

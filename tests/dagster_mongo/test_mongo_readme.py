@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -12,8 +11,9 @@ from pymongo import MongoClient
 from dagster_mongo import MongoResource
 from dagster_mongo.errors import Reason
 from dagster_mongo.options import DEFAULTS
+from tests.helpers.paths import ROOT
 
-README = Path(__file__).parents[2] / "dagster_mongo" / "README.md"
+README = ROOT / "dagster_mongo" / "README.md"
 TEXT = README.read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 

@@ -14,7 +14,6 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -23,7 +22,8 @@ from pymongo.errors import InvalidOperation
 
 from dagster_mongo import MongoResource, close_clients, pools
 from tests.dagster_mongo.conftest import PATIENCE_SECONDS, eventually
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers.paths import ROOT
+from tests.helpers.scripted_server import ScriptedServer
 
 THREADS = 8
 
@@ -216,7 +216,7 @@ with MongoResource(url={proxy.url!r}).get_database("any") as database:
 print("done", flush=True)
 """
     strict = [sys.executable, "-W", "error::ResourceWarning", "-c", code]
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = subprocess.run(strict, capture_output=True, text=True, check=True, cwd=root, timeout=60)
     assert (done.stdout, done.stderr) == ("done\n", "")
     assert "endSessions" in proxy.names()  # said good-bye

@@ -15,7 +15,7 @@ from pymongo.write_concern import WriteConcern
 import dagster_mongo
 from dagster_mongo import MongoConfigError, MongoResource
 from tests.dagster_mongo.conftest import ENCODED
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 
 NOWHERE = "mongodb://127.0.0.1:1/shots"  # nothing is asked of it
 

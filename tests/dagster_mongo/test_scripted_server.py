@@ -16,9 +16,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, ConnectionFailure, OperationFailure
 
-from tests.dagster_mongo import wire
 from tests.dagster_mongo.conftest import PATIENCE_SECONDS, eventually
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers import wire
+from tests.helpers.scripted_server import ScriptedServer
 
 MakeClient = Callable[..., MongoClient[dict[str, Any]]]
 

@@ -16,7 +16,7 @@ from pymongo.uri_parser import parse_uri
 
 from dagster_mongo import MongoResource, MongoUnavailableError
 from tests.dagster_mongo.conftest import ENCODED
-from tests.dagster_mongo.scripted_server import ScriptedServer
+from tests.helpers.scripted_server import ScriptedServer
 
 x509 = pytest.importorskip("cryptography.x509")
 

@@ -18,7 +18,7 @@ from deploy.feeds import simulates
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
 from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
-from tests.deploy.containers import (
+from tests.helpers.containers import (
     BUILT,
     COMPOSE,
     DOCKER,

@@ -15,7 +15,7 @@ from parivision_core.problems import ConfigurationError
 from parivision_core.records import Manifest
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
-from tests import shots
+from tests.helpers import shots
 
 
 def settings_of(home: Path, **more: str) -> Settings:

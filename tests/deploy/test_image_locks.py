@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deploy.environment import ROOT
-from tests.deploy.containers import (
+from tests.helpers.containers import (
     BUILT,
     DOCKER,
     IMAGES,

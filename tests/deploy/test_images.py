@@ -28,7 +28,7 @@ from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.app import create_app as create_feed
 from parivision_serving.web import process as served_alone
 from tests.deploy.conftest import PATIENCE, free_ports, until
-from tests.deploy.containers import (
+from tests.helpers.containers import (
     BUILT,
     DOCKER,
     FILE,

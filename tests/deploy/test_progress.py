@@ -15,7 +15,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, Verdict
 from parivision_core.store.files import FileStore
-from tests import shots
+from tests.helpers import shots
 
 FEED, API = "http://feed", "http://api"
 VERDICT = Verdict(

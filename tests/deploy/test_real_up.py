@@ -22,10 +22,10 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
-from tests import shots
 from tests.deploy.conftest import House, running, until
-from tests.readme import commands
-from tests.stores import named
+from tests.helpers import shots
+from tests.helpers.documents import commands
+from tests.helpers.stores import named
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
 CLICKED = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from tests.serving.serving_world import FULL_SHOT, World, make_form, make_world, serves, until
+from tests.helpers.serving_world import FULL_SHOT, World, make_form, make_world, serves, until
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.serving.running import free_port, running
-from tests.serving.serving_world import World, make_form
+from tests.helpers.serving_process import free_port, running
+from tests.helpers.serving_world import World, make_form
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 CASES = os.environ.get("PARIVISION_TEST_CASES", "5")

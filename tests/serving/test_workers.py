@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving.running import free_port, running
-from tests.serving.serving_world import SHOT, World, make_form, until
-from tests.serving.test_metrics import values
+from tests.helpers.serving_process import free_port, running
+from tests.helpers.serving_world import SHOT, World, make_form, until
+from tests.serving.web.test_metrics import values
 
 
 def children(pid: int) -> list[int]:

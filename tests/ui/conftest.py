@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ui.page_process import PageProcess
-from tests.ui.scripted_api import ScriptedApi, verdict
+from tests.helpers.page_process import PageProcess
+from tests.helpers.scripted_api import ScriptedApi, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

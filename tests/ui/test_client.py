@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gradio_ui.client import Client, NoAnswerError, Question
-from tests.ui.page_process import free_port
-from tests.ui.scripted_api import CURRY, MODEL_PAGE, NO_CHAMPION, ScriptedApi, problem, verdict
+from tests.helpers.page_process import free_port
+from tests.helpers.scripted_api import CURRY, MODEL_PAGE, NO_CHAMPION, ScriptedApi, problem, verdict
 
 SHOT = Question(x=0, y=240, period=4, seconds_remaining=35)
 Call = Callable[[Client], Awaitable[Any]]

@@ -12,7 +12,7 @@ import pytest
 from gradio_ui.client import Champion, Lake, NoAnswerError, Prediction, Question, Service
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
-from tests.serving.serving_world import NAMES, make_form, make_world, serves, until
+from tests.helpers.serving_world import NAMES, make_form, make_world, serves, until
 from tests.ui.test_client import CALLS, ask
 
 SERVICE = "service"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from docs.screenshots import take_page
 from gradio_ui.words import percent
-from tests.ui.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
+from tests.helpers.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

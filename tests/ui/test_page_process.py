@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from gradio_ui.app import create_app
 from parivision_core.settings import Settings
-from tests.ui.page_process import ROOT, PageProcess, free_port
+from tests.helpers.page_process import ROOT, PageProcess, free_port
 
 
 def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:

@@ -1,0 +1,79 @@
+"""`make batch`: shots of the lake as questions that the API understands, and plain words when it can't be asked."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from parivision_assets.commands.ask_api import ask, newest_shots, question
+from parivision_core.nba.shots import NBA
+from parivision_core.problems import NotEnoughGamesError, RegistryError
+from parivision_core.records import Manifest
+from parivision_core.store.files import FileStore
+from tests.helpers import shots
+
+Put = Callable[..., list[Manifest]]
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, list[bytes]]]:
+    """The address of an API, and the answers that it is to give, the last one for ever."""
+    answers = [b'{"probability": 0.5}']
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.send_response(503 if b"detail" in answer else 200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", answers
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_newest_shots_become_whole_questions(store: FileStore, put: Put) -> None:
+    put(store, shots.season(games=2, shots=8, seed=1), shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
+    newest = newest_shots(store, NBA, 10)
+    assert len(newest) == 10
+    assert {shot["game_date"] for shot in newest} == {"2022-12-01"}
+    assert len(newest_shots(store, NBA, 20)) == 20
+    assert len(newest_shots(store, NBA, 1000)) == 32
+    for shot in newest:
+        asked = question(shot, NBA)
+        request = msgspec.convert(asked, NBA.request)
+        assert not NBA.problems(request)
+        assert (asked["x"], asked["player_id"], asked["home"]) == (shot["x"], shot["player_id"], bool(shot["home"]))
+    older = question({**newest[0], "team": "VAN", "home": -1}, NBA)  # no name of today
+    assert "team" not in older
+    assert "home" not in older
+
+
+def test_an_empty_lake_says_what_to_do(store: FileStore) -> None:
+    with pytest.raises(NotEnoughGamesError, match="the lake is empty: start `make up`"):
+        newest_shots(store, NBA, 10)
+
+
+def test_answers_are_timed_and_refusals_told(api: tuple[str, list[bytes]]) -> None:
+    url, answers = api
+    told, seconds = ask(url, "", [{"x": 1}, {"x": 2}])
+    assert [answer["probability"] for answer in told] == [0.5, 0.5]
+    assert len(seconds) == 2
+    answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been crowned yet."}']
+    with pytest.raises(RegistryError, match="answers 503: No champion has been crowned yet"):
+        ask(url, "", [{}, {}])
+    answers[:] = [b"<html>detail of a proxy</html>"]
+    with pytest.raises(RegistryError, match="answers 503: <html>detail of a proxy"):
+        ask(url, "", [{}])
+    with pytest.raises(RegistryError, match=r"doesn't answer at http://127\.0\.0\.1:9 .*is `make up` running"):
+        ask("http://127.0.0.1:9", "", [{}])

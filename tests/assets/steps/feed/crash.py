@@ -1,0 +1,88 @@
+"""A process that ingests one file and kills itself at the n-th write of its commit: run by test_crash."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pymongo import monitoring
+
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.steps.feed.ingesting import ingest
+from parivision_core.nba.shots import NBA
+from parivision_core.store import files
+from parivision_core.store.mongo import documents
+from tests.helpers.stores import opened
+
+WRITES = ("insert", "update", "delete", "findAndModify")
+
+
+def watch_files(count: Callable[[], None]) -> None:
+    """Call `count` before every flush, rename and statement of the embedded kind."""
+
+    def watched(function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            count()
+            return function(*args, **kwargs)
+
+        return call
+
+    files.os.fsync = watched(os.fsync)  # type: ignore[attr-defined]
+    Path.replace = watched(Path.replace)  # type: ignore[method-assign]
+    connect = files.sqlite3.connect
+
+    class Watched(files.sqlite3.Connection):
+        def execute(self, *args: Any) -> Any:
+            count()
+            return super().execute(*args)
+
+        def executemany(self, *args: Any) -> Any:
+            count()
+            return super().executemany(*args)
+
+    files.sqlite3.connect = lambda *args, **kwargs: connect(*args, **kwargs, factory=Watched)  # type: ignore[assignment]
+
+
+class WatchMongo(monitoring.CommandListener):
+    """Calls `count` before every command that writes is sent."""
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        self.count = count
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in WRITES:
+            self.count()
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+def main(place: str, inbox: str, die_at: int) -> None:
+    """Count every write of the commit and die with SIGKILL just before number `die_at`; print how many there were."""
+    writes = 0
+
+    def count() -> None:
+        nonlocal writes
+        if writes == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        writes += 1
+
+    monitoring.register(WatchMongo(count))
+    documents.PIECE = 50  # so that the shots of the test take several writes
+    store = opened(json.loads(place))
+    store.manifests()  # what a new store needs is made before the commit
+    (batch,) = InboxFeed(Path(inbox), 0).batches()
+    writes = 0
+    watch_files(count)
+    ingest(batch, NBA, store)
+    print(writes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,120 @@
+"""The journal on MongoDB when things go wrong, and what is larger than a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from pymongo import WriteConcern
+from pymongo.database import Database
+
+from parivision_core.prediction_log.mongo import MongoJournal
+from parivision_core.problems import StoreError
+from tests.helpers.prediction_logs import many, one
+from tests.helpers.scripted_server import ScriptedServer
+
+Documents = Database[dict[str, Any]]
+KEY = "2023-01-01:1:2:3:4"
+
+
+@pytest.fixture
+def shaky(shaky_database: Documents) -> MongoJournal:
+    """A journal that speaks through the proxy and soon loses its patience."""
+    return MongoJournal(shaky_database)
+
+
+def test_a_body_larger_than_a_document_is_kept_in_pieces(mongo_database: Documents) -> None:
+    journal = MongoJournal(mongo_database)
+    call = many([0.5] * 10, request=bytes(range(256)) * 70_000)
+    journal.append([one(), call])
+    journal.append([call])
+    assert journal.call(call.id) == call
+    assert call in journal.calls(limit=2)
+    assert mongo_database["journal_bodies"].count_documents({}) == 3
+    assert journal.delete(call.id)
+    assert mongo_database["journal_bodies"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+def test_a_server_that_goes_in_the_middle_loses_nothing(
+    applied: bool, proxy: ScriptedServer, shaky: MongoJournal, mongo_database: Documents
+) -> None:
+    """Cut at every insert of an append, which is repeated: each call is there once, with all that belongs to it."""
+    here = MongoJournal(mongo_database)
+    here.calls(limit=1)
+    shaky.calls(limit=1)
+    kept = []
+    for number in range(3):  # the shots that are awaited, then the calls, then nothing is left to be cut
+        calls = [one(awaited=((0, KEY),)), one()]
+        seen = iter(range(1_000))
+        proxy.fault("insert", cut=True, after=applied, where=lambda _, n=number, s=seen: next(s) == n, times=2)
+        try:
+            shaky.append(calls)
+        except StoreError as error:
+            assert "Start the server or correct PARIVISION_MONGO_URL" in str(error)
+        proxy.clear()
+        shaky.append(calls)
+        kept = [msgspec.structs.replace(call, awaited=()) for call in calls[::-1]] + kept
+        assert here.calls(limit=100) == kept
+    assert here.awaiting([KEY]) == {KEY: sorted(call.id for call in kept[1::2])}
+
+
+def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(
+    proxy: ScriptedServer, shaky: MongoJournal
+) -> None:
+    proxy.stop()
+    for use in (lambda: shaky.append([one()]), lambda: shaky.calls(limit=1), shaky.awaited_days):
+        with pytest.raises(StoreError, match="can't be reached"):
+            use()
+    proxy.start()
+    shaky.append([one()])
+    assert len(shaky.calls(limit=5)) == 1
+
+
+def test_what_is_kept_is_on_a_disk(proxy: ScriptedServer, shaky_database: Documents) -> None:
+    """A majority that has it in memory alone may lose it; what the URL says of the rest stays."""
+    seen: list[dict[str, Any]] = []
+    proxy.fault("insert", where=lambda command: bool(seen.append(command.document["writeConcern"])))
+    MongoJournal(shaky_database.with_options(write_concern=WriteConcern(w=1, wtimeout=900))).append([one()])
+    assert seen
+    assert all(concern == {"w": 1, "wtimeout": 900, "j": True} for concern in seen)
+
+
+def test_days_of_an_earlier_version_are_found(mongo_database: Documents) -> None:
+    journal = MongoJournal(mongo_database)
+    journal.append([one(awaited=((0, KEY),))])
+    mongo_database["journal_days"].drop()
+    before = journal.awaited_days()
+    assert list(before) == [KEY[:10]]
+    journal.append([one(awaited=((0, KEY),))])
+    assert journal.awaited_days() != before
+
+
+def test_a_full_disk_is_named(proxy: ScriptedServer, shaky: MongoJournal) -> None:
+    shaky.calls(limit=1)
+    full = {"ok": 0, "code": 14031, "errmsg": "available disk space is below the minimum"}
+    with proxy.fault("insert", reply=full), pytest.raises(StoreError, match="disk is full"):
+        shaky.append([one()])
+    assert shaky.calls(limit=1) == []
+
+
+def test_a_database_of_another_version_says_so(mongo_database: Documents) -> None:
+    MongoJournal(mongo_database).calls(limit=1)
+    mongo_database["journal_meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
+    with pytest.raises(StoreError, match="has format 99, this version writes format 1; name another database"):
+        MongoJournal(mongo_database).calls(limit=1)
+
+
+def test_a_prefix_keeps_sports_apart(mongo_database: Documents) -> None:
+    MongoJournal(mongo_database, "rugby_").append([one()])
+    assert MongoJournal(mongo_database).calls(limit=5) == []
+    assert all(name.startswith(("rugby_journal", "journal")) for name in mongo_database.list_collection_names())
+
+
+def test_a_document_of_another_version_is_named(mongo_database: Documents) -> None:
+    journal, call = MongoJournal(mongo_database), one()
+    journal.append([call])
+    mongo_database["journal"].update_one({"_id": f"c{call.id}"}, {"$set": {"content": "song"}})
+    with pytest.raises(StoreError, match="is damaged or of another version"):
+        journal.call(call.id)

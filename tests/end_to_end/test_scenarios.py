@@ -1,0 +1,255 @@
+"""Lives of the whole platform: drift leads to retraining, bad batches are kept out, late ones folded, nothing stalls.
+
+All lives begin with the same calm first season; the days count from its end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from parivision_assets.commands.quarantine import report
+from parivision_assets.defs.monitoring.sensors import SETTLED_SECONDS
+from parivision_assets.feeds import virtual_bets
+from parivision_assets.feeds.inbox import InboxFeed
+from parivision_assets.steps.features.folding import update_warehouse
+from parivision_assets.steps.feed.ingesting import ingest, rejected
+from parivision_core.nba.shots import NBA
+from parivision_core.store import open_files
+from parivision_serving.virtual_bets.nba.faults import BROKEN
+from parivision_serving.virtual_bets.nba.simulator import Simulator
+from parivision_serving.virtual_bets.scenarios import Scenario
+from parivision_serving.virtual_bets.source import Document, Fault
+from tests.helpers import shots
+from tests.helpers.scenario_platform import SEED, House, sound_documents
+from tests.serving.virtual_bets.test_scenarios import REASONS
+
+pytestmark = pytest.mark.slow
+
+SECOND = Simulator(SEED, Scenario.CALM).plan(1)
+HALF = SECOND.days // 2
+ENOUGH_SHOTS = 60_000
+"""So many new shots are worth a candidate in the calm half season, which brings 110,000."""
+DRIFT = frozenset({"fresh_shots_to_watch"})
+"""Asleep where drift isn't the question: a report costs several CPU seconds."""
+CANT_BE_USED = {Fault.CUT: "documents but holds", Fault.GARBLED: "cut off or damaged"}
+
+
+@pytest.fixture(scope="module")
+def first_season(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A closed house whose first champion learned from the first season."""
+    folder = tmp_path_factory.mktemp("lives")
+    with House(folder / "house", asleep=DRIFT) as house:
+        house.settle()
+        assert house.registry.champion() == 1
+    return house.keep(folder / "first_season")
+
+
+@pytest.fixture(scope="module")
+def half_season(first_season: House) -> House:
+    """A closed house that has lived on through half of a calm second season, in two rounds."""
+    with first_season.continued(Scenario.CALM, ENOUGH_SHOTS) as house:
+        house.memory.now += SETTLED_SECONDS
+        house.live(HALF // 2)
+        house.live(HALF - HALF // 2)
+    return house.keep(house.folder.with_name("half_season"))
+
+
+def holds_once(house: House) -> list[Document]:
+    """Assert that lake and warehouse hold each usable shot of the world once, and no others, day by day.
+
+    Returns the usable documents of the second season.
+    """
+    second = sound_documents(house.scenario, house.memory.days)
+    told = pd.concat([first_season_shots(), shots_of(second)])
+    found = house.store.lake(["_id", *told]).to_pandas()
+    assert found["_id"].is_unique
+    assert sorted(house.store.warehouse(["_id"])["_id"].to_pylist()) == sorted(found["_id"])
+    columns = {"made": ["size", "sum"], "x": ["sum"], "y": ["sum"]}
+    ours, theirs = (frame.groupby("game_date").agg(columns).astype(int) for frame in (found, told))
+    pd.testing.assert_frame_equal(ours, theirs, check_index_type=False)
+    assert house.through() == theirs.index.max()
+    return second
+
+
+@cache
+def first_season_shots() -> pd.DataFrame:
+    """The shots of the first season, which each house knew calm."""
+    source = Simulator(SEED, Scenario.CALM)
+    return shots_of([document for offer in source.plan(0).offers for document in source.documents(0, offer)])
+
+
+def shots_of(documents: list[Document]) -> pd.DataFrame:
+    """What documents say, in the lake's columns."""
+    fields = [(d["Game Date"], d["X Location"], d["Y Location"], d["Shot Made Flag"]) for d in documents]
+    dates, x, y, made = zip(*fields, strict=True)
+    days = [f"{date[:4]}-{date[4:6]}-{date[6:]}" for date in dates]
+    return pd.DataFrame({"game_date": days, "x": map(int, x), "y": map(int, y), "made": map(int, made)})
+
+
+def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: House) -> None:
+    assert all(run.success for run in half_season.done)
+    (reason,) = [run.reason for run in half_season.done if run.reason]
+    assert "new shots since version 1 was fitted" in reason
+    assert "drift" not in reason
+    with half_season.continued(Scenario.CALM, ENOUGH_SHOTS) as house:
+        assert house.settle() == []  # a daemon that starts again finds nothing to do
+        newest, *_, first = house.store.verdicts()
+        assert (newest.candidate, newest.champion, first.candidate) == (2, 1, 1)
+        reports = house.drift_reports()
+        assert len(reports) == 2
+        assert all(drift.passed for drift in reports), reports
+        assert house.store.failures() == []
+        assert house.store.quarantine() == []
+        holds_once(house)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "moved"),
+    [
+        (Scenario.THREE_POINT_REVOLUTION, {"zone", "points", "distance_metres"}),
+        (Scenario.NEW_RECORDING, {"at_origin"}),
+    ],
+)
+def test_a_change_is_reported_and_followed_by_a_candidate_of_the_new_world(
+    half_season: House, scenario: Scenario, moved: set[str]
+) -> None:
+    """Here only drift can be the reason of a training; the calm season's challenger may be decided meanwhile."""
+    changed = str(SECOND.first + dt.timedelta(days=HALF))
+    with half_season.continued(scenario) as house:
+        known, calm = house.registry.newest(), len(house.drift_reports())
+        assert known is not None
+        house.live(SECOND.days - HALF)
+        house.wait(SETTLED_SECONDS)
+        assert house.watched_champion() == house.registry.champion()
+        alarms = [drift for drift in house.drift_reports()[:-calm] if not drift.passed]
+        drifted = set().union(*(drift.metadata["drifted_columns"].value for drift in alarms))  # type: ignore[arg-type]
+        assert drifted >= moved
+
+        newest = house.registry.newest()
+        assert newest is not None
+        assert newest > known
+        first = house.store.verdicts(candidate=known + 1)[-1]
+        assert str(first.first_date) > changed
+        learned = house.registry.bundle(newest).card.provenance
+        assert learned.first_date < changed < learned.last_train_date
+
+        reasons = [run.reason for run in house.done if run.reason]
+        assert len(reasons) == newest - known
+        assert all("and drift: " in reason for reason in reasons)
+        assert all(any(f"{column}: " in reason for reason in reasons) for column in moved)
+        assert all(run.success for run in house.done)
+
+
+def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season: House) -> None:
+    """The first season is offered a second time too, partly in a worse state: nothing of it changes."""
+    scenario = Scenario.BAD_BATCHES
+    with first_season.continued(scenario, asleep=DRIFT) as house:
+        house.settle()
+        house.live(30)
+        house.live(30)
+        assert house.wait(7200) == []
+        assert "batches can't be used (see make quarantine)" in house.said["new_batches"]
+        source, offered = Simulator(SEED, scenario), list(zip(house.announced(), house.offered(), strict=True))
+        committed = {manifest.fingerprint: manifest for manifest in house.store.manifests()}
+        failures = {failure.fingerprint: failure for failure in house.store.failures()}
+        assert set(failures) == set(rejected(house.store))
+        kept_out = 0
+        for announced, batch in offered:
+            fault, rows = announced.offer.fault, source.rows(announced.season, announced.offer)
+            if fault in CANT_BE_USED:
+                failure = failures.pop(batch.fingerprint)
+                assert CANT_BE_USED[fault] in failure.error
+                assert failure.attempts == 1  # in all these ticks
+                assert batch.fingerprint not in committed
+                kept_out += 1
+                continue
+            manifest = committed[batch.fingerprint]
+            broken = BROKEN if fault is Fault.DOCUMENTS else 0
+            known = rows - broken if announced.season == 0 and broken else 0
+            assert (manifest.rows, manifest.quarantined, manifest.duplicates) == (rows, broken, known)
+        assert failures == {}
+        lines = report(house.store, {batch.fingerprint for _, batch in offered})
+        rows_kept_out = len(house.store.quarantine())
+        assert rows_kept_out > 1 and kept_out > 1
+        assert lines[-1] == f"{rows_kept_out} rows in quarantine, {kept_out} failed batches"
+        assert sum(" can't be used (attempts: 1): " in line for line in lines) == kept_out
+        assert all(told in "\n".join(lines) for told in REASONS)
+        # A run with such a batch is red and ends before the features, which the automation brings up to date then.
+        assert {run.asked_by for run in house.done if not run.success} == {"new_batches"}
+        assert {run.asked_by for run in house.done if run.success} == {"automation"}
+        holds_once(house)
+
+
+def test_late_days_are_folded_where_they_belong(first_season: House, tmp_path: Path) -> None:
+    """Row for row the warehouse is what one fold over the same shots gives, which came as one file of a calm world."""
+    scenario = Scenario.LATE_BATCHES
+    with first_season.continued(scenario, asleep=DRIFT) as house:
+        late = 0
+        for _ in range(3):
+            through, held = house.through(), len(house.store.manifests())
+            house.live(20)
+            assert house.through() > through
+            late += sum(str(manifest.first_date) < through for manifest in house.store.manifests()[held:])
+        assert late >= 3
+        assert house.store.failures() == []
+        assert all(run.success for run in house.done)
+        second = holds_once(house)
+        shutil.copytree(first_season.kept / "home", tmp_path / "at_once")
+        at_once = open_files(tmp_path / "at_once", NBA)
+        shots.write(pd.DataFrame(second), tmp_path / "inbox" / "shots.csv")
+        (batch,) = InboxFeed(tmp_path / "inbox", 0).batches()
+        assert ingest(batch, NBA, at_once).inserted == len(second)
+        update_warehouse(at_once, NBA)
+        for part in at_once.warehouse_parts():
+            assert house.store.warehouse(parts=[part]).equals(at_once.warehouse(parts=[part])), part
+        assert house.store.form_stamp() == at_once.form_stamp()
+
+
+def test_a_feed_that_is_down_slow_or_talks_rubbish_stalls_and_loses_nothing(
+    first_season: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with first_season.continued(Scenario.CALM, asleep=DRIFT) as house:
+        house.live(10)
+        held = house.store.warehouse_state().rows
+
+        house.service.stop()
+        assert house.settle() == []
+        assert "doesn't answer at" in house.said["new_batches"]
+        house.service.start()
+        house.live(10)
+        assert house.store.warehouse_state().rows > held
+
+        rubbish = {"is not VirtualBets": (200, b"<html>a router's login page</html>"), "answers 500": (500, b"never")}
+        for told, answer in rubbish.items():
+            house.service.instead["/batches"] = answer
+            assert house.live(1) == []
+            assert told in house.said["new_batches"]
+        house.service.instead.clear()
+        with monkeypatch.context() as impatient:
+            impatient.setattr(virtual_bets, "ANSWER_SECONDS", 0.2)
+            house.service.delay_seconds = 0.4
+            assert house.live(1) == []
+            assert "too slow" in house.said["new_batches"]
+        house.service.delay_seconds = 0.0
+
+        # Listed, but not to be had: the other days come in, and these once their turn comes again.
+        lost = [str(SECOND.first + dt.timedelta(days=day)) for day in (23, 25)]
+        house.service.instead = {f"/batches/{name}": (503, b"a moment") for name in lost}
+        house.live(5)
+        failures = house.store.failures()
+        assert sorted(failure.batch_id[:10] for failure in failures) == lost
+        assert all("answers 503" in failure.error for failure in failures)
+        assert rejected(house.store) == {}
+        assert house.said["new_batches"] == "2 batches wait for their next try"
+        assert house.through() == str(house.announced()[-1].offer.date)
+        house.service.instead.clear()
+        assert all(run.success for run in house.wait(7200))
+        assert house.store.failures() == []
+        assert sum(not run.success for run in house.done) == 1
+        holds_once(house)

@@ -1,0 +1,70 @@
+"""`python -m gradio_ui` as a process of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from tests.helpers.paths import ROOT
+
+DEADLINE = 90.0
+MOST_SECONDS_TO_END = 5
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody holds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class PageProcess:
+    """The page, started at once; `ready` waits for it."""
+
+    def __init__(self, api_url: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._home = TemporaryDirectory()
+        given = {
+            "PARIVISION_API_URL": api_url,
+            "PARIVISION_UI_PORT": str(self.port),
+            "PARIVISION_HOME": self._home.name,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gradio_ui"],
+            env=os.environ | given,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> str:
+        """The address, once the page is served there."""
+        give_up = time.monotonic() + DEADLINE
+        while True:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            assert time.monotonic() < give_up, "the page didn't come up"
+            try:
+                if httpx.get(self.url, timeout=10).status_code == 200:
+                    return self.url
+            except httpx.TransportError:
+                time.sleep(0.1)
+
+    def end(self, signal: int) -> tuple[int, str]:
+        """Ask for the end: the exit code and what was logged; TimeoutExpired when it takes too long."""
+        self.process.send_signal(signal)
+        _, log = self.process.communicate(timeout=MOST_SECONDS_TO_END)
+        return self.process.returncode, log
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+        self._home.cleanup()

@@ -1,0 +1,336 @@
+"""Batches as JSON: the answers, errors and order of single requests, whatever is wrong with some of the rows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import anyio
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar.testing import TestClient
+
+from parivision_core.nba.shots import NBA
+from parivision_core.problems import StoreError
+from parivision_serving.prediction import bulk as batches
+from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchPredictor
+from parivision_serving.prediction.bulk_rows import MOST_ROWS, TOLD_IN_FULL, Rows
+from parivision_serving.prediction.json_pieces import pieces
+from parivision_serving.routes.bulk import batch_route
+from parivision_serving.web.metrics import Metrics
+from parivision_serving.web.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
+from tests.helpers.serving_world import FULL_SHOT, SHOT, until
+from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
+from tests.serving.prediction.bulk_service import BATCH, EARLIER, ROWS, House, alone
+
+WRONG: list[Any] = [
+    SHOT | {"x": 9999},
+    SHOT | {"x": "5"},
+    SHOT | {"period": 5, "seconds_remaining": 400},
+    SHOT | {"team": "XXX", "kind": 3},
+    SHOT | {"team": "LAL", "opponent": "LAL"},
+    SHOT | {"foo": 1},
+    SHOT | {"earlier_shots": [EARLIER, EARLIER | {"period": 9, "seconds_remaining": 700}]},
+    SHOT | {"earlier_shots": [EARLIER | {"x": None}]},
+    {},
+    [SHOT],
+    None,
+    17,
+]
+
+
+def test_each_row_is_answered_as_if_it_came_alone(house: House, client: TestClient[Any]) -> None:
+    rows: list[Any] = [*ROWS, *WRONG, *reversed(ROWS)]
+    answer = client.post(BATCH, json=rows)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    problems = {problem["row"]: problem["errors"] for problem in told.pop("problems")}
+    wrong = range(len(ROWS), len(ROWS) + len(WRONG))
+    assert list(problems) == list(wrong)
+    for row, (asked, prediction) in enumerate(zip(rows, told.pop("predictions"), strict=True)):
+        if row in wrong:
+            assert prediction is None
+            assert problems[row] == msgspec.to_builtins(alone(json.dumps(asked).encode()))
+        else:
+            assert prediction == house.alone(asked)
+    assert told == {
+        "id": answer.headers["x-prediction-id"],
+        "champion_version": 1,
+        "champion_sha256": house.bundle.sha256,
+        "form_stamp": house.record.stamp,
+        "form_through": "2023-04-09",
+    }
+    assert (answer.headers["x-champion-version"], answer.headers["x-form-stamp"]) == ("1", house.record.stamp)
+
+
+def test_no_rows_are_no_predictions(client: TestClient[Any]) -> None:
+    for body in ("[]", " [ ] \n"):
+        told = client.post(BATCH, content=body, headers={"content-type": "application/json"}).json()
+        assert (told["predictions"], told["problems"]) == ([], [])
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+fields = {
+    "x": st.sampled_from([0, -250, 250, 250.5, 1e300, -251]) | anything,
+    "y": st.sampled_from([0, -52, -53, 888, 12.5]) | anything,
+    "period": st.sampled_from([1, 4, 5, 14, 15, 0]) | anything,
+    "seconds_remaining": st.sampled_from([0, 300, 301, 720, 721, 0.5]) | anything,
+}
+optional = {
+    "player_id": st.sampled_from([2544, 0, -1, 2**53]) | anything,
+    "team": st.sampled_from(["LAL", "GSW", "lal", ""]) | anything,
+    "opponent": st.sampled_from(["LAL", "GSW", None]),
+    "arena": st.sampled_from(["LAL", "GSW", "BOS", None]),
+    "home": st.sampled_from([True, False, None, 1, "true"]),
+    "rest_days": st.sampled_from([1, 400, 401, 0, 1.0]),
+    "kind": st.sampled_from(["dunk", "slam", None]) | anything,
+    "game_date": st.sampled_from(["2023-01-05", "2023-02-31", "٢٠٢٣-01-05", "yesterday", None]),
+    "game_id": st.sampled_from([22_200_001, -1, None]),
+    "earlier_shots": st.sampled_from([None, [], [EARLIER], [EARLIER | {"x": 999}], [EARLIER, {}], "none"]),
+    "foo": anything,
+}
+rows = st.fixed_dictionaries(fields, optional=optional) | anything | st.sampled_from(ROWS)
+
+
+@given(st.lists(rows, max_size=6))
+def test_a_row_is_refused_exactly_if_a_single_request_is(asked: list[Any]) -> None:
+    read = list(Rows(NBA).from_json(json.dumps(asked).encode()))
+    refused = {problem.row: problem.errors for piece in read for problem in piece.refused}
+    expected = {row: errors for row, one in enumerate(asked) if (errors := alone(json.dumps(one).encode()))}
+    assert refused == expected
+    assert sum(len(piece.sound) for piece in read) == len(asked) - len(refused)
+
+
+@given(st.lists(rows, max_size=8), st.integers(1, 200), st.sampled_from([None, 1]), st.booleans())
+def test_pieces_hold_every_row_in_its_order(asked: list[Any], size: int, indent: int | None, ascii_only: bool) -> None:
+    body = json.dumps(asked, indent=indent, ensure_ascii=ascii_only).encode()
+    found = []
+    for begins, piece in pieces(body, size):
+        assert body[begins : begins + len(piece) - 2] == piece[1:-1]
+        found += json.loads(piece)
+    assert found == asked
+
+
+@given(
+    st.text('[]{},":\\1a ', max_size=20).map(str.encode)
+    | st.lists(rows, max_size=4).map(lambda r: json.dumps(r).encode()),
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from(b'[]{},":\\1 ')), max_size=2),
+    st.integers(1, 30),
+)
+def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list[tuple[int, int]], size: int) -> None:
+    text = bytearray(b"[" + body.removeprefix(b"["))
+    for place, letter in damage:
+        if 0 < place < len(text):
+            text[place] = letter
+
+    def valid() -> bool:
+        try:
+            msgspec.json.decode(bytes(text), type=list[msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return True
+
+    def read() -> bool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("parivision_serving.prediction.bulk_rows.pieces", lambda whole: pieces(whole, size))
+            try:
+                list(Rows(NBA).from_json(bytes(text)))
+            except InvalidRequestError as error:
+                assert [problem.field for problem in error.errors] == ["body"]
+                return False
+        return True
+
+    assert read() == valid()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "must be a JSON array"),
+        (b"{}", "must be a JSON array"),
+        (b"null", "must be a JSON array"),
+        (b"[", "truncated"),
+        (b"[{}", "truncated"),
+        (b"[{},]", "trailing comma"),
+        (b"[{}]]", "trailing characters (byte 5)"),
+        (b"[NaN]", "(byte 1)"),
+        (b"[" + b"[" * 5000, "recursion"),
+        (json.dumps(ROWS * 700).encode()[:-1], "truncated"),
+        (json.dumps(ROWS * 700).encode()[:-1] + b", oops]", f"(byte {len(json.dumps(ROWS * 700)) + 1})"),
+    ],
+)
+def test_what_is_no_array_is_refused_as_a_whole(
+    house: House, client: TestClient[Any], body: bytes, message: str
+) -> None:
+    answer = client.post(BATCH, content=body, headers={"content-type": "application/json"})
+    assert message in problem_of(answer, 422, "body")
+    assert not house.recorder.recorded
+
+
+def test_a_batch_has_a_limit(house: House, client: TestClient[Any]) -> None:
+    headers = {"content-type": "application/json"}
+    for body in (b"[" + b"1," * MOST_ROWS + b"1]", b"[" + b"{}," * (2 * MOST_ROWS) + b"{}]"):
+        answer = client.post(BATCH, content=body, headers=headers)
+        assert "at most 100000 rows" in problem_of(answer, 413)
+        assert answer.json()["type"] == "urn:parivision:problem:too-large"
+    assert "at most 64 MB" in problem_of(client.post(BATCH, content=b" " * (64 * 1024**2 + 1), headers=headers), 413)
+    assert not house.recorder.recorded
+
+
+def test_bad_rows_are_told_in_bounds(client: TestClient[Any]) -> None:
+    unknown = {f"foo{i}": 1 for i in range(50)}
+    count = TOLD_IN_FULL + 10
+    answer = client.post(BATCH, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
+    problems = answer.json()["problems"]
+    assert [problem["row"] for problem in problems] == list(range(1, count + 1))
+    assert [len(problem["errors"]) for problem in problems] == [MOST_ERRORS] * TOLD_IN_FULL + [1] * 10
+    first, last = problems[0]["errors"][0], problems[-1]["errors"][0]
+    assert first["field"] == last["field"] == "team"
+    assert "known are ATL" in first["message"]
+    assert last["message"].startswith("Invalid enum value 'XXX")
+    assert len(last["message"]) < len(first["message"]) < 400
+
+
+def test_a_row_is_no_larger_than_a_request(client: TestClient[Any]) -> None:
+    """Neither is decoded: one with unknown fields, and one of lists that would take twenty times its size."""
+    rows = [SHOT, {f"foo{i}": 1 for i in range(40_000)}, [[] for _ in range(200_000)], SHOT | {"x" * 40_000: 1}, SHOT]
+    answer = client.post(BATCH, json=rows).json()
+    assert [prediction is None for prediction in answer["predictions"]] == [False, True, True, True, False]
+    told = [[(error["field"], len(error["message"]) < 200) for error in p["errors"]] for p in answer["problems"]]
+    assert told == [[("body", True)], [("body", True)], [("x" * LONGEST_QUOTE + "...", True)]]
+    assert answer["problems"][0]["errors"][0]["message"].endswith("a single request has at most 65536")
+
+
+def test_an_option_that_is_not_understood_is_refused(house: House, client: TestClient[Any]) -> None:
+    for query, field in (("durabel=true", "durabel"), ("durable=true&durable=false", "durable")):
+        problem_of(client.post(f"{BATCH}?{query}", json=ROWS), 422, field)
+    assert not house.recorder.recorded and not house.recorder.kept
+
+
+def test_a_body_on_its_way_takes_no_place(house: House) -> None:
+    """However many stall: a place is taken once the body is there."""
+    places: list[int] = []
+
+    async def stalled() -> dict[str, Any]:
+        places.append(house.predictor.under_way)
+        return {"type": "http.disconnect"}
+
+    async def ignored(_: Any) -> None: ...
+
+    scope = {"type": "http", "method": "POST", "path": BATCH, "raw_path": BATCH.encode(), "query_string": b""}
+    scope |= {"headers": [], "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
+    scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
+    with house.client() as client:
+        anyio.run(client.app, scope, stalled, ignored)
+    assert places == [0]
+
+
+def test_only_what_can_be_read_is_taken(client: TestClient[Any]) -> None:
+    for kind in ("text/csv", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"):
+        answer = client.post(BATCH, content=b"x", headers={"content-type": kind})
+        assert f"not {kind}" in problem_of(answer, 415)
+    assert client.post(BATCH, content=b"[]").status_code == 200  # curious, but JSON all the same
+
+
+def test_batches_wait_and_single_requests_do_not(
+    house: House, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While as many batches as there are places are under way, the next is refused and the event loop is free."""
+    working, go_on = threading.Semaphore(0), threading.Event()
+    predict_all = batches.predict_all
+
+    def slowly(*parts: Any) -> Any:
+        working.release()
+        assert go_on.wait(20)
+        return predict_all(*parts)
+
+    monkeypatch.setattr(batches, "predict_all", slowly)
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(client.post(BATCH, json=ROWS).status_code))
+        for _ in range(AT_ONCE + WAITING)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in range(AT_ONCE):
+        assert working.acquire(timeout=20)
+    until(lambda: house.predictor.under_way == AT_ONCE + WAITING)
+    refused = client.post(BATCH, json=ROWS)
+    problem_of(refused, 429)
+    assert refused.headers["retry-after"] == "2"
+    assert client.get("/schema/openapi.json").status_code == 200
+    assert not working.acquire(blocking=False)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert statuses == [200] * (AT_ONCE + WAITING)
+    assert client.post(BATCH, json=ROWS).status_code == 200
+
+
+def test_the_journal_keeps_a_batch_as_it_came(house: House, client: TestClient[Any]) -> None:
+    named = {"game_date": "2023-01-05", "game_id": 22_200_001}
+    asked = [SHOT, SHOT | {"x": 9999}, FULL_SHOT | named]
+    answer = client.post(BATCH, json=asked)
+    (call,) = house.recorder.recorded
+    assert (call.id, call.content, call.schema) == (answer.json()["id"], "rows", NBA.schema)
+    assert json.loads(call.request) == asked
+    told = np.frombuffer(call.probability, "<f8")
+    assert np.isnan(told).tolist() == [False, True, False]
+    assert told[[0, 2]].tolist() == [answer.json()["predictions"][row]["probability"] for row in (0, 2)]
+    assert (call.champion_version, call.champion_sha256, call.form_stamp) == (
+        1,
+        house.bundle.sha256,
+        house.record.stamp,
+    )
+    assert call.awaited == ((2, NBA.shot_key(msgspec.convert(asked[2], NBA.request))),)
+    assert call.latency_us > 0
+
+
+def test_a_durable_batch_is_answered_once_it_is_kept(house: House, client: TestClient[Any]) -> None:
+    answer = client.post(BATCH, params={"durable": True}, json=ROWS)
+    assert [call.id for call in house.recorder.kept] == [answer.json()["id"]]
+    assert not house.recorder.recorded
+    house.recorder.error = StoreError("the disk is full")
+    for durable in (True, False):  # too large to be answered and forgotten
+        refused = client.post(BATCH, params={"durable": durable}, json=ROWS)
+        assert "the disk is full" in problem_of(refused, 503)
+        assert refused.headers["retry-after"]
+    assert not house.recorder.recorded
+
+
+def test_without_a_champion_nothing_is_answered(house: House) -> None:
+    predictor = BatchPredictor(NBA, watcher_of(), house.recorder, Metrics())
+    with client_of(batch_route(NBA, predictor)) as client:
+        problem_of(client.post(BATCH, json=ROWS), 503)
+
+
+def test_a_model_that_answers_nan_is_an_error(house: House) -> None:
+    def absurd(*_: Any) -> Any:
+        return np.full(len(ROWS), np.nan, dtype=np.float32)
+
+    broken: Any = watcher_of(house.bundle, house.record)
+    object.__setattr__(broken.pair, "bundle", type("Absurd", (), {"predict": absurd})())
+    with client_of(batch_route(NBA, BatchPredictor(NBA, broken, house.recorder, Metrics()))) as client:
+        problem_of(client.post(BATCH, json=ROWS), 500)
+    assert not house.recorder.recorded
+
+
+def test_openapi_tells_of_both_kinds(client: TestClient[Any]) -> None:
+    told = operation(client, "post", BATCH)
+    both = {"application/json", "application/vnd.apache.arrow.stream"}
+    assert set(told["requestBody"]["content"]) == both == set(told["responses"]["200"]["content"])
+    items = told["requestBody"]["content"]["application/json"]["schema"]["items"]
+    assert set(items["properties"]) == set(NBA.request.__struct_fields__)
+    assert items["properties"]["x"]["minimum"] == -250
+    assert "$ref" not in json.dumps(items)
+    assert set(told["responses"]) >= {"408", "413", "415", "421", "422", "429", "503"}
+    assert "first 1000 such rows up to 20 errors" in told["description"]

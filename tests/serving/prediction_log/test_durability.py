@@ -1,0 +1,79 @@
+"""What was promised outlives the process that promised it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.durability import prove
+from parivision_core.prediction_log.sqlite import SqliteJournal
+from tests.helpers.serving_process import free_port, is_ready, start
+from tests.helpers.serving_world import SHOT, World, make_form, until
+
+LOCKED_ANSWERS = 15
+
+
+@pytest.fixture
+def journal(world: World) -> Path:
+    """Where the journal of a service that can answer will be."""
+    world.crown(1)
+    world.form(make_form(1))
+    return world.settings.home / "journal" / "nba.sqlite"
+
+
+def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
+    """The answer to a request. Raises httpx.HTTPError when there is none."""
+    url = f"http://127.0.0.1:{port}/api/v1/predict{path}"
+    answer: dict[str, Any] = httpx.post(url, json=body, params=query, timeout=60).raise_for_status().json()
+    return answer
+
+
+def test_every_acknowledged_prediction_survives_kills_under_load(world: World, journal: Path) -> None:
+    port = free_port()
+    found = prove(lambda: start(world.settings, port), port, lambda: SqliteJournal(journal), kills=2, seconds=0.4)
+    assert found["missing"] == 0
+    assert found["refused"] == 0
+    assert all(found["acknowledged_by_round"])
+
+
+def test_nothing_is_acknowledged_before_it_is_in_the_journal(world: World, journal: Path) -> None:
+    """The journal's lock is held, so that no commit can be: a service that answers a promise now breaks it."""
+    port = free_port()
+    process = start(world.settings, port)
+    try:
+        until(lambda: is_ready(process, port))
+        kept = [ask(port, "", SHOT | {"durable": True}), ask(port, "/batch", [SHOT, SHOT], durable="true")]
+        with closing(sqlite3.connect(journal, isolation_level=None)) as lock, ThreadPoolExecutor(2) as threads:
+            lock.execute("BEGIN IMMEDIATE")
+            promises: list[Future[dict[str, Any]]] = [
+                threads.submit(ask, port, "", SHOT | {"durable": True}),
+                threads.submit(ask, port, "/batch", [SHOT, SHOT], durable="true"),
+            ]
+            for _ in range(LOCKED_ANSWERS):  # what needs no commit is answered meanwhile
+                ask(port, "", SHOT)
+                ask(port, "/batch", [SHOT, SHOT])
+            early = [promise for promise in promises if promise.done()]
+            process.kill()
+            assert early == []
+            assert all(isinstance(promise.exception(), httpx.HTTPError) for promise in promises)
+    finally:
+        process.kill()
+        process.communicate()
+    names = {call.id for call in SqliteJournal(journal).calls(limit=10)}
+    assert names == {answer["id"] for answer in kept}
+
+
+def test_a_service_that_does_not_come_up_is_told(tmp_path: Path) -> None:
+    def start_nothing() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        prove(start_nothing, free_port(), lambda: SqliteJournal(tmp_path / "journal.sqlite"))

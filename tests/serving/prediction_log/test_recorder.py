@@ -1,0 +1,364 @@
+"""The recorder: groups, promises, bounds, and a journal that can't be written for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.ids import first_at
+from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.problems import StoreError
+from parivision_core.records import now_ms
+from parivision_serving.prediction_log import recorder as module
+from parivision_serving.prediction_log.recorder import JournalFullError, Recorder
+from tests.helpers.prediction_logs import one
+from tests.helpers.serving_world import until
+
+
+class Moody(SqliteJournal):
+    """A journal that fails, hangs or refuses a value when it is told to, and notes its commits."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.broken = False
+        self.poison: str | None = None
+        self.open = threading.Event()
+        self.open.set()
+        self.commits: list[list[str]] = []
+        self.pruned: list[int] = []
+
+    def append(self, calls: Sequence[Call]) -> None:
+        self.open.wait(20)
+        if self.broken:
+            raise StoreError("the disk is full; free some space")
+        if any(call.id == self.poison for call in calls):
+            raise OverflowError("too large")
+        super().append(calls)
+        self.commits.append([call.id for call in calls])
+
+    def prune(self, before: str, limit: int) -> int:
+        if self.broken:
+            raise StoreError("the disk is full; free some space")
+        self.pruned.append(super().prune(before, limit))
+        return self.pruned[-1]
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", (0.01, 0.05))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Moody]:
+    kept = Moody(tmp_path / "journal.sqlite")
+    yield kept
+    kept.open.set()
+    kept.broken = False
+    kept.close()
+
+
+def ids(journal: Journal) -> list[str]:
+    return [call.id for call in journal.calls(limit=100_000)][::-1]
+
+
+def test_what_is_recorded_is_written_soon_and_together(journal: Moody) -> None:
+    recorder, calls = Recorder(journal), [one() for _ in range(100)]
+    for call in calls:
+        recorder.record(call)
+    until(lambda: recorder.written == 100)
+    assert ids(journal) == [call.id for call in calls]
+    assert len(journal.commits) < 50
+    assert (recorder.depth, recorder.oldest_age, recorder.dropped, recorder.problem) == (0, 0, 0, None)
+    assert recorder.close() == 0
+
+
+def test_threads_may_record_at_once(journal: Moody) -> None:
+    recorder = Recorder(journal)
+
+    def some(_: int) -> None:
+        for _ in range(500):
+            recorder.record(one())
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(some, range(4)))
+    assert recorder.close() == 0
+    assert len(set(ids(journal))) == recorder.written == 2000
+
+
+def test_closing_writes_what_waits(journal: Moody) -> None:
+    recorder = Recorder(journal)
+    for _ in range(1200):
+        recorder.record(one())
+    assert recorder.close() == 0
+    assert len(ids(journal)) == 1200
+    assert recorder.close() == 0
+    recorder.record(one())
+    assert recorder.dropped == 1
+
+
+def test_closing_says_what_was_lost(journal: Moody, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(journal)
+    journal.broken = True
+    for _ in range(3):
+        recorder.record(one())
+    assert recorder.close(0.2) == 3
+    assert "3 predictions didn't come into the journal: the disk is full" in caplog.text
+
+
+def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(journal: Moody) -> None:
+    recorder, calls = Recorder(journal), [one() for _ in range(50)]
+
+    async def keep(call: Call) -> bool:
+        await recorder.keep(call)
+        return journal.call(call.id) is not None
+
+    async def main() -> list[bool]:
+        return await asyncio.gather(*map(keep, calls))
+
+    assert asyncio.run(main()) == [True] * 50
+    assert len(journal.commits) < 50
+    assert recorder.written == 50
+    recorder.close()
+
+
+def test_a_flush_waits_for_what_was_recorded_before(journal: Moody) -> None:
+    recorder = Recorder(journal)
+
+    async def main() -> None:
+        assert await recorder.flush()
+        for _ in range(20):
+            call = one()
+            for _ in range(60):
+                recorder.record(one())
+            recorder.record(call)
+            assert await recorder.flush()
+            assert journal.call(call.id) is not None
+
+    asyncio.run(main())
+    recorder.close()
+
+
+def test_a_flush_gives_up_on_a_journal_that_hangs_or_fails(journal: Moody) -> None:
+    recorder = Recorder(journal)
+    journal.open.clear()
+    recorder.record(one())
+    assert not asyncio.run(recorder.flush(within=0.2))
+    journal.broken = True
+    journal.open.set()
+    assert not asyncio.run(recorder.flush())
+    journal.broken = False
+    assert asyncio.run(_flushed(recorder))
+    assert recorder.close() == 0
+
+
+async def _flushed(recorder: Recorder) -> bool:
+    for _ in range(200):
+        if await recorder.flush():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def test_a_journal_that_fails_is_tried_again_and_told_of_once(journal: Moody, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, module.__name__)
+    recorder, calls = Recorder(journal), [one() for _ in range(700)]
+    journal.broken = True
+    for call in calls:
+        recorder.record(call)
+    problem = until(lambda: recorder.problem)
+    assert problem == "the disk is full; free some space"
+    time.sleep(0.1)
+    assert recorder.depth == 700
+    assert recorder.oldest_age > 0
+    journal.broken = False
+    until(lambda: recorder.written == 700)
+    assert recorder.problem is None
+    assert ids(journal) == [call.id for call in calls]
+    assert caplog.text.count("predictions wait for the journal: the disk is full") == 1
+    assert caplog.text.count("the journal is written again") == 1
+    recorder.close()
+
+
+def test_who_keeps_is_told_of_a_failure_and_his_call_is_not_kept(journal: Moody) -> None:
+    recorder, recorded, kept = Recorder(journal), one(), one()
+    journal.broken = True
+    recorder.record(recorded)
+    with pytest.raises(StoreError, match="disk is full"):
+        asyncio.run(recorder.keep(kept))
+    assert recorder.depth == 1
+    journal.broken = False
+    until(lambda: recorder.written == 1)
+    assert ids(journal) == [recorded.id]
+    recorder.close()
+
+
+def test_who_keeps_does_not_wait_for_ever(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEEP_SECONDS", 0.1)
+    recorder = Recorder(journal)
+    journal.open.clear()
+    with pytest.raises(StoreError, match=r"didn't confirm the prediction within 0\.1 s"):
+        asyncio.run(recorder.keep(one()))
+    journal.open.set()
+    until(lambda: recorder.depth == 0)
+    recorder.close()
+
+
+@pytest.mark.parametrize("bound", [{"max_calls": 10}, {"max_bytes": 10_000}])
+def test_a_full_queue_drops_the_newest_and_refuses_promises(
+    journal: Moody, bound: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, module.__name__)
+    calls = [one(request=b"x" * 500, features=b"", probability=0.5) for _ in range(15)]
+    size = module.weight(calls[0])
+    room = bound.get("max_calls") or -(-bound["max_bytes"] // size)
+    recorder = Recorder(journal, **bound)
+    journal.open.clear()
+    for call in calls:
+        recorder.record(call)
+    assert (recorder.depth, recorder.dropped) == (room, 15 - room)
+    with pytest.raises(JournalFullError, match="wait for the journal, which takes no more"):
+        asyncio.run(recorder.keep(one()))
+    assert caplog.text.count("which takes no more") == 1
+    journal.open.set()
+    until(lambda: recorder.depth == 0)
+    assert ids(journal) == [call.id for call in calls[:room]]
+    until(lambda: "takes predictions again" in caplog.text)
+    recorder.record(calls[-1])
+    until(lambda: recorder.written == room + 1)
+    recorder.close()
+
+
+def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(journal: Moody) -> None:
+    recorder, large = Recorder(journal, max_bytes=1000), one(request=b"x" * 5000)
+    journal.open.clear()
+    recorder.record(large)
+    recorder.record(one())
+    assert (recorder.depth, recorder.dropped) == (1, 1)
+    journal.open.set()
+    until(lambda: recorder.depth == 0)
+    assert ids(journal) == [large.id]
+    recorder.close()
+
+
+def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(journal: Moody) -> None:
+    single = one()
+    recorder, calls = Recorder(journal, max_calls=4), [one() for _ in range(4)]
+
+    async def batch(call: Call) -> None:
+        await recorder.room()
+        recorder.record(call)
+
+    async def main() -> None:
+        batches = [asyncio.ensure_future(batch(call)) for call in calls]
+        await asyncio.sleep(3 * module.ROOM_LOOK_SECONDS)
+        assert [batch.done() for batch in batches] == [True, False, False, False]
+        recorder.record(single)
+        journal.open.set()
+        await asyncio.gather(*batches)
+
+    journal.open.clear()
+    asyncio.run(main())
+    assert recorder.close() == 0
+    assert (set(ids(journal)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
+
+
+def test_a_batch_that_finds_no_room_in_time_is_refused(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(journal, max_calls=1)
+    journal.open.clear()
+    recorder.record(one())
+    monkeypatch.setattr(module, "ROOM_SECONDS", 0.1)
+    with pytest.raises(JournalFullError, match="batches, and what is to be durable, are refused"):
+        asyncio.run(recorder.room())
+    monkeypatch.setattr(module, "ROOM_SECONDS", 1000.0)
+    recorder.close(0.05)
+    with pytest.raises(JournalFullError, match="being shut down"):
+        asyncio.run(recorder.room())
+    assert recorder.dropped == 0
+
+
+def test_shots_that_are_awaited_weigh_what_they_take() -> None:
+    """As many as a batch may have; the keys are made as a sport makes them."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        awaited = tuple(
+            (row, ":".join(("2023-04-09", "22200001", "201939", "1", str(row % 720)))) for row in range(5_000)
+        )
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    told = module.weight(one(awaited=awaited)) - module.weight(one())
+    assert taken <= told <= 1.3 * taken
+
+
+def test_a_value_that_no_journal_takes_does_not_stop_the_others(
+    journal: Moody, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder, calls = Recorder(journal), [one() for _ in range(5)]
+    journal.poison = calls[2].id
+    for call in calls:
+        recorder.record(call)
+    until(lambda: recorder.depth == 0)
+    assert (recorder.written, recorder.dropped) == (4, 1)
+    assert ids(journal) == [call.id for call in calls if call.id != journal.poison]
+    assert f"the prediction {journal.poison} can't be kept" in caplog.text
+    bad = one()
+    journal.poison = bad.id
+    with pytest.raises(StoreError, match="can't keep this prediction"):
+        asyncio.run(recorder.keep(bad))
+    recorder.close()
+
+
+def test_what_is_too_old_is_forgotten(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PRUNED_AT_ONCE", 2)
+    days = [0, 1, 3, 5, 7, 9]
+    calls = [one(id=first_at(now_ms() - day * module.DAY_MS)) for day in days]
+    journal.append(calls)
+    recorder = Recorder(journal, retention_days=4.0)
+    until(lambda: journal.pruned == [2, 1])
+    assert ids(journal) == [call.id for call in calls[2::-1]]
+    recorder.close()
+
+
+def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
+    journal: Moody, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = one(id=first_at(1))
+    journal.append([old])
+    for days in (0.0, 4.0):
+        journal.broken = days > 0
+        recorder = Recorder(journal, retention_days=days)
+        if days:
+            until(lambda: "old predictions can't be removed" in caplog.text)
+        journal.broken = False
+        recorder.record(one())
+        until(lambda r=recorder: r.written == 1)
+        recorder.close()
+    assert journal.pruned == []
+    assert journal.call(old.id) is not None
+
+
+def test_a_loop_that_is_gone_harms_nobody(journal: Moody) -> None:
+    recorder = Recorder(journal)
+    journal.open.clear()
+
+    async def leave() -> None:
+        waiting = asyncio.ensure_future(recorder.keep(one()))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+
+    asyncio.run(leave())
+    journal.open.set()
+    until(lambda: recorder.depth == 0)
+    recorder.record(one())
+    until(lambda: recorder.written == 2)
+    recorder.close()

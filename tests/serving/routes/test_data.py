@@ -1,0 +1,124 @@
+"""GET /api/v1/data/summary: counts of lake and warehouse, and the make rates of the form in service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from parivision_core.nba.shots import NBA
+from parivision_core.problems import StoreError
+from parivision_core.records import Quarantined
+from parivision_core.store import open_files
+from parivision_core.store.base import CURRENT_FORM, WarehouseState
+from parivision_serving.routes import data
+from parivision_serving.routes.data import data_route
+from tests.core.store.test_shots import ALL, BATCHES, commit
+from tests.helpers.serving_world import make_bundle, make_form
+from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
+from tests.helpers.stores import Place, opened
+
+SUMMARY = "/api/v1/data/summary"
+
+
+def test_an_empty_house_is_summed_up(place: Place) -> None:
+    with client_of(data_route(NBA, opened(place), watcher_of())) as client:
+        told = client.get(SUMMARY).json()
+    assert told["lake"] == {
+        "batches": 0,
+        "shots": 0,
+        "duplicates": 0,
+        "quarantined": 0,
+        "feeds": [],
+        "first_date": None,
+        "last_date": None,
+        "last_batch_at": None,
+    }
+    assert told["warehouse"] == {"shots": 0, "batches": 0, "seasons": {}, "feature_schema": "", "form_stamp": ""}
+    assert told["make_rates"] is told["form_through"] is None
+
+
+def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    store = opened(place)
+    for batch, shots in BATCHES.items():
+        commit(store, batch, shots)
+    part = pa.table({"_id": ["a", "b"], "made": [0, 1]})
+    record = make_form(1)
+    state = WarehouseState(schema="s", form_stamp=record.stamp, batches=("old", "new"), rows=2)
+    store.publish_warehouse({"2023": part}, state, {CURRENT_FORM: record})
+    watcher = watcher_of(make_bundle(tmp_path / "bundle", 1), record)
+    with client_of(data_route(NBA, store, watcher)) as client:
+        told = client.get(SUMMARY).json()
+    lake = told["lake"]
+    assert (lake["batches"], lake["shots"], lake["first_date"]) == (4, len(ALL), ALL[-1]["game_date"])
+    assert lake["feeds"] == sorted({manifest.feed for manifest in store.manifests()})
+    assert (lake["last_date"], lake["last_batch_at"]) == (ALL[0]["game_date"], store.manifests()[-1].committed_at)
+    assert told["warehouse"] == {
+        "shots": 2,
+        "batches": 2,
+        "seasons": {"2023": 2},
+        "feature_schema": "s",
+        "form_stamp": record.stamp,
+    }
+    assert told["form_through"] == "2023-04-09"
+    assert sum(rate["weight"] for rate in told["make_rates"]) == pytest.approx(400, abs=1)
+
+
+def test_make_rates_are_those_of_the_shots(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    n = 2000
+    shots: dict[str, Any] = {name: np.zeros(n, dtype=np.int64) for name in NBA.fields}
+    shots |= {name: np.full(n, "", dtype=object) for name, kind in NBA.fields.items() if kind == "string"}
+    shots |= {"game_date": np.full(n, "2023-01-01"), "x": rng.integers(-240, 240, n), "y": rng.integers(-40, 300, n)}
+    shots |= {"made": rng.integers(0, 2, n), "period": np.ones(n, dtype=np.int64)}
+    rates = NBA.rates(NBA.fold(NBA.empty_form(), shots)[2])
+    wanted = NBA.breakdown(shots)
+    assert [rate.group for rate in rates] == [group for group, *_ in wanted]
+    assert [rate.weight for rate in rates] == [count for _, count, _ in wanted]
+    assert [rate.make_rate for rate in rates] == pytest.approx([rate for *_, rate in wanted])
+
+
+def test_corrected_rows_are_quarantined_no_longer(tmp_path: Path) -> None:
+    store = open_files(tmp_path, NBA)
+    commit(store, "old", BATCHES["old"])
+    made = store.manifests()[0]
+    import pyarrow as pa
+
+    nothing = pa.table({"_id": pa.array([], pa.string())})
+    bad = msgspec.structs.replace(
+        made, batch_id="bad", fingerprint="2", rows=2, inserted=0, quarantined=2, first_date=None
+    )
+    store.commit_batch(bad, nothing, [Quarantined(batch_id="bad", row=n, reason="r", raw="{}") for n in (1, 2)])
+    mended = msgspec.structs.replace(
+        bad, batch_id="mend", fingerprint="3", rows=0, quarantined=0, resolves=(("bad", 2),)
+    )
+    store.commit_batch(mended, nothing, [])
+    assert data.lake_summary(store).quarantined == 1
+
+
+def test_the_store_is_asked_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_files(tmp_path, NBA)
+    asked = []
+    monkeypatch.setattr(store, "manifests", lambda: asked.append(1) or [])
+    with client_of(data_route(NBA, store, watcher_of())) as client:
+        for _ in range(5):
+            assert client.get(SUMMARY).status_code == 200
+    assert len(asked) == 1
+
+
+def test_a_store_that_is_down_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_files(tmp_path, NBA)
+
+    def broken() -> Any:
+        raise StoreError("the disk is gone; mount it again")
+
+    monkeypatch.setattr(store, "manifests", broken)
+    with client_of(data_route(NBA, store, watcher_of())) as client:
+        assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again"
+        assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again", "remembered too"
+        operation(client, "get", SUMMARY)

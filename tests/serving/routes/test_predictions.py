@@ -1,0 +1,307 @@
+"""The routes of the journal: pages and filters, single predictions, deletion, outcomes, and what is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from parivision_core.nba.shots import NBA
+from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.ids import first_at, made_at, new_id
+from parivision_core.problems import StoreError
+from parivision_core.records import now_ms
+from parivision_serving.prediction_log.recorder import Recorder
+from parivision_serving.routes import predictions as module
+from parivision_serving.routes.predictions import predictions_routes
+from tests.helpers.prediction_logs import many, one, opened
+from tests.helpers.small_app import client_of
+from tests.helpers.stores import Place
+
+URL = "/api/v1/predictions"
+NAMED = "018e4c5a-7b1e-7000-8000-3f2a9c1d5e77"
+
+
+class Service:
+    """The routes over a journal, and what they were told."""
+
+    def __init__(self, journal: Journal, client: TestClient[Any], recorder: Recorder) -> None:
+        self.journal, self.client, self.recorder = journal, client, recorder
+
+    def page(self, **query: Any) -> dict[str, Any]:
+        answered = self.client.get(URL, params=query)
+        assert answered.status_code == 200, answered.text
+        told: dict[str, Any] = answered.json()
+        return told
+
+    def names(self, **query: Any) -> list[str]:
+        return [prediction["id"] for prediction in self.page(**query)["predictions"]]
+
+
+def serve(journal: Journal) -> Iterator[Service]:
+    recorder = Recorder(journal)
+    with client_of(*predictions_routes(NBA, journal, recorder)) as client:
+        yield Service(journal, client, recorder)
+    recorder.close()
+    journal.close()
+
+
+@pytest.fixture
+def service(place: Place) -> Iterator[Service]:
+    yield from serve(opened(place))
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Service]:
+    yield from serve(opened({"kind": "files", "folder": str(tmp_path)}))
+
+
+def problem(answered: Any, status: int) -> dict[str, Any]:
+    assert (answered.status_code, answered.headers["content-type"]) == (status, "application/problem+json")
+    told: dict[str, Any] = answered.json()
+    return told
+
+
+def test_what_was_recorded_is_found_at_once(service: Service) -> None:
+    call, batch = one(0.25), many([0.1, float("nan"), 0.3])
+    service.recorder.record(call)
+    told = service.client.get(f"{URL}/{call.id}").json()
+    assert (told["id"], told["probability"], told["request"]["player_id"], told["outcome"]) == (call.id, 0.25, 7, None)
+    service.recorder.record(batch)
+    assert service.names() == [f"{batch.id}:0", f"{batch.id}:2", call.id]
+    assert service.page()["next"] is None
+    assert service.client.get(f"{URL}/{batch.id}:2").json()["probability"] == 0.3
+
+
+def test_pages_follow_each_other(service: Service) -> None:
+    calls = [one() for _ in range(7)]
+    service.journal.append(calls)
+    found, cursor = [], None
+    while True:
+        told = service.page(limit=3, **({"cursor": cursor} if cursor else {}))
+        found += [prediction["id"] for prediction in told["predictions"]]
+        if (cursor := told["next"]) is None:
+            break
+    assert found == [call.id for call in calls[::-1]]
+
+
+def test_filters_are_those_of_the_journal_and_of_the_request(embedded: Service) -> None:
+    now = now_ms()
+    old = one(id=first_at(now - 86_400_000), request={"player_id": 1, "team": "GSW", "home": True})
+    new = one(id=first_at(now), request={"player_id": 2, "team": "LAL"}, champion_version=9, caller="analyst")
+    embedded.journal.append([old, new])
+    embedded.journal.put_outcomes({old.id: Outcome(made=True, source="lake", told_at=1)})
+    for query, meant in (
+        ({"player_id": 1}, old),
+        ({"team": "LAL"}, new),
+        ({"home": True}, old),
+        ({"champion_version": 9}, new),
+        ({"caller": "analyst"}, new),
+        ({"outcome": "made"}, old),
+        ({"outcome": "unknown"}, new),
+        ({"since": now - 1000}, new),
+        ({"until": now - 1000}, old),
+        ({"until": "2999-01-01T00:00:00Z", "since": now}, new),
+        ({"since": "1999-01-01T00:00:00", "until": now}, old),
+        ({"since": "1900-01-01T00:00:00+02:00", "limit": 1}, new),
+    ):
+        assert embedded.names(**query) == [meant.id], query
+    assert embedded.names(player_id=1, team="LAL") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 1001}, "limit"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": 2**48}, "until"),
+        ({"outcome": "late"}, "outcome"),
+        ({"champion_version": "latest"}, "champion_version"),
+        ({"player_id": "Curry"}, "player_id"),
+        ({"team": "XYZ"}, "team"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": f"{NAMED}\n"}, "cursor"),
+        ({"player": 1}, "player"),
+        ({"made": True}, "made"),
+    ],
+)
+def test_a_query_that_cannot_be_is_named(embedded: Service, query: dict[str, Any], field: str) -> None:
+    told = problem(embedded.client.get(URL, params=query), 422)
+    assert [error["field"] for error in told["errors"]] == [field]
+
+
+@pytest.mark.parametrize("name", ["x", "018e4c5a-7b1e-4000-8000-3f2a9c1d5e77", f"{NAMED}:x", f"{NAMED}%0A"])
+@pytest.mark.parametrize("method", ["get", "delete", "post"])
+def test_what_names_no_prediction_is_refused(embedded: Service, method: str, name: str) -> None:
+    path, body = (f"{URL}/{name}/outcome", {"json": {"made": True}}) if method == "post" else (f"{URL}/{name}", {})
+    told = problem(embedded.client.request(method, path, **body), 422)
+    assert [error["field"] for error in told["errors"]] == ["prediction_id"]
+
+
+def test_a_prediction_that_is_not_there_is_named(service: Service) -> None:
+    batch = many([0.1, float("nan")])
+    service.journal.append([batch])
+    for name in (new_id(), first_at(1), f"{batch.id}:1", f"{batch.id}:7", batch.id):
+        told = problem(service.client.get(f"{URL}/{name}"), 404)
+        assert (told["type"], name in told["detail"]) == ("urn:parivision:problem:not-found", True)
+        told = problem(service.client.post(f"{URL}/{name}/outcome", json={"made": True}), 404)
+        assert name in told["detail"]
+    problem(service.client.delete(f"{URL}/{new_id()}"), 404)
+    problem(service.client.delete(f"{URL}/{batch.id}:7"), 404)
+
+
+def test_another_process_is_given_time_to_write(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answered, and is written a moment later: as if between two reads."""
+    call, looked = one(), []
+    get = embedded.journal.call
+
+    def late(call_id: str) -> Any:
+        looked.append(call_id)
+        if len(looked) == 1:
+            embedded.journal.append([call])
+            return None
+        return get(call_id)
+
+    monkeypatch.setattr(embedded.journal, "call", late)
+    monkeypatch.setattr(module, "now_ms", lambda: made_at(call.id) + 50)
+    assert embedded.client.get(f"{URL}/{call.id}").status_code == 200
+    assert len(looked) == 2
+
+
+def test_a_deleted_prediction_is_gone(service: Service) -> None:
+    call, batch = one(), many([0.1, 0.2])
+    service.recorder.record(call)
+    service.recorder.record(batch)
+    gone = service.client.delete(f"{URL}/{call.id}")
+    assert (gone.status_code, gone.content) == (204, b"")
+    problem(service.client.get(f"{URL}/{call.id}"), 404)
+    problem(service.client.delete(f"{URL}/{call.id}"), 404)
+    assert service.client.delete(f"{URL}/{batch.id}:0").status_code == 204
+    assert service.names() == [f"{batch.id}:1"]
+    assert service.client.delete(f"{URL}/{batch.id}").status_code == 204
+    assert service.names() == []
+
+
+def test_an_outcome_is_told_until_the_lake_tells_it(service: Service) -> None:
+    call = one()
+    service.recorder.record(call)
+    before = now_ms()
+    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": True})
+    assert told.status_code == 200
+    outcome = told.json()["outcome"]
+    assert (outcome["made"], outcome["source"]) == (True, "caller")
+    assert before <= outcome["told_at"] <= now_ms()
+    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
+    assert told.json()["outcome"]["made"] is False
+    service.journal.put_outcomes({call.id: Outcome(made=True, source="lake", told_at=5)})
+    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
+    assert told.json()["outcome"] == {"made": True, "source": "lake", "told_at": 5}
+    assert service.names(outcome="made") == [call.id]
+
+
+def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another process, which writes it later than usual."""
+    monkeypatch.setattr(module, "GROUP_SECONDS", 0.001)
+    call, old, looked = one(), first_at(now_ms() - 61_000), []
+    get = embedded.journal.call
+
+    def late(call_id: str) -> Any:
+        looked.append(call_id)
+        if looked == [call.id]:
+            embedded.journal.append([call])
+            return None
+        return get(call_id)
+
+    monkeypatch.setattr(embedded.journal, "call", late)
+    monkeypatch.setattr(module, "now_ms", lambda: made_at(call.id) + 50_000)
+    assert embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code == 200
+    monkeypatch.setattr(module, "now_ms", now_ms)
+    looked.clear()
+    problem(embedded.client.get(f"{URL}/{old}"), 404)
+    assert looked == [old]
+
+
+def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, held = one(), threading.Event()
+    embedded.journal.append([call])
+    put = embedded.journal.put_outcomes
+
+    def slow(outcomes: Any) -> None:
+        assert held.wait(20)
+        put(outcomes)
+
+    monkeypatch.setattr(embedded.journal, "put_outcomes", slow)
+
+    def tell(_: int) -> int:
+        return int(embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        try:
+            told = [pool.submit(tell, i) for i in range(3)]
+            read = pool.submit(embedded.client.get, f"{URL}/{call.id}")
+            assert read.result(timeout=10).json()["outcome"] is None
+            assert not any(one.done() for one in told)
+        finally:
+            held.set()
+        assert [one.result() for one in told] == [200] * 3
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"made": 1}', b'{"made": true, "points": 3}'])
+def test_an_outcome_that_is_none_is_refused(embedded: Service, body: bytes) -> None:
+    call = one()
+    embedded.recorder.record(call)
+    headers = {"content-type": "application/json"}
+    told = problem(embedded.client.post(f"{URL}/{call.id}/outcome", content=body, headers=headers), 422)
+    assert told["errors"]
+    assert embedded.client.get(f"{URL}/{call.id}").json()["outcome"] is None
+
+
+def test_a_journal_that_cannot_be_written_is_read(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = one()
+    embedded.journal.append([call])
+
+    def full(_: Any) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(embedded.journal, "append", full)
+    embedded.recorder.record(one())
+    assert embedded.names() == [call.id]
+    monkeypatch.undo()
+
+
+def test_a_journal_that_cannot_be_read_is_a_503(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreError("the journal can't be read; restore it")
+
+    for name in ("call", "calls", "delete"):
+        monkeypatch.setattr(embedded.journal, name, broken)
+    for method, path in (("get", URL), ("get", f"{URL}/{new_id()}"), ("delete", f"{URL}/{new_id()}")):
+        answered = embedded.client.request(method, path)
+        assert "restore it" in problem(answered, 503)["detail"]
+        assert answered.headers["retry-after"]
+
+
+def test_openapi_tells_all_of_it(embedded: Service) -> None:
+    paths = embedded.client.get("/schema/openapi.json").json()["paths"]
+    operations = {o["operationId"]: o for path, item in paths.items() if path.startswith(URL) for o in item.values()}
+    errors = {"401", "403", "421", "422", "429", "500", "503"}
+    assert {name: set(o["responses"]) for name, o in operations.items()} == {
+        "predictions": {"200"} | errors,
+        "prediction": {"200", "404"} | errors,
+        "delete_prediction": {"204", "404"} | errors,
+        "tell_outcome": {"200", "404", "408", "413", "415"} | errors,
+    }
+    for operation in operations.values():
+        assert operation["summary"] and operation["description"] and operation["tags"] == ["journal"]
+        for parameter in operation["parameters"]:
+            assert parameter["description"], parameter["name"]
+    names = {parameter["name"] for parameter in operations["predictions"]["parameters"]}
+    assert {"since", "until", "champion_version", "caller", "player_id", "outcome", "limit", "cursor"} <= names
+    shown = operations["prediction"]["responses"]["200"]["content"]["application/json"]
+    assert shown["schema"] == {"$ref": "#/components/schemas/Logged"}

@@ -1,0 +1,131 @@
+"""Maps: every spot is what a single request for it would get, and a map is drawn once for each pair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from parivision_core.nba import court
+from parivision_core.nba.shots import NBA
+from parivision_serving.prediction.champion import Watcher
+from parivision_serving.routes import surface as route
+from parivision_serving.routes.surface import surface_route
+from tests.helpers.serving_world import make_bundle, make_form
+from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
+
+MAP = "/api/v1/court/expected"
+QUESTION: dict[str, Any] = {"player_id": 2544, "team": "LAL", "opponent": "GSW", "home": True, "kind": "jump"}
+QUESTION |= {"period": 4, "seconds_remaining": 20}
+
+
+@pytest.fixture(scope="module")
+def watcher(tmp_path_factory: pytest.TempPathFactory) -> Watcher:
+    return watcher_of(make_bundle(tmp_path_factory.mktemp("bundle"), 1), make_form(1))
+
+
+@pytest.fixture
+def client(watcher: Watcher) -> Iterator[TestClient[Any]]:
+    with client_of(surface_route(NBA, watcher)) as started:
+        yield started
+
+
+@pytest.mark.parametrize("question", [{}, QUESTION, {"step": 35}, {"step": 50, "player_id": 999}])
+def test_each_spot_is_answered_as_if_it_was_asked_about(
+    watcher: Watcher, client: TestClient[Any], question: dict[str, Any]
+) -> None:
+    answer = client.get(MAP, params=question)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    step = question.get("step", 10)
+    assert 0 in told["x"] and 0 in told["y"]
+    assert {*np.diff(told["x"]), *np.diff(told["y"])} == {step}
+    assert -court.HALF_WIDTH <= told["x"][0] == -told["x"][-1] < -court.HALF_WIDTH + step
+    assert court.BASELINE_Y <= told["y"][0] < court.BASELINE_Y + step
+    assert court.BACKCOURT_Y - step <= told["y"][-1] < court.BACKCOURT_Y
+    pair = watcher.pair
+    assert pair is not None
+    assert (told["champion_version"], told["champion_sha256"]) == (1, pair.bundle.sha256)
+    assert (told["form_stamp"], told["form_through"]) == (pair.record.stamp, "2023-04-09")
+    assert {len(told[name]) for name in ("probability", "expected_points", "league_average")} == {
+        len(told["x"]) * len(told["y"])
+    }
+    clock = {"period": 2, "seconds_remaining": 360}
+    known = {name: value for name, value in question.items() if name != "step"}
+    for i, j in [(0, 0), (3, 1), (len(told["x"]) - 1, len(told["y"]) - 1)]:
+        shot = clock | known | {"x": told["x"][i], "y": told["y"][j]}
+        prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.form)
+        probability = float(pair.bundle.predict(prepared.features, prepared.offset)[0])
+        at = j * len(told["x"]) + i
+        assert told["probability"][at] == pytest.approx(probability, abs=1e-6)
+        assert told["expected_points"][at] == pytest.approx(probability * prepared.points, abs=1e-6)
+        assert told["league_average"][at] == pytest.approx(prepared.league_average, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ({"step": 4}, "step"),
+        ({"step": 51}, "step"),
+        ({"step": "fine"}, "step"),
+        ({"period": 0}, "period"),
+        ({"seconds_remaining": "nan"}, "seconds_remaining"),
+        ({"seconds_remaining": 721}, "seconds_remaining"),
+        ({"period": 5, "seconds_remaining": 301}, "seconds_remaining"),
+        ({"player_id": -1}, "player_id"),
+        ({"team": "XXX"}, "team"),
+        ({"team": "LAL", "opponent": "LAL"}, "opponent"),
+        ({"home": "perhaps"}, "home"),
+        ({"kind": "slam"}, "kind"),
+    ],
+)
+def test_an_impossible_map_is_refused(client: TestClient[Any], question: dict[str, Any], field: str) -> None:
+    problem_of(client.get(MAP, params=question), 422, field)
+
+
+def test_a_map_is_drawn_once_for_a_pair(
+    watcher: Watcher, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn: list[Any] = []
+    draw = route._drawn
+
+    def counted(*parts: Any) -> bytes:
+        drawn.append(parts)
+        return draw(*parts)
+
+    monkeypatch.setattr(route, "_drawn", counted)
+    first = client.get(MAP, params=QUESTION)
+    assert client.get(MAP, params=QUESTION).content == first.content
+    assert len(drawn) == 1
+    assert client.get(MAP, params=QUESTION | {"step": 20}).content != first.content
+    assert len(drawn) == 2
+    before, watcher.pair = watcher.pair, watcher_of(make_bundle(tmp_path, 2), make_form(2)).pair
+    try:
+        assert client.get(MAP, params=QUESTION).json()["probability"] != first.json()["probability"]
+    finally:
+        watcher.pair = before
+    assert len(drawn) == 3
+    for player in range(1, route.KEPT + 1):
+        client.get(MAP, params={"step": 50, "player_id": player})
+    assert client.get(MAP, params=QUESTION).content == first.content
+    assert len(drawn) == 3 + route.KEPT + 1  # it was forgotten for the others
+
+
+def test_without_a_champion_there_is_no_map() -> None:
+    with client_of(surface_route(NBA, watcher_of())) as client:
+        problem_of(client.get(MAP), 503)
+
+
+def test_openapi_tells_of_every_parameter(client: TestClient[Any]) -> None:
+    told = operation(client, "get", MAP)
+    parameters = {parameter["name"]: parameter for parameter in told["parameters"]}
+    assert parameters.keys() == {"step", *QUESTION}
+    assert "dunk" in json.dumps(parameters["kind"]["schema"])
+    assert '"minimum": 5' in json.dumps(parameters["step"]["schema"])
+    assert not any(parameter["required"] for parameter in parameters.values())

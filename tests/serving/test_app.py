@@ -1,0 +1,216 @@
+"""The service around predictions: what it tells of its champion and verdicts, its OpenAPI page, its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pytest
+from litestar.testing import TestClient
+
+from parivision_core.nba.shots import NBA
+from parivision_core.nba.shots.kinds import KINDS
+from parivision_core.nba.teams import ABBREVIATIONS
+from parivision_core.records import Verdict
+from parivision_core.settings import Settings
+from parivision_core.store import open_store
+from tests.helpers.serving_world import SHOT, World, make_form, until
+
+
+def test_the_champion_tells_where_it_came_from(world: World, client: TestClient[Any]) -> None:
+    record = world.store.get_form()
+    assert record is not None
+    assert client.get("/api/v1/champion").json() == {
+        "version": 1,
+        "epoch": 1,
+        "sha256": world.bundles[1].sha256,
+        "run_id": "mlrun1",
+        "registered_at": 1_700_000_000_000,
+        "page": f"{world.settings.registry_url}/#/models/parivision/versions/1?workflowType=machine_learning",
+        "sport": "nba",
+        "model": "logistic 1",
+        "feature_schema": NBA.schema,
+        "base_fingerprint": NBA.base_fingerprint,
+        "provenance": {
+            "run_id": "run1",
+            "code_version": "test",
+            "data_fingerprint": "d" * 16,
+            "batches": 2,
+            "first_date": "2022-10-18",
+            "last_train_date": "2023-03-01",
+            "seen_until": "2023-04-01",
+        },
+        "form": {"stamp": record.stamp, "through": "2023-04-09", "shots": 400},
+        "reload_problem": None,
+    }
+
+
+def test_verdicts_come_newest_first(world: World, client: TestClient[Any]) -> None:
+    assert client.get("/api/v1/verdicts").json() == []
+    for candidate in range(1, 26):
+        world.store.put_verdict(
+            Verdict(
+                candidate=candidate,
+                champion=None if candidate == 1 else 1,
+                epoch=0,
+                decision="refuse",
+                reason="no better",
+                games=30,
+                shots=5000,
+                gain=-0.001,
+                margin=0.001,
+                level=0.95,
+            )
+        )
+    told = client.get("/api/v1/verdicts").json()
+    assert [v["candidate"] for v in told] == list(range(25, 5, -1))
+    assert (told[0]["decision"], told[0]["gain"], told[0]["champion"]) == ("refuse", -0.001, 1)
+    assert told[0]["page"].endswith("/#/models/parivision/versions/25?workflowType=machine_learning")
+    assert [v["candidate"] for v in client.get("/api/v1/verdicts?limit=2").json()] == [25, 24]
+    assert len(client.get("/api/v1/verdicts?limit=1000").json()) == 25
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1.5", "", "1&limit=2"])
+def test_an_absurd_limit_is_refused(client: TestClient[Any], limit: str) -> None:
+    answer = client.get(f"/api/v1/verdicts?limit={limit}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [e["field"] for e in answer.json()["errors"]] == ["limit"]
+
+
+OPEN = ("/", "/health/live", "/health/ready", "/api/v1/health", "/metrics")
+ANSWERS = {
+    ("get", "/"): "200",
+    ("get", "/health/live"): "200",
+    ("get", "/health/ready"): "200 503",
+    ("get", "/metrics"): "200",
+    ("post", "/api/v1/predict"): "200 408 413 415 422 500 503",
+    ("post", "/api/v1/predict/batch"): "200 408 413 415 422 500 503",
+    ("get", "/api/v1/court/expected"): "200 422 500 503",
+    ("get", "/api/v1/players"): "200 422 500 503",
+    ("get", "/api/v1/teams"): "200 422 500",
+    ("get", "/api/v1/shots"): "200 422 500 503",
+    ("get", "/api/v1/data/summary"): "200 500 503",
+    ("get", "/api/v1/predictions"): "200 422 500 503",
+    ("get", "/api/v1/predictions/{prediction_id}"): "200 404 422 500 503",
+    ("delete", "/api/v1/predictions/{prediction_id}"): "204 404 422 500 503",
+    ("post", "/api/v1/predictions/{prediction_id}/outcome"): "200 404 408 413 415 422 500 503",
+    ("get", "/api/v1/champion"): "200 503",
+    ("get", "/api/v1/verdicts"): "200 422 500 503",
+    ("get", "/api/v1/models/{version}/report"): "200 404 422 500 503",
+    ("get", "/api/v1/drift"): "200 422 500 503",
+    ("get", "/api/v1/services"): "200 500",
+    ("post", "/predict"): "200 408 413 415 422 500 503",
+    ("get", "/get_champion_infos"): "200 500 503",
+    ("get", "/api/v1/health"): "200 500 503",
+}
+"""Operation -> what it may answer beside what everything that may fail, or is behind admission, may."""
+
+
+def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any]) -> None:
+    document = client.get("/schema/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    assert schemas["Kind"]["enum"] == list(KINDS)
+    assert schemas["Team"]["enum"] == [names[0] for names in ABBREVIATIONS.values()]
+    request = schemas["Question"]["properties"]
+    for field, enum in (("kind", "Kind"), ("team", "Team"), ("opponent", "Team")):
+        assert {"$ref": f"#/components/schemas/{enum}"} in request[field]["oneOf"]
+    assert (request["x"]["minimum"], request["x"]["maximum"]) == (-250, 250)
+    assert schemas["Prediction"]["properties"]["shot"] == {"$ref": "#/components/schemas/ShotDetails"}
+    operations = {
+        (method, path): operation for path, item in document["paths"].items() for method, operation in item.items()
+    }
+    guarded = {"401", "403", "421", "429"}
+    for (_, path), operation in operations.items():
+        is_open = path in OPEN
+        assert (operation.get("security") == [{}]) is is_open, path
+        assert guarded.isdisjoint(operation["responses"]) if is_open else guarded <= operation["responses"].keys()
+    assert {key: " ".join(sorted(set(o["responses"]) - guarded)) for key, o in operations.items()} == ANSWERS
+    for operation in operations.values():
+        assert operation["operationId"] and operation["summary"] and operation["tags"]
+        for status, response in operation["responses"].items():
+            if status not in {"200", "204"}:
+                schema = response["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+    body = operations["post", "/api/v1/predict"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/Question"}
+
+
+def test_there_is_a_page_to_browse(client: TestClient[Any]) -> None:
+    page = client.get("/schema")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    welcome = client.get("/").json()
+    links = [value for value in welcome.values() if value.startswith("/") and "predict" not in value]
+    assert len(links) == 5
+    assert {client.get(link).status_code for link in links} == {200}
+
+
+def test_head_is_answered_like_get(client: TestClient[Any]) -> None:
+    for path in ("/health/ready", "/api/v1/teams", "/schema/openapi.json"):
+        got, headed = client.get(path), client.head(path)
+        assert (headed.status_code, headed.headers["content-length"]) == (200, got.headers["content-length"])
+    assert client.head("/api/v1/predict").status_code == 405
+
+
+def test_importing_the_service_stays_light() -> None:
+    heavy = ["dagster", "gradio", "mlflow", "onnx", "pandas", "pyarrow", "sklearn", "xgboost"]
+    code = f"import sys, parivision_serving.__main__; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def start(settings: Settings, port: int) -> subprocess.Popen[str]:
+    given = {
+        "PARIVISION_HOME": str(settings.home),
+        "PARIVISION_REGISTRY_URL": settings.registry_url,
+        "PARIVISION_API_PORT": str(port),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "parivision_serving"], env=os.environ | given, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_the_process_serves_and_ends_on_a_signal(world: World) -> None:
+    world.crown(1)
+    world.form(make_form(1))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start(world.settings, port)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+
+            def ready() -> bool:
+                assert process.poll() is None, process.communicate()[1]
+                try:
+                    return http.get("/health/ready").status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            until(ready)
+            assert http.post("/api/v1/predict", json=SHOT).json()["champion_version"] == 1
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in log
+    assert "POST" not in log, "the access log is off"
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the port is free again"
+
+
+def test_a_store_of_another_version_is_refused_in_one_sentence(world: World) -> None:
+    store = open_store(world.settings, NBA)
+    with store._transaction() as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    process = start(world.settings, 1)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert log.startswith("parivision_serving can't start: ") and "format 99" in log
+    assert "Traceback" not in log

@@ -1,0 +1,128 @@
+"""What Prometheus reads: counts that are right, of one worker and of several, with few labels."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar.testing import TestClient
+from prometheus_client import Histogram
+
+from parivision_serving.web.metrics import CONTENT_TYPE, BulkHistogram, Metrics
+from tests.helpers.serving_world import SHOT, World, until
+
+
+def values(exposition: str) -> dict[str, float]:
+    """Sample with its labels -> value."""
+    samples = re.findall(r"^([^#\s]+) (\S+)$", exposition, flags=re.MULTILINE)
+    return {name: float(value) for name, value in samples}
+
+
+def scraped(client: TestClient[Any]) -> dict[str, float]:
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    return values(answer.text)
+
+
+def test_requests_and_predictions_are_counted(client: TestClient[Any]) -> None:
+    before = scraped(client)
+    answers = [client.post("/api/v1/predict", json=SHOT | {"y": y}) for y in (10, 100, 250)]
+    client.post("/api/v1/predict", json={})
+    for path in ("/nowhere", "/else/where"):
+        client.get(path)
+    after = scraped(client)
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0.0)
+
+    route = 'method="POST",route="/api/v1/predict"'
+    assert grown(f'parivision_request_seconds_count{{{route},status="200"}}') == 3
+    assert grown(f'parivision_request_seconds_count{{{route},status="422"}}') == 1
+    assert grown('parivision_request_seconds_count{method="GET",route="none",status="404"}') == 2
+    assert grown('parivision_predictions_total{version="1"}') == 3
+    assert grown("inference_time_seconds_count") == 3
+    assert grown("parivision_probability_count") == 3
+    total = sum(answer.json()["probability"] for answer in answers)
+    assert abs(grown("parivision_probability_sum") - total) < 1e-9
+    assert not any("nowhere" in name for name in after)
+
+
+def test_the_champion_and_the_journal_are_told(client: TestClient[Any]) -> None:
+    client.post("/api/v1/predict", json=SHOT)
+    until(lambda: scraped(client)["parivision_journal_written_total"] >= 1)
+    now = scraped(client)
+    assert now["parivision_ready"] == now["parivision_champion_version"] == now["parivision_champion_epoch"] == 1
+    assert now["parivision_form_shots"] == 400
+    assert now["parivision_reload_problem"] == now["parivision_journal_dropped_total"] == 0
+    assert now["parivision_champion_age_seconds"] > 0
+
+
+def test_a_look_that_goes_wrong_is_counted_once(world: World, client: TestClient[Any]) -> None:
+    world.mlflow.broken = True
+    until(lambda: scraped(client)["parivision_reload_problem"] == 1)
+    until(lambda: scraped(client)["parivision_reload_failures_total"] == 1)
+
+
+@given(st.lists(st.floats(0, 1), max_size=60))
+def test_a_batch_counts_like_its_rows(chances: list[float]) -> None:
+    buckets = (0.25, 0.5, 0.75)
+    one = Histogram("one", "", buckets=buckets, registry=None)
+    many = BulkHistogram("one", "", buckets=buckets, registry=None)
+    for chance in chances:
+        one.observe(chance)
+    many.observe_many(np.array(chances))
+    counts = [[s.value for s in metric.collect()[0].samples if s.name != "one_created"] for metric in (one, many)]
+    np.testing.assert_allclose(counts[0], counts[1], atol=1e-9)
+
+
+def test_refused_rows_of_a_batch_are_no_predictions() -> None:
+    metrics = Metrics()
+    metrics.predicted_many(3, np.array([0.2, np.nan, 0.8]), 0.01)
+    told = values(metrics.exposition().decode())
+    assert told['parivision_predictions_total{version="3"}'] == 2
+    assert told["parivision_probability_sum"] == 1.0
+
+
+WORKER = """
+import sys
+from parivision_serving.web.metrics import Metrics
+metrics = Metrics()
+for _ in range(int(sys.argv[1])):
+    metrics.predicted(7, 0.5, 0.001)
+metrics.journal_depth.set(int(sys.argv[1]))
+print(metrics.exposition().decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_several_workers_add_up_and_the_dead_leave_the_gauges(tmp_path: Path) -> None:
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def work(count: int) -> tuple[subprocess.Popen[str], dict[str, float]]:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(count)], env=environ, text=True, stdin=-1, stdout=-1
+        )
+        assert worker.stdout is not None
+        lines: list[str] = []
+        while not (
+            (lines and "journal_depth{" in lines[-1]) or (lines and lines[-1].startswith("parivision_journal_depth"))
+        ):
+            lines.append(worker.stdout.readline())
+            assert worker.poll() is None
+        return worker, values("".join(lines))
+
+    first, _ = work(2)
+    second, told = work(3)
+    assert told["parivision_journal_depth"] == 5
+    first.communicate("")
+    third, told = work(4)
+    assert told["parivision_journal_depth"] == 7
+    for worker in (second, third):
+        worker.communicate("")

@@ -1,0 +1,106 @@
+"""Every answer carries a name and headers that protect, also when nothing was found or something broke."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+from litestar.testing import TestClient
+
+from parivision_core.nba.shots import NBA
+from parivision_serving.app import create_app
+from parivision_serving.web import requests
+from parivision_serving.web.logs import JsonFormatter, TextFormatter, request_name
+from tests.helpers.serving_world import SHOT, World, client_of, make_form, serves, until
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "/health/live", 200),
+    ("GET", "/nowhere", 404),
+    ("PUT", "/api/v1/predict", 405),
+    ("POST", "/api/v1/predict", 422),
+])  # fmt: skip
+def test_every_answer_is_named_and_protected(client: TestClient[Any], method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert uuid.UUID(answer.headers["x-request-id"]).version == 7
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(("given", "kept"), [("trace-1/a:b", True), ("a b", False), ("x" * 129, False), ('"', False)])
+def test_a_name_that_was_given_is_kept_if_it_is_harmless(client: TestClient[Any], given: str, kept: bool) -> None:
+    answer = client.get("/health/live", headers={"x-request-id": given})
+    assert (answer.headers["x-request-id"] == given) is kept
+
+
+def test_a_prediction_has_the_name_of_its_request(client: TestClient[Any]) -> None:
+    answer = client.post("/api/v1/predict", json=SHOT)
+    assert answer.json()["id"] == answer.headers["x-request-id"]
+
+
+def test_what_breaks_is_logged_under_the_requests_name(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("secret detail")
+
+    world.crown(1)
+    record = world.form(make_form(1))
+    caplog.handler.setFormatter(TextFormatter())
+    with client_of(create_app(world.settings, replace(NBA, prepare=broken))) as client:
+        until(serves(client, 1, record.stamp))
+        answer = client.post("/api/v1/predict", json=SHOT, headers={"x-request-id": "mine"})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "mine"
+    assert "secret" not in answer.text
+    assert "POST /api/v1/predict failed [mine]" in caplog.text
+    assert "secret detail" in caplog.text
+
+
+def test_logs_can_be_read_by_programs() -> None:
+    record = logging.LogRecord("there", logging.WARNING, "file", 1, "%d shots", (3,), None)
+    token = request_name.set("mine")
+    try:
+        line = msgspec.json.decode(JsonFormatter().format(record))
+    finally:
+        request_name.reset(token)
+    time = line.pop("time")
+    assert time.endswith("+00:00")
+    assert line == {"level": "warning", "logger": "there", "message": "3 shots", "request": "mine"}
+
+
+def test_each_request_to_the_api_can_be_profiled(world: World) -> None:
+    folder = world.root / "profiles"
+    with world.client(profile=str(folder)) as client:
+        client.get("/health/live")
+        assert list(folder.iterdir()) == []
+        name = client.get("/api/v1/verdicts").headers["x-request-id"]
+    (profile,) = folder.iterdir()
+    assert profile.name.endswith(f"-GET-{name}.html")
+    assert "pyinstrument" in profile.read_text()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/batch"])
+def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
+    sent: list[Any] = []
+
+    async def drip() -> Any:
+        await anyio.sleep(0.02)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def note(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"headers": headers, "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
+    scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
+    anyio.run(create_app(world.settings), scope, drip, note)
+    assert sent[0]["status"] == 408
+    assert b"more than 0.05 seconds" in sent[1]["body"]

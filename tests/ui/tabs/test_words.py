@@ -1,0 +1,241 @@
+"""What the page says: numbers in words, history, cards and the table of verdicts."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradio_ui import words
+from gradio_ui.client import (
+    Champion,
+    Drift,
+    Form,
+    Judged,
+    Lake,
+    NoAnswerError,
+    Prediction,
+    Provenance,
+    Question,
+    Service,
+    Shot,
+)
+from gradio_ui.tabs import notices
+from gradio_ui.tabs.models import verdicts
+from gradio_ui.tabs.services import parts as house
+from gradio_ui.tabs.shot import cards, marks
+from gradio_ui.tabs.shot.questions import KEPT, Asked, History, remember
+from tests.helpers.scripted_api import DRIFT, MODEL_PAGE, verdict
+
+
+def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) -> Prediction:
+    values = {
+        "distance_feet": 24.5,
+        "zone": 5,
+        "zone_name": "above the break three",
+        "points": 3,
+        "shooter_shots": 9121,
+    }
+    return Prediction(
+        probability=probability,
+        expected_points=3 * probability,
+        league_average=league,
+        shot=msgspec.convert(values | shot, Shot),
+        champion_version=3,
+        form_through="2023-04-09",
+    )
+
+
+def question(x: float = 0, y: float = 240, **more: object) -> Question:
+    return msgspec.convert({"x": x, "y": y, "period": 4, "seconds_remaining": 35} | more, Question)
+
+
+@pytest.mark.parametrize(
+    ("probability", "league", "said"),
+    [
+        (0.412, 0.363, "4.9 percentage points above"),
+        (0.350, 0.360, "1 percentage point below"),
+        (0.3604, 0.3596, "Just what the league makes"),
+        (0.36, 0.36, "Just what the league makes"),
+    ],
+)
+def test_the_difference_is_said_in_words(probability: float, league: float, said: str) -> None:
+    assert words.compared(probability, league).startswith(said)
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_the_words_never_contradict_the_two_percentages(probability: float, league: float) -> None:
+    shown = [float(words.percent(share).split(words.NBSP)[0]) for share in (probability, league)]
+    said = words.compared(probability, league)
+    if said.startswith("Just"):
+        assert shown[0] == pytest.approx(shown[1], abs=0.11)
+    else:
+        assert (" above " in said) == (probability > league)
+        assert float(said.split()[0]) == pytest.approx(abs(shown[0] - shown[1]), abs=0.11)
+
+
+def test_days_and_numbers() -> None:
+    assert words.day("2023-04-09").replace(words.NBSP, " ") == "9 April 2023"
+    assert words.moment(1_700_000_000_000).replace(words.NBSP, " ") == "14 November 2023, 22:13 UTC"
+    assert words.gain(-0.00123) == "\N{MINUS SIGN}1.2" and words.gain(0.0142) == "+14.2"
+    assert words.count(217220) == "217,220"
+    assert "without games" in words.through(None)
+
+
+def test_the_history_keeps_the_latest_and_never_the_same_twice_in_a_row() -> None:
+    history: History = ()
+    for y in range(14):
+        history = remember(history, "", question(y=y), prediction())
+        history = remember(history, "", question(y=y), prediction(probability=0.5))
+    assert [asked.number for asked in history] == list(range(14, 14 - KEPT, -1))
+    assert {asked.prediction.probability for asked in history} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("probability", "side"),
+    [(0.36, "even"), (0.38, "above"), (0.45, "much-above"), (0.34, "below"), (0.2, "much-below")],
+)
+def test_a_mark_shows_how_the_chance_compares(probability: float, side: str) -> None:
+    assert Asked(1, "", question(), prediction(probability)).side == side
+
+
+def test_the_latest_spot_is_ringed_even_before_it_is_answered() -> None:
+    history = remember((), "", question(10, 20), prediction())
+    drawn = marks.draw(history, (-30, 40))
+    assert 'class="ring" cx="-30" cy="40"' in drawn and "translate(10 20)" in drawn
+    assert drawn.count("<circle") == 2
+
+
+def test_a_name_can_carry_no_markup_into_the_page() -> None:
+    history = remember((), "<b onclick=x>Mallory</b>", question(), prediction(zone_name="<i>"))
+    for text in (cards.answer(history[0]), cards.table(history), notices.no_answer(NoAnswerError("<b>", passing=True))):
+        assert "<b" not in text and "<i>" not in text
+
+
+def test_a_name_that_was_typed_in_vain_stands_beside_the_one_that_was_asked_about() -> None:
+    (asked,) = remember((), "Curry", question(), prediction())
+    assert "isn" not in cards.answer(asked)
+    told = cards.answer(asked, not_chosen="<b>" + 60 * "x")
+    assert "9,121 earlier shots known" in told and "&lt;b&gt;xxx" in told and 38 * "x" not in told
+
+
+def test_commands_in_a_message_are_set_apart() -> None:
+    assert "<code>make up</code> starts it" in notices.no_answer(NoAnswerError("`make up` starts it", passing=True))
+
+
+def test_the_table_says_what_was_asked() -> None:
+    history = remember((), "Curry", question(opponent="LAL", home=False, kind="stepback"), prediction())
+    assert "stepback, against LAL, away, Q4 0:35" in cards.table(history)
+    assert "OT2 0:35" in cards.table(remember((), "", question(period=6), prediction()))
+    assert cards.table(()) == ""
+
+
+def judged(*told: dict[str, object]) -> list[Judged]:
+    return msgspec.convert(list(told), list[Judged])
+
+
+def champion(version: int, reload_problem: str | None = None) -> Champion:
+    form = Form(through="2023-04-09", shots=217220)
+    return Champion(
+        version=version,
+        model="trees",
+        registered_at=1_600_000_000_000,
+        provenance=Provenance(first_date="2020-12-22", last_train_date="2023-01-30"),
+        form=form,
+        page=f"{MODEL_PAGE}/{version}",
+        reload_problem=reload_problem,
+    )
+
+
+def test_a_champion_reigns_since_its_verdict_and_one_put_back_since_it_was_registered() -> None:
+    told = judged(verdict(4, "refuse", 0.0), verdict(3, "pass", 0.01))
+    assert "since 14" in verdicts.reign(champion(3), told, "")
+    assert "registered 13" in verdicts.reign(champion(2), told, "")
+    shown = verdicts.reign(champion(2), told, "").replace(words.NBSP, " ")
+    assert "trees, fitted on games from 22 December 2020 to 30 January 2023" in shown
+    assert "now with form through 9 April 2023, 217,220 shots" in shown
+    assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told, "")
+
+
+def test_the_champion_and_each_candidate_lead_to_their_versions() -> None:
+    told = judged(verdict(4, "refuse", 0.0))
+    assert f'href="{MODEL_PAGE}/3"' in verdicts.reign(champion(3), told, "")
+    assert f'href="{MODEL_PAGE}/4"' in verdicts.table(told)
+    asked = remember((), "", question(), prediction())[0]
+    assert "<a " not in cards.answer(asked)
+    assert f'<a href="{MODEL_PAGE}/3"' in cards.answer(asked, f"{MODEL_PAGE}/3")
+
+
+def test_drift_names_the_watched_columns_that_moved_and_leads_to_its_report() -> None:
+    told = msgspec.convert(DRIFT, Drift)
+    shown = verdicts.drifted(told, 3).replace(words.NBSP, " ")
+    assert shown.startswith("Drift in at_origin in the 90 games from 2 April 2023 to 9 April 2023 against its training")
+    assert f'href="{DRIFT["page"]}"' in shown
+    assert "the training of version 3" in verdicts.drifted(told, 4)
+    assert verdicts.drifted(msgspec.structs.replace(told, columns=told.columns[1:]), 3).startswith("No drift in the")
+    assert "No drift report yet" in verdicts.drifted(None, 3)
+
+
+def test_verdicts_lie_on_one_scale_that_holds_them_all() -> None:
+    told = judged(verdict(3, "pass", 0.0142), verdict(2, "refuse", -0.0008), verdict(1, "not_yet", None))
+    low, high = verdicts.scale(told)
+    assert low < -0.0018 and high > 0.0152
+    table = verdicts.table(told)
+    assert table.count('class="zero"') == 2, "nothing is drawn for a verdict without numbers"
+    assert "passed" in table and "refused" in table and "not yet" in table
+    assert table.count("21,345 shots") == 2, "nor are games counted that nothing was compared on"
+    assert "No candidate" in verdicts.table([])
+
+
+def test_a_first_champion_far_above_the_baseline_is_an_arrow_and_leaves_the_others_their_room() -> None:
+    first, second = verdict(1, "pass", 0.0225), verdict(2, "not_yet", 0.0004)
+    low, high = verdicts.scale(judged(second, first))
+    assert high < 0.002
+    assert verdicts.scale(judged(first))[1] > 0.0225, "alone it has the scale for itself"
+    for told, arrows in ((first, 1), (second, 0), (verdict(3, "refuse", -0.02), 1)):
+        drawn = verdicts.plot(judged(told)[0], low, high)
+        assert drawn.count("gain over") + drawn.count("gain under") == arrows
+        assert all(0 <= float(place) <= 100 for place in re.findall(r"(?:left|width):(-?[\d.]+)%", drawn))
+    assert "against the baseline" in verdicts.table(judged(first))
+    assert "over the champion" not in verdicts.table(judged(first))
+
+
+def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
+    looks = [msgspec.convert(verdict(2, decision, 0.002), Judged) for decision in ("pass", "not_yet", "not_yet")]
+    first = msgspec.convert(verdict(1, "pass", 0.02), Judged)
+    assert verdicts.contests([*looks, first]) == [looks[0], first]
+    assert verdicts.table([*looks, first]).count('class="contest"') == 2
+    rematch = msgspec.structs.replace(looks[0], champion=7, epoch=9)
+    assert verdicts.contests([rematch, *looks]) == [rematch, looks[0]]
+
+
+def test_an_empty_lake_says_so() -> None:
+    nothing = Lake(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
+    assert "No shots yet" in house.data(nothing, [])
+
+
+def test_the_shots_origin_is_told_as_far_as_it_is_known() -> None:
+    lake = Lake(
+        batches=2, shots=9, quarantined=0, feeds=["inbox"], first_date="2023-04-02", last_date="2023-04-09"
+    )  # fmt: skip
+    feed = Service(name="feed", address="http://127.0.0.1:8800", up=True, told="simulates a league")
+    assert "read from files" in house.data(lake, [feed])
+    simulated = msgspec.structs.replace(lake, feeds=["virtual_bets"])
+    assert "VirtualBets simulates a league.</p>" in house.data(simulated, [feed])
+    silent = msgspec.structs.replace(feed, up=False, told=None)
+    assert "doesn&#x27;t answer now" in house.data(simulated, [silent])
+    assert "feeds this house no more" in house.data(simulated, [])
+    assert " 1 batch, 1 row kept out<" in house.data(msgspec.structs.replace(lake, batches=1, quarantined=1), [])
+    both = msgspec.structs.replace(lake, feeds=["inbox", "virtual_bets"])
+    assert "simulates a league. Others were read from files" in house.data(both, [feed])
+
+
+def test_what_a_service_says_is_text_and_only_web_addresses_are_links() -> None:
+    told = Service(name="<b>", address="javascript:alert(1)", up=False, problem="<script>")
+    shown = house.table([told], "http://127.0.0.1:8000")
+    assert shown.count("<a ") == 1
+    assert 'href="http://127.0.0.1:8000/schema"' in shown
+    assert "<script>" not in shown and "<b>" not in shown
