@@ -1,7 +1,7 @@
-"""Kills a service under load, again and again, and sees that every durable answer it gave is in the journal.
+"""Kills a service under load, again and again, and sees that every durable answer it gave is in the prediction log.
 
 `python -m benchmarks.durability --home STATE` does so to the prediction service on a copy of a state folder that holds
-a champion and a form, and prints one JSON; the exit code is 1 when a promise was broken. A process is killed, not the
+a champion and a feature state, and prints one JSON; the exit code is 1 when a promise was broken. A process is killed, not the
 machine: that what a commit wrote outlasts the machine as well is SQLite's word (WAL, synchronous FULL), not shown here.
 """
 
@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.living_house import ROOT
+from benchmarks.running_platform import ROOT
 from parivision_core.nba.shots import NBA
-from parivision_core.prediction_log import open_journal
-from parivision_core.prediction_log.base import Journal
+from parivision_core.prediction_log import open_prediction_log
+from parivision_core.prediction_log.base import PredictionLog
 from parivision_core.settings import Settings
 
 KILLS = 5
@@ -72,9 +72,9 @@ def ask(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
 
 
 def prove(
-    start: Start, port: int, journal: Callable[[], Journal], kills: int = KILLS, seconds: float = 1.0
+    start: Start, port: int, prediction_log: Callable[[], PredictionLog], kills: int = KILLS, seconds: float = 1.0
 ) -> dict[str, Any]:
-    """Start a service, load it, kill it; so many times. What was acknowledged, and what of that the journal lacks.
+    """Start a service, load it, kill it; so many times. What was acknowledged, and what of that the prediction log lacks.
 
     The load lasts a little longer each time, so that the kills come at different moments of a commit. Raises
     RuntimeError when the service doesn't answer.
@@ -97,7 +97,7 @@ def prove(
         rounds.append(len(told))
         acknowledged += told
         refused += sum(client.refused for client in clients)
-    kept = journal()
+    kept = prediction_log()
     missing = [name for name in acknowledged if kept.call(name) is None]
     kept.close()
     return {
@@ -151,7 +151,7 @@ def main() -> None:
     """Prove it of the prediction service."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durability", description=__doc__)
     parser.add_argument(
-        "--home", type=Path, required=True, help="state folder with a champion and a form; it is copied"
+        "--home", type=Path, required=True, help="state folder with a champion and a feature state; it is copied"
     )
     parser.add_argument("--port", type=int, default=8901, help="for the service; the registry takes the next")
     parser.add_argument("--kills", type=int, default=KILLS)
@@ -174,7 +174,7 @@ def main() -> None:
             return subprocess.Popen([sys.executable, "-m", "parivision_serving"], cwd=ROOT, env=environment)
 
         with _registry(home, chosen.port + 1):
-            found = prove(start, chosen.port, lambda: open_journal(settings, NBA), chosen.kills, chosen.seconds)
+            found = prove(start, chosen.port, lambda: open_prediction_log(settings, NBA), chosen.kills, chosen.seconds)
     print(json.dumps(found, indent=1))
     sys.exit(1 if found["missing"] or not all(found["acknowledged_by_round"]) else 0)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.living_house import LivingHouse
+from benchmarks.running_platform import RunningPlatform
 
 UP_SECONDS = 600.0
 NOTICED_SECONDS = 60.0
@@ -47,39 +47,39 @@ def role(process: psutil.Process, launcher: int) -> str:
 
 def kill(home: Path, name: str) -> dict[str, object]:
     """Start a house, kill one of its processes, and tell what came of it."""
-    with LivingHouse(home) as house:
-        if not house.wait_for(lambda: "PariVision is up" in house.said, UP_SECONDS):
-            raise SystemExit(house.said)
-        mine = house.processes()
-        victims = [p for p in mine if role(p, house.launcher.pid) == name]
+    with RunningPlatform(home) as deployment:
+        if not deployment.wait_for(lambda: "PariVision is up" in deployment.said, UP_SECONDS):
+            raise SystemExit(deployment.said)
+        mine = deployment.processes()
+        victims = [p for p in mine if role(p, deployment.launcher.pid) == name]
         if not victims:
             return {"killed": name, "error": f"no such process among {sorted({role(p, 0) for p in mine})}"}
-        before = len(house.said)
+        before = len(deployment.said)
         victims[0].kill()
         began = time.monotonic()
         if name == "run":
-            back = house.wait_for(
-                lambda: "was killed" in house.said[before:] or "gone" in house.said[before:], RUN_SECONDS
+            back = deployment.wait_for(
+                lambda: "was killed" in deployment.said[before:] or "gone" in deployment.said[before:], RUN_SECONDS
             )
             return {"killed": name, "noticed": back, "seconds": round(time.monotonic() - began, 1)}
-        ended = house.launcher.poll() is not None or _ends(house)
-        left = [role(p, house.launcher.pid) for p in mine if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        told = [line for line in house.said[before:].splitlines() if "ended by itself" in line or "killed" in line]
+        ended = deployment.launcher.poll() is not None or _ends(deployment)
+        left = [role(p, deployment.launcher.pid) for p in mine if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        told = [line for line in deployment.said[before:].splitlines() if "ended by itself" in line or "killed" in line]
         return {
             "killed": name,
             "house_ended": ended,
             "seconds": round(time.monotonic() - began, 1),
             "said": told[0].split("| ", 1)[-1] if told else "",
             "processes_left": left,
-            "ports_left": [port for port in house.ports.values() if _taken(port)],
+            "ports_left": [port for port in deployment.ports.values() if _taken(port)],
         }
 
 
-def _ends(house: LivingHouse) -> bool:
+def _ends(deployment: RunningPlatform) -> bool:
     until = time.monotonic() + NOTICED_SECONDS
     while time.monotonic() < until:
-        if house.launcher.poll() is not None:
-            if house.launcher.returncode < 0:  # killed itself: the watchdog needs its time
+        if deployment.launcher.poll() is not None:
+            if deployment.launcher.returncode < 0:  # killed itself: the watchdog needs its time
                 time.sleep(12)
             return True
         time.sleep(0.1)

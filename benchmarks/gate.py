@@ -7,7 +7,7 @@ new one every 86 games, is promoted. `power_...` is the share of candidates with
 that are promoted within 150 games.
 
 * `ours` is the gate itself, with a look every ten games and each candidate's own share of the risk; the power is that
-  of a reign's first candidate, and `later` that of its tenth.
+  of a term's first candidate, and `later` that of its tenth.
 * `accuracy` is the rule of PARIVISION_GATE=accuracy at its best: one look at 86, or all 150 games.
 * `original` is the rule as it was: the highest accuracy on its own training rows. Its models are what its recipe gives.
   Those of one recipe are equal before they are drawn; its power is that over pairs of such models of which one has the

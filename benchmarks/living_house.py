@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PORTS = ("API", "DAGSTER", "MLFLOW", "UI", "FEED")
 
 
-class LivingHouse:
-    """`make up` without installing: `with LivingHouse(folder) as house` ends it with SIGINT."""
+class RunningPlatform:
+    """`make up` without installing: `with RunningPlatform(folder) as house` ends it with SIGINT."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -36,7 +36,7 @@ class LivingHouse:
         self.peak_bytes = 0
         """Largest sum of resident memory over all processes; pages that they share count for each."""
 
-    def __enter__(self) -> LivingHouse:
+    def __enter__(self) -> RunningPlatform:
         self.began = time.monotonic()
         self._out = tempfile.NamedTemporaryFile("w+", suffix=".log")
         self.launcher = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The original system's models: its seven inputs, its random forest, and its rule by which the champion was crowned."""
+"""The original system's models: its seven inputs, its random forest, and its rule by which the champion was promoted."""
 
 from __future__ import annotations
 

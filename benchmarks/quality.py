@@ -1,7 +1,7 @@
 """How good the champion is: `python -m benchmarks.quality --train FILE... --test FILE...` prints one JSON.
 
 The champion is trained by the pipeline's own training step on the training files and answers through its ONNX graph.
-The test files' shots are looked up in a form that knows all earlier days, as in service. Beside it stand a constant,
+The test files' shots are looked up in a feature state that knows all earlier days, as in service. Beside it stand a constant,
 the zones' rates, the zone x foot table that follows the league (the champion's offset), the original system's recipe
 and rule, and XGBoost on the original's inputs.
 """
@@ -80,7 +80,7 @@ def rivals(shots: pa.Table, train_table: pa.Table, test: pa.Table, test_features
 
 
 def xgboost_on(seven: np.ndarray, made: np.ndarray, shots: pa.Table, asked: np.ndarray) -> np.ndarray:
-    """XGBoost with the champion's defaults on the original's inputs, stopped on later games, without offset or form."""
+    """XGBoost with the champion's defaults on the original's inputs, stopped on later games, without offset or feature state."""
     periods = split(shots["game_date"].to_numpy(), shots["game_id"].to_numpy())
     features = seven[:, 1:].astype(np.float32)  # the raw player id only misleads trees
     rows = Rows(features, np.zeros(len(made), np.float32), made)

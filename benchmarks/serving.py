@@ -1,7 +1,7 @@
 """Our service against others, over loopback: `python -m benchmarks.serving --home DIR` prints one JSON.
 
 Five servers with one worker each are started once and asked in turns, round after round, so that a busy machine slows
-all of them: our service with all its defaults, journal and metrics among them; a typed route that does nothing, under
+all of them: our service with all its defaults, prediction log and metrics among them; a typed route that does nothing, under
 the same server program; the original's way; `mlflow models serve` of the same forest; and LitServe with our own model.
 Ratios are medians over the rounds of what one round measured. It takes about seven minutes; with `--data FILE...` a
 house is made from season files first.
@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.load import Found, Run
-from benchmarks.serving_peers import house
+from benchmarks.serving_peers import deployment
 from benchmarks.serving_peers.figures import COMPARED_AT, Rounds, ratios, spread, summary
 from benchmarks.serving_peers.fleet import PEERS, say, started
 from benchmarks.serving_peers.questions import Questions
@@ -113,7 +113,7 @@ def benchmark(home: Path, folder: Path, peers: list[str], *, quick: bool) -> dic
         rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, None)
         with load_generator() as ask:
             singles, batches = measured(servers, questions, ask, rounds, seconds)
-        house.fail_if_dropped(servers["ours"])
+        deployment.fail_if_dropped(servers["ours"])
         found = {name: spread(values) for name, values in ratios(singles, batches).items()}
         return {
             "ratios": {name: middle for name, (_, middle, _) in found.items()},
@@ -152,10 +152,10 @@ def main() -> None:
         folder = Path(temporary)
         try:
             if chosen.home:
-                home = house.copied(chosen.home, folder / "home")
+                home = deployment.copied(chosen.home, folder / "home")
             else:
                 say("making a house")
-                home = house.made(chosen.data, folder / "home")
+                home = deployment.made(chosen.data, folder / "home")
             (folder / "runs").mkdir()
             found = benchmark(home, folder / "runs", chosen.peers, quick=chosen.quick)
         except (OSError, RuntimeError, ValueError) as error:

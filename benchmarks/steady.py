@@ -1,6 +1,6 @@
 """Our service steadily at 80 % of what it can, and through twenty swaps: `python -m benchmarks.steady --home DIR`.
 
-It prints one JSON: the capacity, how long answers take while nothing changes and while form and champion are swapped in
+It prints one JSON: the capacity, how long answers take while nothing changes and while feature state and champion are swapped in
 turns every three seconds, errors, and how memory grew after the first of ten minutes. The house is copied first.
 
 A machine that is slower in one minute than in the next decides more than swaps do, and 80 % of what it could before may
@@ -25,7 +25,7 @@ import msgspec
 
 from benchmarks.load import Found, Run
 from benchmarks.serving import load_generator
-from benchmarks.serving_peers import house
+from benchmarks.serving_peers import deployment
 from benchmarks.serving_peers.fleet import say
 from benchmarks.serving_peers.questions import Questions
 from benchmarks.serving_peers.server import Asked, Server
@@ -34,14 +34,14 @@ from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.bundle import GRAPH, save
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
-from parivision_core.store.base import CURRENT_FORM, Store
+from parivision_core.store.base import CURRENT_FEATURE_STATE, Store
 from parivision_core.tracking.registry import BUNDLE_PATH
 
 CONNECTIONS = 16
 CAPACITY_SECONDS, QUIET_SECONDS = 5.0, 15.0
 SHARE = 0.8
 ROUNDS, SWAPS, SWAP_SECONDS = 5, 4, 3.0
-"""Rounds, and swaps in each: two of forms and two of champions, which end where they began."""
+"""Rounds, and swaps in each: two of feature states and two of champions, which end where they began."""
 REACTION_SECONDS = 8.0
 """How much longer the load of a round goes on, for swaps that take longer."""
 SERVED_WITHIN = 30.0
@@ -65,21 +65,27 @@ def twin(registry: ModelRegistry, folder: Path) -> int:
 
 
 def served(server: Server) -> tuple[int, str]:
-    """The version and the form's stamp that answer now."""
+    """The version and the feature state's stamp that answer now."""
     champion = httpx.get(f"http://127.0.0.1:{server.port}/api/v1/champion").raise_for_status().json()
-    return champion["version"], champion["form"]["stamp"]
+    return champion["version"], champion["feature_state"]["stamp"]
 
 
 def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callable[[], tuple[int, str]]) -> float:
-    """Publish another form and crown another version in turns; when the last was over, on the monotonic clock.
+    """Publish another form and promote another version in turns; when the last was over, on the monotonic clock.
 
-    The forms are that of the last day and that of an earlier season's end. Raises RuntimeError when one isn't served.
+    The feature states are that of the last day and that of an earlier season's end. Raises RuntimeError when one isn't served.
     """
-    names = store.form_names()
-    forms = {form.stamp: form for form in map(store.get_form, names) if form is not None}
+    names = store.feature_state_names()
+    feature_states = {
+        feature_state.stamp: feature_state
+        for feature_state in map(store.get_feature_state, names)
+        if feature_state is not None
+    }
     versions = {now()[0], other_version}
-    if len(forms) < 2:
-        raise ValueError(f"the house has one form alone ({', '.join(names)}); two seasons are needed to swap them")
+    if len(feature_states) < 2:
+        raise ValueError(
+            f"the house has one feature state alone ({', '.join(names)}); two seasons are needed to swap them"
+        )
     for turn in range(SWAPS):
         version, stamp = now()
         began = time.monotonic()
@@ -87,11 +93,15 @@ def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callabl
             (version,) = versions - {version}
             registry.set_champion(version)
         else:
-            stamp, form = next((other, form) for other, form in forms.items() if other != stamp)
-            store.publish_warehouse({}, store.warehouse_state(), {CURRENT_FORM: form})
+            stamp, feature_state = next(
+                (other, feature_state) for other, feature_state in feature_states.items() if other != stamp
+            )
+            store.publish_warehouse({}, store.warehouse_state(), {CURRENT_FEATURE_STATE: feature_state})
         while now() != (version, stamp):
             if time.monotonic() > began + SERVED_WITHIN:
-                raise RuntimeError(f"version {version} and form {stamp} aren't served after {SERVED_WITHIN:g} s")
+                raise RuntimeError(
+                    f"version {version} and feature state {stamp} aren't served after {SERVED_WITHIN:g} s"
+                )
             time.sleep(0.25)
         time.sleep(max(began + SWAP_SECONDS - time.monotonic(), 0))
     return time.monotonic()
@@ -129,9 +139,9 @@ def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
     questions = Questions(home, folder)
     store = open_files(home, NBA)
     with ExitStack() as stack:
-        registry = stack.enter_context(house.registry(home, folder / "registry.log"))
+        registry = stack.enter_context(deployment.registry(home, folder / "registry.log"))
         asked = Asked("POST", SINGLE["ours"].path, questions.first("shot"))
-        server = stack.enter_context(house.service(home, registry.port, folder / "ours.log", asked))
+        server = stack.enter_context(deployment.service(home, registry.port, folder / "ours.log", asked))
         ask = stack.enter_context(load_generator())
         run = SINGLE["ours"].run(server, questions, CONNECTIONS, CAPACITY_SECONDS)
         models = ModelRegistry(f"http://127.0.0.1:{registry.port}", NBA.registered_model)
@@ -148,7 +158,7 @@ def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
             say(f"minute {minute + 1} of {minutes}")
             steps.append(ask(paced))
             memory.append(server.memory_mb()["pss"])
-        house.fail_if_dropped(server)
+        deployment.fail_if_dropped(server)
         return {
             "swaps": [
                 {
@@ -193,7 +203,7 @@ def main() -> None:
     chosen = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        home = house.copied(chosen.home, Path(folder) / "home")
+        home = deployment.copied(chosen.home, Path(folder) / "home")
         found = benchmark(home, Path(folder), chosen.minutes)
     print(json.dumps(found | {"seconds": round(time.monotonic() - began)}, indent=1))
 

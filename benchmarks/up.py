@@ -13,39 +13,39 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.living_house import LivingHouse
+from benchmarks.running_platform import RunningPlatform
 
 PATIENCE = 900.0
 
 
-def get(house: LivingHouse, service: str, route: str) -> Any:
+def get(deployment: RunningPlatform, service: str, route: str) -> Any:
     """What a service answers to GET, or None when it doesn't."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{house.ports[service]}{route}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports[service]}{route}", timeout=5) as answer:
             return json.loads(answer.read())
     except (urllib.error.URLError, OSError):
         return None
 
 
-def up(house: LivingHouse) -> dict[str, float]:
+def up(deployment: RunningPlatform) -> dict[str, float]:
     """Seconds and memory until the addresses are told."""
-    if not house.wait_for(lambda: "PariVision is up" in house.said, PATIENCE):
-        raise SystemExit(house.said)
+    if not deployment.wait_for(lambda: "PariVision is up" in deployment.said, PATIENCE):
+        raise SystemExit(deployment.said)
     return {
-        "seconds": round(house.seconds, 1),
-        "cpu_seconds": round(house.cpu_seconds, 1),
-        "peak_memory_mb": round(house.peak_bytes / 2**20),
+        "seconds": round(deployment.seconds, 1),
+        "cpu_seconds": round(deployment.cpu_seconds, 1),
+        "peak_memory_mb": round(deployment.peak_bytes / 2**20),
     }
 
 
-def days(house: LivingHouse) -> float:
+def days(deployment: RunningPlatform) -> float:
     """Simulated days that have passed since VirtualBets had played its first season.
 
     The file tells of the last time that anybody asked, which an ingest under way puts off by days; so it is asked.
     """
-    if not house.wait_for(lambda: get(house, "FEED", "/status") is not None, PATIENCE):
-        raise SystemExit(house.said)
-    state = json.loads((house.home / "virtual_bets" / "state.json").read_text())
+    if not deployment.wait_for(lambda: get(deployment, "FEED", "/status") is not None, PATIENCE):
+        raise SystemExit(deployment.said)
+    state = json.loads((deployment.home / "virtual_bets" / "state.json").read_text())
     return float(state["days"])
 
 
@@ -53,28 +53,28 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "state"
-        with LivingHouse(home) as house:
-            first = up(house)
-            at = days(house)
-            known = {(v["candidate"], v["judged_at"]) for v in get(house, "API", "/api/v1/verdicts")}
+        with RunningPlatform(home) as deployment:
+            first = up(deployment)
+            at = days(deployment)
+            known = {(v["candidate"], v["judged_at"]) for v in get(deployment, "API", "/api/v1/verdicts")}
 
             def news() -> list[dict[str, Any]]:
-                told = get(house, "API", "/api/v1/verdicts") or []
+                told = get(deployment, "API", "/api/v1/verdicts") or []
                 return [v for v in told if (v["candidate"], v["judged_at"]) not in known]
 
-            if not house.wait_for(lambda: bool(news()), PATIENCE):
-                raise SystemExit(house.said)
+            if not deployment.wait_for(lambda: bool(news()), PATIENCE):
+                raise SystemExit(deployment.said)
             verdict = news()[-1]
             following = {
-                "simulated_days_after_the_champion": round(days(house) - at, 1),
+                "simulated_days_after_the_champion": round(days(deployment) - at, 1),
                 "decision": verdict["decision"],
                 "games": verdict["games"],
-                "seconds": round(house.seconds, 1),
-                "cpu_seconds": round(house.cpu_seconds, 1),
-                "peak_memory_mb": round(house.peak_bytes / 2**20),
+                "seconds": round(deployment.seconds, 1),
+                "cpu_seconds": round(deployment.cpu_seconds, 1),
+                "peak_memory_mb": round(deployment.peak_bytes / 2**20),
             }
-        with LivingHouse(home) as house:
-            second = up(house)
+        with RunningPlatform(home) as deployment:
+            second = up(deployment)
     found = {
         "first_start": first,
         "next_verdict": following,

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from gradio_ui.client import Client
 from gradio_ui.look import ICON, STYLE, theme
 from gradio_ui.tabs.models.tab import ModelsTab
-from gradio_ui.tabs.services.tab import HouseTab
+from gradio_ui.tabs.services.tab import ServicesTab
 from gradio_ui.tabs.shot.fields import lay_out
 from gradio_ui.tabs.shot.tab import ShotTab
 from parivision_core.settings import Settings
@@ -37,10 +37,10 @@ def build_page(client: Client) -> gr.Blocks:
                 ShotTab(client, lay_out()).wire(page)
             with gr.Tab("Models") as models:
                 models_tab = ModelsTab(client)
-            with gr.Tab("House") as house:
-                house_tab = HouseTab(client)
-        models_tab.wire(models, [shot, house])
-        house_tab.wire(house, [shot, models])
+            with gr.Tab("Deployment") as deployment:
+                services_tab = ServicesTab(client)
+        models_tab.wire(models, [shot, deployment])
+        services_tab.wire(deployment, [shot, models])
     return page
 
 

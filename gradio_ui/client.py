@@ -60,10 +60,10 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     league_average: float
     shot: Shot
     champion_version: int
-    form_through: str | None
+    feature_state_through: str | None
 
 
-class Form(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureState(msgspec.Struct, frozen=True, kw_only=True):
     """The history state in service."""
 
     through: str | None
@@ -78,13 +78,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Champion(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair of model and form that answers now."""
+    """The pair of model and feature state that answers now."""
 
     version: int
     model: str
     registered_at: int
     provenance: Provenance
-    form: Form
+    feature_state: FeatureState
     page: str
     """Address of its version in MLflow's page."""
     reload_problem: str | None = None

@@ -53,8 +53,8 @@ def link(address: str, text: str) -> str:
 
 
 def through(iso: str | None) -> str:
-    """The last day that a form knows."""
-    return f"form through {day(iso)}" if iso else "a form without games yet"
+    """The last day that a feature state knows."""
+    return f"feature state through {day(iso)}" if iso else "a feature state without games yet"
 
 
 def several(number: int, one: str, more: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class StoreResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
-    """The lake, warehouse, forms and verdicts, of whatever kind."""
+    """The lake, warehouse, feature states and verdicts, of whatever kind."""
 
     @abstractmethod
     def of(self, sport: Sport) -> Store:

@@ -87,7 +87,7 @@ class Bundle:
         return np.asarray(result, dtype=np.float32).reshape(-1)
 
     def fits(self, schema: str, base_fingerprint: str) -> bool:
-        """Whether a form of this schema and base table may be paired with the bundle."""
+        """Whether a feature state of this schema and base table may be paired with the bundle."""
         return (schema, base_fingerprint) == (self.card.schema, self.card.base_fingerprint)
 
 

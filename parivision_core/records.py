@@ -1,4 +1,4 @@
-"""The small records that rooms exchange through a store: manifests, quarantined rows, verdicts, forms."""
+"""The small records that rooms exchange through a store: manifests, quarantined rows, verdicts, feature states."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     failed_at: int = msgspec.field(default_factory=now_ms)
 
 
-class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A serialised form and what the service must know before it pairs it with a bundle."""
+class FeatureStateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A serialised feature state and what the service must know before it pairs it with a bundle."""
 
     stamp: str
-    """Digest of the payload: two forms with the same stamp are the same form."""
+    """Digest of the payload: two feature states with the same stamp are the same feature state."""
     schema: str
     base_fingerprint: str
     through: str | None

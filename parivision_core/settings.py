@@ -127,7 +127,7 @@ class Settings:
     champion_poll_seconds: float = env_field(
         "PARIVISION_CHAMPION_POLL_SECONDS",
         2.0,
-        "seconds between the service's looks for a new champion or form",
+        "seconds between the service's looks for a new champion or feature state",
     )
     api_port: int = env_field("PARIVISION_API_PORT", 8000, "the prediction service")
     api_key: str = env_field(

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,14 @@ class FieldProblem(msgspec.Struct, frozen=True):
 
 
 class Player(msgspec.Struct, frozen=True, kw_only=True):
-    """A player whose shots the form has seen."""
+    """A player whose shots the feature state has seen."""
 
     player_id: Annotated[int, Meta(description="As a prediction takes it.")]
     name: Annotated[str, Meta(description="As the latest shot has it.")]
     team: Annotated[
         str | None, Meta(description="The team of the latest shot, as a prediction takes it; null where none is known.")
     ]
-    shots: Annotated[int, Meta(description="Shots that the form has seen.")]
+    shots: Annotated[int, Meta(description="Shots that the feature state has seen.")]
     last_date: Annotated[str, Meta(description="ISO date of the latest shot.")]
 
 
@@ -54,7 +54,7 @@ class TeamCard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """How often shots of one group go in, as the form sees it now."""
+    """How often shots of one group go in, as the feature state sees it now."""
 
     group: str
     weight: Annotated[float, Meta(description="Shots behind the rate; each counts less the older it is.")]
@@ -107,10 +107,10 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     points: int
     """What a make is worth."""
     league_average: float
-    """Make rate of the league from this spot as of the form: what the offset says, as a probability."""
+    """Make rate of the league from this spot as of the feature state: what the offset says, as a probability."""
     details: msgspec.Struct
     shooter_shots: int = 0
-    """Earlier shots of the shooter that the form knows."""
+    """Earlier shots of the shooter that the feature state knows."""
 
 
 @dataclass(frozen=True)
@@ -210,12 +210,12 @@ class Sport:
     """The ways of asking that one model has to answer, by name; their shares sum to 1."""
     plausible_accuracy: float
     """Share of outcomes that no honest model foretells; one that does better has seen what it shouldn't."""
-    empty_form: Callable[[], Any]
-    load_form: Callable[[FormRecord], Any]
+    empty_feature_state: Callable[[], Any]
+    load_feature_state: Callable[[FeatureStateRecord], Any]
     warm_up: Callable[[Any], None]
-    """Prepare what a form lays out for single shots and for the search by name, once per form."""
+    """Prepare what a feature state lays out for single shots and for the search by name, once per feature state."""
     fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
-    """Form and later shots -> features (n, k), offset (n,), the form after them."""
+    """Feature state and later shots -> features (n, k), offset (n,), the feature state after them."""
     baseline: Callable[[Features, NDArray[Any], Features], NDArray[np.float64]]
     """Training features and outcomes, features to predict -> the probabilities the first champion must beat."""
     part_of: Callable[[str], str]
@@ -237,27 +237,27 @@ class Sport:
     It begins with the shot's ISO date.
     """
     prepare: Callable[[Any, Any], Prepared]
-    """Request and form -> model inputs, by the same builder as training."""
+    """Request and feature state -> model inputs, by the same builder as training."""
     doubtful: Callable[[Columns], NDArray[np.bool_]]
     """Columns of requests, as `prepare_many` takes them -> rows (n,) that may have problems; the others have none."""
     prepare_many: Callable[[Columns, Any], PreparedMany]
-    """Requests without problems, as columns (n,) by field, and form -> model inputs, equal to those of `prepare`.
+    """Requests without problems, as columns (n,) by field, and feature state -> model inputs, equal to those of `prepare`.
 
     What was left out is 0, for a yes or no -1 (yes is 1), for a text empty, for a list None; the members of an enum are
     numbered from 1. A list that no request has is no column.
     """
     occlusions: Callable[[Any, Any], Occlusions]
-    """Request and form -> what it takes to tell what moved its probability."""
+    """Request and feature state -> what it takes to tell what moved its probability."""
     surface: Surface
     shot_keys: Callable[[Columns], list[tuple[int, str]]]
     """The same columns -> row and `shot_key` of each that has one."""
     find_players: Callable[[Any, str, int], list[Player]]
-    """Form, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
+    """Feature state, words of a name and a limit -> the players meant, likeliest first; without words those with most shots."""
     teams: tuple[TeamCard, ...]
     filters: Mapping[str, Filter]
     """Fields of the contract by which people look for shots; a range of days goes without saying."""
     rates: Callable[[Any], list[Rate]]
-    """Form -> make rate of each group of shots as of now."""
+    """Feature state -> make rate of each group of shots as of now."""
     original: Original
     from_afar: Callable[[Any], bool]
     """Whether a request is about a shot from farther away than most, as a world that has drifted would send."""

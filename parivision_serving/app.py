@@ -17,14 +17,14 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from parivision_core.nba.shots import NBA
-from parivision_core.prediction_log import open_journal
+from parivision_core.prediction_log import open_prediction_log
 from parivision_core.problems import ConfigurationError
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import Registry
 from parivision_serving.monitoring.pulse import Pulse
-from parivision_serving.monitoring.services import Neighbourhood
+from parivision_serving.monitoring.services import ServiceProbes
 from parivision_serving.prediction.bulk import BatchPredictor
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction.predicting import Predictor
@@ -89,7 +89,7 @@ class Service(Litestar):
         await self._outermost(scope, receive, send)
 
 
-def open_house(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Store]:
+def open_service(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Store]:
     """What the service can't begin without.
 
     Raises ConfigurationError or StoreError when settings or the store can't be used, or nobody could be let in.
@@ -107,16 +107,16 @@ def open_house(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Sto
 def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> Service:
     """The service of one sport.
 
-    Raises what `open_house` raises; a registry that is down or empty is no error, the service then says 503 until there
+    Raises what `open_service` raises; a registry that is down or empty is no error, the service then says 503 until there
     is a champion.
     """
     settings = settings or ServiceSettings.from_env()
-    keys, store = open_house(settings, sport)
+    keys, store = open_service(settings, sport)
     registry = Registry(settings.registry_url, sport.registered_model, settings.cache, settings.mlflow_page)
     watcher = Watcher(sport, registry, store, settings.champion_poll_seconds)
-    journal = open_journal(settings, sport)
-    recorder = Recorder(journal, retention_days=settings.journal_days)
-    outcomes = Outcomes(sport, store, journal)
+    prediction_log = open_prediction_log(settings, sport)
+    recorder = Recorder(prediction_log, retention_days=settings.prediction_log_days)
+    outcomes = Outcomes(sport, store, prediction_log)
     pulse = Pulse(watcher, recorder, registry)
     metrics = Metrics(pulse.readings)
     predictor = Predictor(sport, watcher, recorder, metrics)
@@ -133,7 +133,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
             yield
             tasks.cancel_scope.cancel()
         registry.close()
-        for part in (recorder, outcomes, journal):
+        for part in (recorder, outcomes, prediction_log):
             await anyio.to_thread.run_sync(part.close)
 
     return Service(
@@ -146,12 +146,12 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
             teams_route(sport),
             shots_route(sport, store),
             data_route(sport, store, watcher),
-            *predictions_routes(sport, journal, recorder),
+            *predictions_routes(sport, prediction_log, recorder),
             champion_route(registry, watcher),
             verdicts_route(registry, store),
             report_route(registry, store),
             drift_route(registry),
-            services_route(Neighbourhood(settings, sport, store, lambda: journal.calls(limit=1))),
+            services_route(ServiceProbes(settings, sport, store, lambda: prediction_log.calls(limit=1))),
             *compat_routes(sport, registry, watcher, predictor.predict),
             metrics_route(metrics),
         ],

@@ -49,8 +49,11 @@ class ServiceSettings(Settings):
         "requests a second that each caller may send in the mean; 0 for no limit",
         most=1_000_000,
     )
-    journal_days: float = env_field(
-        "PARIVISION_JOURNAL_DAYS", 90.0, "days for which the journal keeps a prediction; 0 for ever", most=10_000
+    prediction_log_days: float = env_field(
+        "PARIVISION_PREDICTION_LOG_DAYS",
+        90.0,
+        "days for which the prediction log keeps a prediction; 0 for ever",
+        most=10_000,
     )
     profile: str = env_field(
         "PARIVISION_PROFILE", "", "folder for profiles of requests to /api, one at a time; by default none is made"

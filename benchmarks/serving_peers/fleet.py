@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.serving_peers import forest, house
+from benchmarks.serving_peers import deployment, forest
 from benchmarks.serving_peers.questions import Questions
 from benchmarks.serving_peers.server import Asked, Server, free_port
 from benchmarks.serving_peers.ways import SINGLE
@@ -40,12 +40,12 @@ def started(stack: ExitStack, home: Path, questions: Questions, folder: Path, na
         command = [f"benchmarks.serving_peers.{module}", str(port), *map(str, arguments)]
         found[name] = start(Server(name, command, folder / f"{name}.log", port, Asked("POST", "/predict", asked)))
 
-    registry = start(house.registry(home, folder / "registry.log"))
+    registry = start(deployment.registry(home, folder / "registry.log"))
     asked = Asked("POST", SINGLE["ours"].path, shot)
-    with house.service(home, registry.port, folder / "first.log", asked) as first:
+    with deployment.service(home, registry.port, folder / "first.log", asked) as first:
         (folder / "request.json").write_bytes(shot)
         (folder / "answer.json").write_bytes(first.first_answer)
-    found["ours"] = start(house.service(home, registry.port, folder / "ours.log", asked))
+    found["ours"] = start(deployment.service(home, registry.port, folder / "ours.log", asked))
     if "noop" in names:
         peer("noop", shot, "noop", folder / "request.json", folder / "answer.json")
     if "litserve" in names:

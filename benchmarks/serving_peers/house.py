@@ -18,7 +18,7 @@ SERVED = ("store", "mlflow", "cache")
 
 
 def copied(home: Path, folder: Path) -> Path:
-    """A copy to write into: the benchmark's predictions don't belong in anybody's journal.
+    """A copy to write into: the benchmark's predictions don't belong in anybody's prediction log.
 
     Raises FileNotFoundError when there is no house.
     """
@@ -43,7 +43,7 @@ def made(files: list[Path], folder: Path) -> Path:
     settings = {"PARIVISION_HOME": str(folder), "PARIVISION_FEED": "inbox", "PARIVISION_INBOX_SETTLE_SECONDS": "0"}
     done = subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, check=False)
     if "result: promoted" not in done.stdout:
-        raise RuntimeError(f"the refresh crowned nobody:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+        raise RuntimeError(f"the refresh promoted nobody:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
     return folder
 
 
@@ -61,7 +61,7 @@ def registry(home: Path, log: Path) -> Server:
 
 
 def service(home: Path, registry_port: int, log: Path, asked: Asked) -> Server:
-    """Our service on a house, with its defaults: journal and metrics on, one worker."""
+    """Our service on a house, with its defaults: prediction log and metrics on, one worker."""
     port = free_port()
     settings = {
         "PARIVISION_HOME": str(home),
@@ -72,8 +72,10 @@ def service(home: Path, registry_port: int, log: Path, asked: Asked) -> Server:
 
 
 def fail_if_dropped(server: Server) -> None:
-    """Raise RuntimeError when the service answered anything that its journal had no room for: that would be faster."""
+    """Raise RuntimeError when the service answered anything that its prediction log had no room for: that would be faster."""
     metrics = httpx.get(f"http://127.0.0.1:{server.port}/metrics").raise_for_status().text
-    dropped = re.findall(r"^parivision_journal_dropped_total (\S+)$", metrics, re.MULTILINE)
+    dropped = re.findall(r"^parivision_prediction_log_dropped_total (\S+)$", metrics, re.MULTILINE)
     if [float(count) for count in dropped] != [0.0]:
-        raise RuntimeError(f"the journal dropped {dropped} requests: what was measured isn't all that the service does")
+        raise RuntimeError(
+            f"the prediction log dropped {dropped} requests: what was measured isn't all that the service does"
+        )

@@ -1,4 +1,4 @@
-"""Another server for our own model: LitServe with our bundle and form, prepared and predicted by the same functions.
+"""Another server for our own model: LitServe with our bundle and feature state, prepared and predicted by the same functions.
 
 `python -m benchmarks.serving_peers.litserve_onnx PORT HOME BUNDLE`. With the forest, the forest would be measured;
 so what differs from our service is the server alone, and it does less: it checks types and ranges, but keeps nothing.
@@ -25,10 +25,10 @@ class Shots(litserve.LitAPI):
         super().__init__()
 
     def setup(self, device: str) -> None:
-        """Load bundle and form, in the worker."""
-        record = open_files(self._home, NBA).get_form()
-        assert record is not None, "a house without a form serves nothing"
-        self.bundle, self.form = bundle.load(self._folder), NBA.load_form(record)
+        """Load bundle and feature state, in the worker."""
+        record = open_files(self._home, NBA).get_feature_state()
+        assert record is not None, "a house without a feature state serves nothing"
+        self.bundle, self.feature_state = bundle.load(self._folder), NBA.load_feature_state(record)
 
     def decode_request(self, request: Request) -> Any:
         """The request of the sport; LitServe reads the annotation, and hands over what the body's JSON holds."""
@@ -36,7 +36,7 @@ class Shots(litserve.LitAPI):
 
     def predict(self, shot: Any) -> float:
         """Probability of a make."""
-        prepared = NBA.prepare(shot, self.form)
+        prepared = NBA.prepare(shot, self.feature_state)
         return float(self.bundle.predict(prepared.features, prepared.offset)[0])
 
     def encode_response(self, probability: float) -> dict[str, float]:

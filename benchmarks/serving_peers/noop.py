@@ -1,7 +1,7 @@
 """The limit: a typed route on a bare Litestar application that reads a request and answers a constant of our sizes.
 
 `python -m benchmarks.serving_peers.noop PORT REQUEST ANSWER`, the last two JSON files of one of our requests and its
-answer. It has no middleware, journal or metrics, and is run as our service is.
+answer. It has no middleware, prediction log or metrics, and is run as our service is.
 """
 
 from __future__ import annotations

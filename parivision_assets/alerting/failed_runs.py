@@ -21,7 +21,7 @@ def job_in_words(run: dg.DagsterRun) -> str:
     return assets if assets and run.job_name.startswith("__") else run.job_name
 
 
-def ended_with_the_house(record: dg.RunRecord, reason: str) -> bool:
+def ended_with_the_platform(record: dg.RunRecord, reason: str) -> bool:
     """Whether a run was cut off by an end of everything, and whoever asked for it asks again.
 
     It began before this process did, and was asked to end, or was found without its process or its code server, which

@@ -36,11 +36,11 @@ class Entry(msgspec.Struct):
 
     alert: Alert
     count: int = 1
-    told_at: float | None = None
+    reported_at: float | None = None
 
     def resting(self, now: float) -> bool:
         """Whether its kind was told a short while ago."""
-        return self.told_at is not None and now < self.told_at + WINDOW_SECONDS
+        return self.reported_at is not None and now < self.reported_at + WINDOW_SECONDS
 
 
 class Outbox(msgspec.Struct):
@@ -85,13 +85,13 @@ class Outbox(msgspec.Struct):
         for entry in due[:MOST_A_TICK]:
             if monotonic() > give_up:
                 break
-            alert = entry.alert.repeated(entry.count, again=entry.told_at is not None)
+            alert = entry.alert.repeated(entry.count, again=entry.reported_at is not None)
             try:
                 send(alert)
             except NotifierError as error:
                 self.trouble, self.paused_until = str(error), now + error.retry_after
                 return told
-            entry.count, entry.told_at = 0, now
+            entry.count, entry.reported_at = 0, now
             told.append(alert)
         self.trouble = ""
         return told

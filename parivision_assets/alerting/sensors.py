@@ -15,7 +15,7 @@ import dagster as dg
 import msgspec
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from parivision_assets.alerting.failed_runs import ended_with_the_house, job_in_words, step_and_reason
+from parivision_assets.alerting.failed_runs import ended_with_the_platform, job_in_words, step_and_reason
 from parivision_assets.alerting.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
 from parivision_assets.alerting.notifier import LOG, NotifierResource
 from parivision_assets.alerting.outbox import Outbox
@@ -114,7 +114,7 @@ def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str
                 continue
             run, link = record.dagster_run, f"{page}/runs/{entry.run_id}"
             job, (step, reason) = job_in_words(run), step_and_reason(event, run, instance)
-            if ended_with_the_house(record, reason):
+            if ended_with_the_platform(record, reason):
                 outbox.put(f"{job}: interrupted", interrupted_run(job, link))
             else:
                 outbox.put(f"{job}: {reason}"[:LONGEST_KEY], failed_run(job, step, reason, link))

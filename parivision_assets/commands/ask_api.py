@@ -1,7 +1,7 @@
 """`make batch`: the newest shots of the lake as requests to the running API.
 
 A program's traffic in small: it shows that the service answers, how fast, and how near the answers are to what came of
-the shots. The form in service knows these shots already, so the scores are a little better than a forecast's;
+the shots. The feature state in service knows these shots already, so the scores are a little better than a forecast's;
 `make evaluate` measures that.
 """
 
@@ -95,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_env()
         store = open_store(settings, NBA)
         shots = newest_shots(store, NBA, max(chosen.shots, 1))
-        stamps = {store.form_stamp()}
+        stamps = {store.feature_state_stamp()}
         answers, seconds = ask(settings.api_url, settings.api_key, (question(shot, NBA) for shot in shots))
-        stamps.add(store.form_stamp())
-        if stamps.isdisjoint(answer["form_stamp"] for answer in answers):
+        stamps.add(store.feature_state_stamp())
+        if stamps.isdisjoint(answer["feature_state_stamp"] for answer in answers):
             raise RegistryError(
                 f"the API at {settings.api_url} serves another house than {settings.home}: set PARIVISION_HOME, or "
                 "PARIVISION_API_PORT, to those of one house"

@@ -18,7 +18,7 @@ from parivision_core.tracking.registry import ALIAS, BUNDLE_PATH, DEFECTS_TAG, E
 
 LOG = logging.getLogger(__name__)
 PREVIOUS_TAG = "parivision.previous_champion"
-DEPOSED_TAG = "parivision.deposed"
+ROLLED_BACK_TAG = "parivision.rolled_back"
 
 
 class ModelRegistry:
@@ -140,17 +140,17 @@ class ModelRegistry:
         previous = self.tags(version).get(PREVIOUS_TAG)
         return int(previous) if previous else None
 
-    def reigned(self, version: int) -> bool:
+    def was_champion(self, version: int) -> bool:
         """Whether the version ever was champion."""
         return PREVIOUS_TAG in self.tags(version)
 
-    def deposed(self, version: int) -> bool:
-        """Whether a rollback took the version from the throne."""
-        return self.tags(version).get(DEPOSED_TAG) == "yes"
+    def rolled_back(self, version: int) -> bool:
+        """Whether a rollback took the version from the alias."""
+        return self.tags(version).get(ROLLED_BACK_TAG) == "yes"
 
-    def set_deposed(self, version: int, deposed: bool) -> None:
-        """Note that a rollback took the version from the throne, or put it back."""
-        self.client.set_model_version_tag(self.model, str(version), DEPOSED_TAG, "yes" if deposed else "no")
+    def set_rolled_back(self, version: int, rolled_back: bool) -> None:
+        """Note that a rollback took the version from the alias, or put it back."""
+        self.client.set_model_version_tag(self.model, str(version), ROLLED_BACK_TAG, "yes" if rolled_back else "no")
 
     def note_status(self, version: int, status: str, reason: str | None = None) -> None:
         """Show on a version's page what has become of it; a reason takes the place of the one before.

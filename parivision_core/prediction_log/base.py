@@ -1,4 +1,4 @@
-"""What a journal of predictions must do, whatever it is made of, and the records that it keeps."""
+"""What a prediction log of predictions must do, whatever it is made of, and the records that it keeps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     features would be a hundred times their requests."""
     champion_version: int
     champion_sha256: str
-    form_stamp: str
+    feature_state_stamp: str
     latency_us: int
     """Microseconds from the request's arrival to its answer."""
     caller: str
@@ -59,14 +59,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     made: bool
     source: OutcomeSource
-    told_at: int
+    reported_at: int
     """Milliseconds since 1970."""
 
 
-class Journal(Protocol):
+class PredictionLog(Protocol):
     """Every prediction that was answered, in the order of their ids, which is that of time.
 
-    Each method raises StoreError, naming what to do, when the journal can't be reached, read or written. All are safe
+    Each method raises StoreError, naming what to do, when the prediction log can't be reached, read or written. All are safe
     to call from several threads and processes at once.
     """
 
@@ -103,7 +103,7 @@ class Journal(Protocol):
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
         """Note what came of predictions, by their name; what the lake tells overrides what a caller said.
 
-        A prediction that the lake has told of isn't awaited any more; one that isn't in the journal is passed over.
+        A prediction that the lake has told of isn't awaited any more; one that isn't in the prediction log is passed over.
         """
         ...
 

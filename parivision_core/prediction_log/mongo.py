@@ -1,4 +1,4 @@
-"""The journal on MongoDB, beside the Mongo kind of store: for services on several machines.
+"""The prediction log on MongoDB, beside the Mongo kind of store: for services on several machines.
 
 Nothing here needs a transaction. What belongs to a call (pieces of a large body, the shots it awaits) is written before
 the call's own document, whose write makes it exist, and removed after it.
@@ -16,7 +16,7 @@ from pymongo.collection import Collection as Documents
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Journal, Outcome
+from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_core.store.mongo.connection import Document, explained
@@ -34,13 +34,16 @@ FEW = 64
 # each, and an `id` beside it for whatever asks for an order.
 
 
-class MongoJournal(Journal):
-    """The journal in collections that begin with `prefix` and "journal"; nothing is sent before the first use."""
+class MongoPredictionLog(PredictionLog):
+    """The prediction log in collections that begin with `prefix` and "prediction_log"; nothing is sent before the first use."""
 
     def __init__(self, database: Database[Document], prefix: str = "") -> None:
         """Raises ConfigurationError when the database's writes aren't to be acknowledged, or not to be on a disk."""
         concern = database.write_concern
-        for lax, option in ((not concern.acknowledged, "w=0"), (concern.document.get("j") is False, "journal=false")):
+        for lax, option in (
+            (not concern.acknowledged, "w=0"),
+            (concern.document.get("j") is False, "prediction_log=false"),
+        ):
             if lax:
                 raise ConfigurationError(
                     f"{option} would lose predictions without a word; take it out of PARIVISION_MONGO_URL"
@@ -48,13 +51,13 @@ class MongoJournal(Journal):
         # A durable answer must outlive a loss of power, of which w alone says nothing on some replica sets.
         on_disk = WriteConcern(w=concern.document.get("w"), wtimeout=concern.document.get("wtimeout"), j=True)
         database = database.with_options(read_preference=ReadPreference.PRIMARY, write_concern=on_disk)
-        self._meta = database[f"{prefix}journal_meta"]
-        self._calls = database[f"{prefix}journal"]
-        self._bodies = database[f"{prefix}journal_bodies"]
-        self._deleted = database[f"{prefix}journal_deleted"]
-        self._outcomes = database[f"{prefix}journal_outcomes"]
-        self._awaited = database[f"{prefix}journal_awaited"]
-        self._days = database[f"{prefix}journal_days"]
+        self._meta = database[f"{prefix}prediction_log_meta"]
+        self._calls = database[f"{prefix}prediction_log"]
+        self._bodies = database[f"{prefix}prediction_log_bodies"]
+        self._deleted = database[f"{prefix}prediction_log_deleted"]
+        self._outcomes = database[f"{prefix}prediction_log_outcomes"]
+        self._awaited = database[f"{prefix}prediction_log_awaited"]
+        self._days = database[f"{prefix}prediction_log_days"]
         self._belongings = (self._awaited, self._outcomes, self._deleted, self._bodies)
         self._prepared = False
         self._preparing = threading.Lock()
@@ -75,7 +78,7 @@ class MongoJournal(Journal):
         found = self._meta.find_one({"_id": "format"})
         if found is None or found.get("value") != FORMAT:
             raise StoreError(
-                f"the journal in {self._meta.full_name} has format {found and found.get('value')}, this version writes "
+                f"the prediction log in {self._meta.full_name} has format {found and found.get('value')}, this version writes "
                 f"format {FORMAT}; name another database in PARIVISION_MONGO_URL or run the version that made it"
             )
         for collection in (self._calls, *self._belongings):
@@ -87,7 +90,7 @@ class MongoJournal(Journal):
     # Calls
 
     def append(self, calls: Sequence[Call]) -> None:
-        """See Journal. When it fails, some of the calls may be kept."""
+        """See Prediction log. When it fails, some of the calls may be kept."""
         if not calls:
             return
         with self._ready():
@@ -109,7 +112,7 @@ class MongoJournal(Journal):
                 self._days.update_one({"_id": f"d{day}"}, {"$inc": {"appends": 1}}, upsert=True)
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
-        """See Journal."""
+        """See Prediction log."""
         wanted = {"$gte": since or "", "$lt": before or "g"}  # ids are hexadecimal
         found, size = [], 0
         with self._ready():
@@ -125,7 +128,7 @@ class MongoJournal(Journal):
         return found
 
     def call(self, call_id: str) -> Call | None:
-        """See Journal."""
+        """See Prediction log."""
         with self._ready():
             document = self._calls.find_one({"_id": f"c{call_id}"})
             return self._call(document) if document else None
@@ -140,7 +143,7 @@ class MongoJournal(Journal):
         return record_of(document, Call)
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """See Journal."""
+        """See Prediction log."""
         with self._ready():
             if row is None:
                 gone = self._calls.delete_one({"_id": f"c{call_id}"}).deleted_count > 0
@@ -159,7 +162,7 @@ class MongoJournal(Journal):
             return False
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
-        """See Journal."""
+        """See Prediction log."""
         found: dict[str, set[int]] = {}
         with self._ready():
             for document in self._deleted.find({"id": {"$in": list(call_ids)}}):
@@ -167,7 +170,7 @@ class MongoJournal(Journal):
         return found
 
     def prune(self, before: str, limit: int) -> int:
-        """See Journal."""
+        """See Prediction log."""
         with self._ready():
             oldest = list(self._calls.find({"id": {"$lt": before}}, {"id": 1}).sort("id", 1).limit(limit))
             if not oldest:
@@ -179,7 +182,7 @@ class MongoJournal(Journal):
     # Outcomes
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """See Journal."""
+        """See Prediction log."""
         ids = {name: parts_of(name)[0] for name in outcomes}
         with self._ready():
             known = {d["id"] for d in self._calls.find({"id": {"$in": sorted(set(ids.values()))}}, {"id": 1})}
@@ -191,7 +194,7 @@ class MongoJournal(Journal):
 
     def _put(self, name: str, call_id: str, outcome: Outcome) -> None:
         # Numbers stand for booleans, which the test server loses in an update.
-        told: Document = {"made": int(outcome.made), "source": outcome.source, "told_at": outcome.told_at}
+        told: Document = {"made": int(outcome.made), "source": outcome.source, "reported_at": outcome.reported_at}
         try:
             self._outcomes.insert_one({"_id": f"o{name}", "name": name, "id": call_id, **told})
         except DuplicateKeyError:
@@ -199,7 +202,7 @@ class MongoJournal(Journal):
             self._outcomes.update_one({"_id": f"o{name}", **weaker}, {"$set": told})
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
-        """See Journal."""
+        """See Prediction log."""
         with self._ready():
             return {
                 document["name"]: record_of({**document, "made": bool(document["made"])}, Outcome)
@@ -207,7 +210,7 @@ class MongoJournal(Journal):
             }
 
     def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """See Journal."""
+        """See Prediction log."""
         found: dict[str, list[str]] = {}
         with self._ready():
             documents = self._awaited.find({"key": {"$in": [f"k{key}" for key in keys]}})
@@ -216,7 +219,7 @@ class MongoJournal(Journal):
         return found
 
     def awaited_days(self) -> dict[str, str]:
-        """See Journal."""
+        """See Prediction log."""
         with self._ready():
             # The index answers without its documents. A day without a number is one of an earlier version.
             days = sorted(self._awaited.distinct("day"))
@@ -224,7 +227,7 @@ class MongoJournal(Journal):
         return {day[1:]: str(appends.get(day, 0)) for day in days}
 
     def close(self) -> None:
-        """See Journal. The connections are the process's, shared with its store."""
+        """See Prediction log. The connections are the process's, shared with its store."""
 
 
 def _document(call: Call) -> Document:
@@ -241,7 +244,7 @@ def _document(call: Call) -> Document:
         "schema": call.schema,
         "champion_version": call.champion_version,
         "champion_sha256": call.champion_sha256,
-        "form_stamp": call.form_stamp,
+        "feature_state_stamp": call.feature_state_stamp,
         "latency_us": call.latency_us,
         "caller": call.caller,
     }

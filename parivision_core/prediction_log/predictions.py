@@ -1,4 +1,4 @@
-"""The journal as its readers see it: calls expanded into single predictions, found by name and paged through."""
+"""The prediction log as its readers see it: calls expanded into single predictions, found by name and paged through."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from parivision_core import arrow
-from parivision_core.prediction_log.base import Call, Journal, Outcome
+from parivision_core.prediction_log.base import Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at, name_of, parts_of
 
 PIECE = 250
@@ -28,7 +28,7 @@ OutcomeFilter = Literal["known", "unknown", "made", "missed"]
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """One prediction as the journal keeps it."""
+    """One prediction as the prediction log keeps it."""
 
     id: Annotated[str, Meta(description="A UUID of version 7; a row of a batch adds `:` and its number.")]
     made_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
@@ -38,7 +38,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
     champion_version: int
     champion_sha256: str
-    form_stamp: str
+    feature_state_stamp: str
     feature_schema: str
     latency_ms: Annotated[float, Meta(description="From request to answer; for a row, that of its whole batch.")]
     caller: Annotated[str, Meta(description="Name of the API key; empty without one.")]
@@ -140,7 +140,7 @@ class Opened:
                 probability=float(self.probabilities[row]),
                 champion_version=call.champion_version,
                 champion_sha256=call.champion_sha256,
-                form_stamp=call.form_stamp,
+                feature_state_stamp=call.feature_state_stamp,
                 feature_schema=call.schema,
                 latency_ms=call.latency_us / 1000,
                 caller=call.caller,
@@ -155,27 +155,27 @@ def _object(raw: msgspec.Raw) -> dict[str, Any] | None:
         return None
 
 
-def find(journal: Journal, name: str) -> Logged | None:
+def find(prediction_log: PredictionLog, name: str) -> Logged | None:
     """A prediction by its name; None where there is none, which goes for refused and deleted rows, too.
 
     Raises ValueError for a text that is no such name.
     """
     call_id, row = parts_of(name)
-    call = journal.call(call_id)
+    call = prediction_log.call(call_id)
     if call is None or (row is None) != (call.content == "shot") or not 0 <= (row or 0) < call.rows:
         return None
-    found = _chosen(journal, [(Opened(call), [row or 0])], Wanted())
+    found = _chosen(prediction_log, [(Opened(call), [row or 0])], Wanted())
     return found[0] if found else None
 
 
-def page(journal: Journal, wanted: Wanted, limit: int, cursor: str | None = None) -> Page:
+def page(prediction_log: PredictionLog, wanted: Wanted, limit: int, cursor: str | None = None) -> Page:
     """Predictions that are meant, newest first, at most `limit`; those after a cursor, which an earlier page gave.
 
     Raises ValueError for a cursor that no page gave.
     """
     found: list[Logged] = []
-    for looked, (candidates, passed) in enumerate(_pieces(journal, wanted, cursor), start=1):
-        found += _chosen(journal, candidates, wanted)
+    for looked, (candidates, passed) in enumerate(_pieces(prediction_log, wanted, cursor), start=1):
+        found += _chosen(prediction_log, candidates, wanted)
         if len(found) > limit:
             return Page(predictions=found[:limit], next=found[limit - 1].id)
         if len(found) == limit or looked == MOST_PIECES:
@@ -187,7 +187,7 @@ Candidates = list[tuple[Opened, Sequence[int]]]
 """Calls and those of their rows that are looked at."""
 
 
-def _pieces(journal: Journal, wanted: Wanted, cursor: str | None) -> Iterator[tuple[Candidates, str]]:
+def _pieces(prediction_log: PredictionLog, wanted: Wanted, cursor: str | None) -> Iterator[tuple[Candidates, str]]:
     """What comes after a cursor, in order and in pieces, each with the cursor behind it.
 
     A cursor is the name of the last prediction that was passed, or the id of a call that was passed as a whole.
@@ -199,9 +199,9 @@ def _pieces(journal: Journal, wanted: Wanted, cursor: str | None) -> Iterator[tu
         made_at(call_id)
         within = since <= call_id and (before is None or call_id < before)
         before = min(before or call_id, call_id)
-        if row is not None and within and (call := journal.call(call_id)) is not None:
+        if row is not None and within and (call := prediction_log.call(call_id)) is not None:
             yield from _rows(call, row + 1) if wanted.fits_call(call) else ()
-    while calls := journal.calls(before=before, since=since, limit=PIECE):
+    while calls := prediction_log.calls(before=before, since=since, limit=PIECE):
         before = calls[-1].id
         together: Candidates = []
         for call in calls:
@@ -223,14 +223,14 @@ def _rows(call: Call, first: int) -> Iterator[tuple[Candidates, str]]:
         yield [(opened, rows)], opened.name(rows[-1])
 
 
-def _chosen(journal: Journal, candidates: Candidates, wanted: Wanted) -> list[Logged]:
+def _chosen(prediction_log: PredictionLog, candidates: Candidates, wanted: Wanted) -> list[Logged]:
     """The predictions that are meant among candidates."""
-    deleted = journal.deleted([opened.call.id for opened, _ in candidates if opened.call.content != "shot"])
+    deleted = prediction_log.deleted([opened.call.id for opened, _ in candidates if opened.call.content != "shot"])
     there = [
         (opened, [r for r in rows if r not in deleted.get(opened.call.id, ()) and not isnan(opened.probabilities[r])])
         for opened, rows in candidates
     ]
-    outcomes = journal.outcomes([opened.name(row) for opened, rows in there for row in rows])
+    outcomes = prediction_log.outcomes([opened.name(row) for opened, rows in there for row in rows])
     return [
         prediction
         for opened, rows in there

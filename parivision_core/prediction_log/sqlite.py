@@ -1,4 +1,4 @@
-"""The embedded journal: one SQLite file that any number of processes on the machine may read and write at once."""
+"""The embedded prediction log: one SQLite file that any number of processes on the machine may read and write at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Journal, Outcome
+from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.prediction_log.sqlite_file import SqliteFile
 
@@ -29,7 +29,7 @@ _MANY = 2_000
 _GET_CALL = """SELECT id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
 FROM calls JOIN pairs ON pair = n"""
 _PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1)
-ON CONFLICT DO UPDATE SET made = excluded.made, source = excluded.source, told_at = excluded.told_at
+ON CONFLICT DO UPDATE SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at
 WHERE excluded.source = 'lake' OR outcomes.source = 'caller'"""
 # Steps from day to day through the index of the keys, which begin with them; ";" is the character behind ":".
 _DAYS = """WITH RECURSIVE found (day) AS (
@@ -43,18 +43,18 @@ Pair = tuple[int, str, str, str]
 Row = TypeVar("Row")
 
 
-class SqliteJournal(Journal):
-    """A journal in one file. What is appended lies on the disk before `append` returns (WAL, synchronous FULL)."""
+class SqlitePredictionLog(PredictionLog):
+    """A prediction log in one file. What is appended lies on the disk before `append` returns (WAL, synchronous FULL)."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreError when the file can't be made or opened, and when it isn't a journal of this version."""
+        """Raises StoreError when the file can't be made or opened, and when it isn't a prediction log of this version."""
         self.path = path
         self._file = SqliteFile(path)
 
     # Calls
 
     def append(self, calls: Sequence[Call]) -> None:
-        """See Journal. One transaction, so that of all the calls either each is kept or none."""
+        """See Prediction log. One transaction, so that of all the calls either each is kept or none."""
         if not calls:
             return
         awaited = [(call.id, _row(call, row), key) for call in calls for row, key in call.awaited]
@@ -67,7 +67,7 @@ class SqliteJournal(Journal):
                 db.executemany(_COUNT_DAY, [(day,) for day in sorted({key[:DAY] for _, _, key in awaited})])
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
-        """See Journal."""
+        """See Prediction log."""
         found, size = [], 0
         with self._file.connection() as db:
             # A bound that isn't given is one that no id passes: ids are hexadecimal.
@@ -83,12 +83,12 @@ class SqliteJournal(Journal):
         return found
 
     def call(self, call_id: str) -> Call | None:
-        """See Journal."""
+        """See Prediction log."""
         rows = self._query(f"{_GET_CALL} WHERE id = ?", (call_id,))
         return _call(rows[0]) if rows else None
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """See Journal."""
+        """See Prediction log."""
         with self._file.transaction() as db:
             if row is None:
                 for table in _BELONGINGS:
@@ -104,7 +104,7 @@ class SqliteJournal(Journal):
             return done.rowcount > 0
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
-        """See Journal."""
+        """See Prediction log."""
         with self._file.connection() as db:
             found = {
                 call_id: {row for (row,) in db.execute("SELECT row FROM deleted WHERE id = ?", (call_id,))}
@@ -113,7 +113,7 @@ class SqliteJournal(Journal):
         return {call_id: rows for call_id, rows in found.items() if rows}
 
     def prune(self, before: str, limit: int) -> int:
-        """See Journal. The space is used again, the file doesn't shrink."""
+        """See Prediction log. The space is used again, the file doesn't shrink."""
         with self._file.transaction(large=True) as db:
             oldest = db.execute("SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?", (before, limit)).fetchall()
             if oldest:
@@ -124,27 +124,27 @@ class SqliteJournal(Journal):
     # Outcomes
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """See Journal."""
-        told = [(*_place(name), o.made, o.source, o.told_at) for name, o in outcomes.items()]
+        """See Prediction log."""
+        told = [(*_place(name), o.made, o.source, o.reported_at) for name, o in outcomes.items()]
         with self._file.transaction(large=len(told) >= _MANY) as db:
             db.executemany(_PUT_OUTCOME, told)
             by_lake = [(call_id, row) for call_id, row, _, source, _ in told if source == "lake"]
             db.executemany("DELETE FROM awaited WHERE id = ? AND row = ?", by_lake)
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
-        """See Journal."""
+        """See Prediction log."""
         found = {}
         with self._file.connection() as db:
             for name in predictions:
                 known = db.execute(
-                    "SELECT made, source, told_at FROM outcomes WHERE id = ? AND row = ?", _place(name)
+                    "SELECT made, source, reported_at FROM outcomes WHERE id = ? AND row = ?", _place(name)
                 ).fetchone()
                 if known:
-                    found[name] = Outcome(made=bool(known[0]), source=known[1], told_at=known[2])
+                    found[name] = Outcome(made=bool(known[0]), source=known[1], reported_at=known[2])
         return found
 
     def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """See Journal."""
+        """See Prediction log."""
         with self._file.connection() as db:
             found = {
                 key: [
@@ -156,11 +156,11 @@ class SqliteJournal(Journal):
         return {key: names for key, names in found.items() if names}
 
     def awaited_days(self) -> dict[str, str]:
-        """See Journal."""
+        """See Prediction log."""
         return {day: str(appends) for day, appends in self._query(_DAYS, (DAY,))}
 
     def close(self) -> None:
-        """See Journal."""
+        """See Prediction log."""
         self._file.close()
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -209,7 +209,7 @@ def _values(call: Call, pair: int) -> tuple[Any, ...]:
 
 
 def _pair(call: Call) -> Pair:
-    return call.champion_version, call.champion_sha256, call.form_stamp, call.schema
+    return call.champion_version, call.champion_sha256, call.feature_state_stamp, call.schema
 
 
 def _row(call: Call, row: int) -> int:
@@ -226,5 +226,14 @@ def _name(call_id: str, row: int) -> str:
 
 
 def _call(row: Sequence[Any]) -> Call:
-    names = ("id", "content", "request", "probability", "features", "champion_version", "champion_sha256", "form_stamp")
+    names = (
+        "id",
+        "content",
+        "request",
+        "probability",
+        "features",
+        "champion_version",
+        "champion_sha256",
+        "feature_state_stamp",
+    )
     return Call(**dict(zip((*names, "schema", "latency_us", "caller"), row, strict=True)))

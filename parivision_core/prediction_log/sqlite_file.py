@@ -1,4 +1,4 @@
-"""The file of the embedded journal: made once, opened by many, and never mistaken for another of the same name."""
+"""The file of the embedded prediction log: made once, opened by many, and never mistaken for another of the same name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CREATE TABLE calls (
     features BLOB NOT NULL, pair INTEGER NOT NULL, latency_us INTEGER NOT NULL, caller TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE deleted (id TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
 CREATE TABLE outcomes (
-    id TEXT NOT NULL, row INTEGER NOT NULL, made INTEGER NOT NULL, source TEXT NOT NULL, told_at INTEGER NOT NULL,
+    id TEXT NOT NULL, row INTEGER NOT NULL, made INTEGER NOT NULL, source TEXT NOT NULL, reported_at INTEGER NOT NULL,
     PRIMARY KEY (id, row)) WITHOUT ROWID;
 CREATE TABLE awaited (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
 CREATE INDEX awaited_keys ON awaited (key);
@@ -55,7 +55,7 @@ class SqliteFile:
     """Connections to one file, each for one thread at a time. What is committed lies on the disk (synchronous FULL)."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreError when the file can't be made or opened, and when it isn't a journal of this version."""
+        """Raises StoreError when the file can't be made or opened, and when it isn't a prediction log of this version."""
         self.path = path
         self._log, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
         # Kept open: opening costs as much as writing many calls, and the last to close folds the whole log in.
@@ -64,7 +64,9 @@ class SqliteFile:
             if not path.exists():
                 self._create()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"can't make the journal {path}: {error}; check the folder's rights and disk") from error
+            raise StoreError(
+                f"can't make the prediction log {path}: {error}; check the folder's rights and disk"
+            ) from error
         with self.connection():
             pass
 
@@ -79,12 +81,12 @@ class SqliteFile:
             if self._log.exists() or self._shared.exists():
                 # SQLite would take the rows of that log, or what is left of them, into the new file.
                 raise StoreError(
-                    f"no journal can begin at {self.path} while {self._log.name} or {self._shared.name} lies there: "
-                    "they belong to a journal that was moved away or removed, and hold its last predictions. With the "
-                    "service stopped, move both to that journal, under its name; remove them if it is gone for good"
+                    f"no prediction log can begin at {self.path} while {self._log.name} or {self._shared.name} lies there: "
+                    "they belong to a prediction log that was moved away or removed, and hold its last predictions. With the "
+                    "service stopped, move both to that prediction log, under its name; remove them if it is gone for good"
                 )
             partial = self.path.with_name(f"{self.path.name}.partial")
-            for ending in ("", "-wal", "-shm", "-journal"):
+            for ending in ("", "-wal", "-shm", "-prediction_log"):
                 partial.with_name(partial.name + ending).unlink(missing_ok=True)
             with closing(sqlite3.connect(partial)) as db:
                 db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written, and again
@@ -139,14 +141,14 @@ class SqliteFile:
             if opened.log is not None and opened.log == _identity(self._log):
                 self._idle.append(opened)  # who remembers which file this log belongs to
                 raise StoreError(
-                    f"the journal {self.path} was moved away, and its log {self._log.name} still lies here; stop the "
+                    f"the prediction log {self.path} was moved away, and its log {self._log.name} still lies here; stop the "
                     f"service and move {self._log.name} and {self._shared.name} to it, under its name, before another "
-                    "journal takes this place"
+                    "prediction log takes this place"
                 )
             opened.db.close()
         if here is None:
             raise StoreError(
-                f"the journal {self.path} is gone or can't be seen. Put it back, or restart the service, which begins "
+                f"the prediction log {self.path} is gone or can't be seen. Put it back, or restart the service, which begins "
                 "a new one"
             )
         return self._connect(here)
@@ -175,7 +177,7 @@ class SqliteFile:
             db.execute("COMMIT")
         if found != FORMAT:
             raise StoreError(
-                f"the journal {self.path} has format {found}, this version writes format {FORMAT}; run the version "
+                f"the prediction log {self.path} has format {found}, this version writes format {FORMAT}; run the version "
                 f"that made it, or {self._put_away()}"
             )
 
@@ -183,11 +185,11 @@ class SqliteFile:
         # The upper bytes of a code tell its sort.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return (
-                f"another process has held the lock of the journal {self.path} for more than {BUSY_SECONDS:g} s "
+                f"another process has held the lock of the prediction log {self.path} for more than {BUSY_SECONDS:g} s "
                 f"({error}); wait for it, or find and end it: `fuser {self.path}` tells who has the file open"
             )
         return (
-            f"the journal {self.path} can't be read or written: {error}; free some space and check the file's rights; "
+            f"the prediction log {self.path} can't be read or written: {error}; free some space and check the file's rights; "
             f"if it is damaged, {self._put_away()}, or restore it from a backup then"
         )
 

@@ -1,4 +1,4 @@
-"""What a store must do, whatever it is made of. Tables travel as Arrow; forms and verdicts are read without it."""
+"""What a store must do, whatever it is made of. Tables travel as Arrow; feature states and verdicts are read without it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
+from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from parivision_core.store.shots import ShotQuery
 
-CURRENT_FORM = "current"
-"""Name of the form after the last day."""
+CURRENT_FEATURE_STATE = "current"
+"""Name of the feature state after the last day."""
 INGEST = "ingest"
 """Lock under which batches are committed."""
 WAREHOUSE = "warehouse"
@@ -38,16 +38,16 @@ class WarehouseState(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: str = ""
     base_fingerprint: str = ""
-    form_stamp: str = ""
+    feature_state_stamp: str = ""
     batches: tuple[str, ...] = ()
     """Ids of the committed batches that are folded in."""
     rows: int = 0
 
 
 class Store(Protocol):
-    """Lake, warehouse, forms and verdicts of one sport.
+    """Lake, warehouse, feature states and verdicts of one sport.
 
-    Readers see a batch only after its manifest, and a warehouse only together with the form it was folded with. Tables
+    Readers see a batch only after its manifest, and a warehouse only together with the feature state it was folded with. Tables
     hold a text column `_id` that names each row once, and no number that isn't finite. Each method raises StoreError,
     naming what to do, when what the store is made of can't be reached, read or written.
     """
@@ -124,16 +124,16 @@ class Store(Protocol):
         """Batches that failed and were not committed since."""
         ...
 
-    # Warehouse and form
+    # Warehouse and feature state
 
     def publish_warehouse(
         self,
         parts: Mapping[str, pa.Table],
         state: WarehouseState,
-        forms: Mapping[str, FormRecord],
+        feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
-        """Replace the given parts of the warehouse and the given forms, and set its state, in one atomic write.
+        """Replace the given parts of the warehouse and the given feature states, and set its state, in one atomic write.
 
         `grown` holds rows that come after those of a published part, to which they are added without writing it anew.
         All rows come sorted by `_id`. The caller holds `exclusive(WAREHOUSE)`.
@@ -156,16 +156,16 @@ class Store(Protocol):
         """State of the published warehouse; an empty state before the first."""
         ...
 
-    def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
-        """The form kept under a name, or None."""
+    def get_feature_state(self, name: str = CURRENT_FEATURE_STATE) -> FeatureStateRecord | None:
+        """The feature state kept under a name, or None."""
         ...
 
-    def form_names(self) -> list[str]:
-        """Names under which forms are kept, sorted."""
+    def feature_state_names(self) -> list[str]:
+        """Names under which feature states are kept, sorted."""
         ...
 
-    def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
-        """Stamp of the form kept under a name, without reading it."""
+    def feature_state_stamp(self, name: str = CURRENT_FEATURE_STATE) -> str | None:
+        """Stamp of the feature state kept under a name, without reading it."""
         ...
 
     # Verdicts

@@ -23,7 +23,7 @@ class Counts:
     shots: int
     quarantined: int
     feature_rows: int
-    forms: int
+    feature_states: int
     verdicts: int
 
     def differences(self, other: Counts) -> list[str]:
@@ -39,7 +39,7 @@ def count(store: Store) -> Counts:
         shots=sum(piece.num_rows for piece in store.scan(["_id"])),
         quarantined=sum(len(store.quarantine(m.batch_id)) for m in store.manifests() if m.quarantined),
         feature_rows=sum(store.warehouse(["_id"], [part]).num_rows for part in store.warehouse_parts()),
-        forms=len(store.form_names()),
+        feature_states=len(store.feature_state_names()),
         verdicts=len(store.verdicts()),
     )
 
@@ -99,17 +99,17 @@ def _copy_verdicts(source: Store, target: Store) -> None:
 
 
 def _copy_warehouse(source: Store, target: Store, say: Callable[[str], None]) -> None:
-    """Part by part, form by form; until the last write nobody takes the target's warehouse for a whole one."""
+    """Part by part, feature state by feature state; until the last write nobody takes the target's warehouse for a whole one."""
     parts = source.warehouse_parts()
     if foreign := sorted(set(target.warehouse_parts()) - set(parts)):
         raise StoreError(f"the target's warehouse has a part {foreign[0]}; copy into an empty store")
     for at, (part, rows) in enumerate(parts.items(), start=1):
         target.publish_warehouse({part: source.warehouse(parts=[part])}, UNFINISHED, {})
         say(f"part {at} of {len(parts)}: {rows:,} feature rows of {part}")
-    names = source.form_names()
+    names = source.feature_state_names()
     for name in names:
-        record = source.get_form(name)
-        if record is not None and record.stamp != target.form_stamp(name):
+        record = source.get_feature_state(name)
+        if record is not None and record.stamp != target.feature_state_stamp(name):
             target.publish_warehouse({}, UNFINISHED, {name: record})
     target.publish_warehouse({}, source.warehouse_state(), {})
-    say(f"{len(names)} forms")
+    say(f"{len(names)} feature states")

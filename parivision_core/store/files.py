@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parivision_core.problems import StoreError
-from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict
-from parivision_core.store.base import CURRENT_FORM, NOTHING, Store, WarehouseState, narrowed
+from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict
+from parivision_core.store.base import CURRENT_FEATURE_STATE, NOTHING, Store, WarehouseState, narrowed
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.parquet import read, rows_in, write
 from parivision_core.store.shots import LakeFiles, ShotQuery
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 CREATE TABLE IF NOT EXISTS failures (fingerprint TEXT PRIMARY KEY, body BLOB NOT NULL);
 -- A part lies in one or more files, whose names are separated by spaces.
 CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, file TEXT NOT NULL, rows INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS forms (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS feature states (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NOT NULL, body BLOB NOT NULL);
 """
 
@@ -206,13 +206,13 @@ class FileStore(Store):
         """See Store."""
         return [_decode(body, Failure) for (body,) in self._query("SELECT body FROM failures")]
 
-    # Warehouse and form
+    # Warehouse and feature state
 
     def publish_warehouse(
         self,
         parts: Mapping[str, pa.Table],
         state: WarehouseState,
-        forms: Mapping[str, FormRecord],
+        feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
         """See Store. Replaced files stay for readers that are under way, until the next publication."""
@@ -226,8 +226,11 @@ class FileStore(Store):
         with self._transaction() as db:
             for name, (pieces, rows) in files.items():
                 db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, " ".join(pieces), rows))
-            for name, form in forms.items():
-                db.execute("INSERT OR REPLACE INTO forms VALUES (?, ?, ?)", (name, form.stamp, _encode(form)))
+            for name, feature_state in feature_states.items():
+                db.execute(
+                    "INSERT OR REPLACE INTO feature states VALUES (?, ?, ?)",
+                    (name, feature_state.stamp, _encode(feature_state)),
+                )
             db.execute("INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),))
         keep = {file for pieces, _ in [*listed.values(), *files.values()] for file in pieces}
         for old in self._warehouse.glob("*.parquet"):
@@ -275,18 +278,18 @@ class FileStore(Store):
         row = self._query("SELECT value FROM meta WHERE key = 'warehouse'")
         return msgspec.json.decode(row[0][0], type=WarehouseState) if row else WarehouseState()
 
-    def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
+    def get_feature_state(self, name: str = CURRENT_FEATURE_STATE) -> FeatureStateRecord | None:
         """See Store."""
-        row = self._query("SELECT body FROM forms WHERE name = ?", name)
-        return _decode(row[0][0], FormRecord) if row else None
+        row = self._query("SELECT body FROM feature states WHERE name = ?", name)
+        return _decode(row[0][0], FeatureStateRecord) if row else None
 
-    def form_names(self) -> list[str]:
+    def feature_state_names(self) -> list[str]:
         """See Store."""
-        return [name for (name,) in self._query("SELECT name FROM forms ORDER BY name")]
+        return [name for (name,) in self._query("SELECT name FROM feature states ORDER BY name")]
 
-    def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
+    def feature_state_stamp(self, name: str = CURRENT_FEATURE_STATE) -> str | None:
         """See Store."""
-        row = self._query("SELECT stamp FROM forms WHERE name = ?", name)
+        row = self._query("SELECT stamp FROM feature states WHERE name = ?", name)
         return row[0][0] if row else None
 
     # Verdicts

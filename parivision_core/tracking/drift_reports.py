@@ -39,7 +39,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     """The shots that a champion was trained on against the newest ones."""
 
     reported_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
-    champion: Annotated[int, Meta(description="Version that reigned.")]
+    champion: Annotated[int, Meta(description="Version that was champion.")]
     drifted: Annotated[bool, Meta(description="Whether any watched column moved beyond its threshold.")]
     training: DriftWindow
     newest: DriftWindow

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SHARES = {"probability", "league_average", "league_make_rate", "confidence"}
-TRACE = {"champion_sha256", "form_stamp"}
+TRACE = {"champion_sha256", "feature_state_stamp"}
 """For programs: nobody reads a digest."""
 
 

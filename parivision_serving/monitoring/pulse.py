@@ -49,10 +49,10 @@ class Pulse:
             "failures": self._watcher.failures,
         }
         grown = {name: count - self._told[name] for name, count in now.items()}
-        metrics.journal_written.inc(grown["written"])
-        metrics.journal_dropped.inc(grown["dropped"])
+        metrics.prediction_log_written.inc(grown["written"])
+        metrics.prediction_log_dropped.inc(grown["dropped"])
         metrics.reload_failures.inc(grown["failures"])
-        metrics.journal_depth.set(self._recorder.depth)
+        metrics.prediction_log_depth.set(self._recorder.depth)
         self._told = now
 
     def readings(self) -> Reading:
@@ -70,9 +70,9 @@ class Pulse:
             "parivision_champion_version": ("Version that answers.", {"": pair.champion.version}),
             "parivision_champion_epoch": ("Promotions and rollbacks so far.", {"": pair.champion.epoch}),
             "parivision_champion_age_seconds": ("Since the champion was registered.", {"": age}),
-            "parivision_form_shots": ("Shots in the form that answers.", {"": pair.record.shots}),
+            "parivision_feature_state_shots": ("Shots in the form that answers.", {"": pair.record.shots}),
             "parivision_reload_problem": (
-                "Whether the latest champion or form can't be served.",
+                "Whether the latest champion or feature state can't be served.",
                 {"": float(self._watcher.problem is not None)},
             ),
         }

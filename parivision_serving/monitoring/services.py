@@ -39,7 +39,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class ServiceProbe:
     """A part of the house; asking it raises when it is down, and gives what it says of itself if it does."""
 
     name: str
@@ -67,11 +67,11 @@ class World(msgspec.Struct, frozen=True):
         return f"{what}, {self.days_a_minute:g} days a minute; it is {today} there{waits}"
 
 
-class Neighbourhood:
+class ServiceProbes:
     """All parts that a service knows, as its settings name them; VirtualBets only where it feeds the house."""
 
-    def __init__(self, settings: Settings, sport: Sport, store: Store, journal: Callable[[], object]) -> None:
-        """`journal` asks the journal for something small, and raises when that can't be had."""
+    def __init__(self, settings: Settings, sport: Sport, store: Store, prediction_log: Callable[[], object]) -> None:
+        """`prediction_log` asks the prediction log for something small, and raises when that can't be had."""
         self._threads = anyio.CapacityLimiter(THREADS)
         kept = without_login(settings.mongo_url) if settings.mongo_url else str(settings.home)
         self._all = [
@@ -79,8 +79,8 @@ class Neighbourhood:
             self._page("dagster", settings.dagster_page, "/server_info"),
             *([self._page("feed", settings.feed_url, "/status", World)] if VIRTUAL_BETS in settings.feeds else []),
             self._page("page", f"http://127.0.0.1:{settings.ui_port}", "/"),
-            self._call("store", f"{kept} ({sport.name})", store.form_stamp),
-            self._call("journal", f"{kept} ({sport.name})", journal),
+            self._call("store", f"{kept} ({sport.name})", store.feature_state_stamp),
+            self._call("prediction_log", f"{kept} ({sport.name})", prediction_log),
         ]
 
     @cached_property
@@ -92,7 +92,7 @@ class Neighbourhood:
         """Ask all of them; takes no longer than the limit."""
         return await look(self._all)
 
-    def _page(self, name: str, url: str, path: str, says: type[World] | None = None) -> Neighbour:
+    def _page(self, name: str, url: str, path: str, says: type[World] | None = None) -> ServiceProbe:
         async def ask() -> str | None:
             answer = await self._http.get(url.rstrip("/") + path)
             if answer.is_error:
@@ -104,33 +104,33 @@ class Neighbourhood:
             except msgspec.DecodeError as error:
                 raise PariVisionError(f"answers something else to {path} than expected; what runs there?") from error
 
-        return Neighbour(name, without_login(url), ask)
+        return ServiceProbe(name, without_login(url), ask)
 
-    def _call(self, name: str, address: str, call: Callable[[], object]) -> Neighbour:
+    def _call(self, name: str, address: str, call: Callable[[], object]) -> ServiceProbe:
         async def ask() -> None:
             await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
 
-        return Neighbour(name, address, ask)
+        return ServiceProbe(name, address, ask)
 
 
-async def look(neighbours: Sequence[Neighbour]) -> list[Service]:
+async def look(services: Sequence[ServiceProbe]) -> list[Service]:
     """Ask neighbours side by side, each for no longer than the limit."""
     found: dict[str, Service] = {}
 
-    async def note(neighbour: Neighbour) -> None:
-        found[neighbour.name] = await _asked(neighbour)
+    async def note(probe: ServiceProbe) -> None:
+        found[probe.name] = await _asked(probe)
 
     async with anyio.create_task_group() as tasks:
-        for neighbour in neighbours:
-            tasks.start_soon(note, neighbour)
-    return [found[neighbour.name] for neighbour in neighbours]
+        for probe in services:
+            tasks.start_soon(note, probe)
+    return [found[probe.name] for probe in services]
 
 
-async def _asked(neighbour: Neighbour) -> Service:
+async def _asked(probe: ServiceProbe) -> Service:
     began, problem, told = perf_counter(), None, None
     try:
         with anyio.fail_after(LIMIT_SECONDS):
-            told = await neighbour.ask()
+            told = await probe.ask()
     except (TimeoutError, httpx.TimeoutException):
         problem = f"gave no answer within {LIMIT_SECONDS:g} seconds"
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -138,8 +138,8 @@ async def _asked(neighbour: Neighbour) -> Service:
     except PariVisionError as error:
         problem = str(error)
     return Service(
-        name=neighbour.name,
-        address=neighbour.address,
+        name=probe.name,
+        address=probe.address,
         up=problem is None,
         milliseconds=round((perf_counter() - began) * 1e3, 1),
         problem=problem,

@@ -40,7 +40,9 @@ class Chance(msgspec.Struct, frozen=True, gc=False):
 
     probability: Annotated[float, Meta(description="Chance that the shot goes in, between 0 and 1, both exclusive.")]
     expected_points: Annotated[float, Meta(description="Probability times the points of a make.")]
-    league_average: Annotated[float, Meta(description="Make rate of the league from this spot as of the form.")]
+    league_average: Annotated[
+        float, Meta(description="Make rate of the league from this spot as of the feature state.")
+    ]
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +51,8 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[str, Meta(description="Names the batch; that of a row's prediction adds `:` and its number.")]
     champion_version: int
     champion_sha256: str
-    form_stamp: str
-    form_through: str | None
+    feature_state_stamp: str
+    feature_state_through: str | None
     predictions: Annotated[list[Chance | None], Meta(description="One for each row; null where it was refused.")]
     problems: Annotated[list[RowProblem], Meta(description="Rows that were refused, counted from 0, and why.")]
 
@@ -61,8 +63,8 @@ class _Encoded(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     champion_version: int
     champion_sha256: str
-    form_stamp: str
-    form_through: str | None
+    feature_state_stamp: str
+    feature_state_through: str | None
     predictions: msgspec.Raw
     problems: msgspec.Raw
 
@@ -89,8 +91,8 @@ class Answers:
                 id=call_id,
                 champion_version=pair.champion.version,
                 champion_sha256=pair.champion.sha256,
-                form_stamp=pair.record.stamp,
-                form_through=pair.record.through,
+                feature_state_stamp=pair.record.stamp,
+                feature_state_through=pair.record.through,
                 predictions=msgspec.Raw(self._chances()),
                 problems=msgspec.Raw(_joined(self.problems)),
             )
@@ -103,8 +105,8 @@ class Answers:
             "id": call_id,
             "champion_version": str(pair.champion.version),
             "champion_sha256": pair.champion.sha256,
-            "form_stamp": pair.record.stamp,
-            "form_through": pair.record.through or "",
+            "feature_state_stamp": pair.record.stamp,
+            "feature_state_through": pair.record.through or "",
         }
         return written(self.columns, told, source)
 
@@ -136,7 +138,7 @@ def predict_all(pieces: Iterable[Piece], pair: Pair, sport: Sport) -> Answers:
     for piece in pieces:
         answered = np.full((3, piece.rows), np.nan)
         if len(piece.sound):
-            prepared = sport.prepare_many(piece.columns, pair.form)
+            prepared = sport.prepare_many(piece.columns, pair.feature_state)
             probability = _predicted(pair, prepared)
             if not ((probability > 0) & (probability < 1)).all():
                 raise ValueError(f"version {pair.champion.version} answers what is no probability in a batch")
@@ -188,11 +190,11 @@ class BatchPredictor:
     async def predict(
         self, body: bytes, content: Content, wanted: Content, context: Context, *, durable: bool
     ) -> tuple[bytes, Pair]:
-        """The encoded answer to a batch, which the journal keeps, and the pair that gave it.
+        """The encoded answer to a batch, which the prediction log keeps, and the pair that gave it.
 
         Raises InvalidRequestError or TooLargeError for a body that can't be read, NotReadyError without a champion,
-        JournalFullError when the journal has no room for it in time, and, if the answer is to be durable, what the
-        journal raises when it can't keep it.
+        PredictionLogFullError when the prediction log has no room for it in time, and, if the answer is to be durable, what the
+        prediction log raises when it can't keep it.
         """
         pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
 
@@ -224,7 +226,7 @@ def _call(context: Context, content: Content, body: bytes, pair: Pair, answers: 
         schema=pair.record.schema,
         champion_version=pair.champion.version,
         champion_sha256=pair.champion.sha256,
-        form_stamp=pair.record.stamp,
+        feature_state_stamp=pair.record.stamp,
         latency_us=context.latency_us(),
         caller=context.caller.name,
         awaited=tuple(answers.awaited),

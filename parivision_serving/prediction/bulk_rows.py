@@ -29,7 +29,7 @@ ARROW_ROWS = 2_000
 """Rows of an Arrow stream that are worked on at once: more would be no faster, and hold up single predictions."""
 LARGEST_ROW = 64 * 1024
 """Bytes of JSON, as of a single request. Decoded, a row may take twenty times as much."""
-TOLD_IN_FULL = 1_000
+SHOWN_IN_FULL = 1_000
 """Refused rows whose errors are all told. Of each further one the first is: else bad rows, whose errors are longer than
 themselves, would be answered with many times their size."""
 
@@ -55,7 +55,7 @@ class _Refusals:
     def of(self, row: int, errors: list[FieldProblem]) -> RowProblem:
         """A row and its errors, or a part of them."""
         self._told += 1
-        if self._told <= TOLD_IN_FULL:
+        if self._told <= SHOWN_IN_FULL:
             return RowProblem(row, errors[:MOST_ERRORS])
         return RowProblem(row, [FieldProblem(errors[0].field, shortened(errors[0].message))])
 

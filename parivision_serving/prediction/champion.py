@@ -1,4 +1,4 @@
-"""Holds the pair of champion and form that is served, and swaps it for a newer one only when bundle and form fit."""
+"""Holds the pair of champion and feature state that is served, and swaps it for a newer one only when bundle and feature state fit."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError, PariVisionError, RegistryError, StoreError
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.settings import without_folders
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import Champion, Registry
 
 RETRY_POLLS = 15
-"""A champion and form that can't be paired are tried again only every so many polls: loading costs CPU. What may be
+"""A champion and feature state that can't be paired are tried again only every so many polls: loading costs CPU. What may be
 over in a moment, such as a failed download, is tried again after 1, 2, 4 ... polls, up to so many."""
 SHORTEST_PAUSE = 0.02
 
 STARTING = "The service has just started and is still looking for a champion; try again in a moment."
 NO_CHAMPION = (
-    "No champion has been crowned yet. Once a feed, or a file in the inbox, has brought enough games, the pipeline "
+    "No champion has been promoted yet. Once a feed, or a file in the inbox, has brought enough games, the pipeline "
     "trains a candidate, by itself in `make up`, once in `make refresh`; the first that passes the gate is served "
     "within seconds."
 )
@@ -36,22 +36,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """A bundle and a form that fit each other. A request reads one reference to it, so it never sees half a swap."""
+    """A bundle and a feature state that fit each other. A request reads one reference to it, so it never sees half a swap."""
 
     champion: Champion
     bundle: Bundle
-    form: Any
-    record: FormRecord
-    """What the store says of the form; its payload is dropped, the form itself is in memory."""
+    feature_state: Any
+    record: FeatureStateRecord
+    """What the store says of the feature state; its payload is dropped, the feature state itself is in memory."""
 
 
 class Watcher:
-    """Looks for a new champion or form every few seconds; whatever goes wrong, the old pair stays in service."""
+    """Looks for a new champion or feature state every few seconds; whatever goes wrong, the old pair stays in service."""
 
     def __init__(self, sport: Sport, registry: Registry, store: Store, poll_seconds: float) -> None:
         self.pair: Pair | None = None
         self.problem: str | None = STARTING
-        """Why the latest champion or form isn't served, as callers may be told; None when it is."""
+        """Why the latest champion or feature state isn't served, as callers may be told; None when it is."""
         self.failures = 0
         """How often a look went wrong in a new way."""
         self.looked = anyio.Event()
@@ -96,7 +96,7 @@ class Watcher:
             if champion is None:
                 raise
             problem = f"{error} Until then version {champion.version} is served as remembered."
-        wanted = (champion, self._store.form_stamp())
+        wanted = (champion, self._store.feature_state_stamp())
         if self.pair is None or wanted != (self.pair.champion, self.pair.record.stamp):
             if wanted != self._failed:
                 self._failed, self._pause, self._polls_until_retry = wanted, 0, 0
@@ -123,10 +123,10 @@ class Watcher:
         # never be found then, hence the search. It holds up requests for 50 ms at the start, 0.3 ms at a later swap.
         gc.collect()
         gc.freeze()
-        log.info("serving version %d with form %s", champion.version, self.pair.record.stamp)
+        log.info("serving version %d with feature state %s", champion.version, self.pair.record.stamp)
 
     def _fall_back(self, champion: Champion, stamp: str | None) -> None:
-        """Serve the version that was served last, also before a restart, with the newest form, as its heir can't be."""
+        """Serve the version that was served last, also before a restart, with the newest feature state, as its heir can't be."""
         known = self.pair.champion if self.pair else self._registry.remembered()
         if known is None or known == champion or (self.pair and self.pair.record.stamp == stamp):
             return
@@ -151,13 +151,13 @@ class Watcher:
         old, sport = self.pair, self._sport
         same = old is not None and old.champion.sha256 == champion.sha256
         bundle = old.bundle if old is not None and same else self._registry.fetch(champion)
-        record = self._store.get_form()
+        record = self._store.get_feature_state()
         if record is None:
-            raise StoreError(f"Version {champion.version} is champion, but the store holds no form yet")
+            raise StoreError(f"Version {champion.version} is champion, but the store holds no feature state yet")
         if not bundle.fits(record.schema, record.base_fingerprint):
             raise BundleError(
-                f"Version {champion.version} and form {record.stamp} don't fit: the bundle was trained on features "
-                f"{bundle.card.schema} over base table {bundle.card.base_fingerprint}, the form is of features "
+                f"Version {champion.version} and feature state {record.stamp} don't fit: the bundle was trained on features "
+                f"{bundle.card.schema} over base table {bundle.card.base_fingerprint}, the feature state is of features "
                 f"{record.schema} over base table {record.base_fingerprint}; a refresh of the pipeline mends it"
             )
         if bundle.card.sport != sport.name or not bundle.fits(sport.schema, sport.base_fingerprint):
@@ -165,11 +165,15 @@ class Watcher:
                 f"Version {champion.version} is of {bundle.card.sport} features {bundle.card.schema}, this program "
                 f"builds {sport.name} features {sport.schema}; upgrade the service or retrain"
             )
-        form = old.form if old is not None and old.record.stamp == record.stamp else sport.load_form(record)
+        feature_state = (
+            old.feature_state
+            if old is not None and old.record.stamp == record.stamp
+            else sport.load_feature_state(record)
+        )
         known = bundle.card.known_answers
         bundle.predict(np.asarray(known.features[:1], np.float32), np.asarray(known.offset[:1], np.float32))
-        sport.warm_up(form)  # here, in the worker thread, rather than in the first request
-        return Pair(champion, bundle, form, msgspec.structs.replace(record, payload=b""))
+        sport.warm_up(feature_state)  # here, in the worker thread, rather than in the first request
+        return Pair(champion, bundle, feature_state, msgspec.structs.replace(record, payload=b""))
 
     def _still(self, problem: str) -> str:
         kept = f"Version {self.pair.champion.version} stays in service." if self.pair else "Nothing is served."
@@ -184,5 +188,5 @@ class Watcher:
             self.failures += problem != NO_CHAMPION
             log.log(logging.INFO if problem == NO_CHAMPION else logging.WARNING, "%s", problem)
         elif before not in (STARTING, NO_CHAMPION):
-            log.info("the problem is over: the latest champion and form are served")
+            log.info("the problem is over: the latest champion and feature state are served")
         return True

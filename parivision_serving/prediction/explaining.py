@@ -13,7 +13,7 @@ from parivision_serving.prediction.schemas import Effect, Explanation
 
 def explain(pair: Pair, sport: Sport, request: Any) -> Explanation:
     """What moved the probability of a request without problems, in one call of the bundle."""
-    without = sport.occlusions(request, pair.form)
+    without = sport.occlusions(request, pair.feature_state)
     probability = pair.bundle.predict(without.features, without.offset).astype(np.float64)
     hidden = np.bincount(without.hidden, weights=without.weights * probability[1:], minlength=len(without.names))
     changes = (probability[0] - hidden).tolist()

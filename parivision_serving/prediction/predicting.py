@@ -35,7 +35,9 @@ def question_of(request: type[msgspec.Struct]) -> type[msgspec.Struct]:
         ("explain", Annotated[bool, Meta(description="Also tell what moved the probability.")], False),
         (
             "durable",
-            Annotated[bool, Meta(description="Answer once the prediction is in the journal and survives a crash.")],
+            Annotated[
+                bool, Meta(description="Answer once the prediction is in the prediction log and survives a crash.")
+            ],
             False,
         ),
     ]
@@ -56,16 +58,16 @@ class Predictor:
     async def predict(
         self, question: Any, context: Context, *, explained: bool = False, durable: bool = False
     ) -> Prediction:
-        """Answer one question, which the journal keeps; explained, it takes a millisecond more.
+        """Answer one question, which the prediction log keeps; explained, it takes a millisecond more.
 
         Raises InvalidRequestError for a question that contradicts itself, NotReadyError without a champion, and, if the
-        answer is to be durable, what the journal raises when it can't keep it.
+        answer is to be durable, what the prediction log raises when it can't keep it.
         """
         if found := self._sport.problems(question):
             raise InvalidRequestError(found)
         pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
         began = perf_counter()
-        prepared = self._sport.prepare(question, pair.form)
+        prepared = self._sport.prepare(question, pair.feature_state)
         probability = await self._together.predict(pair.bundle, prepared.features, prepared.offset)
         if not 0 < probability < 1:
             raise ValueError(f"version {pair.champion.version} answers {probability} to {_encode(question)[:500]!r}")
@@ -87,8 +89,8 @@ class Predictor:
             evidence=Evidence(league_shots=pair.record.shots, shooter_shots=prepared.shooter_shots),
             champion_version=pair.champion.version,
             champion_sha256=pair.champion.sha256,
-            form_stamp=pair.record.stamp,
-            form_through=pair.record.through,
+            feature_state_stamp=pair.record.stamp,
+            feature_state_through=pair.record.through,
         )
 
     def _call(self, question: Any, context: Context, pair: Pair, prepared: Any, probability: float) -> Call:
@@ -102,7 +104,7 @@ class Predictor:
             features=prepared.features.tobytes() + prepared.offset.tobytes(),
             champion_version=pair.champion.version,
             champion_sha256=pair.champion.sha256,
-            form_stamp=pair.record.stamp,
+            feature_state_stamp=pair.record.stamp,
             latency_us=context.latency_us(),
             caller=context.caller.name,
             awaited=((0, key),) if key else (),

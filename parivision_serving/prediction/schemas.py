@@ -33,14 +33,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """How many earlier shots an answer rests on."""
 
-    league_shots: Annotated[int, Meta(description="Shots that the form was folded from.")]
+    league_shots: Annotated[int, Meta(description="Shots that the feature state was folded from.")]
     shooter_shots: Annotated[int, Meta(description="Those of the shooter; 0 if he wasn't given or isn't known.")]
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The chance of a make, and what it takes to trace and reproduce it."""
 
-    id: Annotated[str, Meta(description="Names the prediction in the journal.")]
+    id: Annotated[str, Meta(description="Names the prediction in the prediction log.")]
     probability: Annotated[float, Meta(description="Chance that the shot goes in, between 0 and 1, both exclusive.")]
     prediction: Annotated[int, Meta(description="1 if a make is at least as likely as a miss, else 0.")]
     confidence: Annotated[float, Meta(description="Probability of what is predicted: the larger of the two.")]
@@ -48,7 +48,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     league_average: Annotated[
         float,
         Meta(
-            description="Make rate of the league from this spot as of the form (the base log odds, as a probability): "
+            description="Make rate of the league from this spot as of the feature state (the base log odds, as a probability): "
             "where the model starts before it looks at the shooter, the opponent or the kind of shot."
         ),
     ]
@@ -58,9 +58,11 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Only if `explain` asked for it."""
     champion_version: Annotated[int, Meta(description="Registered version of the model that answered.")]
     champion_sha256: Annotated[str, Meta(description="Digest that names the served bundle.")]
-    form_stamp: Annotated[str, Meta(description="Digest of the history state that the features were looked up in.")]
-    form_through: Annotated[
-        str | None, Meta(description="ISO date of the last day that the form knows; null before the first.")
+    feature_state_stamp: Annotated[
+        str, Meta(description="Digest of the history state that the features were looked up in.")
+    ]
+    feature_state_through: Annotated[
+        str | None, Meta(description="ISO date of the last day that the feature state knows; null before the first.")
     ]
 
 

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.base import Outcome, PredictionLog
 from parivision_core.prediction_log.ids import parts_of
 from parivision_core.prediction_log.predictions import Opened
 from parivision_core.problems import StoreError
@@ -39,10 +39,12 @@ log = logging.getLogger(__name__)
 class Outcomes:
     """Looks into the lake every few seconds, in a thread of its own, from `start` to `close`."""
 
-    def __init__(self, sport: Sport, store: Store, journal: Journal, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self, sport: Sport, store: Store, prediction_log: PredictionLog, look_seconds: float = LOOK_SECONDS
+    ) -> None:
         self.problem: str | None = None
         """Why nothing can be looked up at the moment."""
-        self._store, self._journal, self._seconds = store, journal, look_seconds
+        self._store, self._prediction_log, self._seconds = store, prediction_log, look_seconds
         self._spot = [name for name in sport.match if name != MADE]
         self._looked: dict[str, tuple[str, int]] = {}
         """Day -> who waited and how many batches held it when it was looked at last."""
@@ -87,7 +89,7 @@ class Outcomes:
 
     def look(self) -> int:
         """Look once, newest days first; how many outcomes were told. Raises StoreError."""
-        waiting = self._journal.awaited_days()
+        waiting = self._prediction_log.awaited_days()
         self._looked = {day: seen for day, seen in self._looked.items() if day in waiting}
         told, looks = 0, 0
         manifests = self._store.manifests() if waiting else []
@@ -108,22 +110,22 @@ class Outcomes:
         for shot in self._shots(day):
             shots[key_of(shot)].append(shot)
         awaiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-        for key, names in self._journal.awaiting(list(shots)).items():
+        for key, names in self._prediction_log.awaiting(list(shots)).items():
             for name in names:
                 call_id, row = parts_of(name)
                 awaiting[call_id].append((row or 0, name, key))
         outcomes = {}
         for call_id, awaited in awaiting.items():  # a batch is read and decoded once for all of its rows
-            call = self._journal.call(call_id)
+            call = self._prediction_log.call(call_id)
             if call is None:
                 continue
             opened = Opened(call)
             for row, name, key in awaited:
                 made = made_of(opened.request(row) or {}, shots[key], self._spot)
                 if made is not None:
-                    outcomes[name] = Outcome(made=made, source="lake", told_at=now_ms())
+                    outcomes[name] = Outcome(made=made, source="lake", reported_at=now_ms())
         if outcomes:
-            self._journal.put_outcomes(outcomes)
+            self._prediction_log.put_outcomes(outcomes)
         return len(outcomes)
 
     def _shots(self, day: str) -> Iterator[Shot]:

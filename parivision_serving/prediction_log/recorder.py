@@ -1,10 +1,10 @@
-"""Brings predictions into the journal from a thread of its own, many in one commit: no request waits for a disk.
+"""Brings predictions into the prediction log from a thread of its own, many in one commit: no request waits for a disk.
 
-What happens under overload, or while the journal can't be written: predictions are answered and wait in memory, up to
+What happens under overload, or while the prediction log can't be written: predictions are answered and wait in memory, up to
 `max_calls` of them or `max_bytes`. Beyond that the newest single ones are answered but not kept, counted as dropped;
 batches wait some seconds for room and are refused then, as those are at once that were to be durable (503,
-Retry-After). What waits is written as soon as the journal can be, in its order. A crash loses what waits, at most the
-last fifth of a second of a sound journal; a durable answer is never lost.
+Retry-After). What waits is written as soon as the prediction log can be, in its order. A crash loses what waits, at most the
+last fifth of a second of a sound prediction log; a durable answer is never lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.base import Call, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
@@ -54,8 +54,8 @@ DAY_MS = 86_400_000
 log = logging.getLogger(__name__)
 
 
-class JournalFullError(StoreError):
-    """So much waits for the journal already that nothing more can be promised."""
+class PredictionLogFullError(StoreError):
+    """So much waits for the prediction log already that nothing more can be promised."""
 
 
 def weight(call: Call) -> int:
@@ -87,11 +87,11 @@ class _Promise:
 
 
 class Recorder:
-    """What the routes know of the journal's writing. One for each process; its numbers are for the metrics."""
+    """What the routes know of the prediction log's writing. One for each process; its numbers are for the metrics."""
 
     def __init__(
         self,
-        journal: Journal,
+        prediction_log: PredictionLog,
         *,
         max_calls: int = MAX_CALLS,
         max_bytes: int = MAX_BYTES,
@@ -103,7 +103,7 @@ class Recorder:
         """Calls that were answered and not kept."""
         self.problem: str | None = None
         """Why nothing is written at the moment; None while all is well."""
-        self._journal = journal
+        self._prediction_log = prediction_log
         self._max_calls, self._max_bytes = max_calls, max_bytes
         self._retention_ms = int(retention_days * DAY_MS)
 
@@ -127,7 +127,7 @@ class Recorder:
         self._closing = False
         self._close_by = 0.0
         self._prune_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prediction_log", daemon=True)
         self._thread.start()
 
     # For requests
@@ -153,19 +153,19 @@ class Recorder:
     async def room(self) -> None:
         """Wait until there is room for a batch; record it before awaiting anything else, which may lose it again.
 
-        Raises JournalFullError when there is none in time.
+        Raises PredictionLogFullError when there is none in time.
         """
         give_up = time.monotonic() + ROOM_SECONDS
         while self._is_taken(BATCH_SHARE):
             if self._closing or time.monotonic() > give_up:
-                raise JournalFullError(self._full())
+                raise PredictionLogFullError(self._full())
             await asyncio.sleep(ROOM_LOOK_SECONDS)
 
     async def keep(self, call: Call) -> None:
         """Keep a call, and return once it survives a crash. All that wait at the same time share one commit.
 
-        Raises JournalFullError when there is no room, and StoreError when the journal can't be written or takes too
-        long; the call may be in the journal all the same, if its commit was under way.
+        Raises PredictionLogFullError when there is no room, and StoreError when the prediction log can't be written or takes too
+        long; the call may be in the prediction log all the same, if its commit was under way.
         """
         await self._promise(call, KEEP_SECONDS)
 
@@ -183,7 +183,7 @@ class Recorder:
         with self._lock:
             if call is not None:
                 if self._is_taken():
-                    raise JournalFullError(self._full())
+                    raise PredictionLogFullError(self._full())
                 self._calls += 1
                 self._bytes += weight(call)
             elif self._recorded == self._settled:
@@ -195,7 +195,9 @@ class Recorder:
             async with asyncio.timeout(seconds):
                 await future
         except TimeoutError:
-            raise StoreError(f"the journal didn't confirm the prediction within {seconds:g} s; ask again") from None
+            raise StoreError(
+                f"the prediction log didn't confirm the prediction within {seconds:g} s; ask again"
+            ) from None
 
     def _drop(self) -> None:
         with self._lock:
@@ -209,7 +211,7 @@ class Recorder:
             return "The service is being shut down; what is asked now isn't kept. Ask again in a moment."
         why = self.problem or "it is written more slowly than predictions are asked for"
         return (
-            f"{self._calls} predictions ({self._bytes / 1e6:.0f} MB) wait for the journal, which takes no more: {why}. "
+            f"{self._calls} predictions ({self._bytes / 1e6:.0f} MB) wait for the prediction log, which takes no more: {why}. "
             "Until that is over, single predictions are answered without being kept; batches, and what is to be "
             "durable, are refused"
         )
@@ -244,7 +246,9 @@ class Recorder:
         self._hurry.set()
         self._thread.join(seconds)
         if lost := self.depth:
-            log.error("%d predictions didn't come into the journal: %s", lost, self.problem or "there was no time")
+            log.error(
+                "%d predictions didn't come into the prediction log: %s", lost, self.problem or "there was no time"
+            )
         return lost
 
     # The thread
@@ -266,7 +270,7 @@ class Recorder:
             time.sleep(GROUP_SECONDS)
 
     def _write_all(self) -> bool:
-        """Write until nothing waits; False if the journal can't be written."""
+        """Write until nothing waits; False if the prediction log can't be written."""
         while True:
             promises = self._take()
             if not self._group and not promises:
@@ -292,10 +296,12 @@ class Recorder:
     def _append(self, calls: list[Call]) -> list[Call]:
         """Write calls; those that can't ever be."""
         try:
-            self._journal.append(calls)
+            self._prediction_log.append(calls)
         except StoreError:
             raise
-        except Exception:  # a value that no journal takes; the others mustn't be lost with it, nor wait behind it
+        except (
+            Exception
+        ):  # a value that no prediction log takes; the others mustn't be lost with it, nor wait behind it
             if len(calls) > 1:
                 return [lost for call in calls for lost in self._append([call])]
             log.exception("the prediction %s can't be kept:", calls[0].id)
@@ -304,7 +310,7 @@ class Recorder:
 
     def _succeeded(self, promises: Iterable[_Promise], kept: list[Call], lost: list[Call]) -> None:
         if self.problem is not None:
-            log.info("the journal is written again; %d predictions waited for it", self.depth)
+            log.info("the prediction log is written again; %d predictions waited for it", self.depth)
         self.problem = None
         size = self._group_bytes + sum(map(weight, kept))
         with self._lock:
@@ -320,15 +326,17 @@ class Recorder:
             later = [p for p in promises if p.call is None and p.recorded > self._settled]
             self._promises += later
         if over:
-            log.info("the journal takes predictions again; %d in all weren't kept", self.dropped)
+            log.info("the prediction log takes predictions again; %d in all weren't kept", self.dropped)
         for promise in promises:
             if promise not in later:
-                promise.settle(StoreError("the journal can't keep this prediction") if promise.call in lost else None)
+                promise.settle(
+                    StoreError("the prediction log can't keep this prediction") if promise.call in lost else None
+                )
 
     def _failed(self, error: StoreError, promises: Iterable[_Promise], kept: list[Call]) -> None:
         """Who waits is told at once; his call isn't kept, for it wasn't answered. The others wait on."""
         if self.problem is None:
-            log.warning("%d predictions wait for the journal: %s", self.depth, error)
+            log.warning("%d predictions wait for the prediction log: %s", self.depth, error)
         self.problem = str(error)
         with self._lock:
             self._calls -= len(kept)
@@ -344,7 +352,7 @@ class Recorder:
         if not self._retention_ms or time.monotonic() < self._prune_at:
             return
         try:
-            gone = self._journal.prune(first_at(max(now_ms() - self._retention_ms, 0)), PRUNED_AT_ONCE)
+            gone = self._prediction_log.prune(first_at(max(now_ms() - self._retention_ms, 0)), PRUNED_AT_ONCE)
         except StoreError as error:
             log.warning("old predictions can't be removed, which is tried again in an hour: %s", error)
             gone = 0

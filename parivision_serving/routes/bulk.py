@@ -15,7 +15,7 @@ from litestar.params import Parameter
 from parivision_core.arrow import MEDIA_TYPE as ARROW
 from parivision_core.sport import Sport
 from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchAnswer, BatchPredictor, Content
-from parivision_serving.prediction.bulk_rows import LARGEST_ROW, MOST_ROWS, TOLD_IN_FULL
+from parivision_serving.prediction.bulk_rows import LARGEST_ROW, MOST_ROWS, SHOWN_IN_FULL
 from parivision_serving.web.admission import SCOPE
 from parivision_serving.web.body import JSON
 from parivision_serving.web.context import context_of
@@ -30,8 +30,8 @@ EXAMPLE = {
     "id": "018bcfe5-6800-7000-8000-000000000000",
     "champion_version": 3,
     "champion_sha256": "c17e" * 16,
-    "form_stamp": "68aa" * 4,
-    "form_through": "2023-04-09",
+    "feature_state_stamp": "68aa" * 4,
+    "feature_state_through": "2023-04-09",
     "predictions": [{"probability": 0.4001, "expected_points": 0.8001, "league_average": 0.4319}, None],
     "problems": [{"row": 1, "errors": [{"field": "x", "message": "this field is missing"}]}],
 }
@@ -52,11 +52,11 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
         "stream whose columns are named as its fields: integers, floats, booleans and text, also as a dictionary, "
         "uncompressed; null leaves a field out. The answers keep the order of the rows. A row that can't be answered "
         "is null, and is told beside them with its errors; the others are answered all the same. Of each of the first "
-        f"{TOLD_IN_FULL} such rows up to {MOST_ERRORS} errors are told, of each further one the first, in brief; a row "
+        f"{SHOWN_IN_FULL} such rows up to {MOST_ERRORS} errors are told, of each further one the first, in brief; a row "
         f"of more than {LARGEST_ROW // 1024} kB is refused for that. The answer is of the "
         f"kind that was sent, unless `Accept` asks for the other: JSON, or an Arrow stream ({ARROW}) of the columns "
         "`probability`, `expected_points`, `league_average` and `problem`, whose metadata holds what the JSON has "
-        "beside the predictions. The journal keeps every prediction under the batch's id and its row.",
+        "beside the predictions. The prediction log keeps every prediction under the batch's id and its row.",
         tags=["prediction"],
         opt={SCOPE: PREDICT},
         responses={
@@ -74,7 +74,7 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
     async def predict_batch(
         request: Request[Any, Any, Any],
         durable: Annotated[
-            bool, Parameter(description="Answer once the predictions are in the journal and survive a crash.")
+            bool, Parameter(description="Answer once the predictions are in the prediction log and survive a crash.")
         ] = False,
     ) -> Response[bytes]:
         refuse_misread(request, {"durable": durable})
@@ -88,7 +88,7 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
         source = {
             "X-Prediction-Id": context.id,
             "X-Champion-Version": str(pair.champion.version),
-            "X-Form-Stamp": pair.record.stamp,
+            "X-FeatureState-Stamp": pair.record.stamp,
         }
         return Response(encoded, media_type=_MEDIA_TYPES[wanted], headers=source)
 

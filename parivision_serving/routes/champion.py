@@ -18,7 +18,7 @@ from parivision_serving.web.operations import answered
 from parivision_serving.web.problems import documented
 
 
-class ServedForm(msgspec.Struct, frozen=True, kw_only=True):
+class ServedFeatureState(msgspec.Struct, frozen=True, kw_only=True):
     """The history state that is served."""
 
     stamp: str
@@ -27,7 +27,7 @@ class ServedForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair of champion and form that answers predictions now."""
+    """The pair of champion and feature state that answers predictions now."""
 
     version: int
     epoch: Annotated[int, Meta(description="Raised by every promotion and rollback.")]
@@ -40,9 +40,10 @@ class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
     feature_schema: str
     base_fingerprint: str
     provenance: Provenance
-    form: ServedForm
+    feature_state: ServedFeatureState
     reload_problem: Annotated[
-        str | None, Meta(description="Why the latest champion or form is not served yet; null when all is well.")
+        str | None,
+        Meta(description="Why the latest champion or feature state is not served yet; null when all is well."),
     ]
 
 
@@ -66,7 +67,7 @@ EXAMPLE = {
         "last_train_date": "2023-01-30",
         "seen_until": "2023-03-09",
     },
-    "form": {"stamp": "3f0c5a9be1d24c77", "through": "2023-04-09", "shots": 408178},
+    "feature_state": {"stamp": "3f0c5a9be1d24c77", "through": "2023-04-09", "shots": 408178},
     "reload_problem": None,
 }
 
@@ -77,8 +78,8 @@ def champion_route(registry: Registry, watcher: Watcher) -> HTTPRouteHandler:
     @get(
         "/api/v1/champion",
         operation_id="champion",
-        summary="The champion and form in service",
-        description="Version, provenance and form of the pair that answers now, and the last problem in replacing it.",
+        summary="The champion and feature state in service",
+        description="Version, provenance and feature state of the pair that answers now, and the last problem in replacing it.",
         tags=["model"],
         responses=answered(ServedChampion, "The pair in service.", EXAMPLE)
         | documented(HTTPStatus.SERVICE_UNAVAILABLE),
@@ -105,6 +106,6 @@ def served_champion(registry: Registry, watcher: Watcher) -> ServedChampion:
         feature_schema=card.schema,
         base_fingerprint=card.base_fingerprint,
         provenance=card.provenance,
-        form=ServedForm(stamp=pair.record.stamp, through=pair.record.through, shots=pair.record.shots),
+        feature_state=ServedFeatureState(stamp=pair.record.stamp, through=pair.record.through, shots=pair.record.shots),
         reload_problem=watcher.problem,
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Question = Any
 
 Predict = Callable[[Any, Context], Awaitable[Prediction]]
-"""A sport's request and what is known of its caller -> its prediction, which the journal keeps."""
+"""A sport's request and what is known of its caller -> its prediction, which the prediction log keeps."""
 
 
 class OriginalAnswer(msgspec.Struct, frozen=True, kw_only=True):

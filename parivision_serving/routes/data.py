@@ -42,7 +42,7 @@ class WarehouseSummary(msgspec.Struct, frozen=True, kw_only=True):
     batches: Annotated[int, Meta(description="Batches of the lake that are folded in.")]
     seasons: Annotated[dict[str, int], Meta(description="Part of the warehouse, which is a season -> its shots.")]
     feature_schema: str
-    form_stamp: str
+    feature_state_stamp: str
 
 
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +52,9 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: WarehouseSummary
     make_rates: Annotated[
         list[Rate] | None,
-        Meta(description="By group of shots, as of the form in service; null while none is served."),
+        Meta(description="By group of shots, as of the feature state in service; null while none is served."),
     ]
-    form_through: Annotated[str | None, Meta(description="ISO date of the last day in that form.")]
+    feature_state_through: Annotated[str | None, Meta(description="ISO date of the last day in that feature state.")]
 
 
 EXAMPLE = {
@@ -73,10 +73,10 @@ EXAMPLE = {
         "batches": 2,
         "seasons": {"2021": 190971, "2023": 217207},
         "feature_schema": "81e0db45475aaa35",
-        "form_stamp": "a59a8f0e2a5c1b7d",
+        "feature_state_stamp": "a59a8f0e2a5c1b7d",
     },
     "make_rates": [{"group": "a group", "weight": 12345.6, "make_rate": 0.612}],
-    "form_through": "2023-04-09",
+    "feature_state_through": "2023-04-09",
 }
 
 
@@ -91,7 +91,7 @@ def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler
         "/api/v1/data/summary",
         operation_id="data_summary",
         summary="What the store holds",
-        description="Counts of the lake and of the warehouse, and make rates from the form in service, in which recent "
+        description="Counts of the lake and of the warehouse, and make rates from the feature state in service, in which recent "
         "games weigh most.",
         tags=["data"],
         responses=answered(DataSummary, "The summary.", EXAMPLE)
@@ -103,8 +103,8 @@ def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler
         return DataSummary(
             lake=lake,
             warehouse=warehouse,
-            make_rates=sport.rates(pair.form) if pair else None,
-            form_through=pair.record.through if pair else None,
+            make_rates=sport.rates(pair.feature_state) if pair else None,
+            feature_state_through=pair.record.through if pair else None,
         )
 
     return data_summary
@@ -134,5 +134,5 @@ def warehouse_summary(store: Store) -> WarehouseSummary:
         batches=len(state.batches),
         seasons=store.warehouse_parts(),
         feature_schema=state.schema,
-        form_stamp=state.form_stamp,
+        feature_state_stamp=state.feature_state_stamp,
     )

@@ -21,7 +21,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str = "ready"
     champion_version: int
-    form_stamp: str
+    feature_state_stamp: str
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +62,6 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
     )
     async def ready() -> Ready:
         pair = served(watcher)
-        return Ready(champion_version=pair.champion.version, form_stamp=pair.record.stamp)
+        return Ready(champion_version=pair.champion.version, feature_state_stamp=pair.record.stamp)
 
     return [welcome, live, ready]

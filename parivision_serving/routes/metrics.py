@@ -20,7 +20,7 @@ def metrics_route(metrics: Metrics) -> HTTPRouteHandler:
         "/metrics",
         operation_id="metrics",
         summary="Metrics for Prometheus",
-        description="Requests, predictions, the journal, the champion and drift, in Prometheus' text format.",
+        description="Requests, predictions, the prediction log, the champion and drift, in Prometheus' text format.",
         tags=["health"],
         media_type=MEDIA_TYPE,
         opt={SCOPE: OPEN},

@@ -1,4 +1,4 @@
-"""GET /api/v1/players: the players that the form in service knows, by name, for whoever asks for a `player_id`."""
+"""GET /api/v1/players: the players that the feature state in service knows, by name, for whoever asks for a `player_id`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
         operation_class=PlainOperation,
         summary="Players by name",
         description="Those in whose name every word of the search begins a word, then those in whose name each is a "
-        "part of one; among them more shots come first. A player is listed from the first shot that the form has seen "
+        "part of one; among them more shots come first. A player is listed from the first shot that the feature state has seen "
         "with his name.",
         tags=["prediction"],
         responses=documented(
@@ -49,6 +49,6 @@ def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many players.")] = 10,
     ) -> list[Player]:
         refuse_misread(request, {"search": search, "limit": limit})
-        return find(served(watcher).form, search, limit)
+        return find(served(watcher).feature_state, search, limit)
 
     return players

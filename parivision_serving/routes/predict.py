@@ -37,7 +37,7 @@ def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
         operation_class=PlainOperation,
         summary="Chance that a shot goes in",
         description="The probability by the champion, beside the league's make rate from the same spot, with what was "
-        "derived from the request and what answered it. The journal keeps every prediction under its id.",
+        "derived from the request and what answered it. The prediction log keeps every prediction under its id.",
         tags=["prediction"],
         opt={SCOPE: PREDICT},
         dto=strict_json(question),

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Example
 from litestar.params import JSONBody, Parameter
 from msgspec import Meta
 
-from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.base import Outcome, PredictionLog
 from parivision_core.prediction_log.ids import made_at, parts_of
 from parivision_core.prediction_log.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
 from parivision_core.records import now_ms
@@ -35,7 +35,7 @@ LONGEST_NAME = 43
 LAST_MS = 2**48 - 1
 """The last moment that an id can tell."""
 READERS = 2
-"""Reads of the journal at once: a page may cost tens of milliseconds of CPU, which predictions need too."""
+"""Reads of the prediction log at once: a page may cost tens of milliseconds of CPU, which predictions need too."""
 WRITERS = 2
 """Writes at once. They wait for those of other processes, and reads mustn't wait behind them."""
 YOUNG_MS = 60_000
@@ -63,27 +63,27 @@ _SHOWN: dict[str, Any] = {
     "probability": 0.4127,
     "champion_version": 7,
     "champion_sha256": "5d0c8a0e6f1b4c6e9a7d3b2f1e0c9d8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d",
-    "form_stamp": "9f86d081884c7d65",
+    "feature_state_stamp": "9f86d081884c7d65",
     "feature_schema": "2c26b46b68ffc68f",
     "latency_ms": 0.41,
     "caller": "page",
-    "outcome": {"made": True, "source": "lake", "told_at": 1_710_640_012_345},
+    "outcome": {"made": True, "source": "lake", "reported_at": 1_710_640_012_345},
 }
 
 
-class ToldOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GivenOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What came of a shot, as whoever asked about it saw it."""
 
     made: Annotated[bool, Meta(description="Whether it went in.")]
 
 
-def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> list[HTTPRouteHandler]:
+def predictions_routes(sport: Sport, prediction_log: PredictionLog, recorder: Recorder) -> list[HTTPRouteHandler]:
     """Build the handlers. What this process answered before can be read at once, what others did a moment later."""
     asked = {field.encode_name for field in msgspec.structs.fields(sport.request)}
     reads, writes = anyio.CapacityLimiter(READERS), anyio.CapacityLimiter(WRITERS)
 
     async def work(look: Callable[[], Answer], limiter: anyio.CapacityLimiter = reads) -> Answer:
-        await recorder.flush()  # if the journal can't be written now, it may still be read
+        await recorder.flush()  # if the prediction log can't be written now, it may still be read
         return await anyio.to_thread.run_sync(look, limiter=limiter)
 
     async def known(name: str, look: Callable[[], Answer | None], limiter: anyio.CapacityLimiter = reads) -> Answer:
@@ -95,7 +95,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
             found = await work(look, limiter)
         if found is None:
             raise NoSuchThingError(
-                f"the journal holds no prediction {name}: it was never made, is deleted, or older than predictions are "
+                f"the prediction log holds no prediction {name}: it was never made, is deleted, or older than predictions are "
                 "kept. Those of a batch are named by its id, a colon and their row"
             )
         return found
@@ -133,7 +133,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
             outcome=outcome,
             fields=meant(sport.filters, given),
         )
-        return await work(lambda: page(journal, wanted, limit, cursor))
+        return await work(lambda: page(prediction_log, wanted, limit, cursor))
 
     listing = get(
         "/api/v1/predictions",
@@ -143,7 +143,7 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         description="Those that every given filter means; the rows of a batch follow each other in their order. A page "
         "ends after as many as were asked for, or when enough was looked through: it may hold fewer, or none, "
         "while `next` leads on.",
-        tags=["journal"],
+        tags=["prediction_log"],
         responses=answered(Page, "A page of predictions.", {"predictions": [_SHOWN], "next": _SHOWN["id"]})
         | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )(with_queries(predictions, queries))
@@ -153,12 +153,12 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         operation_id="prediction",
         operation_class=PlainOperation,
         summary="One prediction",
-        description="What was asked, what was answered by which champion and form, and what came of it.",
-        tags=["journal"],
+        description="What was asked, what was answered by which champion and feature state, and what came of it.",
+        tags=["prediction_log"],
         responses=answered(Logged, "The prediction.", _SHOWN) | documented(*_FAILURES),
     )
     async def prediction(prediction_id: PredictionId) -> Logged:
-        return await known(prediction_id, lambda: find(journal, prediction_id))
+        return await known(prediction_id, lambda: find(prediction_log, prediction_id))
 
     @delete(
         "/api/v1/predictions/{prediction_id:str}",
@@ -167,12 +167,12 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         summary="Forget a prediction",
         description="It is gone, with its outcome; the id of a batch stands for all of its rows. A row of a batch is "
         "not shown any more; what was asked about it is removed with the batch.",
-        tags=["journal"],
+        tags=["prediction_log"],
         opt={SCOPE: ADMIN},
         responses=documented(*_FAILURES),
     )
     async def delete_prediction(prediction_id: PredictionId) -> None:
-        await known(prediction_id, lambda: journal.delete(*parts_of(prediction_id)) or None, writes)
+        await known(prediction_id, lambda: prediction_log.delete(*parts_of(prediction_id)) or None, writes)
 
     @post(
         "/api/v1/predictions/{prediction_id:str}/outcome",
@@ -182,19 +182,19 @@ def predictions_routes(sport: Sport, journal: Journal, recorder: Recorder) -> li
         summary="Tell what came of a predicted shot",
         description="It can be told anew until the lake tells it, which has the last word: the answer is the "
         "prediction with the outcome that stands.",
-        tags=["journal"],
+        tags=["prediction_log"],
         opt={SCOPE: PREDICT},
-        dto=strict_json(ToldOutcome),
+        dto=strict_json(GivenOutcome),
         return_dto=None,
         responses=answered(Logged, "The prediction with its outcome.", _SHOWN)
         | documented(HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_FAILURES),
     )
-    async def tell_outcome(prediction_id: PredictionId, data: JSONBody[ToldOutcome]) -> Logged:
+    async def tell_outcome(prediction_id: PredictionId, data: JSONBody[GivenOutcome]) -> Logged:
         def tell() -> Logged | None:
-            if find(journal, prediction_id) is None:
+            if find(prediction_log, prediction_id) is None:
                 return None
-            journal.put_outcomes({prediction_id: Outcome(made=data.made, source="caller", told_at=now_ms())})
-            return find(journal, prediction_id)
+            prediction_log.put_outcomes({prediction_id: Outcome(made=data.made, source="caller", reported_at=now_ms())})
+            return find(prediction_log, prediction_id)
 
         return await known(prediction_id, tell, writes)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.monitoring.services import Neighbourhood, Service
+from parivision_serving.monitoring.services import Service, ServiceProbes
 from parivision_serving.web.operations import answered
 from parivision_serving.web.problems import documented
 from parivision_serving.web.remembered import Remembered
@@ -34,7 +34,7 @@ EXAMPLE = [
 ]
 
 
-def services_route(neighbourhood: Neighbourhood) -> HTTPRouteHandler:
+def services_route(probes: ServiceProbes) -> HTTPRouteHandler:
     """Build the handler."""
     remembered = Remembered[list[Service]](SECONDS)
 
@@ -48,6 +48,6 @@ def services_route(neighbourhood: Neighbourhood) -> HTTPRouteHandler:
         | documented(HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def services() -> list[Service]:
-        return await remembered.get("", neighbourhood.look)
+        return await remembered.get("", probes.look)
 
     return services

@@ -33,8 +33,8 @@ class ExpectedMap(msgspec.Struct, frozen=True, kw_only=True):
 
     champion_version: int
     champion_sha256: str
-    form_stamp: str
-    form_through: str | None
+    feature_state_stamp: str
+    feature_state_through: str | None
     x: Annotated[list[float], Meta(description="As a prediction takes it; ascending.")]
     y: Annotated[list[float], Meta(description="As a prediction takes it; ascending.")]
     probability: list[float]
@@ -45,8 +45,8 @@ class ExpectedMap(msgspec.Struct, frozen=True, kw_only=True):
 EXAMPLE = {
     "champion_version": 3,
     "champion_sha256": "c17e" * 16,
-    "form_stamp": "68aa" * 4,
-    "form_through": "2023-04-09",
+    "feature_state_stamp": "68aa" * 4,
+    "feature_state_through": "2023-04-09",
     "x": [-50, 0, 50],
     "y": [0],
     "probability": [0.4713, 0.6544, 0.4702],
@@ -117,15 +117,15 @@ def _query_of(field: Field) -> Any:
 
 def _drawn(sport: Sport, pair: Pair, asked: Any) -> bytes:
     x, y, columns = sport.surface.places(asked)
-    prepared = sport.prepare_many(columns, pair.form)
+    prepared = sport.prepare_many(columns, pair.feature_state)
     probability = pair.bundle.predict(prepared.features, prepared.offset).astype(np.float64)
     if not ((probability > 0) & (probability < 1)).all():
         raise ValueError(f"version {pair.champion.version} answers what is no probability to {asked}")
     drawn = ExpectedMap(
         champion_version=pair.champion.version,
         champion_sha256=pair.champion.sha256,
-        form_stamp=pair.record.stamp,
-        form_through=pair.record.through,
+        feature_state_stamp=pair.record.stamp,
+        feature_state_through=pair.record.through,
         x=x.tolist(),
         y=y.tolist(),
         probability=probability.tolist(),

@@ -22,7 +22,7 @@ from parivision_serving.web.queries import refuse_misread
 MOST = 1000
 
 
-class ToldVerdict(Verdict, frozen=True, kw_only=True):
+class PublishedVerdict(Verdict, frozen=True, kw_only=True):
     """A verdict, and where its candidate can be looked at."""
 
     page: Annotated[str, Meta(description="Address of the candidate's version in MLflow's page.")]
@@ -45,10 +45,10 @@ def verdicts_route(registry: Registry, store: Store) -> HTTPRouteHandler:
     async def verdicts(
         request: Request[Any, Any, Any],
         limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many verdicts.")] = 20,
-    ) -> list[ToldVerdict]:
+    ) -> list[PublishedVerdict]:
         refuse_misread(request, {"limit": limit})
         # The store may wait for a writer: never on the thread that answers predictions.
         found = await anyio.to_thread.run_sync(lambda: store.verdicts(limit=limit))
-        return [ToldVerdict(**asdict(verdict), page=registry.version_page(verdict.candidate)) for verdict in found]
+        return [PublishedVerdict(**asdict(verdict), page=registry.version_page(verdict.candidate)) for verdict in found]
 
     return verdicts

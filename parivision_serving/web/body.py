@@ -22,7 +22,7 @@ from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestErr
 JSON = "application/json"
 LONGEST_NAME = 40
 """Characters of an unknown field that are compared with those there are."""
-SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+SIMPLE = frozenset({"text/plain", "application/x-www-feature_state-urlencoded", "multipart/feature_state-data"})
 """What scripts of any web page may send to us unasked; for all else a browser asks us first."""
 
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)

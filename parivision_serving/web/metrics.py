@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: requests, predictions, journal, champion and drift, summed over all workers."""
+"""What Prometheus reads at /metrics: requests, predictions, prediction log, champion and drift, summed over all workers."""
 
 from __future__ import annotations
 
@@ -69,18 +69,22 @@ class Metrics:
             buckets=_INFERENCE_SECONDS,
             registry=own,
         )
-        self.journal_depth = Gauge(
-            "parivision_journal_depth",
+        self.prediction_log_depth = Gauge(
+            "parivision_prediction_log_depth",
             "Answered requests that wait to be written.",
             multiprocess_mode="livesum",
             registry=own,
         )
-        self.journal_written = Counter("parivision_journal_written", "Requests written to the journal.", registry=own)
-        self.journal_dropped = Counter(
-            "parivision_journal_dropped", "Requests that the journal had no room for.", registry=own
+        self.prediction_log_written = Counter(
+            "parivision_prediction_log_written", "Requests written to the prediction log.", registry=own
+        )
+        self.prediction_log_dropped = Counter(
+            "parivision_prediction_log_dropped", "Requests that the prediction log had no room for.", registry=own
         )
         self.reload_failures = Counter(
-            "parivision_reload_failures", "Looks for a new champion or form that went wrong in a new way.", registry=own
+            "parivision_reload_failures",
+            "Looks for a new champion or feature state that went wrong in a new way.",
+            registry=own,
         )
         if folder:
             _bury(Path(folder))

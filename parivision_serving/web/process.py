@@ -23,7 +23,7 @@ HEALTHY_SECONDS = 30
 SWITCH_SECONDS = 0.0001
 """How long a thread may keep others waiting. A batch is worked on in one: with Python's usual 5 ms, single predictions
 beside 100,000 rows took up to 1.3 s (99 %), with a tenth of that up to 50 ms. Still shorter turns cost a busy service
-less, too: as long as the journal's thread waits for its turn, each answer that is sent wakes it in vain, which took 0.3
+less, too: as long as the prediction log's thread waits for its turn, each answer that is sent wakes it in vain, which took 0.3
 switches and 20 to 30 us of CPU a prediction at 0.5 ms, and takes 0.1 and 10 at this."""
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from arro3.core import Array, DataType, RecordBatch
 from arro3.io import write_ipc_stream
+from benchmarks.serving_peers.deployment import copied
 from litestar.testing import TestClient
 
 from benchmarks import original
@@ -27,7 +28,6 @@ from benchmarks.serving_peers import questions
 from benchmarks.serving_peers.figures import ratios, summary
 from benchmarks.serving_peers.fleet import PEERS
 from benchmarks.serving_peers.forest import NAMES
-from benchmarks.serving_peers.house import copied
 from benchmarks.serving_peers.noop import create_app
 from benchmarks.serving_peers.questions import ASKED, Kind, Questions
 from tests.helpers import shots
@@ -176,18 +176,18 @@ def test_a_ratio_compares_what_one_round_measured() -> None:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A house whose lake holds a small season."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("deployment")
     ingested([shots.write(shots.season(games=4, shots=60), folder / "season.csv")], folder / "home")
     return folder / "home"
 
 
 def test_all_servers_are_asked_about_the_same_shots(
-    house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deployment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(questions, "SHOTS", 200)
-    made = Questions(house, tmp_path)
+    made = Questions(deployment, tmp_path)
 
     def read(kind: Kind, rows: int) -> list[bytes]:
         return msgspec.msgpack.decode(Path(made.bodies(kind, rows)).read_bytes(), type=list[bytes])
@@ -206,13 +206,13 @@ def test_all_servers_are_asked_about_the_same_shots(
     assert len(read("arrow", 100)) == 2
 
 
-def test_a_lake_with_too_few_shots_is_told(house: Path, tmp_path: Path) -> None:
+def test_a_lake_with_too_few_shots_is_reported(deployment: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds 240 shots; the benchmark asks about 20,000"):
-        Questions(house, tmp_path)
+        Questions(deployment, tmp_path)
 
 
-def test_a_house_is_copied_and_what_is_none_is_named(house: Path, tmp_path: Path) -> None:
-    assert (copied(house, tmp_path / "copy") / "store").is_dir()
+def test_a_platform_is_copied_and_what_is_none_is_named(deployment: Path, tmp_path: Path) -> None:
+    assert (copied(deployment, tmp_path / "copy") / "store").is_dir()
     with pytest.raises(FileNotFoundError, match="is no house"):
         copied(tmp_path / "nothing", tmp_path / "other")
 
@@ -228,7 +228,7 @@ def test_the_no_op_reads_our_requests_and_answers_as_much_as_we_do() -> None:
 
 
 @pytest.mark.slow
-def test_it_runs_on_a_house_made_from_a_season(tmp_path: Path) -> None:
+def test_it_runs_on_a_platform_made_from_a_season(tmp_path: Path) -> None:
     file = shots.write(shots.season(games=400, shots=60, skill=1.8), tmp_path / "season.csv")
     command = [sys.executable, "-m", "benchmarks.serving", "--data", str(file), "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

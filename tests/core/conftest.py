@@ -1,4 +1,4 @@
-"""A MongoDB that misbehaves when it is told to, for stores and journals alike."""
+"""A MongoDB that misbehaves when it is told to, for stores and prediction logs alike."""
 
 from __future__ import annotations
 

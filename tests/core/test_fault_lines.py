@@ -21,14 +21,14 @@ def shown(*lines: str) -> list[str]:
     return [line for line in kept.getvalue().splitlines() if line]
 
 
-def test_the_words_of_a_fault_are_told_once_and_no_stack() -> None:
+def test_the_words_of_a_fault_are_reported_once_and_no_stack() -> None:
     told = shown(
         "STEP_FAILURE", FAULT, *STACK, "RUN_FAILURE", f"\x1b[31m{FAULT}\x1b[0m", *STACK, "and on", "  indented"
     )
     assert told == ["STEP_FAILURE", FAULT, "RUN_FAILURE", "and on", "  indented"]
 
 
-def test_of_two_faults_each_is_told() -> None:
+def test_of_two_faults_each_is_reported() -> None:
     other = FAULT.replace("1 of 2", "2 of 2")
     assert shown(FAULT, *STACK, other, *STACK, FAULT) == [FAULT, other, FAULT]
 

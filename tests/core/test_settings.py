@@ -47,9 +47,9 @@ def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "most", "unit"),
-    [("PARIVISION_JOURNAL_DAYS", 10_000, "days"), ("PARIVISION_API_RATE", 1_000_000, "requests a second")],
+    [("PARIVISION_PREDICTION_LOG_DAYS", 10_000, "days"), ("PARIVISION_API_RATE", 1_000_000, "requests a second")],
 )
-def test_a_bound_is_told_in_its_own_unit(variable: str, most: int, unit: str) -> None:
+def test_a_bound_is_reported_in_its_own_unit(variable: str, most: int, unit: str) -> None:
     ServiceSettings.from_env({variable: str(most)})
     for value in (str(most + 1), "-1", "nan"):
         with pytest.raises(ConfigurationError, match=rf"{variable}='{value}' must lie between 0 and {most} \({unit} "):
@@ -75,7 +75,7 @@ def test_a_password_in_an_address_is_never_shown() -> None:
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ("the journal /srv/pv/journal/nba.db can't be read", "the journal nba.db can't be read"),
+        ("the prediction log /srv/pv/prediction log/nba.db can't be read", "the prediction log nba.db can't be read"),
         ("OSError(28, 'No space left'): '/srv/pv/cache/x.json'", "OSError(28, 'No space left'): 'x.json'"),
         ("at http://mlflow:5000/a/b doesn't answer", "at http://mlflow:5000/a/b doesn't answer"),
         ("answers 500 to /api/2.0/mlflow/get: and/or", "answers 500 to /api/2.0/mlflow/get: and/or"),

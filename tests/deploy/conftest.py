@@ -48,7 +48,7 @@ def running(pid: int) -> bool:
         return False
 
 
-class House:
+class Deployment:
     """One folder of state, free ports, and a launcher to start there."""
 
     def __init__(self, folder: Path) -> None:
@@ -125,11 +125,11 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
     """A house that is empty again afterwards, whatever the test did."""
-    house = House(tmp_path)
-    yield house
-    for process in house.started:
+    deployment = Deployment(tmp_path)
+    yield deployment
+    for process in deployment.started:
         if process.poll() is None:
             process.terminate()
             process.wait(PATIENCE)

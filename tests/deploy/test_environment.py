@@ -49,7 +49,7 @@ def test_every_path_is_absolute_because_services_run_elsewhere() -> None:
     assert env["MLFLOW_TRACKING_URI"] == f"sqlite:///{Path('runs.db').absolute()}"
 
 
-def test_training_tracks_in_its_default_place_unless_told_otherwise() -> None:
+def test_training_tracks_in_its_default_place_unless_reported_otherwise() -> None:
     assert "MLFLOW_TRACKING_URI" not in for_services({}, Settings.from_env({}))
 
 

@@ -22,7 +22,7 @@ def settings_of(home: Path, **more: str) -> Settings:
     return Settings.from_env({"PARIVISION_HOME": str(home), **more})
 
 
-def test_a_new_house_simulates_and_one_with_files_does_not(tmp_path: Path) -> None:
+def test_a_new_platform_simulates_and_one_with_files_does_not(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     assert with_feeds(settings, when_empty="virtual_bets").feeds == ("virtual_bets",)
     assert with_feeds(settings).feeds == ("inbox",)
@@ -34,7 +34,7 @@ def test_a_new_house_simulates_and_one_with_files_does_not(tmp_path: Path) -> No
     assert with_feeds(settings, when_empty="virtual_bets").feeds == ("inbox",)
 
 
-def test_a_house_goes_on_with_what_it_was_filled_from(tmp_path: Path, put: Callable[..., list[Manifest]]) -> None:
+def test_a_platform_goes_on_with_what_it_was_filled_from(tmp_path: Path, put: Callable[..., list[Manifest]]) -> None:
     """Else a forgotten variable would let simulated shots in among real ones."""
     settings = settings_of(tmp_path)
     put(open_store(settings, NBA), shots.season(games=1, shots=8))
@@ -64,7 +64,7 @@ def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> 
     assert "drop season files here" in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[0]
 
 
-def test_a_file_that_comes_later_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_later_is_reported_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
     simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
     simulated.inbox.mkdir()
@@ -95,7 +95,7 @@ def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.
     watch.step()
 
 
-def test_a_file_of_no_known_kind_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_no_known_kind_is_reported_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
     settings = settings_of(tmp_path, PARIVISION_FEED="inbox")
     settings.inbox.mkdir()

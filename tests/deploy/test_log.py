@@ -31,7 +31,9 @@ def test_what_is_wrong_here_or_no_news_is_left_out(
     assert (said.strip().partition("| ")[2] or None) == shown
 
 
-def test_of_an_input_at_fault_its_words_are_told_by_service_and_no_stack(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_an_input_at_fault_its_words_are_reported_by_service_and_no_stack(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     fault = b"dagster._core.definitions.events.Failure: 1 of 2 batches failed\n"
     log = Log()
     for line in (fault, b"Stack Trace:\n", b"  File\n"):

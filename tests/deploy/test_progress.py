@@ -91,7 +91,7 @@ def test_a_store_that_stumbles_ends_nothing(
     assert not watched.over
 
 
-def test_a_house_that_was_up_before_waits_for_its_champion_alone(services: Services, store: FileStore) -> None:
+def test_a_platform_that_was_up_before_waits_for_its_champion_alone(services: Services, store: FileStore) -> None:
     store.put_verdict(VERDICT)
     said: list[str] = []
     watched = Progress(store, API, FEED, said.append)
@@ -102,7 +102,7 @@ def test_a_house_that_was_up_before_waits_for_its_champion_alone(services: Servi
     assert said == ["champion: version 4, served at http://api"]
 
 
-def test_a_champion_that_is_served_is_told_though_batches_of_an_interrupted_start_are_still_missing(
+def test_a_champion_that_is_served_is_reported_though_batches_of_an_interrupted_start_are_still_missing(
     services: Services, store: FileStore, put: Callable[..., list[Manifest]]
 ) -> None:
     said: list[str] = []

@@ -22,7 +22,7 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
-from tests.deploy.conftest import House, running, until
+from tests.deploy.conftest import Deployment, running, until
 from tests.helpers import shots
 from tests.helpers.documents import commands
 from tests.helpers.stores import named
@@ -47,70 +47,72 @@ def loaded(port: int) -> list[str]:
     return [node["location"]["name"] for node in found.get("nodes", ()) if node["assetNodes"]]
 
 
-def predict(house: House, **shot: object) -> dict[str, object]:
+def predict(deployment: Deployment, **shot: object) -> dict[str, object]:
     """The API's answer about a shot."""
-    answer: dict[str, object] = json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/predict", shot))
+    answer: dict[str, object] = json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/predict", shot))
     return answer
 
 
-def readme(house: House, *words: str) -> str:
+def readme(deployment: Deployment, *words: str) -> str:
     """What the README's curl command with these words prints, run as it stands but for the port."""
     (command,) = (c for c in commands() if c.startswith("curl ") and all(word in c for word in words))
-    command = command.replace(":8000/", f":{house.api}/")
+    command = command.replace(":8000/", f":{deployment.api}/")
     return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
 
 
-def ready(house: House) -> bool:
+def ready(deployment: Deployment) -> bool:
     """Whether a champion is served."""
     try:
-        return bool(ask(f"http://127.0.0.1:{house.api}/health/ready"))
+        return bool(ask(f"http://127.0.0.1:{deployment.api}/health/ready"))
     except urllib.error.HTTPError:
         return False
 
 
-def started(house: House) -> subprocess.Popen[bytes]:
+def started(deployment: Deployment) -> subprocess.Popen[bytes]:
     """The launcher of a house that is up."""
-    launcher = house.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in house.said or launcher.poll() is not None, "addresses", PATIENCE)
-    assert launcher.poll() is None, house.said
+    launcher = deployment.up(ROOT / "Procfile", grace=14)
+    until(lambda: "PariVision is up" in deployment.said or launcher.poll() is not None, "addresses", PATIENCE)
+    assert launcher.poll() is None, deployment.said
     return launcher
 
 
-def make(house: House, corrections: Path, *words: str) -> str:
+def make(deployment: Deployment, corrections: Path, *words: str) -> str:
     """What the README's make command with these words prints, run as it stands but for its file's folder."""
     (command,) = (c for c in commands() if c.startswith("make ") and all(word in c for word in words))
     command = command.replace("corrections.jsonl", str(corrections))
-    done = subprocess.run(command, shell=True, cwd=ROOT, env=house.env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=deployment.env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.mark.slow
-def test_a_house_moves_to_mongodb(
-    house: House, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_a_platform_moves_to_mongodb(
+    deployment: Deployment, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows corrected by the README's commands, the store copied, and the house up again on the copy."""
-    inbox, corrections = house.home / "inbox", house.folder / "corrections.jsonl"
-    for stamp in house.home.rglob(".prepared"):
+    inbox, corrections = deployment.home / "inbox", deployment.folder / "corrections.jsonl"
+    for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()
     season = shots.season(games=160, shots=100, skill=1.5)
     right = season.loc[7, "PLAYER_ID"]
     season.loc[7, "PLAYER_ID"] = "nobody"
     shots.write(season, inbox / "season.csv")
-    embedded = open_files(house.home, NBA)
+    embedded = open_files(deployment.home, NBA)
     (batch,) = InboxFeed(inbox, 0).batches()
     ingest(batch, NBA, embedded)
-    assert "1 rows written" in make(house, corrections, "quarantine", "--write")
+    assert "1 rows written" in make(deployment, corrections, "quarantine", "--write")
     corrections.write_text(corrections.read_text().replace("nobody", right))
-    assert "1 corrections replayed" in make(house, corrections, "replay")
+    assert "1 corrections replayed" in make(deployment, corrections, "replay")
     url = named(mongo_server, mongo_database.name)
-    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_MONGO_URL": url})
-    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(house, corrections, "copy")
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
+    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
 
-    launcher = started(house)  # Dagster is told of the replayed batch, and refreshes what lies behind
-    until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
+    launcher = started(deployment)  # Dagster is told of the replayed batch, and refreshes what lies behind
+    until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
     store = open_mongo(mongo_database, NBA)
-    assert predict(house, **CLICKED)["form_stamp"] == store.form_stamp()
+    assert predict(deployment, **CLICKED)["feature_state_stamp"] == store.feature_state_stamp()
     assert store.warehouse_state().rows == store.lake(["_id"]).num_rows == 16_000
     assert len(embedded.manifests()) == 2  # the house has moved
     launcher.send_signal(signal.SIGINT)
@@ -118,66 +120,66 @@ def test_a_house_moves_to_mongodb(
 
 
 @pytest.mark.slow
-def test_with_nothing_but_make_up_a_season_passes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_nothing_but_make_up_a_season_passes(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated shots become a champion, the page opens, and a further verdict follows without a command."""
-    for stamp in house.home.rglob(".prepared"):
+    for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()
-    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5"})
-    launcher = house.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in house.said or launcher.poll() is not None, "a champion", 5 * PATIENCE)
-    assert launcher.poll() is None, house.said
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5"})
+    launcher = deployment.up(ROOT / "Procfile", grace=14)
+    until(lambda: "PariVision is up" in deployment.said or launcher.poll() is not None, "a champion", 5 * PATIENCE)
+    assert launcher.poll() is None, deployment.said
     stages = ("lake: ", "features: ", "candidate: version 1, pass", "champion: version 1, served", "PariVision is up")
-    places = [house.said.index(stage) for stage in stages]
+    places = [deployment.said.index(stage) for stage in stages]
     assert places == sorted(places)
-    assert "Will this shot go in?" in ask(f"http://127.0.0.1:{house.ui}")
-    world = json.loads(ask(f"http://127.0.0.1:{house.feed}/status"))
+    assert "Will this shot go in?" in ask(f"http://127.0.0.1:{deployment.ui}")
+    world = json.loads(ask(f"http://127.0.0.1:{deployment.feed}/status"))
     assert world["scenario"] == "calm"
 
     def verdicts() -> list[dict[str, Any]]:
-        return list(json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/verdicts")))
+        return list(json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/verdicts")))
 
     until(lambda: len(verdicts()) > 1 or launcher.poll() is not None, "another verdict", 3 * PATIENCE)
     assert verdicts()[0]["champion"] == 1
-    for row in open_files(house.home, NBA).manifests():
+    for row in open_files(deployment.home, NBA).manifests():
         assert (row.feed, row.rows) == ("virtual_bets", row.inserted)
     below = psutil.Process(launcher.pid).children(recursive=True)
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
     assert not any(running(p.pid) for p in below)
-    assert not any(map(taken, (house.api, house.dagster, house.mlflow, house.ui, house.feed)))
+    assert not any(map(taken, (deployment.api, deployment.dagster, deployment.mlflow, deployment.ui, deployment.feed)))
 
 
 @pytest.mark.slow
-def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
-    for stamp in house.home.rglob(".prepared"):
+def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment) -> None:
+    for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()  # the tables are made for once
-    launcher = started(house)
-    assert ask(f"http://127.0.0.1:{house.api}/health/live")
-    assert ask(f"http://127.0.0.1:{house.mlflow}/health") == "OK"
-    until(lambda: loaded(house.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
+    launcher = started(deployment)
+    assert ask(f"http://127.0.0.1:{deployment.api}/health/live")
+    assert ask(f"http://127.0.0.1:{deployment.mlflow}/health") == "OK"
+    until(lambda: loaded(deployment.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
 
-    shots.write(shots.season(games=160, shots=100, skill=1.5), house.home / "inbox" / "season.csv")
-    (house.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
-    until(lambda: ready(house) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
-    assert readme(house, "/health/ready").startswith("HTTP/1.1 200")
-    assert json.loads(readme(house, "/players")) == []  # nobody here is called so
-    assert json.loads(ask(f"http://127.0.0.1:{house.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
-    clicked, again = json.loads(readme(house, "/predict")), predict(house, **CLICKED)
+    shots.write(shots.season(games=160, shots=100, skill=1.5), deployment.home / "inbox" / "season.csv")
+    (deployment.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
+    until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
+    assert readme(deployment, "/health/ready").startswith("HTTP/1.1 200")
+    assert json.loads(readme(deployment, "/players")) == []  # nobody here is called so
+    assert json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
+    clicked, again = json.loads(readme(deployment, "/predict")), predict(deployment, **CLICKED)
     assert clicked.pop("id") != again.pop("id")
     assert clicked == again
     more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
-    known = predict(house, **CLICKED, **more)
+    known = predict(deployment, **CLICKED, **more)
     store, registry = (
-        open_files(house.home, NBA),
-        ModelRegistry(f"sqlite:///{house.home}/mlflow/mlflow.db", "parivision"),
+        open_files(deployment.home, NBA),
+        ModelRegistry(f"sqlite:///{deployment.home}/mlflow/mlflow.db", "parivision"),
     )
-    champion, record = registry.bundle(1), store.get_form()
+    champion, record = registry.bundle(1), store.get_feature_state()
     assert record is not None
-    form = NBA.load_form(record)
+    feature_state = NBA.load_feature_state(record)
     for answer, question in ((clicked, CLICKED), (known, CLICKED | more)):
-        prepared = NBA.prepare(msgspec.convert(question, NBA.request), form)
+        prepared = NBA.prepare(msgspec.convert(question, NBA.request), feature_state)
         assert answer["probability"] == pytest.approx(float(champion.predict(prepared.features, prepared.offset)[0]))
-        assert (answer["champion_version"], answer["form_stamp"]) == (1, record.stamp)
+        assert (answer["champion_version"], answer["feature_state_stamp"]) == (1, record.stamp)
     assert clicked["probability"] != known["probability"]
     assert [v.decision for v in store.verdicts()] == ["pass"]
     assert [m.source for m in store.manifests()] == ["season.csv"]
@@ -190,6 +192,6 @@ def test_the_house_comes_up_and_leaves_nothing_behind(house: House) -> None:
     assert not open_to_others
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
-    assert "was killed" not in house.said, house.said
+    assert "was killed" not in deployment.said, deployment.said
     assert not any(running(p.pid) for p in below)
-    assert not any(map(taken, (house.api, house.dagster, house.mlflow)))
+    assert not any(map(taken, (deployment.api, deployment.dagster, deployment.mlflow)))

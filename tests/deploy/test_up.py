@@ -20,22 +20,24 @@ from deploy.environment import ROOT
 from deploy.ports import Address, noted, problems, taken
 from deploy.up import full_disk
 from parivision_core.store.files import FileStore
-from tests.deploy.conftest import PATIENCE, House, free_ports, running, until
+from tests.deploy.conftest import PATIENCE, Deployment, free_ports, running, until
 
 NINE = 9  # three services, each with a child in its group and one that left it
 
 
-def all_gone(house: House) -> bool:
-    return not any(running(p) for p in house.roles) and not any(map(taken, (house.api, house.dagster, house.mlflow)))
+def all_gone(deployment: Deployment) -> bool:
+    return not any(running(p) for p in deployment.roles) and not any(
+        map(taken, (deployment.api, deployment.dagster, deployment.mlflow))
+    )
 
 
-def test_a_taken_port_is_named_before_anything_starts(house: House) -> None:
-    with socket.create_server(("127.0.0.1", house.dagster)):
-        assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert f"Port {house.dagster}, wanted by Dagster, is taken" in house.said
-    assert "End what holds it, or choose: PARIVISION_DAGSTER_PORT=" in house.said
-    assert "wanted by API" not in house.said
-    assert not house.roles
+def test_a_taken_port_is_named_before_anything_starts(deployment: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", deployment.dagster)):
+        assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert f"Port {deployment.dagster}, wanted by Dagster, is taken" in deployment.said
+    assert "End what holds it, or choose: PARIVISION_DAGSTER_PORT=" in deployment.said
+    assert "wanted by API" not in deployment.said
+    assert not deployment.roles
 
 
 def test_taken_ports_get_different_ones_in_one_command() -> None:
@@ -51,69 +53,71 @@ def test_taken_ports_get_different_ones_in_one_command() -> None:
 
 
 def test_a_setting_of_a_service_that_cannot_be_used_is_named_before_anything_starts(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulated = {"PARIVISION_FEED": "virtual_bets", "VIRTUAL_BETS_SPED": "30"}
-    monkeypatch.setattr(House, "env", {**house.env, **simulated, "VIRTUAL_BETS_SCENARIO": "three_pointers"})
-    procfile = house.procfile()
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, **simulated, "VIRTUAL_BETS_SCENARIO": "three_pointers"})
+    procfile = deployment.procfile()
     procfile.write_text(procfile.read_text() + "feed: exit 3\n")
-    assert house.up(procfile).wait(PATIENCE) == 1
-    assert "Nothing was started: VIRTUAL_BETS_SCENARIO='three_pointers' is unknown; choose one of calm" in house.said
-    monkeypatch.setattr(House, "env", {**house.env, **simulated, "VIRTUAL_BETS_SCENARIO": "bad_batches"})
-    assert house.up(procfile).wait(PATIENCE) == 1
-    assert "VIRTUAL_BETS_SPED is no setting of PariVision" in house.said
-    assert "fed by virtual_bets (bad_batches); on a busy machine" in house.said
+    assert deployment.up(procfile).wait(PATIENCE) == 1
+    assert (
+        "Nothing was started: VIRTUAL_BETS_SCENARIO='three_pointers' is unknown; choose one of calm" in deployment.said
+    )
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, **simulated, "VIRTUAL_BETS_SCENARIO": "bad_batches"})
+    assert deployment.up(procfile).wait(PATIENCE) == 1
+    assert "VIRTUAL_BETS_SPED is no setting of PariVision" in deployment.said
+    assert "fed by virtual_bets (bad_batches); on a busy machine" in deployment.said
 
 
-def test_a_command_in_another_terminal_finds_the_ports_of_a_house_that_is_up(house: House) -> None:
-    launcher = house.up(house.procfile())
-    house.wait_until_up()
-    env = {name: value for name, value in house.env.items() if not name.endswith("_PORT")}
+def test_a_command_in_another_terminal_finds_the_ports_of_a_platform_that_is_up(deployment: Deployment) -> None:
+    launcher = deployment.up(deployment.procfile())
+    deployment.wait_until_up()
+    env = {name: value for name, value in deployment.env.items() if not name.endswith("_PORT")}
     ask = [sys.executable, "-m", "deploy.within", "sh", "-c", "echo $PARIVISION_API_PORT"]
-    for given, port in (({}, house.api), ({"PARIVISION_API_PORT": "8001"}, 8001)):
+    for given, port in (({}, deployment.api), ({"PARIVISION_API_PORT": "8001"}, 8001)):
         done = subprocess.run(ask, cwd=ROOT, env=env | given, capture_output=True, text=True, check=True)
         assert int(done.stdout) == port
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
-    assert noted(house.home) == {}
+    assert noted(deployment.home) == {}
 
 
-def test_one_port_for_two_services_is_refused(house: House) -> None:
-    house.mlflow = house.api
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert f"PARIVISION_API_PORT and PARIVISION_MLFLOW_PORT are both {house.api}" in house.said
+def test_one_port_for_two_services_is_refused(deployment: Deployment) -> None:
+    deployment.mlflow = deployment.api
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert f"PARIVISION_API_PORT and PARIVISION_MLFLOW_PORT are both {deployment.api}" in deployment.said
 
 
-def test_a_port_that_is_no_number_is_named(house: House) -> None:
-    house.api = "eighty"  # type: ignore[assignment]
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert "PARIVISION_API_PORT='eighty'" in house.said
+def test_a_port_that_is_no_number_is_named(deployment: Deployment) -> None:
+    deployment.api = "eighty"  # type: ignore[assignment]
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert "PARIVISION_API_PORT='eighty'" in deployment.said
 
 
 def test_a_database_that_is_absent_is_named_before_anything_starts(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "mongodb://pari:s3cret@127.0.0.1:9/x?serverSelectionTimeoutMS=300"
-    monkeypatch.setattr(House, "env", {**house.env, "PARIVISION_MONGO_URL": url})
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert "Nothing was started: MongoDB can't be reached" in house.said
-    assert "correct PARIVISION_MONGO_URL" in house.said
-    assert "s3cret" not in house.said
-    assert not house.roles
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert "Nothing was started: MongoDB can't be reached" in deployment.said
+    assert "correct PARIVISION_MONGO_URL" in deployment.said
+    assert "s3cret" not in deployment.said
+    assert not deployment.roles
 
 
-def test_a_state_folder_of_another_version_is_named_with_what_to_do(house: House) -> None:
-    folder = house.home / "store" / "nba"
+def test_a_state_folder_of_another_version_is_named_with_what_to_do(deployment: Deployment) -> None:
+    folder = deployment.home / "store" / "nba"
     FileStore(folder)
     with closing(sqlite3.connect(folder / "meta.sqlite")) as db, db:
         db.execute("UPDATE meta SET value = '0' WHERE key = 'format'")
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert f"Nothing was started: the store in {folder} has format 0" in house.said
-    assert "move the folder away" in house.said
-    assert not house.roles
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert f"Nothing was started: the store in {folder} has format 0" in deployment.said
+    assert "move the folder away" in deployment.said
+    assert not deployment.roles
 
 
-def test_too_little_room_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_reported_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert full_disk(tmp_path) == []
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=20 * 2**20))
@@ -122,72 +126,74 @@ def test_too_little_room_is_told_before_anything_starts(tmp_path: Path, monkeypa
     assert "PARIVISION_HOME=" in said
 
 
-def test_a_watchdog_that_ends_is_missed(house: House) -> None:
-    launcher = house.up(house.procfile())
-    house.wait_until_up()
+def test_a_watchdog_that_ends_is_missed(deployment: Deployment) -> None:
+    launcher = deployment.up(deployment.procfile())
+    deployment.wait_until_up()
     (watchdog,) = (p for p in psutil.Process(launcher.pid).children() if "watchdog.py" in " ".join(p.cmdline()))
     watchdog.kill()
     assert launcher.wait(PATIENCE) == 1
-    assert "the watchdog ended by itself (killed by SIGKILL)" in house.said
-    assert all_gone(house)
+    assert "the watchdog ended by itself (killed by SIGKILL)" in deployment.said
+    assert all_gone(deployment)
 
 
-def test_a_second_up_says_that_one_is_running(house: House) -> None:
-    first = house.up(house.procfile())
-    house.wait_until_up()
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
-    assert f"already running on {house.home} (process {first.pid})" in house.said
-    for port in (house.api, house.dagster, house.mlflow):
-        assert f"Port {port}, wanted by" not in house.said
-    house.api, house.dagster, house.mlflow = free_ports(3)  # other ports, but still the same data
-    assert house.up(house.procfile()).wait(PATIENCE) == 1
+def test_a_second_up_says_that_one_is_running(deployment: Deployment) -> None:
+    first = deployment.up(deployment.procfile())
+    deployment.wait_until_up()
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
+    assert f"already running on {deployment.home} (process {first.pid})" in deployment.said
+    for port in (deployment.api, deployment.dagster, deployment.mlflow):
+        assert f"Port {port}, wanted by" not in deployment.said
+    deployment.api, deployment.dagster, deployment.mlflow = free_ports(3)  # other ports, but still the same data
+    assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
     assert first.poll() is None
 
 
-def test_addresses_are_printed_and_lines_carry_names(house: House) -> None:
-    house.up(house.procfile())
-    house.wait_until_up()
-    for title, port in (("API", house.api), ("Dagster", house.dagster), ("MLflow", house.mlflow)):
-        assert f"  {title:<8} http://127.0.0.1:{port}\n" in house.said
-    assert f"webserver  | serving on {house.dagster}" in house.said
+def test_addresses_are_printed_and_lines_carry_names(deployment: Deployment) -> None:
+    deployment.up(deployment.procfile())
+    deployment.wait_until_up()
+    for title, port in (("API", deployment.api), ("Dagster", deployment.dagster), ("MLflow", deployment.mlflow)):
+        assert f"  {title:<8} http://127.0.0.1:{port}\n" in deployment.said
+    assert f"webserver  | serving on {deployment.dagster}" in deployment.said
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_services_that_ignore_signals_end_with_all_their_children(house: House, request_to_end: signal.Signals) -> None:
-    launcher = house.up(house.procfile("stubborn"))
-    house.wait_until_up()
-    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
+def test_services_that_ignore_signals_end_with_all_their_children(
+    deployment: Deployment, request_to_end: signal.Signals
+) -> None:
+    launcher = deployment.up(deployment.procfile("stubborn"))
+    deployment.wait_until_up()
+    until(lambda: len(deployment.roles) == NINE, "every stand-in has its children")
     launcher.send_signal(request_to_end)
     assert launcher.wait(PATIENCE) == 0
-    assert all_gone(house)
+    assert all_gone(deployment)
     for name in ("mlflow", "webserver", "api"):
-        assert f"{name} didn't end when asked and was killed" in house.said
+        assert f"{name} didn't end when asked and was killed" in deployment.said
 
 
-def test_what_ends_by_itself_is_named_and_ends_the_rest(house: House) -> None:
-    launcher = house.up(house.procfile())
-    house.wait_until_up()
-    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
-    os.kill(house.leader(house.dagster), signal.SIGKILL)
+def test_what_ends_by_itself_is_named_and_ends_the_rest(deployment: Deployment) -> None:
+    launcher = deployment.up(deployment.procfile())
+    deployment.wait_until_up()
+    until(lambda: len(deployment.roles) == NINE, "every stand-in has its children")
+    os.kill(deployment.leader(deployment.dagster), signal.SIGKILL)
     assert launcher.wait(PATIENCE) == 1
-    assert "webserver ended by itself (killed by SIGKILL)" in house.said
-    assert all_gone(house)
+    assert "webserver ended by itself (killed by SIGKILL)" in deployment.said
+    assert all_gone(deployment)
 
 
-def test_a_command_that_fails_shows_its_words_and_code(house: House) -> None:
-    procfile = house.procfile()
+def test_a_command_that_fails_shows_its_words_and_code(deployment: Deployment) -> None:
+    procfile = deployment.procfile()
     procfile.write_text("api: echo no such luck; exit 3\n")
-    assert house.up(procfile).wait(PATIENCE) == 1
-    assert "api        | no such luck" in house.said
-    assert "api ended by itself (exit code 3)" in house.said
+    assert deployment.up(procfile).wait(PATIENCE) == 1
+    assert "api        | no such luck" in deployment.said
+    assert "api ended by itself (exit code 3)" in deployment.said
 
 
-def test_services_end_when_the_launcher_is_killed(house: House) -> None:
-    launcher = house.up(house.procfile())
-    house.wait_until_up()
-    until(lambda: len(house.roles) == NINE, "every stand-in has its children")
-    strays = [pid for pid, role in house.roles.items() if role == "stray"]
-    in_group = set(house.roles) - set(strays)
+def test_services_end_when_the_launcher_is_killed(deployment: Deployment) -> None:
+    launcher = deployment.up(deployment.procfile())
+    deployment.wait_until_up()
+    until(lambda: len(deployment.roles) == NINE, "every stand-in has its children")
+    strays = [pid for pid, role in deployment.roles.items() if role == "stray"]
+    in_group = set(deployment.roles) - set(strays)
     launcher.kill()
     try:
         until(lambda: not any(running(p) for p in in_group), "the watchdog ends every group")

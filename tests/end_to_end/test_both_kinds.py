@@ -78,7 +78,7 @@ def test_both_kinds_give_the_same_shots_features_and_verdict(
     assert ours["_id"].equals(theirs["_id"])
     for name in ("offset", *NBA.feature_names):
         np.testing.assert_allclose(ours[name].to_numpy(), theirs[name].to_numpy(), rtol=0, atol=1e-9)
-    assert embedded.get_form() == mongo.get_form()
+    assert embedded.get_feature_state() == mongo.get_feature_state()
     (one,), (other,) = embedded.verdicts(), mongo.verdicts()
     assert one.games >= 30
     assert msgspec.structs.replace(one, judged_at=0) == msgspec.structs.replace(other, judged_at=0)

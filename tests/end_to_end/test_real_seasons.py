@@ -144,12 +144,14 @@ def test_the_model_is_better_than_what_it_must_beat(trained: tuple[Trained, File
     assert model.scores["spot and clock alone"].log_loss < 0.668
 
 
-def test_the_form_is_the_same_when_later_games_are_removed(trained: tuple[Trained, FileStore], tmp_path: Path) -> None:
+def test_the_feature_state_is_the_same_when_later_games_are_removed(
+    trained: tuple[Trained, FileStore], tmp_path: Path
+) -> None:
     """No feature of a real shot knows a later day."""
     _, store = trained
     shots = store.lake(["_id", *NBA.fields]).sort_by([("game_date", "ascending"), ("_id", "ascending")])
     early = shots.filter(pa.compute.less_equal(shots["game_date"], "2021-02-15"))
-    short, offset, _ = NBA.fold(NBA.empty_form(), columns_of(early))
+    short, offset, _ = NBA.fold(NBA.empty_feature_state(), columns_of(early))
     full = store.warehouse().slice(0, early.num_rows)
     assert full["_id"].equals(early["_id"])
     features, full_offset = matrix_of(full, NBA)

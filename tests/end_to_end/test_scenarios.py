@@ -26,7 +26,7 @@ from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.source import Document, Fault
 from tests.helpers import shots
-from tests.helpers.scenario_platform import SEED, House, sound_documents
+from tests.helpers.scenario_platform import SEED, Deployment, sound_documents
 from tests.serving.virtual_bets.test_scenarios import REASONS
 
 pytestmark = pytest.mark.slow
@@ -41,39 +41,39 @@ CANT_BE_USED = {Fault.CUT: "documents but holds", Fault.GARBLED: "cut off or dam
 
 
 @pytest.fixture(scope="module")
-def first_season(tmp_path_factory: pytest.TempPathFactory) -> House:
+def first_season(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A closed house whose first champion learned from the first season."""
     folder = tmp_path_factory.mktemp("lives")
-    with House(folder / "house", asleep=DRIFT) as house:
-        house.settle()
-        assert house.registry.champion() == 1
-    return house.keep(folder / "first_season")
+    with Deployment(folder / "deployment", asleep=DRIFT) as deployment:
+        deployment.settle()
+        assert deployment.registry.champion() == 1
+    return deployment.keep(folder / "first_season")
 
 
 @pytest.fixture(scope="module")
-def half_season(first_season: House) -> House:
+def half_season(first_season: Deployment) -> Deployment:
     """A closed house that has lived on through half of a calm second season, in two rounds."""
-    with first_season.continued(Scenario.CALM, ENOUGH_SHOTS) as house:
-        house.memory.now += SETTLED_SECONDS
-        house.live(HALF // 2)
-        house.live(HALF - HALF // 2)
-    return house.keep(house.folder.with_name("half_season"))
+    with first_season.continued(Scenario.CALM, ENOUGH_SHOTS) as deployment:
+        deployment.memory.now += SETTLED_SECONDS
+        deployment.live(HALF // 2)
+        deployment.live(HALF - HALF // 2)
+    return deployment.keep(deployment.folder.with_name("half_season"))
 
 
-def holds_once(house: House) -> list[Document]:
+def holds_once(deployment: Deployment) -> list[Document]:
     """Assert that lake and warehouse hold each usable shot of the world once, and no others, day by day.
 
     Returns the usable documents of the second season.
     """
-    second = sound_documents(house.scenario, house.memory.days)
+    second = sound_documents(deployment.scenario, deployment.memory.days)
     told = pd.concat([first_season_shots(), shots_of(second)])
-    found = house.store.lake(["_id", *told]).to_pandas()
+    found = deployment.store.lake(["_id", *told]).to_pandas()
     assert found["_id"].is_unique
-    assert sorted(house.store.warehouse(["_id"])["_id"].to_pylist()) == sorted(found["_id"])
+    assert sorted(deployment.store.warehouse(["_id"])["_id"].to_pylist()) == sorted(found["_id"])
     columns = {"made": ["size", "sum"], "x": ["sum"], "y": ["sum"]}
     ours, theirs = (frame.groupby("game_date").agg(columns).astype(int) for frame in (found, told))
     pd.testing.assert_frame_equal(ours, theirs, check_index_type=False)
-    assert house.through() == theirs.index.max()
+    assert deployment.through() == theirs.index.max()
     return second
 
 
@@ -92,21 +92,21 @@ def shots_of(documents: list[Document]) -> pd.DataFrame:
     return pd.DataFrame({"game_date": days, "x": map(int, x), "y": map(int, y), "made": map(int, made)})
 
 
-def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: House) -> None:
+def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: Deployment) -> None:
     assert all(run.success for run in half_season.done)
     (reason,) = [run.reason for run in half_season.done if run.reason]
     assert "new shots since version 1 was fitted" in reason
     assert "drift" not in reason
-    with half_season.continued(Scenario.CALM, ENOUGH_SHOTS) as house:
-        assert house.settle() == []  # a daemon that starts again finds nothing to do
-        newest, *_, first = house.store.verdicts()
+    with half_season.continued(Scenario.CALM, ENOUGH_SHOTS) as deployment:
+        assert deployment.settle() == []  # a daemon that starts again finds nothing to do
+        newest, *_, first = deployment.store.verdicts()
         assert (newest.candidate, newest.champion, first.candidate) == (2, 1, 1)
-        reports = house.drift_reports()
+        reports = deployment.drift_reports()
         assert len(reports) == 2
         assert all(drift.passed for drift in reports), reports
-        assert house.store.failures() == []
-        assert house.store.quarantine() == []
-        holds_once(house)
+        assert deployment.store.failures() == []
+        assert deployment.store.quarantine() == []
+        holds_once(deployment)
 
 
 @pytest.mark.parametrize(
@@ -117,48 +117,51 @@ def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: House) -> 
     ],
 )
 def test_a_change_is_reported_and_followed_by_a_candidate_of_the_new_world(
-    half_season: House, scenario: Scenario, moved: set[str]
+    half_season: Deployment, scenario: Scenario, moved: set[str]
 ) -> None:
     """Here only drift can be the reason of a training; the calm season's challenger may be decided meanwhile."""
     changed = str(SECOND.first + dt.timedelta(days=HALF))
-    with half_season.continued(scenario) as house:
-        known, calm = house.registry.newest(), len(house.drift_reports())
+    with half_season.continued(scenario) as deployment:
+        known, calm = deployment.registry.newest(), len(deployment.drift_reports())
         assert known is not None
-        house.live(SECOND.days - HALF)
-        house.wait(SETTLED_SECONDS)
-        assert house.watched_champion() == house.registry.champion()
-        alarms = [drift for drift in house.drift_reports()[:-calm] if not drift.passed]
+        deployment.live(SECOND.days - HALF)
+        deployment.wait(SETTLED_SECONDS)
+        assert deployment.watched_champion() == deployment.registry.champion()
+        alarms = [drift for drift in deployment.drift_reports()[:-calm] if not drift.passed]
         drifted = set().union(*(drift.metadata["drifted_columns"].value for drift in alarms))  # type: ignore[arg-type]
         assert drifted >= moved
 
-        newest = house.registry.newest()
+        newest = deployment.registry.newest()
         assert newest is not None
         assert newest > known
-        first = house.store.verdicts(candidate=known + 1)[-1]
+        first = deployment.store.verdicts(candidate=known + 1)[-1]
         assert str(first.first_date) > changed
-        learned = house.registry.bundle(newest).card.provenance
+        learned = deployment.registry.bundle(newest).card.provenance
         assert learned.first_date < changed < learned.last_train_date
 
-        reasons = [run.reason for run in house.done if run.reason]
+        reasons = [run.reason for run in deployment.done if run.reason]
         assert len(reasons) == newest - known
         assert all("and drift: " in reason for reason in reasons)
         assert all(any(f"{column}: " in reason for reason in reasons) for column in moved)
-        assert all(run.success for run in house.done)
+        assert all(run.success for run in deployment.done)
 
 
-def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season: House) -> None:
+def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season: Deployment) -> None:
     """The first season is offered a second time too, partly in a worse state: nothing of it changes."""
     scenario = Scenario.BAD_BATCHES
-    with first_season.continued(scenario, asleep=DRIFT) as house:
-        house.settle()
-        house.live(30)
-        house.live(30)
-        assert house.wait(7200) == []
-        assert "batches can't be used (see make quarantine)" in house.said["new_batches"]
-        source, offered = Simulator(SEED, scenario), list(zip(house.announced(), house.offered(), strict=True))
-        committed = {manifest.fingerprint: manifest for manifest in house.store.manifests()}
-        failures = {failure.fingerprint: failure for failure in house.store.failures()}
-        assert set(failures) == set(rejected(house.store))
+    with first_season.continued(scenario, asleep=DRIFT) as deployment:
+        deployment.settle()
+        deployment.live(30)
+        deployment.live(30)
+        assert deployment.wait(7200) == []
+        assert "batches can't be used (see make quarantine)" in deployment.said["new_batches"]
+        source, offered = (
+            Simulator(SEED, scenario),
+            list(zip(deployment.announced(), deployment.offered(), strict=True)),
+        )
+        committed = {manifest.fingerprint: manifest for manifest in deployment.store.manifests()}
+        failures = {failure.fingerprint: failure for failure in deployment.store.failures()}
+        assert set(failures) == set(rejected(deployment.store))
         kept_out = 0
         for announced, batch in offered:
             fault, rows = announced.offer.fault, source.rows(announced.season, announced.offer)
@@ -174,32 +177,32 @@ def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season:
             known = rows - broken if announced.season == 0 and broken else 0
             assert (manifest.rows, manifest.quarantined, manifest.duplicates) == (rows, broken, known)
         assert failures == {}
-        lines = report(house.store, {batch.fingerprint for _, batch in offered})
-        rows_kept_out = len(house.store.quarantine())
+        lines = report(deployment.store, {batch.fingerprint for _, batch in offered})
+        rows_kept_out = len(deployment.store.quarantine())
         assert rows_kept_out > 1 and kept_out > 1
         assert lines[-1] == f"{rows_kept_out} rows in quarantine, {kept_out} failed batches"
         assert sum(" can't be used (attempts: 1): " in line for line in lines) == kept_out
         assert all(told in "\n".join(lines) for told in REASONS)
         # A run with such a batch is red and ends before the features, which the automation brings up to date then.
-        assert {run.asked_by for run in house.done if not run.success} == {"new_batches"}
-        assert {run.asked_by for run in house.done if run.success} == {"automation"}
-        holds_once(house)
+        assert {run.asked_by for run in deployment.done if not run.success} == {"new_batches"}
+        assert {run.asked_by for run in deployment.done if run.success} == {"automation"}
+        holds_once(deployment)
 
 
-def test_late_days_are_folded_where_they_belong(first_season: House, tmp_path: Path) -> None:
+def test_late_days_are_folded_where_they_belong(first_season: Deployment, tmp_path: Path) -> None:
     """Row for row the warehouse is what one fold over the same shots gives, which came as one file of a calm world."""
     scenario = Scenario.LATE_BATCHES
-    with first_season.continued(scenario, asleep=DRIFT) as house:
+    with first_season.continued(scenario, asleep=DRIFT) as deployment:
         late = 0
         for _ in range(3):
-            through, held = house.through(), len(house.store.manifests())
-            house.live(20)
-            assert house.through() > through
-            late += sum(str(manifest.first_date) < through for manifest in house.store.manifests()[held:])
+            through, held = deployment.through(), len(deployment.store.manifests())
+            deployment.live(20)
+            assert deployment.through() > through
+            late += sum(str(manifest.first_date) < through for manifest in deployment.store.manifests()[held:])
         assert late >= 3
-        assert house.store.failures() == []
-        assert all(run.success for run in house.done)
-        second = holds_once(house)
+        assert deployment.store.failures() == []
+        assert all(run.success for run in deployment.done)
+        second = holds_once(deployment)
         shutil.copytree(first_season.kept / "home", tmp_path / "at_once")
         at_once = open_files(tmp_path / "at_once", NBA)
         shots.write(pd.DataFrame(second), tmp_path / "inbox" / "shots.csv")
@@ -207,49 +210,49 @@ def test_late_days_are_folded_where_they_belong(first_season: House, tmp_path: P
         assert ingest(batch, NBA, at_once).inserted == len(second)
         update_warehouse(at_once, NBA)
         for part in at_once.warehouse_parts():
-            assert house.store.warehouse(parts=[part]).equals(at_once.warehouse(parts=[part])), part
-        assert house.store.form_stamp() == at_once.form_stamp()
+            assert deployment.store.warehouse(parts=[part]).equals(at_once.warehouse(parts=[part])), part
+        assert deployment.store.feature_state_stamp() == at_once.feature_state_stamp()
 
 
 def test_a_feed_that_is_down_slow_or_talks_rubbish_stalls_and_loses_nothing(
-    first_season: House, monkeypatch: pytest.MonkeyPatch
+    first_season: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with first_season.continued(Scenario.CALM, asleep=DRIFT) as house:
-        house.live(10)
-        held = house.store.warehouse_state().rows
+    with first_season.continued(Scenario.CALM, asleep=DRIFT) as deployment:
+        deployment.live(10)
+        held = deployment.store.warehouse_state().rows
 
-        house.service.stop()
-        assert house.settle() == []
-        assert "doesn't answer at" in house.said["new_batches"]
-        house.service.start()
-        house.live(10)
-        assert house.store.warehouse_state().rows > held
+        deployment.service.stop()
+        assert deployment.settle() == []
+        assert "doesn't answer at" in deployment.said["new_batches"]
+        deployment.service.start()
+        deployment.live(10)
+        assert deployment.store.warehouse_state().rows > held
 
         rubbish = {"is not VirtualBets": (200, b"<html>a router's login page</html>"), "answers 500": (500, b"never")}
         for told, answer in rubbish.items():
-            house.service.instead["/batches"] = answer
-            assert house.live(1) == []
-            assert told in house.said["new_batches"]
-        house.service.instead.clear()
+            deployment.service.instead["/batches"] = answer
+            assert deployment.live(1) == []
+            assert told in deployment.said["new_batches"]
+        deployment.service.instead.clear()
         with monkeypatch.context() as impatient:
             impatient.setattr(virtual_bets, "ANSWER_SECONDS", 0.2)
-            house.service.delay_seconds = 0.4
-            assert house.live(1) == []
-            assert "too slow" in house.said["new_batches"]
-        house.service.delay_seconds = 0.0
+            deployment.service.delay_seconds = 0.4
+            assert deployment.live(1) == []
+            assert "too slow" in deployment.said["new_batches"]
+        deployment.service.delay_seconds = 0.0
 
         # Listed, but not to be had: the other days come in, and these once their turn comes again.
         lost = [str(SECOND.first + dt.timedelta(days=day)) for day in (23, 25)]
-        house.service.instead = {f"/batches/{name}": (503, b"a moment") for name in lost}
-        house.live(5)
-        failures = house.store.failures()
+        deployment.service.instead = {f"/batches/{name}": (503, b"a moment") for name in lost}
+        deployment.live(5)
+        failures = deployment.store.failures()
         assert sorted(failure.batch_id[:10] for failure in failures) == lost
         assert all("answers 503" in failure.error for failure in failures)
-        assert rejected(house.store) == {}
-        assert house.said["new_batches"] == "2 batches wait for their next try"
-        assert house.through() == str(house.announced()[-1].offer.date)
-        house.service.instead.clear()
-        assert all(run.success for run in house.wait(7200))
-        assert house.store.failures() == []
-        assert sum(not run.success for run in house.done) == 1
-        holds_once(house)
+        assert rejected(deployment.store) == {}
+        assert deployment.said["new_batches"] == "2 batches wait for their next try"
+        assert deployment.through() == str(deployment.announced()[-1].offer.date)
+        deployment.service.instead.clear()
+        assert all(run.success for run in deployment.wait(7200))
+        assert deployment.store.failures() == []
+        assert sum(not run.success for run in deployment.done) == 1
+        holds_once(deployment)

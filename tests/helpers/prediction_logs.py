@@ -10,27 +10,27 @@ import msgspec
 import numpy as np
 from pymongo import MongoClient
 
-from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.base import Call, PredictionLog
 from parivision_core.prediction_log.ids import new_id
-from parivision_core.prediction_log.mongo import MongoJournal
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.mongo import MongoPredictionLog
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from tests.helpers.stores import Place
 
 
-def _open_sqlite(place: Place) -> Journal:
-    return SqliteJournal(Path(place["folder"]) / "journal" / "nba.sqlite")
+def _open_sqlite(place: Place) -> PredictionLog:
+    return SqlitePredictionLog(Path(place["folder"]) / "prediction_log" / "nba.sqlite")
 
 
-def _open_mongo(place: Place) -> Journal:
-    return MongoJournal(MongoClient(place["url"])[place["database"]])
+def _open_mongo(place: Place) -> PredictionLog:
+    return MongoPredictionLog(MongoClient(place["url"])[place["database"]])
 
 
-KINDS: dict[str, Callable[[Place], Journal]] = {"files": _open_sqlite, "mongo": _open_mongo}
-"""By the kind of store that a journal lies beside."""
+KINDS: dict[str, Callable[[Place], PredictionLog]] = {"files": _open_sqlite, "mongo": _open_mongo}
+"""By the kind of store that a prediction log lies beside."""
 
 
-def opened(place: Place) -> Journal:
-    """The journal in a place, as another process would open it."""
+def opened(place: Place) -> PredictionLog:
+    """The prediction log in a place, as another process would open it."""
     return KINDS[place["kind"]](place)
 
 
@@ -46,7 +46,7 @@ def one(probability: float | list[float] = 0.5, **changes: Any) -> Call:
         "schema": "s1",
         "champion_version": 3,
         "champion_sha256": "c" * 64,
-        "form_stamp": "f" * 16,
+        "feature_state_stamp": "f" * 16,
         "latency_us": 1500,
         "caller": "page",
     }

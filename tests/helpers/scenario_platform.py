@@ -132,7 +132,7 @@ class Memory(msgspec.Struct):
 
 
 @dataclass
-class House:
+class Deployment:
     """A platform in a folder, alone in its process while it is open.
 
     Houses that go on from one another live in the same folder, because MLflow and the sensors remember addresses.
@@ -150,7 +150,7 @@ class House:
     done: list[Done] = field(default_factory=list)
     """All runs, in their order."""
 
-    def __enter__(self) -> House:
+    def __enter__(self) -> Deployment:
         if self.origin:
             shutil.rmtree(self.folder)
             shutil.copytree(self.origin, self.folder, ignore=shutil.ignore_patterns("feed"))
@@ -184,15 +184,17 @@ class House:
         virtual_bets._remote.cache_clear()
         (self.folder / "memory.json").write_bytes(msgspec.json.encode(self.memory))
 
-    def keep(self, copy: Path) -> House:
+    def keep(self, copy: Path) -> Deployment:
         """Copy the closed house, so that others can go on from it."""
         self.kept = Path(shutil.copytree(self.folder, copy))
         _copy_database(self.mlflow, copy / MLFLOW)
         return self
 
-    def continued(self, scenario: Scenario, retrain_shots: int = NEVER, asleep: frozenset[str] = frozenset()) -> House:
+    def continued(
+        self, scenario: Scenario, retrain_shots: int = NEVER, asleep: frozenset[str] = frozenset()
+    ) -> Deployment:
         """A house that goes on from the copy of this one, in the world of a scenario."""
-        return House(self.folder, scenario, retrain_shots, asleep, self.kept)
+        return Deployment(self.folder, scenario, retrain_shots, asleep, self.kept)
 
     # What it is made of
 
@@ -300,9 +302,9 @@ class House:
         return feeds_of(self.settings).offers().batches
 
     def through(self) -> str:
-        """The last day that the form knows."""
-        form = self.store.get_form()
-        return str(form.through) if form else ""
+        """The last day that the feature state knows."""
+        feature_state = self.store.get_feature_state()
+        return str(feature_state.through) if feature_state else ""
 
     def drift_reports(self) -> list[dg.AssetCheckEvaluation]:
         """The outcomes of the drift check, newest first."""

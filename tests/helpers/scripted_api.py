@@ -15,7 +15,7 @@ from parivision_core.nba import court
 
 CURRY = {"player_id": 201939, "name": "Stephen Curry", "team": "GSW", "shots": 9121, "last_date": "2023-04-09"}
 JOKIC = {"player_id": 203999, "name": "Nikola Jokić", "team": "DEN", "shots": 7410, "last_date": "2023-04-08"}
-NO_CHAMPION = "No champion has been crowned yet."
+NO_CHAMPION = "No champion has been promoted yet."
 NO_REGISTRY = "the model registry doesn't answer"
 
 LAKE = {
@@ -137,8 +137,13 @@ class ScriptedApi:
         if not self.champion:
             return problem(503, NO_CHAMPION)
         if parts.path == "/api/v1/champion":
-            form = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
-            told = {"version": 3, "model": "boosted trees", "registered_at": 1_700_000_000_000, "form": form}
+            feature_state = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
+            told = {
+                "version": 3,
+                "model": "boosted trees",
+                "registered_at": 1_700_000_000_000,
+                "feature_state": feature_state,
+            }
             told |= {"provenance": {"first_date": "2020-12-22", "last_train_date": "2023-01-30"}}
             more = {"reload_problem": None, "epoch": 2, "sha256": "s" * 64, "page": f"{MODEL_PAGE}/3"}
             return 200, told | more
@@ -173,6 +178,6 @@ class ScriptedApi:
             "shot": details,
             "champion_version": 3,
             "champion_sha256": "s" * 64,
-            "form_stamp": "f" * 16,
-            "form_through": "2023-04-09",
+            "feature_state_stamp": "f" * 16,
+            "feature_state_through": "2023-04-09",
         }

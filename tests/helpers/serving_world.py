@@ -21,10 +21,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from parivision_core import bundle
 from parivision_core.nba.shots import NBA
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
 from parivision_core.store import open_store
-from parivision_core.store.base import CURRENT_FORM, Store
+from parivision_core.store.base import CURRENT_FEATURE_STATE, Store
 from parivision_serving.app import create_app
 from parivision_serving.settings import ServiceSettings
 
@@ -95,8 +95,10 @@ def make_bundle(folder: Path, seed: int, scale: float = 0.02, **card: Any) -> bu
 NAMES = {201939: "Stephen Curry", 2544: "LeBron James", 203507: "Giannis Antetokounmpo"}
 
 
-def make_form(seed: int, day: str = "2023-04-09", shots: int = 400, names: dict[int, str] = NAMES) -> FormRecord:
-    """A form folded from random shots of one day, by players of these names."""
+def make_feature_state(
+    seed: int, day: str = "2023-04-09", shots: int = 400, names: dict[int, str] = NAMES
+) -> FeatureStateRecord:
+    """A feature state folded from random shots of one day, by players of these names."""
     rng = np.random.default_rng(seed)
     columns = {
         "game_date": np.full(shots, day),
@@ -113,7 +115,7 @@ def make_form(seed: int, day: str = "2023-04-09", shots: int = 400, names: dict[
         "period": rng.integers(1, 5, shots),
         "seconds_remaining": rng.integers(0, 720, shots),
     }
-    record: FormRecord = NBA.fold(NBA.empty_form(), columns)[2].record()
+    record: FeatureStateRecord = NBA.fold(NBA.empty_feature_state(), columns)[2].record()
     return record
 
 
@@ -159,7 +161,7 @@ class FakeMlflow:
         self.versions[version] = folder
         self.sha256[version] = bundle.digest((folder / bundle.CARD).read_bytes())
 
-    def crown(self, version: int) -> None:
+    def promote(self, version: int) -> None:
         """Move the alias and raise the epoch."""
         self.epoch += 1
         self.alias = version
@@ -214,16 +216,16 @@ class World:
         self.mlflow.register(version, folder)
         return self.bundles[version]
 
-    def crown(self, version: int, **card: Any) -> None:
+    def promote(self, version: int, **card: Any) -> None:
         """Make a version champion, registering it first if need be."""
         if version not in self.bundles:
             self.register(version, **card)
-        self.mlflow.crown(version)
+        self.mlflow.promote(version)
 
-    def form(self, record: FormRecord, **changes: Any) -> FormRecord:
-        """Publish a form, with what it says of itself changed."""
+    def feature_state(self, record: FeatureStateRecord, **changes: Any) -> FeatureStateRecord:
+        """Publish a feature state, with what it says of itself changed."""
         record = msgspec.structs.replace(record, **changes)
-        self.store.publish_warehouse({}, self.store.warehouse_state(), {CURRENT_FORM: record})
+        self.store.publish_warehouse({}, self.store.warehouse_state(), {CURRENT_FEATURE_STATE: record})
         return record
 
     def client(self, **settings: Any) -> TestClient[Any]:
@@ -254,9 +256,9 @@ def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
-def expected(model: bundle.Bundle, record: FormRecord, shot: dict[str, Any]) -> float:
+def expected(model: bundle.Bundle, record: FeatureStateRecord, shot: dict[str, Any]) -> float:
     """The probability that this pair must answer."""
-    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record))
+    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_feature_state(record))
     return float(model.predict(prepared.features, prepared.offset)[0])
 
 
@@ -267,13 +269,13 @@ def told(client: TestClient[Any], shot: dict[str, Any] = SHOT) -> dict[str, Any]
 
 
 def serves(client: TestClient[Any], version: int, stamp: str) -> Callable[[], bool]:
-    """Whether the service has swapped to this version and form."""
+    """Whether the service has swapped to this version and feature state."""
 
     def check() -> bool:
         answer = client.get("/api/v1/champion")
         if answer.status_code != 200:
             return False
         told = answer.json()
-        return bool((told["version"], told["form"]["stamp"]) == (version, stamp))
+        return bool((told["version"], told["feature_state"]["stamp"]) == (version, stamp))
 
     return check

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.tracking.registry import Champion
 from parivision_serving.prediction.champion import NO_CHAMPION, Pair, Watcher
 from parivision_serving.web.context import KEY, Context
@@ -41,12 +41,12 @@ def client_of(*routes: HTTPRouteHandler) -> TestClient[Any]:
     return TestClient(app, raise_server_exceptions=False)
 
 
-def watcher_of(bundle: Bundle | None = None, record: FormRecord | None = None) -> Watcher:
+def watcher_of(bundle: Bundle | None = None, record: FeatureStateRecord | None = None) -> Watcher:
     """A watcher that serves this pair, or nothing."""
     pair = None
     if bundle is not None and record is not None:
         champion = Champion(version=1, epoch=1, sha256=bundle.sha256, run_id="run", registered_at=1_700_000_000_000)
-        pair = Pair(champion, bundle, NBA.load_form(record), record)
+        pair = Pair(champion, bundle, NBA.load_feature_state(record), record)
     watcher: Any = SimpleNamespace(pair=pair, problem=None if pair else NO_CHAMPION, poll_seconds=2.0)
     return watcher
 

@@ -39,9 +39,9 @@ def same_content(one: Store, other: Store) -> None:
     assert one.verdicts() == other.verdicts()
     assert one.warehouse_state() == other.warehouse_state()
     assert one.warehouse_parts() == other.warehouse_parts()
-    assert one.form_names() == other.form_names()
-    for name in one.form_names():
-        assert one.get_form(name) == other.get_form(name)
+    assert one.feature_state_names() == other.feature_state_names()
+    for name in one.feature_state_names():
+        assert one.get_feature_state(name) == other.get_feature_state(name)
     for manifest in one.manifests():
         if manifest.inserted:
             ours, theirs = (store.lake(batch=manifest.batch_id).sort_by("_id") for store in (one, other))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from tests.helpers.serving_world import FULL_SHOT, World, make_form, make_world, serves, until
+from tests.helpers.serving_world import FULL_SHOT, World, make_feature_state, make_world, serves, until
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def client(world: World) -> Iterator[TestClient[Any]]:
-    """A service that serves version 1 with a form."""
-    world.crown(1)
-    record = world.form(make_form(1))
+    """A service that serves version 1 with a feature state."""
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     with world.client() as started:
         until(serves(started, 1, record.stamp))
         assert started.post("/api/v1/predict", json=FULL_SHOT).status_code == 200

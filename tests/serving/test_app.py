@@ -19,11 +19,11 @@ from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.records import Verdict
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
-from tests.helpers.serving_world import SHOT, World, make_form, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, until
 
 
-def test_the_champion_tells_where_it_came_from(world: World, client: TestClient[Any]) -> None:
-    record = world.store.get_form()
+def test_the_champion_states_where_it_came_from(world: World, client: TestClient[Any]) -> None:
+    record = world.store.get_feature_state()
     assert record is not None
     assert client.get("/api/v1/champion").json() == {
         "version": 1,
@@ -45,7 +45,7 @@ def test_the_champion_tells_where_it_came_from(world: World, client: TestClient[
             "last_train_date": "2023-03-01",
             "seen_until": "2023-04-01",
         },
-        "form": {"stamp": record.stamp, "through": "2023-04-09", "shots": 400},
+        "feature_state": {"stamp": record.stamp, "through": "2023-04-09", "shots": 400},
         "reload_problem": None,
     }
 
@@ -176,8 +176,8 @@ def start(settings: Settings, port: int) -> subprocess.Popen[str]:
 
 
 def test_the_process_serves_and_ends_on_a_signal(world: World) -> None:
-    world.crown(1)
-    world.form(make_form(1))
+    world.promote(1)
+    world.feature_state(make_feature_state(1))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

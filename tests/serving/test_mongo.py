@@ -10,7 +10,7 @@ from pymongo.database import Database
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_mongo
 from tests.helpers.scripted_server import ScriptedServer
-from tests.helpers.serving_world import SHOT, World, make_form, serves, told, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, serves, told, until
 from tests.helpers.stores import named
 
 
@@ -24,16 +24,16 @@ def test_a_database_that_comes_late_and_goes_early(
         address = mongo_server.replace(f":{real.port}", f":{between.port}")
         quickly = "directConnection=true&serverSelectionTimeoutMS=300"
         url = named(address, mongo_database.name) + ("&" if real.query else "?") + quickly
-        world.crown(1)
+        world.promote(1)
         with world.client(mongo_url=url) as client:
             until(lambda: "MongoDB can't be reached" in client.get("/health/ready").text)
             answer = client.post("/api/v1/predict", json=SHOT)
             assert answer.status_code == 503
             assert "Start the server or correct PARIVISION_MONGO_URL" in answer.json()["detail"]
             between.start()
-            record = world.form(make_form(1))
+            record = world.feature_state(make_feature_state(1))
             until(serves(client, 1, record.stamp))
-            newer = world.form(make_form(2))
+            newer = world.feature_state(make_feature_state(2))
             until(serves(client, 1, newer.stamp))
             before = told(client)
             between.stop()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.helpers.serving_process import free_port, running
-from tests.helpers.serving_world import World, make_form
+from tests.helpers.serving_world import World, make_feature_state
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 CASES = os.environ.get("PARIVISION_TEST_CASES", "5")
@@ -16,8 +16,8 @@ CASES = os.environ.get("PARIVISION_TEST_CASES", "5")
 
 
 def test_no_request_breaks_the_service_or_its_contract(world: World) -> None:
-    world.crown(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
-    world.form(make_form(1))
+    world.promote(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
+    world.feature_state(make_feature_state(1))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     program = "from schemathesis.cli import schemathesis; schemathesis()"

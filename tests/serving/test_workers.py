@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.helpers.serving_process import free_port, running
-from tests.helpers.serving_world import SHOT, World, make_form, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, until
 from tests.serving.web.test_metrics import values
 
 
@@ -42,8 +42,8 @@ def counted(url: str) -> float:
 
 @pytest.mark.slow  # by the clock, not by its CPU: beside other tests a worker's start takes long
 def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: World) -> None:
-    world.crown(1)
-    world.form(make_form(1))
+    world.promote(1)
+    world.feature_state(make_feature_state(1))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with running(world.settings, port, PARIVISION_API_WORKERS="2") as process:
@@ -51,10 +51,10 @@ def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: Worl
         before = counted(url)
         assert len({answer["id"] for answer in ask(url, 40)}) == 40
         until(lambda: counted(url) >= before + 40)  # the other worker tells its metrics once a second
-        world.crown(2)
+        world.promote(2)
         until(lambda: {answer["champion_version"] for answer in ask(url, 10)} == {2})
-        record = world.form(make_form(2, "2023-04-10"))
-        until(lambda: {answer["form_stamp"] for answer in ask(url, 10)} == {record.stamp})
+        record = world.feature_state(make_feature_state(2, "2023-04-10"))
+        until(lambda: {answer["feature_state_stamp"] for answer in ask(url, 10)} == {record.stamp})
 
         before = counted(url)
         workers = [

@@ -47,7 +47,7 @@ def test_what_is_well_comes_back_as_records(api: ScriptedApi) -> None:
     assert ask(api.url).shot.points == 3
     assert api.questions == [{"x": 0, "y": 240, "period": 4, "seconds_remaining": 35}], "what is not given is left out"
     assert [player.name for player in ask(api.url, CALLS["players"])] == [CURRY["name"]]
-    assert ask(api.url, CALLS["champion"]).form.through == "2023-04-09"
+    assert ask(api.url, CALLS["champion"]).feature_state.through == "2023-04-09"
     assert ask(api.url, CALLS["verdicts"])[0].decision == "pass"
     assert ask(api.url, CALLS["drift"]).newest.games == 90
     assert ask(api.url, CALLS["lake"]).quarantined == 3

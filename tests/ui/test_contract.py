@@ -12,7 +12,7 @@ import pytest
 from gradio_ui.client import Champion, Lake, NoAnswerError, Prediction, Question, Service
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
-from tests.helpers.serving_world import NAMES, make_form, make_world, serves, until
+from tests.helpers.serving_world import NAMES, make_feature_state, make_world, serves, until
 from tests.ui.test_client import CALLS, ask
 
 SERVICE = "service"
@@ -33,8 +33,8 @@ QUESTION = Question(
 def through_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The page's client, whose requests a real service answers in this process."""
     world = make_world(tmp_path)
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     world.store.put_verdict(
         Verdict(
             candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=40, shots=7000, gain=0.01,
@@ -61,21 +61,21 @@ def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None
     told: Prediction = through_the_service(lambda client: client.predict(QUESTION))
     assert 0 < told.probability < 1 and 0 < told.league_average < 1
     assert told.expected_points == pytest.approx(told.probability * told.shot.points)
-    assert (told.champion_version, told.form_through, told.shot.shooter_shots > 0) == (1, "2023-04-09", True)
+    assert (told.champion_version, told.feature_state_through, told.shot.shooter_shots > 0) == (1, "2023-04-09", True)
     found: list[Player] = through_the_service(lambda client: client.players("CURRY", 8))
     assert [(player.player_id, player.name) for player in found] == [(201939, NAMES[201939])]
     champion: Champion = through_the_service(CALLS["champion"])
-    assert (champion.version, champion.form.through, champion.reload_problem) == (1, "2023-04-09", None)
+    assert (champion.version, champion.feature_state.through, champion.reload_problem) == (1, "2023-04-09", None)
     (verdict,) = through_the_service(CALLS["verdicts"])
     assert (verdict.candidate, verdict.gain_low) == (1, 0.005)
     assert verdict.page == champion.page and champion.page.endswith("/versions/1?workflowType=machine_learning")
     lake: Lake = through_the_service(CALLS["lake"])
     assert (lake.shots, lake.feeds, lake.first_date) == (0, [], None)
     services: list[Service] = through_the_service(CALLS["services"])
-    assert {"mlflow", "dagster", "page", "store", "journal"} == {service.name for service in services}
+    assert {"mlflow", "dagster", "page", "store", "prediction_log"} == {service.name for service in services}
 
 
-def test_a_question_that_the_service_refuses_is_told_by_field(through_the_service: Any) -> None:
+def test_a_question_that_the_service_refuses_is_reported_by_field(through_the_service: Any) -> None:
     impossible = msgspec.structs.replace(QUESTION, opponent="GSW", period=5, seconds_remaining=700)
     with pytest.raises(NoAnswerError, match=r"seconds remaining: .*; opponent: ") as caught:
         through_the_service(lambda client: client.predict(impossible))

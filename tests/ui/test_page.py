@@ -80,7 +80,7 @@ def test_a_page_that_is_opened_asks_nothing_in_anybodys_name(
     assert len(shared_api.questions) == asked
 
 
-def test_a_spot_beyond_the_court_is_told_in_the_pages_own_unit(page: Page, shared_api: ScriptedApi) -> None:
+def test_a_spot_beyond_the_court_is_reported_in_the_pages_own_unit(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_label("Feet right of the hoop").fill("99")
     page.keyboard.press("Enter")
     said = page.locator(".no-answer.refused").inner_text()
@@ -161,7 +161,7 @@ def test_a_service_that_went_away_and_came_back(page: Page, shared_api: Scripted
 
 def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_role("tab", name="Models").click()
-    page.locator(".reign", has_text="Version 3").wait_for()
+    page.locator(".term", has_text="Version 3").wait_for()
     assert page.get_by_role("link", name="drift report").get_attribute("href") == DRIFT["page"]
     rows = page.locator("table.verdicts .contest")
     assert rows.count() == len(shared_api.verdicts) == 3
@@ -173,17 +173,17 @@ def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedA
         shared_api.verdicts.pop(0)
 
 
-def test_without_the_registry_the_models_tab_still_shows_who_reigns(page: Page, shared_api: ScriptedApi) -> None:
+def test_without_the_registry_the_models_tab_still_shows_who_is_champion(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.drift = None
     try:
         page.get_by_role("tab", name="Models").click()
-        page.locator(".reign", has_text="Version 3").get_by_text(NO_REGISTRY).wait_for()
+        page.locator(".term", has_text="Version 3").get_by_text(NO_REGISTRY).wait_for()
     finally:
         shared_api.drift = [DRIFT]
 
 
-def test_the_house_tab_leads_to_the_other_parts(page: Page, shared_api: ScriptedApi) -> None:
-    page.get_by_role("tab", name="House").click()
+def test_the_platform_tab_leads_to_the_other_parts(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_role("tab", name="Deployment").click()
     page.locator(".known", has_text="408,178 shots").wait_for()
     page.get_by_role("link", name="http://127.0.0.1:5000").wait_for()
     page.get_by_role("link", name=f"{shared_api.url}/schema").wait_for()
@@ -199,7 +199,7 @@ def test_the_house_tab_leads_to_the_other_parts(page: Page, shared_api: Scripted
 def test_a_phone_never_scrolls_sideways(browser: Browser, page_url: str) -> None:
     phone = open_page(browser, page_url, 375)
     try:
-        for tab, landmark in (("Shot", ".invitation"), ("Models", "table.verdicts"), ("House", "table.parts")):
+        for tab, landmark in (("Shot", ".invitation"), ("Models", "table.verdicts"), ("Deployment", "table.parts")):
             phone.get_by_role("tab", name=tab).click()
             phone.locator(landmark).wait_for()
             assert phone.evaluate("document.documentElement.scrollWidth") <= 375, tab

@@ -1,4 +1,4 @@
-"""The tab that shows who reigns, since when, and how the candidates were judged."""
+"""The tab that shows who is champion, since when, and how the candidates were judged."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ class ModelsTab(LiveTab):
             drift = verdicts.drifted(await self._client.drift(), champion.version)
         except NoAnswerError as problem:  # the registry may be down while the champion goes on answering
             drift = escape(f"The drift reports can't be read now: {problem}")
-        return verdicts.reign(champion, judged, drift), table
+        return verdicts.term(champion, judged, drift), table

@@ -1,4 +1,4 @@
-"""Who reigns and how candidates were judged, as HTML: a card, and a table with each gain drawn on one common scale."""
+"""Who is champion and how candidates were judged, as HTML: a card, and a table with each gain drawn on one common scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 20
 """Contests in the table."""
 
 
-def reign(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
+def term(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
     """The champion's card; `judged`, newest first, tells when it was found better than the one before.
 
     `drift` is what is known of drift, as HTML.
@@ -24,11 +24,11 @@ def reign(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
     made = champion.provenance
     problem = f'<p class="problem">{escape(champion.reload_problem)}</p>' if champion.reload_problem else ""
     return f"""
-<section class="card reign">
-  <p class="who">The reigning champion</p>
+<section class="card term">
+  <p class="who">The current champion</p>
   <p class="chance"><span class="number">Version {champion.version}</span> <span class="of">{since}</span></p>
   <p>{escape(champion.model)}, fitted on games from {day(made.first_date)} to {day(made.last_train_date)}</p>
-  <p>now with {through(champion.form.through)}, {count(champion.form.shots)} shots</p>
+  <p>now with {through(champion.feature_state.through)}, {count(champion.feature_state.shots)} shots</p>
   <p>{link(champion.page, "Version and training run in MLflow")}</p>
   <p>{drift}</p>
   {problem}

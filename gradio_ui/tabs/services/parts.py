@@ -15,7 +15,7 @@ PURPOSES = {
     "feed": ("VirtualBets", "brings the shots of a league as it plays"),
     "page": ("This page", "where people ask"),
     "store": ("Lake and warehouse", "the shots as they came, and with their features"),
-    "journal": ("Journal", "every prediction, and what came of it"),
+    "prediction_log": ("PredictionLog", "every prediction, and what came of it"),
 }
 """Name and purpose of each part; one that isn't here stands for itself."""
 VIRTUAL_BETS = "virtual_bets"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from gradio_ui.client import NoAnswerError
 from gradio_ui.tabs.live import LiveTab
 from gradio_ui.tabs.notices import no_answer
-from gradio_ui.tabs.services import parts as house
+from gradio_ui.tabs.services import parts as deployment
 
 
-class HouseTab(LiveTab):
+class ServicesTab(LiveTab):
     """What is known and the parts of the house."""
 
     async def look(self) -> tuple[str, str]:
         """The card of the data and the table of the services."""
         try:
             services = await self._client.services()
-            return house.data(await self._client.lake(), services), house.table(services, self._client.url)
+            return deployment.data(await self._client.lake(), services), deployment.table(services, self._client.url)
         except NoAnswerError as problem:
             return no_answer(problem), ""

@@ -35,7 +35,7 @@ def answer(asked: Asked, page: str = "", not_chosen: str = "") -> str:
   <p class="compared">{compared(p.probability, p.league_average)}</p>
   <dl class="facts">{facts}</dl>
   <p class="where">{distance(shot.distance_feet)} from the hoop, {escape(shot.zone_name)}</p>
-  <p class="source">{link(page, f"Champion version {p.champion_version}")}, {through(p.form_through)}</p>
+  <p class="source">{link(page, f"Champion version {p.champion_version}")}, {through(p.feature_state_through)}</p>
 </section>"""
 
 
@@ -46,7 +46,7 @@ def invitation(champion: Champion) -> str:
   <p class="lead">Where does the shot come from?</p>
   <p>Click the court, or choose a player by name. The chance that it goes in appears here, with what it is worth and how
   the league does from there.</p>
-  <p class="source">{link(champion.page, f"Champion version {champion.version}")}, {through(champion.form.through)}</p>
+  <p class="source">{link(champion.page, f"Champion version {champion.version}")}, {through(champion.feature_state.through)}</p>
 </section>"""
 
 

@@ -22,7 +22,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         kinds={"numpy", store_kind},
         owners=OWNERS,
         description="What was known before each shot: where it was taken, the form of shooter, teams and league. The "
-        "form after the last day is what the service answers with.",
+        "feature state after the last day is what the service answers with.",
         metadata={"collection": sport.warehouse},
     )
     def shot_features(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
@@ -30,7 +30,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
 
         warehouse = store.of(sport)
         folded = update_warehouse(warehouse, sport, context.log.info)
-        if folded.form is None:
+        if folded.feature_state is None:
             context.log.warning("the lake is empty: put a batch into a feed, for example a season file into the inbox")
             return
         yield dg.MaterializeResult(
@@ -38,8 +38,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                 "dagster/row_count": folded.state.rows,
                 "folded_anew": ", ".join(folded.parts) or "nothing: up to date",
                 "batches": len(folded.state.batches),
-                "form_through": folded.form.through or "",
-                "form_stamp": folded.form.stamp,
+                "feature_state_through": folded.feature_state.through or "",
+                "feature_state_stamp": folded.feature_state.stamp,
                 "schema": sport.schema,
                 "features": dg.MetadataValue.json(list(sport.feature_names)),
                 "parts": dg.MetadataValue.json(warehouse.warehouse_parts()),

@@ -53,7 +53,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         with tracked(mlflow, context.log) as run:
             champion, warehouse = registry.champion(), store.warehouse_state()
             if champion is None:
-                raise NotEnoughGamesError("no champion reigns, so there is nothing to compare with")
+                raise NotEnoughGamesError("no champion is champion, so there is nothing to compare with")
             drift = measure_drift(store, sport, registry.bundle(champion))
             _track(mlflow, champion, drift)
             context.log.info(str(drift))

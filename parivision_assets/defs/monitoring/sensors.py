@@ -1,4 +1,4 @@
-"""When the drift report is due: once all that it looks at is new, and whenever another champion reigns."""
+"""When the drift report is due: once all that it looks at is new, and whenever another champion is champion."""
 
 from dataclasses import dataclass
 from time import time
@@ -21,7 +21,7 @@ it was trained are due, and with them perhaps the next candidate; a report can w
 def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:
     """The sensor for one sport, evaluated every so many seconds.
 
-    It reads one small record of the store and one of Dagster's. Whose turn it is to reign it takes from what
+    It reads one small record of the store and one of Dagster's. Whose turn it is to term it takes from what
     `champion_model` told Dagster, because asking the registry would mean importing MLflow.
     """
     champion_key, report_key = champion_model_key(sport), drift_report_key(sport)
@@ -32,23 +32,23 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Asks for a drift report when {enough_shots:,} shots are new since the last one, or another "
-        f"champion has reigned for {SETTLED_SECONDS} seconds and any are.",
+        f"champion has was champion for {SETTLED_SECONDS} seconds and any are.",
     )
     def fresh_shots_to_watch(
         context: dg.SensorEvaluationContext, store: StoreResource
     ) -> dg.SensorResult | dg.SkipReason:
-        reigning, reported = _newest(context.instance, [champion_key, report_key])
-        if reigning is None:
-            return dg.SkipReason("no champion reigns yet")
-        champion, now = reigning.told["version"], time()
+        current, reported = _newest(context.instance, [champion_key, report_key])
+        if current is None:
+            return dg.SkipReason("no champion is champion yet")
+        champion, now = current.told["version"], time()
         known = reported is not None and reported.told.get("champion") == champion
-        if not known and now < reigning.at + SETTLED_SECONDS:
+        if not known and now < current.at + SETTLED_SECONDS:
             return dg.SkipReason(f"version {champion} has only just become champion")
         state = store.of(sport).warehouse_state()
         new = state.rows - int(reported.told.get("warehouse_shots", 0) if reported else 0)
         if new < (enough_shots if known else 1):
             return dg.SkipReason(f"{max(new, 0):,} new shots since the newest report")
-        about = f"{champion}:{state.form_stamp}"
+        about = f"{champion}:{state.feature_state_stamp}"
         if wait := reason_to_wait(context, DRIFT_TAG, sport, about, now):
             return dg.SkipReason(wait)
         return request(about, now)

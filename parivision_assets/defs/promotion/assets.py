@@ -41,7 +41,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         looks = look_again(own, models, ledger, registry.judge(ledger, sport))
         if not looks.outcomes and not looks.problems:
             context.log.warning("not yet: no candidate is registered")
-        crowned = [outcome for outcome in looks.outcomes if outcome.result == "promoted"][-1:]
+        promoted = [outcome for outcome in looks.outcomes if outcome.result == "promoted"][-1:]
         # What became of the run's own candidate comes last: it is the run's result.
         for outcome in sorted(looks.outcomes, key=lambda outcome: outcome.candidate == own):
             context.log.info(f"{outcome.result}: {outcome.reason}")
@@ -51,7 +51,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
                 "reason": outcome.reason,
                 "epoch": outcome.epoch,
             }
-            if outcome in crowned:
+            if outcome in promoted:
                 yield dg.MaterializeResult(metadata={"version": outcome.candidate, **metadata})
             else:
                 context.log_event(dg.AssetObservation(context.asset_key, description=outcome.reason, metadata=metadata))

@@ -32,7 +32,7 @@ def judge_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
 
 
 def rollback_job(sport: Sport) -> dg.JobDefinition:
-    """Put an earlier version back on the throne."""
+    """Put an earlier version back on the alias."""
 
     @dg.op(name=named(sport, "put_back_champion"))
     def put_back(

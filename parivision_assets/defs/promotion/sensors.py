@@ -42,7 +42,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
             return dg.SkipReason(f"versions {names} are open; about {max(new, 0):.0f} of {LOOK_GAMES} games are new")
         if under_way(context.instance, TRAINING_TAG, sport):
             return dg.SkipReason(f"versions {names} are looked at by the training that is under way")
-        about, now = state.form_stamp, time()
+        about, now = state.feature_state_stamp, time()
         if wait := reason_to_wait(context, JUDGING_TAG, sport, about, now):
             return dg.SkipReason(f"versions {names} are open, but {wait}")
         return request(about, now)

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from parivision_core.problems import StoreError
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.sport import Columns, Sport
-from parivision_core.store.base import CURRENT_FORM, WAREHOUSE, Store, WarehouseState
+from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE, Store, WarehouseState
 
 KEPT = ("_id", "game_date", "game_id", "season", "made")
 """Columns that go from lake to warehouse beside the features."""
@@ -27,13 +27,13 @@ class Folded:
     state: WarehouseState
     parts: list[str]
     """Parts of the warehouse that were folded anew or further; empty when it was up to date."""
-    form: FormRecord | None
+    feature_state: FeatureStateRecord | None
 
 
 def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = lambda _: None) -> Folded:
-    """Fold every committed batch into the warehouse and the form; says one line per part.
+    """Fold every committed batch into the warehouse and the feature state; says one line per part.
 
-    A batch of later days is folded on top of the form, and its rows are added to their part. The form after each part
+    A batch of later days is folded on top of the feature state, and its rows are added to their part. The feature state after each part
     is kept, so one that arrives late costs only the parts from its own on.
     """
     with store.exclusive(WAREHOUSE):
@@ -43,44 +43,46 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
         days = [m.first_date for m in manifests if m.first_date and m.batch_id not in folded]
         batches = tuple(m.batch_id for m in manifests)
         if not days:
-            form = store.get_form()
-            if batches != state.batches and form is not None:
+            feature_state = store.get_feature_state()
+            if batches != state.batches and feature_state is not None:
                 # Batches that held nothing new still count as folded.
                 store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
-            return Folded(store.warehouse_state(), [], form)
+            return Folded(store.warehouse_state(), [], feature_state)
         ends = [m.last_date for m in manifests if m.last_date]
         published = store.warehouse_parts()
-        since, form = _start(min(days), same_recipe, state, published, store, sport)
+        since, feature_state = _start(min(days), same_recipe, state, published, store, sport)
         parts: dict[str, pa.Table] = {}
         grown: dict[str, pa.Table] = {}
-        forms: dict[str, FormRecord] = {}
+        feature_states: dict[str, FeatureStateRecord] = {}
         for part in _parts(sport, since, max(ends)):
             first, last = sport.part_bounds(part)
             shots = _shots(store, sport, max(since, first), last)
             if not len(shots["made"]):
                 continue
-            features, offset, form = sport.fold(form, shots)
+            features, offset, feature_state = sport.fold(feature_state, shots)
             longer = since > first and part in published
             (grown if longer else parts)[part] = _table(sport, shots, features, offset)
-            forms[f"after-{part}"] = form.record()
-            say(f"{part}: {len(offset):,} shots folded{' on top' * longer}, form through {form.through}")
-        record = forms[CURRENT_FORM] = form.record()
+            feature_states[f"after-{part}"] = feature_state.record()
+            say(
+                f"{part}: {len(offset):,} shots folded{' on top' * longer}, feature state through {feature_state.through}"
+            )
+        record = feature_states[CURRENT_FEATURE_STATE] = feature_state.record()
         kept = sum(rows for name, rows in published.items() if name not in parts)
         new = WarehouseState(
             schema=sport.schema,
             base_fingerprint=sport.base_fingerprint,
-            form_stamp=record.stamp,
+            feature_state_stamp=record.stamp,
             batches=batches,
             rows=kept + sum(table.num_rows for table in [*parts.values(), *grown.values()]),
         )
-        store.publish_warehouse(parts, new, forms, grown)
+        store.publish_warehouse(parts, new, feature_states, grown)
         return Folded(new, [*parts, *grown], record)
 
 
 def current_state(store: Store, sport: Sport) -> WarehouseState:
     """The state of a warehouse that this code can read.
 
-    Raises StoreError when another version folded it: a model trained on it would be paired with the wrong form.
+    Raises StoreError when another version folded it: a model trained on it would be paired with the wrong feature state.
     """
     state = store.warehouse_state()
     if state.batches and (state.schema, state.base_fingerprint) != (sport.schema, sport.base_fingerprint):
@@ -112,24 +114,24 @@ def _parts(sport: Sport, first: str, last: str) -> Iterator[str]:
 def _start(
     first: str, same_recipe: bool, state: WarehouseState, published: Mapping[str, int], store: Store, sport: Sport
 ) -> tuple[str, Any]:
-    """Where folding must begin for shots from the day `first` on, and the form before that day.
+    """Where folding must begin for shots from the day `first` on, and the feature state before that day.
 
-    On top of the form there is, when they are later and the part they belong to is sound; else at the start of their
-    part, with the form kept after the last part before. A change of recipe refolds the first part too, so that a form
+    On top of the feature state there is, when they are later and the part they belong to is sound; else at the start of their
+    part, with the feature state kept after the last part before. A change of recipe refolds the first part too, so that a feature state
     of the old recipe is never continued.
     """
-    record = store.get_form() if same_recipe else None
+    record = store.get_feature_state() if same_recipe else None
     part = sport.part_of(first)
     if (
         record is not None
-        and record.stamp == state.form_stamp
+        and record.stamp == state.feature_state_stamp
         and (record.through or "") < first
         and _sound(part, published.get(part, 0), store)
     ):
-        return first, sport.load_form(record)
+        return first, sport.load_feature_state(record)
     before = [p for p in published if p < part]
-    record = store.get_form(f"after-{max(before)}") if before else None
-    return sport.part_bounds(part)[0], sport.load_form(record) if record else sport.empty_form()
+    record = store.get_feature_state(f"after-{max(before)}") if before else None
+    return sport.part_bounds(part)[0], sport.load_feature_state(record) if record else sport.empty_feature_state()
 
 
 def _sound(part: str, rows: int, store: Store) -> bool:

@@ -21,7 +21,7 @@ MARGINS: dict[Method, float] = {"wasserstein": 0.05, "jensenshannon": 0.02, "mea
 """On a yes or no of even odds about 3 points; in log loss the verdict's margin. A name that the reference never had has
 no noise at all, so the margin alone decides."""
 PROBABILITY_MARGIN = 0.1
-"""About 1.5 points. Predictions follow the form, which grows for ever: on calm simulated seasons up to 0.08."""
+"""About 1.5 points. Predictions follow the feature state, which grows for ever: on calm simulated seasons up to 0.08."""
 
 
 @dataclass(frozen=True)

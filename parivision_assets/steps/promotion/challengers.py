@@ -1,4 +1,4 @@
-"""What the ledger tells of the candidates that are still open: who they are, and how many were tried in a reign."""
+"""What the ledger tells of the candidates that are still open: who they are, and how many were tried in a term."""
 
 from __future__ import annotations
 

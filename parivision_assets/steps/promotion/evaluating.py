@@ -1,4 +1,4 @@
-"""How the reigning champion does on games that it hasn't seen, beside the baseline and the league's average."""
+"""How the current champion does on games that it hasn't seen, beside the baseline and the league's average."""
 
 from __future__ import annotations
 

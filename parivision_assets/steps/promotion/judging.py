@@ -40,7 +40,7 @@ class Judge:
         """A new verdict on a candidate against the expected champion; nothing is recorded.
 
         Before the first champion, and for one trained on other features than the warehouse holds (nobody could serve
-        it with today's form), the baseline takes its place.
+        it with today's feature state), the baseline takes its place.
         """
         shots = current_state(self.store, self.sport).rows
         if not shots:
@@ -64,7 +64,7 @@ class Judge:
         tried = place_of(candidate, epoch, self.store.verdicts())
         ruling = RULES[self.rule](
             _side(f"version {candidate}", ours, _predict(ours, unseen, self.sport)),
-            _side(name, theirs or ours, rivals, reigns=theirs is not None),
+            _side(name, theirs or ours, rivals, is_champion=theirs is not None),
             games,
             alpha_of(tried),
         )
@@ -127,9 +127,9 @@ class Judge:
         return table
 
 
-def _side(name: str, bundle: Bundle, probability: Floats, reigns: bool = True) -> Side:
+def _side(name: str, bundle: Bundle, probability: Floats, is_champion: bool = True) -> Side:
     provenance = bundle.card.provenance
-    return Side(name, provenance.last_train_date, provenance.seen_until, probability, reigns)
+    return Side(name, provenance.last_train_date, provenance.seen_until, probability, is_champion)
 
 
 def _predict(bundle: Bundle, rows: pa.Table, sport: Sport) -> Floats:

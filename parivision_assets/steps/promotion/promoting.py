@@ -17,7 +17,7 @@ from parivision_core.store.base import Store
 LOCK = "promotion"
 
 Result = Literal["promoted", "refused", "not_yet", "already"]
-Status = Literal["challenger", "champion", "refused", "dethroned", "rolled back"]
+Status = Literal["challenger", "champion", "refused", "superseded", "rolled back"]
 """What a version's page in the registry says of it."""
 STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger", "refuse": "refused"}
 """After a verdict; only the promotion itself makes a champion."""
@@ -32,9 +32,9 @@ class Registry(Protocol):
     def defects(self, version: int) -> str: ...  # noqa: D102
     def previous(self, version: int) -> int | None: ...  # noqa: D102
     def note_previous(self, version: int, previous: int | None) -> None: ...  # noqa: D102
-    def reigned(self, version: int) -> bool: ...  # noqa: D102
-    def deposed(self, version: int) -> bool: ...  # noqa: D102
-    def set_deposed(self, version: int, deposed: bool) -> None: ...  # noqa: D102
+    def was_champion(self, version: int) -> bool: ...  # noqa: D102
+    def rolled_back(self, version: int) -> bool: ...  # noqa: D102
+    def set_rolled_back(self, version: int, rolled_back: bool) -> None: ...  # noqa: D102
     def note_status(self, version: int, status: str, reason: str | None = None) -> None: ...  # noqa: D102
     def set_epoch(self, epoch: int) -> None: ...  # noqa: D102
     def set_champion(self, version: int) -> None: ...  # noqa: D102
@@ -98,7 +98,7 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
     champion, or at an earlier epoch, is refused: a rollback or another promotion came between.
 
     The alias moves before the epoch is raised. If the process dies between the two, the next call finds the candidate
-    on the throne at the epoch of its own verdict, and finishes.
+    on the alias at the epoch of its own verdict, and finishes.
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
@@ -107,7 +107,7 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
             registry.set_epoch(epoch)
         ledger, barred = store.verdicts(candidate=candidate), _barred(candidate, champion, registry)
         if candidate == champion:
-            return _on_the_throne(candidate, barred, ledger, epoch, registry)
+            return _current_champion(candidate, barred, ledger, epoch, registry)
         newest = ledger[0] if ledger and ledger[0].decision != "not_yet" else None
         if newest is None:
             newest = _verdict(candidate, barred, ledger, epoch, registry, store, judge)
@@ -119,7 +119,7 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
             return Outcome(
                 "refused",
                 f"the verdict is stale: it was passed against {_name(newest.champion)} at epoch {newest.epoch}, but "
-                f"now {_name(champion)} reigns at epoch {epoch}; train a new candidate to be judged again",
+                f"now {_name(champion)} is champion at epoch {epoch}; train a new candidate to be judged again",
                 epoch,
                 candidate,
                 newest,
@@ -129,16 +129,16 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
         registry.set_epoch(epoch + 1)
         registry.note_status(candidate, "champion")
         if champion is not None:
-            registry.note_status(champion, "dethroned")
+            registry.note_status(champion, "superseded")
         return Outcome("promoted", newest.reason, epoch + 1, candidate, newest)
 
 
 def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcome:
-    """Put a former champion back on the throne: `to`, or by default the champion's predecessor.
+    """Put a former champion back on the alias: `to`, or by default the champion's predecessor.
 
-    The epoch is raised and the champion marked as deposed before the alias moves, so that neither a verdict passed so
+    The epoch is raised and the champion marked as rolled back before the alias moves, so that neither a verdict passed so
     far nor a new one can undo the rollback.
-    Raises PromotionError when there is no champion, no predecessor, or the version reigns already or never did.
+    Raises PromotionError when there is no champion, no predecessor, or the version is champion already or never did.
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
@@ -149,18 +149,20 @@ def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcom
             raise PromotionError(f"version {champion} has no predecessor; name the version to go back to")
         if target == champion:
             raise PromotionError(f"version {target} is the champion already")
-        if not registry.reigned(target):
+        if not registry.was_champion(target):
             raise PromotionError(f"version {target} never was champion; only the gate can make it one")
         registry.set_epoch(epoch + 1)
-        registry.set_deposed(champion, True)
-        registry.set_deposed(target, False)
+        registry.set_rolled_back(champion, True)
+        registry.set_rolled_back(target, False)
         registry.set_champion(target)
         registry.note_status(champion, "rolled back")
         registry.note_status(target, "champion")
         return Outcome("promoted", f"rolled back from version {champion} to version {target}", epoch + 1, target)
 
 
-def _on_the_throne(candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: Registry) -> Outcome:
+def _current_champion(
+    candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: Registry
+) -> Outcome:
     """What is left to do for the champion itself: to finish its promotion if that was interrupted."""
     newest = ledger[0] if ledger else None
     if barred:
@@ -222,8 +224,8 @@ def _barred(candidate: int, champion: int | None, registry: Registry) -> str:
         return f"version {candidate} is not in the registry any more"
     if defects := registry.defects(candidate):
         return f"version {candidate} is defective: {defects}"
-    if candidate != champion and registry.deposed(candidate):
-        return f"version {candidate} was rolled back; only the rollback job can put it on the throne again"
+    if candidate != champion and registry.rolled_back(candidate):
+        return f"version {candidate} was rolled back; only the rollback job can put it on the alias again"
     return ""
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 
 ALPHA = 0.05
-"""The chance that a reign ever ends by a candidate that is no better."""
+"""The chance that a term ever ends by a candidate that is no better."""
 TUNED_FOR = 100
 """Games at which the bounds are about as tight as they can be; they are valid at any number."""
 
 
 def alpha_of(tried: int) -> float:
-    """What the candidate tried as so many-th in a reign (from 1) may use of ALPHA.
+    """What the candidate tried as so many-th in a term (from 1) may use of ALPHA.
 
     The shares 1/2, 1/6, 1/12 ... of all candidates add up to one, so their number need not be known either.
     """

@@ -49,7 +49,7 @@ class Side:
     """ISO date of the last game that it was fitted, stopped or chosen on."""
     probability: NDArray[np.floating]
     """Of a make, for every shot of the games (n,)."""
-    reigns: bool = True
+    is_champion: bool = True
     """False for the baseline: nobody is served by it, so its calibration need not be reached."""
 
 
@@ -117,7 +117,7 @@ def gate(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:
     )
     if c.low > 0 and c.gain >= MARGIN:
         calibration = compare_calibration(games.made, games.index, candidate.probability, rival.probability)
-        if rival.reigns and (worse := _worse(calibration, rival)):
+        if rival.is_champion and (worse := _worse(calibration, rival)):
             return Ruling("refuse", f"{numbers}, but {worse}", c, calibration)
         return Ruling("pass", f"{numbers}: more than luck, and worth a swap (from {MARGIN})", c, calibration)
     if c.high < MARGIN:

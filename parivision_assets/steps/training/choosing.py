@@ -34,10 +34,10 @@ def fit_all(
     for name, fit in fitters.items():
         try:
             fitted = fit()
-            foretold = fitted.predict(masked_validation.features, masked_validation.offset)
-            if not np.isfinite(foretold).all():
+            predicted_ahead = fitted.predict(masked_validation.features, masked_validation.offset)
+            if not np.isfinite(predicted_ahead).all():
                 raise PariVisionError("its predictions aren't finite")
-            scored.append((fitted, scoring.score(validation.made, foretold)))
+            scored.append((fitted, scoring.score(validation.made, predicted_ahead)))
         except (PariVisionError, ValueError, ArithmeticError) as error:
             left_out[name] = str(error)
     if not scored:

@@ -13,7 +13,7 @@ class Fit:
     shots: int
     """Shots in the warehouse at the time."""
     schema: str
-    """Feature schema; a candidate of another one can't be served with today's form."""
+    """Feature schema; a candidate of another one can't be served with today's feature state."""
     registry: str
     """Which registry it is in."""
     judged: bool
@@ -33,13 +33,13 @@ class Evidence:
     fit: Fit | None
     """None before the first candidate."""
     drift: str = ""
-    """What the newest drift report says of the reigning champion, if it came after the fit; empty when all is calm."""
+    """What the newest drift report says of the current champion, if it came after the fit; empty when all is calm."""
 
 
 def reason_to_train(evidence: Evidence, enough_shots: int) -> str:
     """Why a candidate should be trained now; empty when there is no reason.
 
-    Nothing is trained twice on the same shots. Each new candidate of a reign gets a smaller share of the gate's risk,
+    Nothing is trained twice on the same shots. Each new candidate of a term gets a smaller share of the gate's risk,
     so `enough_shots` bounds how often one is tried; drift is a reason to try earlier.
     """
     if not evidence.shots:

@@ -169,8 +169,8 @@ def _try_all(
         booster = boost(
             {**XGBOOST, **parameters, "eta": TRIAL_ETA}, train, validation, TRIAL_ROUNDS, TRIAL_PATIENCE, [watch]
         )
-        foretold = predict_boosted(booster, validation.features, validation.offset)
-        return float(losses(validation.made, foretold).mean())
+        predicted_ahead = predict_boosted(booster, validation.features, validation.offset)
+        return float(losses(validation.made, predicted_ahead).mean())
 
     def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         rounds = len(trial.intermediate_values)

@@ -125,10 +125,12 @@ def train(
     sha256 = bundle.save(folder, graph, card)
     served = bundle.Bundle(card, sha256, bundle.session(graph))
     answers = served.predict(validation.features, validation.offset)
-    foretold = {name: served.predict(asked, unseen.offset) for name, asked in askings(unseen.features, sport).items()}
+    predicted_ahead = {
+        name: served.predict(asked, unseen.offset) for name, asked in askings(unseen.features, sport).items()
+    }
     measured = {
         "validation": measure(validation.made, answers, validation_game),
-        **{name: measure(unseen.made, probability, unseen_game) for name, probability in foretold.items()},
+        **{name: measure(unseen.made, probability, unseen_game) for name, probability in predicted_ahead.items()},
     }
     return Trained(
         fitted=best,
@@ -137,7 +139,7 @@ def train(
         bundle=served,
         defects=[
             *defects(served, sport, measured["validation"].scores, trainer, answers),
-            *leaks(unseen.made, foretold["unseen"], unseen_game, sport.plausible_accuracy),
+            *leaks(unseen.made, predicted_ahead["unseen"], unseen_game, sport.plausible_accuracy),
         ],
         candidates={fitted.name: s for fitted, s in ranking},
         left_out=left_out,

@@ -1,4 +1,4 @@
-"""Basketball: the contract of a shot, the court, the form and the features, gathered in `NBA`."""
+"""Basketball: the contract of a shot, the court, the feature state and the features, gathered in `NBA`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parivision_core.nba import court, teams
 from parivision_core.nba.shots import contract, filters, monitored
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs import court_grid as grid
 from parivision_core.nba.shots.inputs import drifted, features, many, occlusion, original, request
 from parivision_core.sport import Columns, Details, Features, Parsed, Player, Rate, Sport
@@ -27,22 +27,22 @@ def _parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     return parse(raw, known)
 
 
-def _fold(before: form.Form, shots: Columns) -> tuple[Features, Features, form.Form]:
-    history, after = form.fold(before, shots)
+def _fold(before: feature_state.FeatureState, shots: Columns) -> tuple[Features, Features, feature_state.FeatureState]:
+    history, after = feature_state.fold(before, shots)
     matrix, offset = features.build(shots, history)
     return matrix, offset, after
 
 
-def _empty_form() -> form.Form:
-    return form.Form(schema=features.schema_version())
+def _empty_feature_state() -> feature_state.FeatureState:
+    return feature_state.FeatureState(schema=features.schema_version())
 
 
-def _warm_up(current: form.Form) -> None:
+def _warm_up(current: feature_state.FeatureState) -> None:
     _ = current.lookup, current.roster
 
 
-def league_rates(current: form.Form) -> list[Rate]:
-    """Make rate of each zone by the form's league table, in which a shot counts half after 60 days with games."""
+def league_rates(current: feature_state.FeatureState) -> list[Rate]:
+    """Make rate of each zone by the feature state's league table, in which a shot counts half after 60 days with games."""
     shots, makes = current.league.zones
     return [
         Rate(group=name, weight=round(float(shots[z]), 1), make_rate=float(makes[z] / shots[z]))
@@ -51,7 +51,7 @@ def league_rates(current: form.Form) -> list[Rate]:
     ]
 
 
-def _find_players(current: form.Form, search: str, limit: int) -> list[Player]:
+def _find_players(current: feature_state.FeatureState, search: str, limit: int) -> list[Player]:
     return current.roster.find(search, limit)
 
 
@@ -103,13 +103,13 @@ NBA = Sport(
     parse=_parse,
     feature_names=features.NAMES,
     schema=features.schema_version(),
-    base_fingerprint=form.base_fingerprint(),
+    base_fingerprint=feature_state.base_fingerprint(),
     monitored=monitored.COLUMNS,
     masks=features.MASKS,
     callers=request.CALLERS,
     plausible_accuracy=0.66,
-    empty_form=_empty_form,
-    load_form=form.Form.from_record,
+    empty_feature_state=_empty_feature_state,
+    load_feature_state=feature_state.FeatureState.from_record,
     warm_up=_warm_up,
     fold=_fold,
     baseline=zone_rates,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.inputs import features
 from parivision_core.sport import Monitored
 
-# Measured on simulated seasons in which nothing changes: the columns of the form drift for a champion of the season's
+# Measured on simulated seasons in which nothing changes: the columns of the feature state drift for a champion of the season's
 # first six weeks in up to 36 of 36 reports, and for one of a whole season still in up to half of them, for they fill as
 # long as there are shots. The base rate follows the league by design, the angle says what x and y say, and the days of
 # rest follow the schedule.
@@ -14,16 +14,16 @@ REPORTED_ONLY = (
     "angle",
     "rest_days",
     "base_logit",
-    "shooter_form",
-    "shooter_zone_form",
+    "shooter_residual",
+    "shooter_zone_residual",
     "shooter_shots",
-    "team_form",
-    "opponent_form",
-    "opponent_zone_form",
-    "arena_foot_form",
+    "team_residual",
+    "opponent_residual",
+    "opponent_zone_residual",
+    "arena_foot_residual",
 )
 
-NEITHER = tuple(name for name in (*features.FORM, *TONIGHT) if name not in REPORTED_ONLY)
+NEITHER = tuple(name for name in (*features.FEATURE_STATE, *IN_GAME) if name not in REPORTED_ONLY)
 """Other readings of the same past, which would only make the report longer; the game so far follows the clock."""
 
 COLUMNS = (

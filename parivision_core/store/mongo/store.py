@@ -2,7 +2,7 @@
 
 Nothing here needs a transaction, so it also runs on a server that isn't a replica set. A batch's shots carry the number
 of its commit, and readers take only numbers whose manifest is committed. The warehouse works likewise: one document
-points to its parts and forms.
+points to its parts and feature states.
 """
 
 from __future__ import annotations
@@ -19,8 +19,16 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
-from parivision_core.records import Failure, FormRecord, Manifest, Quarantined, Verdict, now_ms
-from parivision_core.store.base import CURRENT_FORM, INGEST, NOTHING, WAREHOUSE, Store, WarehouseState, narrowed
+from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict, now_ms
+from parivision_core.store.base import (
+    CURRENT_FEATURE_STATE,
+    INGEST,
+    NOTHING,
+    WAREHOUSE,
+    Store,
+    WarehouseState,
+    narrowed,
+)
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.mongo.connection import Document, explained
 from parivision_core.store.mongo.documents import (
@@ -77,7 +85,7 @@ class MongoStore(Store):
         self._quarantine = database[prefix + "quarantine"]
         self._failures = database[prefix + "failures"]
         self._verdicts = database[prefix + "verdicts"]
-        self._warehouse = Warehouse(database, self._meta, warehouse, prefix + "forms")
+        self._warehouse = Warehouse(database, self._meta, warehouse, prefix + "feature_states")
         self._held: dict[str, Document] = {}
         self._prepared = False
         self._preparing = threading.Lock()
@@ -85,7 +93,7 @@ class MongoStore(Store):
     def _prepare(self) -> None:
         with self._preparing:
             if not self._prepared:
-                rows, forms = self._warehouse.rows, self._warehouse.forms
+                rows, feature_states = self._warehouse.rows, self._warehouse.feature_states
                 prepare(
                     self._meta,
                     [self._lake, rows],
@@ -97,8 +105,8 @@ class MongoStore(Store):
                         Index(self._quarantine, ("_n",)),
                         Index(rows, ("_part", "_v")),
                         Index(rows, ("_v",)),
-                        Index(forms, ("name", "_v")),
-                        Index(forms, ("_v",)),
+                        Index(feature_states, ("name", "_v")),
+                        Index(feature_states, ("_v",)),
                     ],
                 )
                 self._prepared = True
@@ -304,13 +312,13 @@ class MongoStore(Store):
             committed = {document["fingerprint"] for document in self._committed()} if failures else set()
             return [failure for failure in failures if failure.fingerprint not in committed]
 
-    # Warehouse and form
+    # Warehouse and feature state
 
     def publish_warehouse(
         self,
         parts: Mapping[str, pa.Table],
         state: WarehouseState,
-        forms: Mapping[str, FormRecord],
+        feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
         """See Store."""
@@ -318,7 +326,7 @@ class MongoStore(Store):
             check_part(name, table)
         with self._ready():
             self._check_lock(WAREHOUSE)
-            self._warehouse.publish(self._next("publications"), parts, state, forms, grown)
+            self._warehouse.publish(self._next("publications"), parts, state, feature_states, grown)
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
         """See Store."""
@@ -335,17 +343,17 @@ class MongoStore(Store):
         with self._ready():
             return self._warehouse.current().state
 
-    def get_form(self, name: str = CURRENT_FORM) -> FormRecord | None:
+    def get_feature_state(self, name: str = CURRENT_FEATURE_STATE) -> FeatureStateRecord | None:
         """See Store."""
         with self._ready():
-            return self._warehouse.form(name)
+            return self._warehouse.feature_state(name)
 
-    def form_names(self) -> list[str]:
+    def feature_state_names(self) -> list[str]:
         """See Store."""
         with self._ready():
-            return sorted(form.name for form in self._warehouse.current().forms)
+            return sorted(feature_state.name for feature_state in self._warehouse.current().feature_states)
 
-    def form_stamp(self, name: str = CURRENT_FORM) -> str | None:
+    def feature_state_stamp(self, name: str = CURRENT_FEATURE_STATE) -> str | None:
         """See Store."""
         with self._ready():
             return self._warehouse.stamp(name)

@@ -1,6 +1,6 @@
 """The warehouse on MongoDB: one document points to what is published, and replacing it publishes anew.
 
-Rows and forms carry the number of the publication that wrote them. A part shows the rows of its publications up to the
+Rows and feature states carry the number of the publication that wrote them. A part shows the rows of its publications up to the
 current one; a new day is appended without touching the season before it. Who publishes first writes his number into the
 pointer, as a claim: whoever held the claim before can't publish any more, so what he wrote may be removed.
 """
@@ -18,7 +18,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from parivision_core.problems import ConflictError, StoreError
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.store.base import WarehouseState
 from parivision_core.store.mongo.connection import Document
 from parivision_core.store.mongo.documents import PIECE, document_of, documents, record_of, schema_of, tables, types_of
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 POINTER = "warehouse"
 READS = 5
 """How often a read is begun anew when a publication comes in between."""
-FORM_PIECE = 8 * 1024 * 1024
-"""Bytes of a form in one document: a form may be larger than MongoDB's 16 MB."""
+FEATURE_STATE_PIECE = 8 * 1024 * 1024
+"""Bytes of a feature state in one document: a feature state may be larger than MongoDB's 16 MB."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -43,8 +43,8 @@ class Part(msgspec.Struct, frozen=True):
     columns: list[tuple[str, str]]
 
 
-class KeptForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A FormRecord whose payload lies in documents of its own."""
+class KeptFeatureState(msgspec.Struct, frozen=True, kw_only=True):
+    """A FeatureStateRecord whose payload lies in documents of its own."""
 
     name: str
     v: int
@@ -58,7 +58,7 @@ class KeptForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """The document whose write publishes: what readers see of the warehouse and its forms."""
+    """The document whose write publishes: what readers see of the warehouse and its feature states."""
 
     v: int = 0
     """Number of the publication."""
@@ -67,7 +67,7 @@ class Pointer(msgspec.Struct, frozen=True):
     gaps: list[int] = []
     """Numbers up to `v` of publications that never came about; nothing that they left is shown."""
     parts: list[Part] = []
-    forms: list[KeptForm] = []
+    feature_states: list[KeptFeatureState] = []
     state: WarehouseState = WarehouseState()
 
     def rows_of(self, part: Part) -> Document:
@@ -77,11 +77,13 @@ class Pointer(msgspec.Struct, frozen=True):
 
 
 class Warehouse:
-    """Feature rows and forms in a collection each, and their pointer."""
+    """Feature rows and feature states in a collection each, and their pointer."""
 
-    def __init__(self, database: Database[Document], meta: Collection[Document], rows: str, forms: str) -> None:
+    def __init__(
+        self, database: Database[Document], meta: Collection[Document], rows: str, feature_states: str
+    ) -> None:
         self.rows = database[rows]
-        self.forms = database[forms]
+        self.feature_states = database[feature_states]
         self._meta = meta
 
     def current(self) -> Pointer:
@@ -94,22 +96,27 @@ class Warehouse:
         v: int,
         parts: Mapping[str, pa.Table],
         state: WarehouseState,
-        forms: Mapping[str, FormRecord],
+        feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table],
     ) -> None:
-        """Write rows and forms under a number never used before, then point to them, then remove what nothing shows.
+        """Write rows and feature states under a number never used before, then point to them, then remove what nothing shows.
 
         Raises ConflictError when someone else published meanwhile; nothing of this publication is shown then.
         """
         old = self._claim(v)
-        for collection in (self.rows, self.forms):  # what is left of publications that can't come about any more
+        for collection in (
+            self.rows,
+            self.feature_states,
+        ):  # what is left of publications that can't come about any more
             collection.delete_many({"_v": {"$gt": old.v, "$lt": v}})
         now = {part.name: part for part in old.parts}
         for name, table in parts.items():
             now[name] = Part(name, v, self._write(v, name, table), types_of(table))
         for name, table in grown.items():
             now[name] = msgspec.structs.replace(now[name], rows=now[name].rows + self._write(v, name, table))
-        kept = {form.name: form for form in old.forms} | {name: self._keep(v, name, f) for name, f in forms.items()}
+        kept = {feature_state.name: feature_state for feature_state in old.feature_states} | {
+            name: self._keep(v, name, f) for name, f in feature_states.items()
+        }
         oldest = min((part.since for part in now.values()), default=v)
         new = Pointer(
             v,
@@ -124,8 +131,8 @@ class Warehouse:
         # For all of them: the last publication may have died before it came to this.
         for part in new.parts:
             self.rows.delete_many({"_part": part.name, "_v": {"$lt": part.since}})
-        for form in new.forms:
-            self.forms.delete_many({"name": form.name, "_v": {"$lt": form.v}})
+        for feature_state in new.feature_states:
+            self.feature_states.delete_many({"name": feature_state.name, "_v": {"$lt": feature_state.v}})
 
     def _claim(self, v: int) -> Pointer:
         """Shut out who claimed before; the pointer as it then stays until this publication."""
@@ -146,14 +153,16 @@ class Warehouse:
             self.rows.insert_many(piece, ordered=False)
         return int(table.num_rows)
 
-    def _keep(self, v: int, name: str, form: FormRecord) -> KeptForm:
-        starts = range(0, len(form.payload), FORM_PIECE)
+    def _keep(self, v: int, name: str, feature_state: FeatureStateRecord) -> KeptFeatureState:
+        starts = range(0, len(feature_state.payload), FEATURE_STATE_PIECE)
         for at, start in enumerate(starts):
-            piece = form.payload[start : start + FORM_PIECE]
-            self.forms.insert_one({"_id": f"{v}:{name}:{at}", "name": name, "_v": v, "at": at, "payload": piece})
-        known = msgspec.structs.asdict(form)
+            piece = feature_state.payload[start : start + FEATURE_STATE_PIECE]
+            self.feature_states.insert_one(
+                {"_id": f"{v}:{name}:{at}", "name": name, "_v": v, "at": at, "payload": piece}
+            )
+        known = msgspec.structs.asdict(feature_state)
         del known["payload"]
-        return KeptForm(name=name, v=v, pieces=len(starts), **known)
+        return KeptFeatureState(name=name, v=v, pieces=len(starts), **known)
 
     def read(self, columns: Sequence[str] | None, parts: Sequence[str] | None) -> pa.Table:
         """Rows of some parts by part and `_id`. Raises StoreError when rows are missing."""
@@ -176,23 +185,27 @@ class Warehouse:
         table = pa.concat_tables([*tables(found, stored), stored.empty_table()]).combine_chunks().sort_by("_row")
         return table.rename_columns({"_row": "_id"}).select(wanted.names)
 
-    def form(self, name: str) -> FormRecord | None:
-        """The form kept under a name, or None. Raises StoreError when its payload is missing."""
+    def feature_state(self, name: str) -> FeatureStateRecord | None:
+        """The feature state kept under a name, or None. Raises StoreError when its payload is missing."""
         for _ in range(READS):
-            kept = next((form for form in self.current().forms if form.name == name), None)
+            kept = next(
+                (feature_state for feature_state in self.current().feature_states if feature_state.name == name), None
+            )
             if kept is None:
                 return None
-            pieces = list(self.forms.find({"name": name, "_v": kept.v}).sort("at", 1))
+            pieces = list(self.feature_states.find({"name": name, "_v": kept.v}).sort("at", 1))
             if len(pieces) == kept.pieces:  # else it was replaced between the two reads
                 payload = b"".join(piece["payload"] for piece in pieces)
-                return msgspec.convert(msgspec.structs.asdict(kept) | {"payload": payload}, FormRecord)
-        raise self._damaged(f"the form {name}")
+                return msgspec.convert(msgspec.structs.asdict(kept) | {"payload": payload}, FeatureStateRecord)
+        raise self._damaged(f"the feature state {name}")
 
     def stamp(self, name: str) -> str | None:
-        """Stamp of the form kept under a name, without its payload."""
-        found = self._meta.find_one({"_id": POINTER}, {"forms": 1})
-        forms = [] if found is None else found["forms"]
-        return next((str(form["stamp"]) for form in forms if form["name"] == name), None)
+        """Stamp of the feature state kept under a name, without its payload."""
+        found = self._meta.find_one({"_id": POINTER}, {"feature_states": 1})
+        feature_states = [] if found is None else found["feature_states"]
+        return next(
+            (str(feature_state["stamp"]) for feature_state in feature_states if feature_state["name"] == name), None
+        )
 
     def _damaged(self, missing: str) -> StoreError:
         return StoreError(

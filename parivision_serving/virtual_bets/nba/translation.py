@@ -26,20 +26,20 @@ def dated_documents(table: Table) -> Iterator[tuple[dt.date, Document]]:
 
     Raises BatchError when no row has a date, or when the coordinates fit no unit.
     """
-    column, form = table.layout.columns["date"], table.layout.date_format
-    date = next((day for row in table if (day := _day(row.get(column, ""), form))), None)
+    column, feature_state = table.layout.columns["date"], table.layout.date_format
+    date = next((day for row in table if (day := _day(row.get(column, ""), feature_state))), None)
     if date is None:
-        raise BatchError(f"no row has a date like {form} in {column}")
+        raise BatchError(f"no row has a date like {feature_state} in {column}")
     places = _places(table) if table.layout is SEASON else None
     for i, row in enumerate(table):
-        date = _day(row.get(column, ""), form) or date
+        date = _day(row.get(column, ""), feature_state) or date
         yield date, row if places is None else _translated(row, *places[i])
 
 
 @cache
-def _day(text: str, form: str) -> dt.date | None:
+def _day(text: str, feature_state: str) -> dt.date | None:
     try:
-        return dt.datetime.strptime(text.strip(), form).date()
+        return dt.datetime.strptime(text.strip(), feature_state).date()
     except ValueError:
         return None
 

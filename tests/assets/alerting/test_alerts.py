@@ -196,7 +196,7 @@ def duty(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack, monkeypatch
 # Failed runs
 
 
-def test_a_failed_run_is_told_once_with_step_reason_and_link(duty: Duty, slack: Slack) -> None:
+def test_a_failed_run_is_reported_once_with_step_reason_and_link(duty: Duty, slack: Slack) -> None:
     run = duty.fail(dg.Failure("2 of 3 batches failed: put <bad.csv> right & try again"))
     assert duty.tick(FAILURES).startswith("told: run failed")
     assert duty.tick(FAILURES) == "nothing new to tell"
@@ -209,7 +209,7 @@ def test_a_failed_run_is_told_once_with_step_reason_and_link(duty: Duty, slack: 
     assert slack.tokens == {f"Bearer {TOKEN}"}
 
 
-def test_an_exception_is_told_in_one_line_without_modules_and_trace(duty: Duty, slack: Slack) -> None:
+def test_an_exception_is_reported_in_one_line_without_modules_and_trace(duty: Duty, slack: Slack) -> None:
     duty.fail(StoreError("MongoDB can't be reached;\nstart it"))
     duty.tick(FAILURES)
     (text,) = slack.texts
@@ -217,7 +217,7 @@ def test_an_exception_is_told_in_one_line_without_modules_and_trace(duty: Duty, 
     assert "Traceback" not in text
 
 
-def test_a_run_whose_resource_fails_is_told_with_the_resource_s_reason(duty: Duty, slack: Slack) -> None:
+def test_a_run_whose_resource_fails_is_reported_with_the_resource_s_reason(duty: Duty, slack: Slack) -> None:
     @dg.resource
     def disk(_: dg.InitResourceContext) -> None:
         raise OSError("the disk is full")
@@ -231,7 +231,7 @@ def test_a_run_whose_resource_fails_is_told_with_the_resource_s_reason(duty: Dut
     assert "OSError: the disk is full" in text
 
 
-def test_a_run_that_monitoring_found_dead_is_told(duty: Duty, slack: Slack) -> None:
+def test_a_run_that_monitoring_found_dead_is_reported(duty: Duty, slack: Slack) -> None:
     run = dg.DagsterRun("refresh", status=dg.DagsterRunStatus.STARTED)
     duty.instance.add_run(run)
     duty.instance.report_run_failed(run, "the code server is gone or no longer knows this run")
@@ -293,7 +293,7 @@ def test_runs_of_other_code_are_not_ours_to_tell(duty: Duty, slack: Slack) -> No
     assert "job_of_parivision" in text
 
 
-def test_a_run_that_a_blocking_check_stopped_is_told_with_what_the_check_says(duty: Duty, slack: Slack) -> None:
+def test_a_run_that_a_blocking_check_stopped_is_reported_with_what_the_check_says(duty: Duty, slack: Slack) -> None:
     @dg.asset
     def candidate() -> int:
         return 1
@@ -319,7 +319,7 @@ def test_the_real_ingest_names_asset_and_batch(duty: Duty, slack: Slack) -> None
     assert text.startswith("*run failed: raw_shots*\n1 of 1 batches failed. bad")
 
 
-def test_what_failed_before_anybody_watched_is_not_told(
+def test_what_failed_before_anybody_watched_is_not_reported(
     tmp_path: Path, instance: dg.DagsterInstance, slack: Slack
 ) -> None:
     late = Duty(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
@@ -332,7 +332,7 @@ def test_what_failed_before_anybody_watched_is_not_told(
     assert len(slack.texts) == 1
 
 
-def test_the_same_failure_is_told_at_most_once_an_hour_with_a_count(duty: Duty, slack: Slack) -> None:
+def test_the_same_failure_is_reported_at_most_once_an_hour_with_a_count(duty: Duty, slack: Slack) -> None:
     duty.fail(ValueError("again"))
     duty.tick(FAILURES)
     for _ in range(3):
@@ -356,7 +356,7 @@ def test_the_same_failure_is_told_at_most_once_an_hour_with_a_count(duty: Duty, 
 # Verdicts
 
 
-def test_verdicts_are_told_with_their_reason_and_not_yet_is_no_news(duty: Duty, slack: Slack) -> None:
+def test_verdicts_are_reported_with_their_reason_and_not_yet_is_no_news(duty: Duty, slack: Slack) -> None:
     duty.judge(3, "refuse")
     duty.judge(4, "not_yet")
     duty.judge(5, "pass", champion=None)
@@ -372,7 +372,7 @@ def test_verdicts_are_told_with_their_reason_and_not_yet_is_no_news(duty: Duty, 
     assert len(slack.texts) == 3
 
 
-def test_an_old_ledger_is_not_told(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack) -> None:
+def test_an_old_ledger_is_not_reported(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack) -> None:
     late = Duty(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
     late.judge(1, "pass", champion=None)
     late.judge(2, "refuse", champion=1)
@@ -383,7 +383,7 @@ def test_an_old_ledger_is_not_told(tmp_path: Path, instance: dg.DagsterInstance,
     assert "version 3" in text
 
 
-def test_two_verdicts_of_one_millisecond_are_both_told(duty: Duty, slack: Slack) -> None:
+def test_two_verdicts_of_one_millisecond_are_both_reported(duty: Duty, slack: Slack) -> None:
     duty.judge(3, "refuse", at=5_000)
     duty.tick(VERDICTS)
     duty.judge(4, "refuse", at=5_000)
@@ -392,7 +392,7 @@ def test_two_verdicts_of_one_millisecond_are_both_told(duty: Duty, slack: Slack)
     assert len(slack.texts) == 3
 
 
-def test_a_ledger_that_was_exchanged_tells_only_what_is_younger() -> None:
+def test_a_ledger_that_was_exchanged_states_only_what_is_younger() -> None:
     old = [_verdict(candidate, at) for candidate, at in ((1, 100), (2, 300), (3, 400))]
     assert [v.candidate for v in unseen(old[::-1], "200:9")] == [2, 3]
     assert unseen(old[::-1], mark(old[-1])) == []
@@ -436,7 +436,7 @@ def _verdict(candidate: int, at: int) -> Verdict:
 # Failed checks
 
 
-def test_drift_and_quarantine_are_told_and_a_pass_is_not(duty: Duty, slack: Slack) -> None:
+def test_drift_and_quarantine_are_reported_and_a_pass_is_not(duty: Duty, slack: Slack) -> None:
     duty.check("raw_shots", "contract", passed=True)
     duty.check("raw_shots", "duplicates", passed=False)
     assert duty.tick(FAILURES) == "nothing new to tell"
@@ -455,7 +455,7 @@ def test_drift_and_quarantine_are_told_and_a_pass_is_not(duty: Duty, slack: Slac
     assert slack.texts[2].startswith("*drift (2 more times)*\nthe check failed and doesn't say why")
 
 
-def test_the_contract_check_of_a_real_ingest_is_told(duty: Duty, slack: Slack) -> None:
+def test_the_contract_check_of_a_real_ingest_is_reported(duty: Duty, slack: Slack) -> None:
     season = shots.season(games=1, shots=20)
     season.loc[3, "LOC_X"] = "nowhere"
     shots.write(season, duty.settings.inbox / "one.csv")
@@ -507,7 +507,7 @@ def test_slack_down_loses_nothing_and_says_so_once(duty: Duty, slack: Slack, cap
     back.close()
 
 
-def test_what_was_taken_before_the_refusal_is_not_told_again(duty: Duty, slack: Slack) -> None:
+def test_what_was_taken_before_the_refusal_is_not_reported_again(duty: Duty, slack: Slack) -> None:
     slack.script.append((200, {}, b'{"ok": true}'))
     slack.refuse("fatal_error")
     duty.judge(3, "refuse")
@@ -540,7 +540,7 @@ def test_an_answer_that_is_none_of_slacks_is_trouble_and_no_crash(
     assert duty.tick(VERDICTS).startswith("told: ")
 
 
-def test_a_flood_waits_in_dagsters_records_and_is_told_piece_by_piece(
+def test_a_flood_waits_in_dagsters_records_and_is_reported_piece_by_piece(
     duty: Duty, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_room, "CAPACITY", 4)
@@ -651,7 +651,7 @@ def test_not_yet_is_no_alert() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2400), st.booleans()), max_size=40))
-def test_every_event_is_told_exactly_once_whatever_fails_in_between(events: list[tuple[str, int, bool]]) -> None:
+def test_every_event_is_reported_exactly_once_whatever_fails_in_between(events: list[tuple[str, int, bool]]) -> None:
     """Counts add up, and nothing of one kind is told twice within the hour."""
     told: list[tuple[str, float]] = []
     counted: dict[str, int] = {}
@@ -682,6 +682,6 @@ def test_every_event_is_told_exactly_once_whatever_fails_in_between(events: list
 
 
 def test_an_entry_rests_for_an_hour() -> None:
-    entry = Entry(Alert("a", "b"), told_at=100.0)
+    entry = Entry(Alert("a", "b"), reported_at=100.0)
     assert entry.resting(100.0 + 3599)
     assert not entry.resting(100.0 + 3600)

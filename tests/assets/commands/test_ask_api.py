@@ -64,13 +64,13 @@ def test_an_empty_lake_says_what_to_do(store: FileStore) -> None:
         newest_shots(store, NBA, 10)
 
 
-def test_answers_are_timed_and_refusals_told(api: tuple[str, list[bytes]]) -> None:
+def test_answers_are_timed_and_refusals_reported(api: tuple[str, list[bytes]]) -> None:
     url, answers = api
     told, seconds = ask(url, "", [{"x": 1}, {"x": 2}])
     assert [answer["probability"] for answer in told] == [0.5, 0.5]
     assert len(seconds) == 2
-    answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been crowned yet."}']
-    with pytest.raises(RegistryError, match="answers 503: No champion has been crowned yet"):
+    answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been promoted yet."}']
+    with pytest.raises(RegistryError, match="answers 503: No champion has been promoted yet"):
         ask(url, "", [{}, {}])
     answers[:] = [b"<html>detail of a proxy</html>"]
     with pytest.raises(RegistryError, match="answers 503: <html>detail of a proxy"):

@@ -68,9 +68,9 @@ def platform_in(folder: Path) -> Platform:
 
 
 @pytest.fixture(scope="module")
-def crowned_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def promoted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A platform whose first champion was promoted by a headless refresh; tests work on copies."""
-    folder = tmp_path_factory.mktemp("crowned")
+    folder = tmp_path_factory.mktemp("promoted")
     platform = platform_in(folder)
     platform.drop("2023.csv", games=160, shots=100, skill=1.5)
     assert platform.refresh() == "promoted"
@@ -79,9 +79,9 @@ def crowned_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def crowned(crowned_folder: Path, tmp_path: Path) -> Iterator[Platform]:
-    """A copy of the crowned platform; what MLflow stored before is still read from where it was made."""
-    platform = platform_in(Path(shutil.copytree(crowned_folder, tmp_path / "platform")))
+def promoted(promoted_folder: Path, tmp_path: Path) -> Iterator[Platform]:
+    """A copy of the promoted platform; what MLflow stored before is still read from where it was made."""
+    platform = platform_in(Path(shutil.copytree(promoted_folder, tmp_path / "platform")))
     yield platform
     platform.instance.dispose()
 
@@ -90,43 +90,43 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
     return {e.check_name: e for e in result.get_asset_check_evaluations()}
 
 
-def test_a_season_file_becomes_a_champion(crowned: Platform) -> None:
-    """The whole spine: lake, warehouse, form, candidate, verdict, alias, bundle, and what Dagster shows of each."""
-    (manifest,) = crowned.store.manifests()
+def test_a_season_file_becomes_a_champion(promoted: Platform) -> None:
+    """The whole spine: lake, warehouse, feature state, candidate, verdict, alias, bundle, and what Dagster shows of each."""
+    (manifest,) = promoted.store.manifests()
     assert manifest.inserted == 16_000
-    (verdict,) = crowned.store.verdicts()
+    (verdict,) = promoted.store.verdicts()
     assert (verdict.decision, verdict.champion, verdict.games) == ("pass", None, 32)
-    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 1)
-    bundle, form = crowned.registry.bundle(1), crowned.store.get_form()
-    assert form is not None
-    assert bundle.fits(form.schema, form.base_fingerprint)
+    assert (promoted.registry.champion(), promoted.registry.epoch()) == (1, 1)
+    bundle, feature_state = promoted.registry.bundle(1), promoted.store.get_feature_state()
+    assert feature_state is not None
+    assert bundle.fits(feature_state.schema, feature_state.base_fingerprint)
     assert bundle.card.provenance.seen_until < verdict.first_date  # type: ignore[operator]
-    run = crowned.registry.client.get_run(bundle.card.provenance.run_id)
+    run = promoted.registry.client.get_run(bundle.card.provenance.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["unseen_log_loss"] == pytest.approx(verdict.candidate_log_loss)
     assert "train_shots" in run.data.params
     shown = {
-        name: crowned.instance.get_latest_materialization_event(dg.AssetKey(name)).asset_materialization.metadata
+        name: promoted.instance.get_latest_materialization_event(dg.AssetKey(name)).asset_materialization.metadata
         for name in ("raw_shots", "shot_features", "trained_model", "champion_model")
     }
     assert "restricted area" in shown["raw_shots"]["breakdown"].value
-    assert shown["shot_features"]["form_stamp"].value == form.stamp
+    assert shown["shot_features"]["feature_state_stamp"].value == feature_state.stamp
     assert "data:image/png" in shown["trained_model"]["reliability"].value
     assert bundle.card.provenance.run_id in shown["trained_model"]["mlflow_run"].value
     assert shown["champion_model"]["version"].value == 1
 
 
-def test_every_check_passes_on_a_sound_season(crowned: Platform) -> None:
-    result = crowned.materialize("shot_features")
+def test_every_check_passes_on_a_sound_season(promoted: Platform) -> None:
+    result = promoted.materialize("shot_features")
     assert result.success
     assert {name: e.passed for name, e in checks_of(result).items()} == dict.fromkeys(
         ("schema", "nulls", "both_outcomes"), True
     )
-    job = crowned.definitions.resolve_implicit_global_asset_job_def()
-    crowned.drop("later.csv", games=12, start="2023-02-01", seed=5)
-    crowned.refresh()
+    job = promoted.definitions.resolve_implicit_global_asset_job_def()
+    promoted.drop("later.csv", games=12, start="2023-02-01", seed=5)
+    promoted.refresh()
     ran = {
-        key.name: crowned.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+        key.name: promoted.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
         for key in job.asset_layer.asset_graph.asset_check_keys
         if key.asset_key == dg.AssetKey("raw_shots")
     }
@@ -135,138 +135,138 @@ def test_every_check_passes_on_a_sound_season(crowned: Platform) -> None:
 
 
 def test_an_equal_candidate_is_refused_and_the_run_stays_green(
-    crowned: Platform, capsys: pytest.CaptureFixture[str]
+    promoted: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = crowned.materialize("shot_features", "trained_model", "champion_model")
+    result = promoted.materialize("shot_features", "trained_model", "champion_model")
     assert result.success
-    assert (crowned.registry.newest(), crowned.registry.champion(), crowned.registry.epoch()) == (2, 1, 1)
+    assert (promoted.registry.newest(), promoted.registry.champion(), promoted.registry.epoch()) == (2, 1, 1)
     verdict = checks_of(result)["beats_champion"]
     assert (verdict.passed, verdict.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert CHAMPION not in [e.asset_key for e in result.get_asset_materialization_events()]
-    alone = crowned.materialize("champion_model")
+    alone = promoted.materialize("champion_model")
     assert alone.success
-    assert crowned.registry.champion() == 1
+    assert promoted.registry.champion() == 1
     (seen,) = (e for e in alone.get_asset_observation_events() if e.asset_key == CHAMPION)
     assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
     capsys.readouterr()
-    assert crowned.refresh() == "refused"
+    assert promoted.refresh() == "refused"
     said = capsys.readouterr().out
     assert said.startswith("No shot is new since version 2 was fitted; a candidate is trained all the same")
     assert "Nothing is new since the champion was trained" in said
 
 
 def test_a_challenger_waits_and_is_decided_without_a_training(
-    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+    promoted: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two of them: each stays open until games tell, and the job that judges trains nothing."""
     with monkeypatch.context() as m:
         m.setattr(verdict_room, "MIN_GAMES", 40)
-        assert crowned.refresh() == "not_yet"
-        assert crowned.refresh() == "not_yet"
-    assert [(v.candidate, v.decision) for v in crowned.store.verdicts()[:-1]] == [(3, "not_yet"), (2, "not_yet")]
-    assert crowned.registry.tags(3)["parivision.status"] == "challenger"
-    crowned.drop("later.csv", games=8, start="2023-02-01", seed=5)
-    for batch in waiting(InboxFeed(crowned.settings.inbox, 0).batches(), crowned.store):
-        ingest(batch, NBA, crowned.store)
-    crowned.materialize("shot_features")
-    judge = crowned.definitions.resolve_job_def("judge")
-    assert judge.execute_in_process(instance=crowned.instance).success
-    newest, before = crowned.store.verdicts()[:2]
+        assert promoted.refresh() == "not_yet"
+        assert promoted.refresh() == "not_yet"
+    assert [(v.candidate, v.decision) for v in promoted.store.verdicts()[:-1]] == [(3, "not_yet"), (2, "not_yet")]
+    assert promoted.registry.tags(3)["parivision.status"] == "challenger"
+    promoted.drop("later.csv", games=8, start="2023-02-01", seed=5)
+    for batch in waiting(InboxFeed(promoted.settings.inbox, 0).batches(), promoted.store):
+        ingest(batch, NBA, promoted.store)
+    promoted.materialize("shot_features")
+    judge = promoted.definitions.resolve_job_def("judge")
+    assert judge.execute_in_process(instance=promoted.instance).success
+    newest, before = promoted.store.verdicts()[:2]
     assert [(v.candidate, v.decision, v.games) for v in (before, newest)] == [(2, "refuse", 40), (3, "refuse", 40)]
     assert (newest.tried, before.tried) == (2, 1)
-    assert (crowned.registry.newest(), crowned.registry.champion()) == (3, 1)
-    assert crowned.registry.tags(3)["parivision.status"] == "refused"
+    assert (promoted.registry.newest(), promoted.registry.champion()) == (3, 1)
+    assert promoted.registry.tags(3)["parivision.status"] == "refused"
 
 
-def test_a_defective_candidate_makes_the_run_red(crowned: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defective_candidate_makes_the_run_red(promoted: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as m:
         m.setattr(soundness, "MAX_ECE", -1.0)
         m.setattr(soundness, "MIN_ROWS_FOR_CALIBRATION", 0)
-        result = crowned.materialize("trained_model", "champion_model")
+        result = promoted.materialize("trained_model", "champion_model")
     assert not result.success
     sound = checks_of(result)["candidate_sound"]
     assert (sound.passed, sound.severity, sound.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert "calibration is broken" in (sound.description or "")
-    assert (crowned.registry.newest(), crowned.registry.champion()) == (2, 1)
-    alone = crowned.materialize("champion_model")
+    assert (promoted.registry.newest(), promoted.registry.champion()) == (2, 1)
+    alone = promoted.materialize("champion_model")
     assert alone.success
-    assert crowned.registry.champion() == 1
+    assert promoted.registry.champion() == 1
 
 
-def test_a_stale_pass_cannot_promote_after_a_rollback(crowned: Platform) -> None:
+def test_a_stale_pass_cannot_promote_after_a_rollback(promoted: Platform) -> None:
     """Version 2 is promoted, the rollback job undoes it, and launching champion_model again changes nothing."""
-    (first,) = crowned.store.verdicts()
-    bundle = crowned.registry.bundle(1)
-    version = crowned.registry.client.get_model_version(NBA.registered_model, "1")
-    crowned.registry.register(bundle.card.provenance.run_id, version.source.removesuffix("/bundle"), bundle.sha256, [])
-    crowned.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
-    assert crowned.materialize("champion_model").success
-    assert (crowned.registry.champion(), crowned.registry.epoch()) == (2, 2)
-    rollback = crowned.definitions.resolve_job_def("rollback_champion")
-    assert rollback.execute_in_process(instance=crowned.instance).success
-    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 3)
-    shown = crowned.instance.get_latest_materialization_event(CHAMPION)
+    (first,) = promoted.store.verdicts()
+    bundle = promoted.registry.bundle(1)
+    version = promoted.registry.client.get_model_version(NBA.registered_model, "1")
+    promoted.registry.register(bundle.card.provenance.run_id, version.source.removesuffix("/bundle"), bundle.sha256, [])
+    promoted.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
+    assert promoted.materialize("champion_model").success
+    assert (promoted.registry.champion(), promoted.registry.epoch()) == (2, 2)
+    rollback = promoted.definitions.resolve_job_def("rollback_champion")
+    assert rollback.execute_in_process(instance=promoted.instance).success
+    assert (promoted.registry.champion(), promoted.registry.epoch()) == (1, 3)
+    shown = promoted.instance.get_latest_materialization_event(CHAMPION)
     assert shown.asset_materialization.metadata["version"].value == 1  # type: ignore[union-attr]
-    assert crowned.materialize("champion_model").success
-    assert (crowned.registry.champion(), crowned.registry.epoch()) == (1, 3)
+    assert promoted.materialize("champion_model").success
+    assert (promoted.registry.champion(), promoted.registry.epoch()) == (1, 3)
 
 
-def test_a_rollback_without_predecessor_fails_with_a_reason(crowned: Platform) -> None:
-    rollback = crowned.definitions.resolve_job_def("rollback_champion")
-    result = rollback.execute_in_process(instance=crowned.instance, raise_on_error=False)
+def test_a_rollback_without_predecessor_fails_with_a_reason(promoted: Platform) -> None:
+    rollback = promoted.definitions.resolve_job_def("rollback_champion")
+    result = rollback.execute_in_process(instance=promoted.instance, raise_on_error=False)
     assert not result.success
     (failure,) = result.get_step_failure_events()
     unknown = rollback.execute_in_process(
-        instance=crowned.instance,
+        instance=promoted.instance,
         raise_on_error=False,
         run_config={"ops": {"put_back_champion": {"config": {"version": 99}}}},
     )
     (missing,) = unknown.get_step_failure_events()
     assert "has no version 99" in missing.step_failure_data.user_failure_data.description  # type: ignore[union-attr,operator]
     assert "has no predecessor" in failure.step_failure_data.user_failure_data.description  # type: ignore[union-attr,operator]
-    assert crowned.registry.champion() == 1
+    assert promoted.registry.champion() == 1
 
 
 def test_a_crash_before_the_alias_moves_is_repaired_by_a_rerun(
-    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+    promoted: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (first,) = crowned.store.verdicts()
-    bundle = crowned.registry.bundle(1)
-    source = crowned.registry.client.get_model_version(NBA.registered_model, "1").source
-    crowned.registry.register(bundle.card.provenance.run_id, source.removesuffix("/bundle"), bundle.sha256, [])
-    crowned.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
+    (first,) = promoted.store.verdicts()
+    bundle = promoted.registry.bundle(1)
+    source = promoted.registry.client.get_model_version(NBA.registered_model, "1").source
+    promoted.registry.register(bundle.card.provenance.run_id, source.removesuffix("/bundle"), bundle.sha256, [])
+    promoted.store.put_verdict(msgspec.structs.replace(first, candidate=2, champion=1, epoch=1))
 
     def die(*_: object) -> None:
         raise ConnectionError("the registry went away")
 
     with monkeypatch.context() as m:
         m.setattr(ModelRegistry, "set_champion", die)
-        assert not crowned.materialize("champion_model").success
-    assert crowned.registry.champion() == 1
-    assert crowned.materialize("champion_model").success
-    assert (crowned.registry.champion(), crowned.registry.epoch()) == (2, 2)
+        assert not promoted.materialize("champion_model").success
+    assert promoted.registry.champion() == 1
+    assert promoted.materialize("champion_model").success
+    assert (promoted.registry.champion(), promoted.registry.epoch()) == (2, 2)
 
 
-def test_a_poisoned_batch_stalls_no_other(crowned: Platform, capsys: pytest.CaptureFixture[str]) -> None:
-    crowned.drop("b-good.csv", games=4, start="2023-03-01", seed=2)
-    (crowned.settings.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
-    crowned.drop("c-good.csv", games=4, start="2023-03-05", seed=3)
-    assert crowned.refresh() == "failed"
+def test_a_poisoned_batch_stalls_no_other(promoted: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    promoted.drop("b-good.csv", games=4, start="2023-03-01", seed=2)
+    (promoted.settings.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
+    promoted.drop("c-good.csv", games=4, start="2023-03-05", seed=3)
+    assert promoted.refresh() == "failed"
     said = capsys.readouterr().out
     assert "judged (not yet), but batches are missing, of which `make quarantine` tells more: a-poisoned-" in said
-    assert {m.source for m in crowned.store.manifests()} == {"2023.csv", "b-good.csv", "c-good.csv"}
-    assert len(crowned.store.warehouse_state().batches) == 3
-    (failure,) = crowned.store.failures()
+    assert {m.source for m in promoted.store.manifests()} == {"2023.csv", "b-good.csv", "c-good.csv"}
+    assert len(promoted.store.warehouse_state().batches) == 3
+    (failure,) = promoted.store.failures()
     assert failure.error.startswith("a-poisoned.csv: unknown layout: found the columns")
-    partitions = crowned.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))
+    partitions = promoted.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))
     assert len(partitions) == 3
     key = dg.AssetCheckKey(dg.AssetKey("raw_shots"), "contract")
-    checked = crowned.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].evaluation
+    checked = promoted.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].evaluation
     assert checked is not None
     assert (checked.passed, checked.metadata["batches"].value) == (True, 2)  # the sound ones of a red run
-    crowned.drop("a-poisoned.csv", games=4, start="2023-03-09", seed=4)
-    assert crowned.refresh() != "failed"
-    assert len(crowned.store.manifests()) == 4
+    promoted.drop("a-poisoned.csv", games=4, start="2023-03-09", seed=4)
+    assert promoted.refresh() != "failed"
+    assert len(promoted.store.manifests()) == 4
 
 
 def test_too_few_games_is_not_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,17 +304,17 @@ def test_refresh_says_its_result_last(
 
 
 def test_the_champion_is_evaluated_on_what_it_has_not_seen(
-    crowned: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    promoted: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself once it is told a place
-    monkeypatch.setenv("PARIVISION_HOME", str(crowned.settings.home))
+    monkeypatch.setenv("PARIVISION_HOME", str(promoted.settings.home))
     assert evaluate_room.main() == 0
     said = capsys.readouterr().out
-    (verdict,) = crowned.store.verdicts()
+    (verdict,) = promoted.store.verdicts()
     assert f"Version 1 on {verdict.shots:,} shots of 32 games, {verdict.first_date} to {verdict.last_date}" in said
     assert "nan" not in said
     assert f"| champion, official record | {verdict.candidate_log_loss:.4f} |" in said
-    scores = evaluate(crowned.registry.bundle(1), crowned.store, NBA).scores
+    scores = evaluate(promoted.registry.bundle(1), promoted.store, NBA).scores
     assert scores["champion, official record"].log_loss < scores["champion, spot and clock alone"].log_loss
     assert scores["champion, official record"].log_loss < scores["constant"].log_loss
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "empty"))
@@ -323,25 +323,25 @@ def test_the_champion_is_evaluated_on_what_it_has_not_seen(
     assert "there is no champion yet" in capsys.readouterr().err
 
 
-def test_a_warehouse_of_another_version_trains_and_judges_nothing(
-    crowned: Platform, monkeypatch: pytest.MonkeyPatch
+def test_a_wareplatform_of_another_version_trains_and_judges_nothing(
+    promoted: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its features would be paired with a form of another meaning."""
-    state = msgspec.structs.replace(crowned.store.warehouse_state(), base_fingerprint="older")
-    crowned.store.publish_warehouse({}, state, {})
-    result = crowned.materialize("trained_model")
+    """Its features would be paired with a feature state of another meaning."""
+    state = msgspec.structs.replace(promoted.store.warehouse_state(), base_fingerprint="older")
+    promoted.store.publish_warehouse({}, state, {})
+    result = promoted.materialize("trained_model")
     assert not result.success
     (failure,) = result.get_step_failure_events()
     assert "folded by another version of the code" in str(failure.step_failure_data.error)
-    assert crowned.registry.newest() == 1
-    assert crowned.refresh() == "refused"  # a refresh folds it anew
-    assert crowned.store.warehouse_state().base_fingerprint == NBA.base_fingerprint
+    assert promoted.registry.newest() == 1
+    assert promoted.refresh() == "refused"  # a refresh folds it anew
+    assert promoted.store.warehouse_state().base_fingerprint == NBA.base_fingerprint
 
 
-def test_a_run_judges_the_candidate_that_it_trained(crowned: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_judges_the_candidate_that_it_trained(promoted: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run registers a newer version just before the checks look."""
-    bundle = crowned.registry.bundle(1)
-    source = crowned.registry.client.get_model_version(NBA.registered_model, "1").source.removesuffix("/bundle")
+    bundle = promoted.registry.bundle(1)
+    source = promoted.registry.client.get_model_version(NBA.registered_model, "1").source.removesuffix("/bundle")
     register = ModelRegistry.register
 
     def overtaken(self: ModelRegistry, *arguments: object) -> int:
@@ -350,8 +350,8 @@ def test_a_run_judges_the_candidate_that_it_trained(crowned: Platform, monkeypat
         return mine
 
     monkeypatch.setattr(ModelRegistry, "register", overtaken)
-    result = crowned.materialize("trained_model", "champion_model")
+    result = promoted.materialize("trained_model", "champion_model")
     assert result.success
-    assert crowned.registry.newest() == 3
+    assert promoted.registry.newest() == 3
     assert checks_of(result)["beats_champion"].metadata["candidate"].value == 2
-    assert [v.candidate for v in crowned.store.verdicts()] == [2, 1]
+    assert [v.candidate for v in promoted.store.verdicts()] == [2, 1]

@@ -208,7 +208,7 @@ def test_a_file_that_does_not_end_as_its_kind_does_waits_longer(
     assert offered(cut, -1000) == 1  # the clock was set back
 
 
-def test_a_zip_tells_itself_that_it_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_states_itself_that_it_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = shots.write(shots.season(games=1), tmp_path / "a.zip").stat().st_ctime
     monkeypatch.setattr(inbox.time, "time", lambda: changed + 10)
     assert len(InboxFeed(tmp_path, settle_seconds=3).batches()) == 1

@@ -83,7 +83,7 @@ def test_joined_batches_share_the_words_of_a_dictionary() -> None:
     assert sorted(batch["kind"].words) == ["dunk", "jump"]
 
 
-def test_the_first_batch_tells_the_columns() -> None:
+def test_the_first_batch_states_the_columns() -> None:
     columns = next(
         iter(read(written(pa.table({"x": pa.array([], pa.int8()), "home": pa.array([], pa.bool_())})), MOST))
     )
@@ -148,7 +148,7 @@ def test_a_column_that_cant_be_read_is_named(column: pa.Array, kind: str) -> Non
     assert caught.value.column == "odd"
 
 
-def test_what_else_is_refused_is_told() -> None:
+def test_what_else_is_refused_is_reported() -> None:
     table = pa.table({"x": [1, 2, 3] * 100})
     feather = io.BytesIO()
     with pa.ipc.new_file(feather, table.schema) as writer:

@@ -12,7 +12,7 @@ import pytest
 from parivision_core.prediction_log.ids import Ids, first_at, made_at, name_of, new_id, parts_of
 
 
-def test_an_id_is_a_uuid_of_version_7_and_tells_its_time() -> None:
+def test_an_id_is_a_uuid_of_version_7_and_states_its_time() -> None:
     before = time.time_ns() // 1_000_000
     text = new_id()
     after = time.time_ns() // 1_000_000
@@ -54,7 +54,7 @@ def test_a_forked_process_makes_other_ids() -> None:
     assert os.read(reading, 36).decode()[-12:] != new_id()[-12:]
 
 
-def test_a_name_tells_its_call_and_its_row() -> None:
+def test_a_name_states_its_call_and_its_row() -> None:
     call = new_id()
     assert parts_of(name_of(call, None)) == (call, None)
     assert parts_of(name_of(call, 99_999)) == (call, 99_999)

@@ -1,4 +1,4 @@
-"""The journal on MongoDB when things go wrong, and what is larger than a document."""
+"""The prediction log on MongoDB when things go wrong, and what is larger than a document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pymongo import WriteConcern
 from pymongo.database import Database
 
-from parivision_core.prediction_log.mongo import MongoJournal
+from parivision_core.prediction_log.mongo import MongoPredictionLog
 from parivision_core.problems import StoreError
 from tests.helpers.prediction_logs import many, one
 from tests.helpers.scripted_server import ScriptedServer
@@ -19,29 +19,29 @@ KEY = "2023-01-01:1:2:3:4"
 
 
 @pytest.fixture
-def shaky(shaky_database: Documents) -> MongoJournal:
-    """A journal that speaks through the proxy and soon loses its patience."""
-    return MongoJournal(shaky_database)
+def shaky(shaky_database: Documents) -> MongoPredictionLog:
+    """A prediction log that speaks through the proxy and soon loses its patience."""
+    return MongoPredictionLog(shaky_database)
 
 
 def test_a_body_larger_than_a_document_is_kept_in_pieces(mongo_database: Documents) -> None:
-    journal = MongoJournal(mongo_database)
+    prediction_log = MongoPredictionLog(mongo_database)
     call = many([0.5] * 10, request=bytes(range(256)) * 70_000)
-    journal.append([one(), call])
-    journal.append([call])
-    assert journal.call(call.id) == call
-    assert call in journal.calls(limit=2)
-    assert mongo_database["journal_bodies"].count_documents({}) == 3
-    assert journal.delete(call.id)
-    assert mongo_database["journal_bodies"].count_documents({}) == 0
+    prediction_log.append([one(), call])
+    prediction_log.append([call])
+    assert prediction_log.call(call.id) == call
+    assert call in prediction_log.calls(limit=2)
+    assert mongo_database["prediction_log_bodies"].count_documents({}) == 3
+    assert prediction_log.delete(call.id)
+    assert mongo_database["prediction_log_bodies"].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
 def test_a_server_that_goes_in_the_middle_loses_nothing(
-    applied: bool, proxy: ScriptedServer, shaky: MongoJournal, mongo_database: Documents
+    applied: bool, proxy: ScriptedServer, shaky: MongoPredictionLog, mongo_database: Documents
 ) -> None:
     """Cut at every insert of an append, which is repeated: each call is there once, with all that belongs to it."""
-    here = MongoJournal(mongo_database)
+    here = MongoPredictionLog(mongo_database)
     here.calls(limit=1)
     shaky.calls(limit=1)
     kept = []
@@ -61,7 +61,7 @@ def test_a_server_that_goes_in_the_middle_loses_nothing(
 
 
 def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(
-    proxy: ScriptedServer, shaky: MongoJournal
+    proxy: ScriptedServer, shaky: MongoPredictionLog
 ) -> None:
     proxy.stop()
     for use in (lambda: shaky.append([one()]), lambda: shaky.calls(limit=1), shaky.awaited_days):
@@ -76,22 +76,22 @@ def test_what_is_kept_is_on_a_disk(proxy: ScriptedServer, shaky_database: Docume
     """A majority that has it in memory alone may lose it; what the URL says of the rest stays."""
     seen: list[dict[str, Any]] = []
     proxy.fault("insert", where=lambda command: bool(seen.append(command.document["writeConcern"])))
-    MongoJournal(shaky_database.with_options(write_concern=WriteConcern(w=1, wtimeout=900))).append([one()])
+    MongoPredictionLog(shaky_database.with_options(write_concern=WriteConcern(w=1, wtimeout=900))).append([one()])
     assert seen
     assert all(concern == {"w": 1, "wtimeout": 900, "j": True} for concern in seen)
 
 
 def test_days_of_an_earlier_version_are_found(mongo_database: Documents) -> None:
-    journal = MongoJournal(mongo_database)
-    journal.append([one(awaited=((0, KEY),))])
-    mongo_database["journal_days"].drop()
-    before = journal.awaited_days()
+    prediction_log = MongoPredictionLog(mongo_database)
+    prediction_log.append([one(awaited=((0, KEY),))])
+    mongo_database["prediction_log_days"].drop()
+    before = prediction_log.awaited_days()
     assert list(before) == [KEY[:10]]
-    journal.append([one(awaited=((0, KEY),))])
-    assert journal.awaited_days() != before
+    prediction_log.append([one(awaited=((0, KEY),))])
+    assert prediction_log.awaited_days() != before
 
 
-def test_a_full_disk_is_named(proxy: ScriptedServer, shaky: MongoJournal) -> None:
+def test_a_full_disk_is_named(proxy: ScriptedServer, shaky: MongoPredictionLog) -> None:
     shaky.calls(limit=1)
     full = {"ok": 0, "code": 14031, "errmsg": "available disk space is below the minimum"}
     with proxy.fault("insert", reply=full), pytest.raises(StoreError, match="disk is full"):
@@ -100,21 +100,21 @@ def test_a_full_disk_is_named(proxy: ScriptedServer, shaky: MongoJournal) -> Non
 
 
 def test_a_database_of_another_version_says_so(mongo_database: Documents) -> None:
-    MongoJournal(mongo_database).calls(limit=1)
-    mongo_database["journal_meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
+    MongoPredictionLog(mongo_database).calls(limit=1)
+    mongo_database["prediction_log_meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
     with pytest.raises(StoreError, match="has format 99, this version writes format 1; name another database"):
-        MongoJournal(mongo_database).calls(limit=1)
+        MongoPredictionLog(mongo_database).calls(limit=1)
 
 
 def test_a_prefix_keeps_sports_apart(mongo_database: Documents) -> None:
-    MongoJournal(mongo_database, "rugby_").append([one()])
-    assert MongoJournal(mongo_database).calls(limit=5) == []
-    assert all(name.startswith(("rugby_journal", "journal")) for name in mongo_database.list_collection_names())
+    MongoPredictionLog(mongo_database, "rugby_").append([one()])
+    assert MongoPredictionLog(mongo_database).calls(limit=5) == []
+    assert all(name.startswith(("rugby_journal", "prediction_log")) for name in mongo_database.list_collection_names())
 
 
 def test_a_document_of_another_version_is_named(mongo_database: Documents) -> None:
-    journal, call = MongoJournal(mongo_database), one()
-    journal.append([call])
-    mongo_database["journal"].update_one({"_id": f"c{call.id}"}, {"$set": {"content": "song"}})
+    prediction_log, call = MongoPredictionLog(mongo_database), one()
+    prediction_log.append([call])
+    mongo_database["prediction_log"].update_one({"_id": f"c{call.id}"}, {"$set": {"content": "song"}})
     with pytest.raises(StoreError, match="is damaged or of another version"):
-        journal.call(call.id)
+        prediction_log.call(call.id)

@@ -1,4 +1,4 @@
-"""Predictions as the journal's readers see them: each once and in order, whatever the pages and what was deleted."""
+"""Predictions as the prediction log's readers see them: each once and in order, whatever the pages and what was deleted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parivision_core.prediction_log import predictions
-from parivision_core.prediction_log.base import Call, Journal, Outcome
+from parivision_core.prediction_log.base import Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at, new_id
 from parivision_core.prediction_log.predictions import Logged, Wanted, find, page
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from tests.helpers.prediction_logs import many, one
 
 NAN = float("nan")
@@ -26,8 +26,8 @@ ALL = Wanted()
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    kept = SqliteJournal(tmp_path / "journal.sqlite")
+def prediction_log(tmp_path: Path) -> Iterator[PredictionLog]:
+    kept = SqlitePredictionLog(tmp_path / "prediction_log.sqlite")
     yield kept
     kept.close()
 
@@ -39,11 +39,11 @@ def arrow(columns: dict[str, Any], probabilities: list[float], piece: int = 2) -
     return many(probabilities, content="arrow", request=body.getvalue())
 
 
-def walk(journal: Journal, wanted: Wanted, limit: int) -> list[Logged]:
+def walk(prediction_log: PredictionLog, wanted: Wanted, limit: int) -> list[Logged]:
     """All pages, one behind the other."""
     found, cursor = [], None
     while True:
-        told = page(journal, wanted, limit, cursor)
+        told = page(prediction_log, wanted, limit, cursor)
         assert len(told.predictions) <= limit
         found += told.predictions
         if told.next is None:
@@ -51,11 +51,11 @@ def walk(journal: Journal, wanted: Wanted, limit: int) -> list[Logged]:
         cursor = told.next
 
 
-def test_a_shot_is_told_with_all_that_traces_it(journal: Journal) -> None:
+def test_a_shot_is_reported_with_all_that_traces_it(prediction_log: PredictionLog) -> None:
     call = one(0.25)
-    journal.append([call])
-    journal.put_outcomes({call.id: Outcome(made=True, source="caller", told_at=3)})
-    told = find(journal, call.id)
+    prediction_log.append([call])
+    prediction_log.put_outcomes({call.id: Outcome(made=True, source="caller", reported_at=3)})
+    told = find(prediction_log, call.id)
     assert told == Logged(
         id=call.id,
         made_at=made_at(call.id),
@@ -63,39 +63,39 @@ def test_a_shot_is_told_with_all_that_traces_it(journal: Journal) -> None:
         probability=0.25,
         champion_version=3,
         champion_sha256="c" * 64,
-        form_stamp="f" * 16,
+        feature_state_stamp="f" * 16,
         feature_schema="s1",
         latency_ms=1.5,
         caller="page",
-        outcome=Outcome(made=True, source="caller", told_at=3),
+        outcome=Outcome(made=True, source="caller", reported_at=3),
     )
-    assert page(journal, ALL, 10).predictions == [told]
+    assert page(prediction_log, ALL, 10).predictions == [told]
     assert msgspec.json.decode(msgspec.json.encode(told), type=Logged) == told
 
 
-def test_a_batch_is_a_prediction_for_each_row_that_was_answered(journal: Journal) -> None:
+def test_a_batch_is_a_prediction_for_each_row_that_was_answered(prediction_log: PredictionLog) -> None:
     call = many([0.1, NAN, 0.3], [{"x": 1}, "no object", {"x": 3}])
-    journal.append([call])
-    told = page(journal, ALL, 10).predictions
+    prediction_log.append([call])
+    told = page(prediction_log, ALL, 10).predictions
     assert [(p.id, p.request, p.probability) for p in told] == [
         (f"{call.id}:0", {"x": 1}, 0.1),
         (f"{call.id}:2", {"x": 3}, 0.3),
     ]
-    assert find(journal, f"{call.id}:2") == told[1]
+    assert find(prediction_log, f"{call.id}:2") == told[1]
     for name in (call.id, f"{call.id}:1", f"{call.id}:3", f"{new_id()}:0", new_id()):
-        assert find(journal, name) is None
-    journal.delete(call.id, 0)
-    assert find(journal, f"{call.id}:0") is None
-    assert page(journal, ALL, 10).predictions == told[1:]
+        assert find(prediction_log, name) is None
+    prediction_log.delete(call.id, 0)
+    assert find(prediction_log, f"{call.id}:0") is None
+    assert page(prediction_log, ALL, 10).predictions == told[1:]
 
 
-def test_a_row_of_a_single_shot_is_none(journal: Journal) -> None:
+def test_a_row_of_a_single_shot_is_none(prediction_log: PredictionLog) -> None:
     call = one()
-    journal.append([call])
-    assert find(journal, f"{call.id}:0") is None
+    prediction_log.append([call])
+    assert find(prediction_log, f"{call.id}:0") is None
 
 
-def test_an_arrow_stream_is_read_row_by_row(journal: Journal) -> None:
+def test_an_arrow_stream_is_read_row_by_row(prediction_log: PredictionLog) -> None:
     columns = {
         "x": [1, 2, 3, 4, 5],
         "y": [0.5, None, 1.5, 2.5, 3.5],
@@ -103,55 +103,55 @@ def test_an_arrow_stream_is_read_row_by_row(journal: Journal) -> None:
         "player_id": pa.array([7, 8, 7, 7, 9], pa.uint32()),
     }
     call = arrow(columns, [0.1, 0.2, NAN, 0.4, 0.5])
-    journal.append([call])
-    told = page(journal, ALL, 10).predictions
+    prediction_log.append([call])
+    told = page(prediction_log, ALL, 10).predictions
     assert [p.request for p in told] == [
         {"x": 1, "y": 0.5, "kind": "jump", "player_id": 7},
         {"x": 2, "kind": "layup", "player_id": 8},
         {"x": 4, "y": 2.5, "kind": "jump", "player_id": 7},
         {"x": 5, "y": 3.5, "kind": "jump", "player_id": 9},
     ]
-    sevens = page(journal, Wanted(fields={"player_id": (7,)}), 10).predictions
+    sevens = page(prediction_log, Wanted(fields={"player_id": (7,)}), 10).predictions
     assert [p.id for p in sevens] == [f"{call.id}:0", f"{call.id}:3"]
-    assert find(journal, f"{call.id}:4") == told[3]
+    assert find(prediction_log, f"{call.id}:4") == told[3]
 
 
-def test_a_stream_that_is_shorter_than_its_answer_leaves_the_predictions(journal: Journal) -> None:
-    journal.append([arrow({"x": [1, 2]}, [0.1, 0.2, 0.3]), many([0.4, 0.5], [{"x": 1}])])
-    told = page(journal, ALL, 10).predictions
+def test_a_stream_that_is_shorter_than_its_answer_leaves_the_predictions(prediction_log: PredictionLog) -> None:
+    prediction_log.append([arrow({"x": [1, 2]}, [0.1, 0.2, 0.3]), many([0.4, 0.5], [{"x": 1}])])
+    told = page(prediction_log, ALL, 10).predictions
     assert [(p.probability, p.request) for p in told] == [
         (0.4, {"x": 1}), (0.5, None), (0.1, None), (0.2, None), (0.3, None)
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", ["shot", "rows", "arrow"])
-def test_a_body_that_cannot_be_read_any_more_leaves_its_prediction(journal: Journal, content: str) -> None:
+def test_a_body_that_cannot_be_read_any_more_leaves_its_prediction(prediction_log: PredictionLog, content: str) -> None:
     call = one(0.7, content=content, request=b"\x00rubbish")
-    journal.append([call])
-    (told,) = page(journal, ALL, 10).predictions
+    prediction_log.append([call])
+    (told,) = page(prediction_log, ALL, 10).predictions
     assert (told.request, told.probability) == (None, 0.7)
-    assert page(journal, Wanted(fields={"player_id": (7,)}), 10).predictions == []
+    assert page(prediction_log, Wanted(fields={"player_id": (7,)}), 10).predictions == []
 
 
-def test_filters_choose(journal: Journal) -> None:
+def test_filters_choose(prediction_log: PredictionLog) -> None:
     calls = [
         one(caller="a"),
         one(champion_version=4),
         many([0.1, 0.2, 0.3], caller="a"),
         one(request={"player_id": 2}),
     ]
-    journal.append(calls)
+    prediction_log.append(calls)
     first, second, batch, last = (call.id for call in calls)
     names = [last, f"{batch}:0", f"{batch}:1", f"{batch}:2", second, first]
-    journal.put_outcomes(
+    prediction_log.put_outcomes(
         {
-            f"{batch}:1": Outcome(made=True, source="lake", told_at=1),
-            first: Outcome(made=False, source="caller", told_at=1),
+            f"{batch}:1": Outcome(made=True, source="lake", reported_at=1),
+            first: Outcome(made=False, source="caller", reported_at=1),
         }
     )
 
     def chosen(**wanted: Any) -> list[str]:
-        return [p.id for p in walk(journal, Wanted(**wanted), 2)]
+        return [p.id for p in walk(prediction_log, Wanted(**wanted), 2)]
 
     assert chosen() == names
     assert chosen(champion_version=4) == [second]
@@ -165,12 +165,12 @@ def test_filters_choose(journal: Journal) -> None:
     assert chosen(fields={"player_id": (2,), "x": (2,)}) == [f"{batch}:2"]
 
 
-def test_moments_choose_from_the_first_on_and_before_the_second(journal: Journal) -> None:
+def test_moments_choose_from_the_first_on_and_before_the_second(prediction_log: PredictionLog) -> None:
     ids = [first_at(moment) for moment in (1000, 2000, 3000)]
-    journal.append([one(id=ids[0]), many([0.1, 0.2], id=ids[1]), one(id=ids[2])])
+    prediction_log.append([one(id=ids[0]), many([0.1, 0.2], id=ids[1]), one(id=ids[2])])
 
     def chosen(since: int | None, until: int | None, cursor: str | None = None) -> list[int]:
-        return [p.made_at for p in page(journal, Wanted(since=since, until=until), 10, cursor).predictions]
+        return [p.made_at for p in page(prediction_log, Wanted(since=since, until=until), 10, cursor).predictions]
 
     assert chosen(2000, None) == [3000, 2000, 2000]
     assert chosen(None, 2000) == [1000]
@@ -181,29 +181,29 @@ def test_moments_choose_from_the_first_on_and_before_the_second(journal: Journal
     assert chosen(2001, None, f"{ids[1]}:0") == []
 
 
-def test_a_cursor_whose_prediction_is_gone_leads_on(journal: Journal) -> None:
+def test_a_cursor_whose_prediction_is_gone_leads_on(prediction_log: PredictionLog) -> None:
     calls = [one(0.1), many([0.2, 0.3, 0.4]), one(0.5)]
-    journal.append(calls)
-    at = page(journal, ALL, 2).next
+    prediction_log.append(calls)
+    at = page(prediction_log, ALL, 2).next
     assert at == f"{calls[1].id}:0"
-    journal.delete(calls[1].id)
-    assert [p.probability for p in page(journal, ALL, 5, at).predictions] == [0.1]
+    prediction_log.delete(calls[1].id)
+    assert [p.probability for p in page(prediction_log, ALL, 5, at).predictions] == [0.1]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", VERSION_4, f"{VERSION_7}:x"])
-def test_no_cursor_of_ours_is_refused(journal: Journal, cursor: str) -> None:
+def test_no_cursor_of_ours_is_refused(prediction_log: PredictionLog, cursor: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        page(journal, ALL, 5, cursor)
+        page(prediction_log, ALL, 5, cursor)
 
 
-def test_a_page_looks_through_a_bounded_number(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_looks_through_a_bounded_number(prediction_log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "PIECE", 3)
     monkeypatch.setattr(predictions, "MOST_PIECES", 2)
     calls = [one(), *(one(caller="b") for _ in range(10)), many([0.1] * 10)]
-    journal.append(calls)
-    nobody = page(journal, Wanted(fields={"player_id": ("nobody",)}), 5)
+    prediction_log.append(calls)
+    nobody = page(prediction_log, Wanted(fields={"player_id": ("nobody",)}), 5)
     assert (nobody.predictions, nobody.next) == ([], f"{calls[-1].id}:5")
-    assert [p.id for p in walk(journal, Wanted(caller="page", fields={"player_id": (7,)}), 5)] == [
+    assert [p.id for p in walk(prediction_log, Wanted(caller="page", fields={"player_id": (7,)}), 5)] == [
         f"{calls[-1].id}:7",
         calls[0].id,
     ]
@@ -225,9 +225,9 @@ def test_every_prediction_comes_once_and_in_order(
     tmp_path: Path, made: list[Any], limit: int, piece: int, most: int, deletions: list[tuple[int, bool]]
 ) -> None:
     """Also when some are deleted between two pages: what is left is told, what was told before isn't told again."""
-    journal = SqliteJournal(tmp_path / f"{new_id()}.sqlite")
+    prediction_log = SqlitePredictionLog(tmp_path / f"{new_id()}.sqlite")
     calls = [one() if rows is None else many([0.5 if row else NAN for row in rows]) for rows in made]
-    journal.append(calls)
+    prediction_log.append(calls)
     names = []
     for call, rows in zip(calls[::-1], made[::-1], strict=True):
         names += [call.id] if rows is None else [f"{call.id}:{i}" for i, row in enumerate(rows) if row]
@@ -239,7 +239,7 @@ def test_every_prediction_comes_once_and_in_order(
         patch.setattr(predictions, "PIECE", piece)
         patch.setattr(predictions, "MOST_PIECES", most)
         while True:
-            found = page(journal, ALL, limit, cursor)
+            found = page(prediction_log, ALL, limit, cursor)
             assert len(found.predictions) <= limit
             told += [p.id for p in found.predictions]
             if found.next is None:
@@ -250,8 +250,8 @@ def test_every_prediction_comes_once_and_in_order(
                 name = names[number % len(names)]
                 call_id, _, row = name.partition(":")
                 gone |= {n for n in names if n == name or (whole and n.startswith(call_id))}
-                journal.delete(call_id, None if whole or not row else int(row))
-    journal.close()
+                prediction_log.delete(call_id, None if whole or not row else int(row))
+    prediction_log.close()
     assert len(told) == len(set(told))
     assert told == [name for name in names if name in set(told)]
     assert set(names) - set(told) <= gone

@@ -1,4 +1,4 @@
-"""The embedded journal when things go wrong: each mishap gets an error to act on, and nothing is half kept."""
+"""The embedded prediction log when things go wrong: each mishap gets an error to act on, and nothing is half kept."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from pathlib import Path
 import pytest
 
 from parivision_core.nba.shots import NBA
-from parivision_core.prediction_log import open_journal
+from parivision_core.prediction_log import open_prediction_log
 from parivision_core.prediction_log.base import Outcome
-from parivision_core.prediction_log.mongo import MongoJournal
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.mongo import MongoPredictionLog
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_core.settings import Settings
 from tests.helpers.paths import ROOT
 from tests.helpers.prediction_logs import many, one
 
 
-def test_the_journal_lies_in_the_state_folder(tmp_path: Path) -> None:
-    journal = open_journal(Settings(home=tmp_path).resolved(), NBA)
-    assert isinstance(journal, SqliteJournal)
-    assert journal.path == tmp_path / "journal" / "nba.sqlite"
-    assert not list(journal.path.parent.glob("*.partial*"))
+def test_the_prediction_log_lies_in_the_state_folder(tmp_path: Path) -> None:
+    prediction_log = open_prediction_log(Settings(home=tmp_path).resolved(), NBA)
+    assert isinstance(prediction_log, SqlitePredictionLog)
+    assert prediction_log.path == tmp_path / "prediction_log" / "nba.sqlite"
+    assert not list(prediction_log.path.parent.glob("*.partial*"))
 
 
 def test_it_lies_in_the_database_that_the_settings_name(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, mongo_url="mongodb://127.0.0.1:9/x").resolved()
-    assert isinstance(open_journal(settings, NBA), MongoJournal)
-    assert not (tmp_path / "journal").exists()
-    for option in ("w=0", "journal=false"):
+    assert isinstance(open_prediction_log(settings, NBA), MongoPredictionLog)
+    assert not (tmp_path / "prediction_log").exists()
+    for option in ("w=0", "prediction_log=false"):
         lax = Settings(home=tmp_path, mongo_url=f"mongodb://127.0.0.1:9/x?{option}").resolved()
         with pytest.raises(ConfigurationError, match=f"{option} would lose predictions"):
-            open_journal(lax, NBA)
+            open_prediction_log(lax, NBA)
 
 
-def test_a_journal_of_another_version_says_so(tmp_path: Path) -> None:
+def test_a_prediction_log_of_another_version_says_so(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
-    SqliteJournal(path).close()
+    SqlitePredictionLog(path).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="has format 99, this version writes format 2; run the version that made it"):
-        SqliteJournal(path)
+        SqlitePredictionLog(path)
 
 
 @pytest.mark.parametrize("content", [b"rubbish" * 1000, b"SQLite format 3\x00" + b"\xff" * 5000])
@@ -54,75 +54,75 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(
         StoreError, match=r"stop the service and move it away together with its j\.sqlite-wal and j\.sqlite-shm"
     ):
-        SqliteJournal(path)
+        SqlitePredictionLog(path)
 
 
-def test_a_page_that_was_overwritten_is_found_and_the_journal_goes_on_once_it_is_away(tmp_path: Path) -> None:
+def test_a_page_that_was_overwritten_is_found_and_the_prediction_log_goes_on_once_it_is_away(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
-    journal = SqliteJournal(path)
-    journal.append([one(request=b"x" * 500) for _ in range(300)])
-    journal.close()
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.append([one(request=b"x" * 500) for _ in range(300)])
+    prediction_log.close()
     with path.open("r+b") as file:
         file.seek(16384 * 2)
         file.write(b"\xff" * (path.stat().st_size - 16384 * 2))
-    journal = SqliteJournal(path)
+    prediction_log = SqlitePredictionLog(path)
     with pytest.raises(StoreError, match="malformed"):
-        journal.calls(limit=400)
+        prediction_log.calls(limit=400)
     path.rename(tmp_path / "away")
-    journal = SqliteJournal(path)
-    journal.append([one()])
-    assert len(journal.calls(limit=5)) == 1
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.append([one()])
+    assert len(prediction_log.calls(limit=5)) == 1
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="can't make the journal"):
-        SqliteJournal(tmp_path / "file" / "j.sqlite")
+    with pytest.raises(StoreError, match="can't make the prediction log"):
+        SqlitePredictionLog(tmp_path / "file" / "j.sqlite")
 
 
-def test_a_journal_that_was_removed_is_missed(tmp_path: Path) -> None:
+def test_a_prediction_log_that_was_removed_is_missed(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
-    journal = SqliteJournal(path)
-    journal.close()
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.close()
     path.unlink()
     with pytest.raises(StoreError, match="is gone or can't be seen"):
-        journal.append([one()])
+        prediction_log.append([one()])
     assert not path.exists()
 
 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from parivision_core.problems import StoreError
 from tests.helpers.prediction_logs import one
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
-journal = SqliteJournal(path)
+prediction_log = SqlitePredictionLog(path)
 first = [one() for _ in range(10)]
-journal.append(first)
+prediction_log.append(first)
 size = path.with_name(path.name + "-wal").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, resource.RLIM_INFINITY))
 try:
-    journal.append([one(request=b"x" * 1000) for _ in range(500)])
+    prediction_log.append([one(request=b"x" * 1000) for _ in range(500)])
 except StoreError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-print(len(journal.calls(limit=1000)))
-journal.append([one()])
-print(len(journal.calls(limit=1000)))
+print(len(prediction_log.calls(limit=1000)))
+prediction_log.append([one()])
+print(len(prediction_log.calls(limit=1000)))
 """
 
 
 def test_groups_of_any_size_are_kept_whole_by_few_statements(tmp_path: Path) -> None:
     """A connection keeps the statements it has seen; one for each size of a group takes megabytes."""
-    journal, told = SqliteJournal(tmp_path / "j.sqlite"), []
-    with journal._file.connection() as db:
+    prediction_log, told = SqlitePredictionLog(tmp_path / "j.sqlite"), []
+    with prediction_log._file.connection() as db:
         db.set_trace_callback(told.append)
     for size in (1, 2, 3, 99, 100, 127, 128, 129, 300):
         before, calls = len(told), [one() for _ in range(size)]
-        journal.append(calls)
-        assert journal.calls(limit=size) == calls[::-1]
+        prediction_log.append(calls)
+        assert prediction_log.calls(limit=size) == calls[::-1]
         inserts = [text for text in told[before:] if text.startswith("INSERT INTO calls")]
         assert len(inserts) <= 9
         assert all(text.count("'shot'").bit_count() == 1 for text in inserts)
@@ -145,33 +145,35 @@ def test_a_full_disk_keeps_nothing_by_halves_and_is_forgiven(tmp_path: Path) -> 
 
 def test_a_writer_that_is_stuck_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parivision_core.prediction_log.sqlite_file.BUSY_SECONDS", 0.05)
-    journal = SqliteJournal(tmp_path / "j.sqlite")
-    other = sqlite3.connect(journal.path, isolation_level=None)
+    prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
+    other = sqlite3.connect(prediction_log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match=r"another process has held the lock .* more than 0\.05 s") as told:
-        journal.append([one()])
+        prediction_log.append([one()])
     assert "damaged" not in str(told.value)
-    assert journal.calls(limit=5) == []  # readers wait for nobody
+    assert prediction_log.calls(limit=5) == []  # readers wait for nobody
     other.execute("ROLLBACK")
-    journal.append([one()])
-    assert len(journal.calls(limit=5)) == 1
+    prediction_log.append([one()])
+    assert len(prediction_log.calls(limit=5)) == 1
 
 
 def test_a_value_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "j.sqlite")
+    prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
     with pytest.raises(OverflowError):
-        journal.append([one(form_stamp="new"), one(form_stamp="new", latency_us=2**70)])
-    assert journal.calls(limit=5) == []
-    journal.append([one(form_stamp="new")])
-    assert journal.calls(limit=5)[0].form_stamp == "new"
+        prediction_log.append([one(feature_state_stamp="new"), one(feature_state_stamp="new", latency_us=2**70)])
+    assert prediction_log.calls(limit=5) == []
+    prediction_log.append([one(feature_state_stamp="new")])
+    assert prediction_log.calls(limit=5)[0].feature_state_stamp == "new"
 
 
 def test_a_large_batch_is_kept(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "j.sqlite")
+    prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
     call = many([0.5] * 1000, request=bytes(range(256)) * 10_000)
-    journal.append([call])
-    journal.put_outcomes({f"{call.id}:{i}": Outcome(made=True, source="caller", told_at=1) for i in range(1000)})
-    assert journal.call(call.id) == call
-    assert len(journal.outcomes([f"{call.id}:{i}" for i in range(1000)])) == 1000
-    assert journal.prune("g", 10) == 1
-    assert journal.outcomes([f"{call.id}:0"]) == {}
+    prediction_log.append([call])
+    prediction_log.put_outcomes(
+        {f"{call.id}:{i}": Outcome(made=True, source="caller", reported_at=1) for i in range(1000)}
+    )
+    assert prediction_log.call(call.id) == call
+    assert len(prediction_log.outcomes([f"{call.id}:{i}" for i in range(1000)])) == 1000
+    assert prediction_log.prune("g", 10) == 1
+    assert prediction_log.outcomes([f"{call.id}:0"]) == {}

@@ -1,4 +1,4 @@
-"""The journal's file is moved, removed, replaced or of an earlier version: no row goes where nobody finds it."""
+"""The prediction log's file is moved, removed, replaced or of an earlier version: no row goes where nobody finds it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parivision_core.prediction_log import sqlite_file
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from parivision_core.problems import StoreError
 from tests.helpers.paths import ROOT
 from tests.helpers.prediction_logs import many, one
@@ -20,11 +20,11 @@ ENDINGS = ("", "-wal", "-shm")
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from tests.helpers.prediction_logs import one
-journal = SqliteJournal(Path(sys.argv[1]))
+prediction_log = SqlitePredictionLog(Path(sys.argv[1]))
 for _ in range(5):
-    journal.append([one()])
+    prediction_log.append([one()])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -44,132 +44,134 @@ def move(path: Path, to: Path, endings: tuple[str, ...] = ENDINGS) -> None:
         beside(path, ending).rename(beside(to, ending))
 
 
-def ids(journal: SqliteJournal) -> list[str]:
-    return [call.id for call in journal.calls(limit=100)][::-1]
+def ids(prediction_log: SqlitePredictionLog) -> list[str]:
+    return [call.id for call in prediction_log.calls(limit=100)][::-1]
 
 
-def test_no_journal_begins_beside_the_log_of_another(path: Path, tmp_path: Path) -> None:
+def test_no_prediction_log_begins_beside_the_log_of_another(path: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
     away = tmp_path / "away" / "j.sqlite"
     move(path, away, ("",))
     for left in ("-wal", "-shm"):
         with pytest.raises(StoreError, match=r"while j\.sqlite-wal or j\.sqlite-shm lies there: .*move both to that"):
-            SqliteJournal(path)
+            SqlitePredictionLog(path)
         assert not path.exists()
         beside(path, left).rename(beside(away, left))
-    assert len(ids(SqliteJournal(away))) == 5
-    SqliteJournal(path).append([one()])
+    assert len(ids(SqlitePredictionLog(away))) == 5
+    SqlitePredictionLog(path).append([one()])
 
 
 def test_what_a_crash_left_of_a_beginning_harms_nobody(path: Path) -> None:
     for ending in ENDINGS:
         beside(path, f".partial{ending}").write_bytes(b"rubbish")
-    SqliteJournal(path).append([one()])
+    SqlitePredictionLog(path).append([one()])
     assert not list(path.parent.glob("*.partial*"))
 
 
-def test_a_journal_removed_under_a_service_is_missed_until_another_is_there(path: Path) -> None:
-    journal = SqliteJournal(path)
-    journal.append([one()])
+def test_a_prediction_log_removed_under_a_service_is_missed_until_another_is_there(path: Path) -> None:
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.append([one()])
     for ending in ENDINGS:
         beside(path, ending).unlink()
-    for use in (lambda: journal.append([one()]), lambda: journal.calls(limit=1)):
+    for use in (lambda: prediction_log.append([one()]), lambda: prediction_log.calls(limit=1)):
         with pytest.raises(StoreError, match="is gone or can't be seen"):
             use()
-    other, call = SqliteJournal(path), one()
-    journal.append([call])
+    other, call = SqlitePredictionLog(path), one()
+    prediction_log.append([call])
     assert ids(other) == [call.id]
-    journal.close()
+    prediction_log.close()
     other.append([one()])
-    assert len(ids(SqliteJournal(path))) == 2
+    assert len(ids(SqlitePredictionLog(path))) == 2
 
 
-def test_a_journal_moved_under_a_service_is_written_no_more_and_keeps_its_log(path: Path, tmp_path: Path) -> None:
+def test_a_prediction_log_moved_under_a_service_is_written_no_more_and_keeps_its_log(
+    path: Path, tmp_path: Path
+) -> None:
     away, backup = tmp_path / "away" / "j.sqlite", tmp_path / "backup"
-    SqliteJournal(path).close()
+    SqlitePredictionLog(path).close()
     shutil.copy(path, backup)
-    journal, first, last = SqliteJournal(path), one(), one()
-    journal.append([first])
+    prediction_log, first, last = SqlitePredictionLog(path), one(), one()
+    prediction_log.append([first])
     move(path, away, ("",))
     for _ in range(2):  # nothing there, then a copy that the log doesn't belong to
         with pytest.raises(StoreError, match=r"was moved away, and its log j\.sqlite-wal still lies here"):
-            journal.append([one()])
+            prediction_log.append([one()])
         shutil.copy(backup, path)
     path.unlink()
     move(path, away, ("-wal", "-shm"))
     shutil.copy(backup, path)
-    journal.append([last])
-    assert ids(SqliteJournal(path)) == [last.id]
-    assert ids(SqliteJournal(away)) == [first.id]
+    prediction_log.append([last])
+    assert ids(SqlitePredictionLog(path)) == [last.id]
+    assert ids(SqlitePredictionLog(away)) == [first.id]
 
 
 def test_a_file_that_takes_the_place_is_looked_at(path: Path, tmp_path: Path) -> None:
-    journal = SqliteJournal(path)
+    prediction_log = SqlitePredictionLog(path)
     move(path, tmp_path / "away" / "j.sqlite")
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="has format 99"):
-        journal.append([one()])
+        prediction_log.append([one()])
 
 
-def test_pairs_of_a_journal_that_was_put_back_are_found(path: Path, tmp_path: Path) -> None:
+def test_pairs_of_a_prediction_log_that_was_put_back_are_found(path: Path, tmp_path: Path) -> None:
     """The number that a pair had in the file before is another's, or nobody's, in a backup."""
-    journal = SqliteJournal(path)
-    journal.append([one(form_stamp="old")])
-    journal.close()
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.append([one(feature_state_stamp="old")])
+    prediction_log.close()
     shutil.copy(path, tmp_path / "backup")
-    journal = SqliteJournal(path)
-    journal.append([one(form_stamp="new")])
+    prediction_log = SqlitePredictionLog(path)
+    prediction_log.append([one(feature_state_stamp="new")])
     move(path, tmp_path / "away" / "j.sqlite")
     shutil.copy(tmp_path / "backup", path)
-    call = one(form_stamp="new")
-    journal.append([call])
-    assert journal.call(call.id) == call
+    call = one(feature_state_stamp="new")
+    prediction_log.append([call])
+    assert prediction_log.call(call.id) == call
 
 
-def test_a_journal_of_the_format_before_is_brought_to_this_one(path: Path) -> None:
-    journal, call = SqliteJournal(path), one(awaited=((0, "2023-01-01:1"),))
-    journal.append([call])
-    journal.close()
+def test_a_prediction_log_of_the_format_before_is_brought_to_this_one(path: Path) -> None:
+    prediction_log, call = SqlitePredictionLog(path), one(awaited=((0, "2023-01-01:1"),))
+    prediction_log.append([call])
+    prediction_log.close()
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE days")
         db.execute("PRAGMA user_version = 1")
-    journal, other = SqliteJournal(path), SqliteJournal(path)
-    assert ids(journal) == [call.id]
-    before = journal.awaited_days()
+    prediction_log, other = SqlitePredictionLog(path), SqlitePredictionLog(path)
+    assert ids(prediction_log) == [call.id]
+    before = prediction_log.awaited_days()
     assert list(before) == ["2023-01-01"]
     other.append([one(awaited=((0, "2023-01-01:1"),))])
-    assert journal.awaited_days() != before
+    assert prediction_log.awaited_days() != before
 
 
 def test_days_are_found_without_reading_all_that_wait(path: Path) -> None:
     """SQLite tells its steps: as many for ten thousand as for ten that wait for the same days."""
     steps = []
     for number, count in enumerate((10, 10_000)):
-        journal = SqliteJournal(path.with_name(f"{number}"))
+        prediction_log = SqlitePredictionLog(path.with_name(f"{number}"))
         keys = [f"2023-01-{1 + i % 5:02}:{i}" for i in range(count)]
-        journal.append([many([0.5], [{}], awaited=tuple(enumerate(keys)))])
+        prediction_log.append([many([0.5], [{}], awaited=tuple(enumerate(keys)))])
         seen: list[None] = []
-        with journal._file.connection() as db:
+        with prediction_log._file.connection() as db:
             db.set_progress_handler(lambda s=seen: s.append(None), 1)
-        assert len(journal.awaited_days()) == 5
+        assert len(prediction_log.awaited_days()) == 5
         steps.append(len(seen))
     assert 0 < steps[0] == steps[1]
 
 
 def test_the_memory_that_a_large_batch_needs_is_given_back(path: Path) -> None:
-    journal = SqliteJournal(path)
+    prediction_log = SqlitePredictionLog(path)
     awaited = tuple((row, f"2023-01-01:{row % 97}:{row}") for row in range(5_000))
-    with journal._file.connection() as db:
+    with prediction_log._file.connection() as db:
         told: list[str] = []
         db.set_trace_callback(told.append)
-    journal.append([one(awaited=awaited[:1])])
+    prediction_log.append([one(awaited=awaited[:1])])
     assert not any("cache_size" in text for text in told)
     call = many([0.5] * 5_000, [{}], awaited=awaited)
-    journal.append([call])
+    prediction_log.append([call])
     assert any(f"cache_size = -{sqlite_file.LARGE_CACHE_KB}" in text for text in told)
-    with journal._file.connection() as db:
+    with prediction_log._file.connection() as db:
         assert db.execute("PRAGMA cache_size").fetchone()[0] == -sqlite_file.CACHE_KB
-    assert journal.awaiting([awaited[4321][1]]) == {awaited[4321][1]: [f"{call.id}:4321"]}
+    assert prediction_log.awaiting([awaited[4321][1]]) == {awaited[4321][1]: [f"{call.id}:4321"]}
     inserts = [text for text in told if text.startswith("INSERT INTO awaited")]
     assert len(inserts) < 100  # Python's lock is given away at each

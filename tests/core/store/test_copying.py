@@ -26,7 +26,7 @@ Documents = Database[dict[str, Any]]
 
 @pytest.fixture
 def full(tmp_path: Path) -> Store:
-    """An embedded store with two seasons, quarantine, duplicates, warehouse, forms and verdicts."""
+    """An embedded store with two seasons, quarantine, duplicates, warehouse, feature states and verdicts."""
     store, inbox = open_files(tmp_path / "home", NBA), tmp_path / "inbox"
     older, newer = shots.season(games=8, start="2021-11-01"), shots.season(games=8)
     newer.loc[5, "PLAYER_ID"] = "nobody"
@@ -51,7 +51,7 @@ def test_there_and_back_again(full: Store, mongo_database: Documents, tmp_path: 
     same_content(full, there)
     copy(there, back)
     same_content(full, back)
-    assert update_warehouse(back, NBA).parts == []  # up to date, forms and all
+    assert update_warehouse(back, NBA).parts == []  # up to date, feature states and all
     said.clear()
     copy(full, there, said.append)  # again: nothing is written twice
     assert sum("(there already)" in line for line in said) == 3
@@ -119,7 +119,7 @@ def test_the_command_names_places(
     assert "set PARIVISION_MONGO_URL" in capsys.readouterr().err
     monkeypatch.setenv("PARIVISION_MONGO_URL", url)
     assert copy_store.main(["files", "mongo"]) == 0
-    total = "Both hold 3 batches, 959 shots, 1 quarantined, 959 feature rows, 3 forms, 2 verdicts."
+    total = "Both hold 3 batches, 959 shots, 1 quarantined, 959 feature rows, 3 feature states, 2 verdicts."
     assert total in capsys.readouterr().out
     assert copy_store.main([url, str(tmp_path / "back")]) == 0
     same_content(full, open_files(tmp_path / "back", NBA))

@@ -19,9 +19,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.store.base import WarehouseState
 from parivision_core.store.mongo import MongoStore, connect, documents, lease
 from parivision_core.store.mongo.connection import explain
@@ -91,7 +91,7 @@ def test_a_server_that_goes_in_the_middle_and_comes_back(
 def test_a_publication_that_is_cut_off_is_not_seen(
     proxy: ScriptedServer, shaky: MongoStore, mongo_database: Documents
 ) -> None:
-    here, record = plain(mongo_database), form.Form(schema="s").record()
+    here, record = plain(mongo_database), feature_state.FeatureState(schema="s").record()
     before, after = rows("ace", [1, 2, 3]), rows("aceg", [1, 2, 3, 4])
     shaky.publish_warehouse({"2023": before}, WarehouseState(rows=3), {"current": record})
     start = len(proxy.commands)
@@ -107,12 +107,12 @@ def test_a_publication_that_is_cut_off_is_not_seen(
         shown = here.warehouse()
         assert shown.equals(after) or shown.equals(before)
         assert here.warehouse_state().rows == shown.num_rows
-        assert here.get_form() == record
+        assert here.get_feature_state() == record
         shaky.publish_warehouse({"2023": wanted}, WarehouseState(rows=wanted.num_rows), {"current": record})
         shown = wanted
         assert here.warehouse().equals(wanted)
     assert mongo_database[NBA.warehouse].count_documents({}) == here.warehouse().num_rows
-    assert mongo_database["forms"].count_documents({}) == 1
+    assert mongo_database["feature_states"].count_documents({}) == 1
 
 
 def test_a_later_day_is_appended_to_its_part(proxy: ScriptedServer, shaky: MongoStore) -> None:
@@ -152,7 +152,7 @@ def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(proxy: Scri
     with absent():
         shaky.manifests()
     with absent():
-        shaky.get_form()
+        shaky.get_feature_state()
     with absent(), shaky.exclusive("ingest"):
         pass
     with absent():
@@ -381,11 +381,11 @@ def test_two_that_commit_the_same_shots_at_once(two: tuple[Runner, Runner], mong
 
 def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
     first, second = two
-    here, record = plain(mongo_database), form.Form(schema="s").record()
+    here, record = plain(mongo_database), feature_state.FeatureState(schema="s").record()
     other = msgspec.structs.replace(record, stamp="other", payload=record.payload + b"x")
     grown, anew = rows("abc", [1, 2, 3]), rows("xy", [8, 9])
 
-    def publish(runner: Runner, table: pa.Table, kept: FormRecord) -> None:
+    def publish(runner: Runner, table: pa.Table, kept: FeatureStateRecord) -> None:
         runner.store.publish_warehouse({"2023": table}, WarehouseState(rows=table.num_rows), {"current": kept})
 
     first.work = lambda: publish(first, grown, record)
@@ -396,7 +396,7 @@ def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Do
     for stop_first, stop_second in itertools.product(range(count), repeat=2):
         here.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(rows=2), {"current": record})
         race(first, second, stop_first, stop_second)
-        shown, kept = here.warehouse(), here.get_form()
+        shown, kept = here.warehouse(), here.get_feature_state()
         assert any(shown.equals(table) for table in (grown, anew, rows("ab", [1, 2]))), (stop_first, stop_second)
         assert here.warehouse_state().rows == shown.num_rows
         assert kept in (record, other)
@@ -404,7 +404,7 @@ def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Do
         publish(first, grown, record)
         assert here.warehouse().equals(grown)
     assert mongo_database[NBA.warehouse].count_documents({}) == 3
-    assert mongo_database["forms"].count_documents({}) == 1
+    assert mongo_database["feature_states"].count_documents({}) == 1
 
 
 def test_who_knows_that_the_lock_is_lost_writes_nothing(mongo_database: Documents, two: tuple[Runner, Runner]) -> None:
@@ -469,9 +469,9 @@ def test_what_belongs_to_no_commit_is_neither_shown_nor_kept(mongo_database: Doc
     assert mongo_database[NBA.lake].count_documents({}) == 6
 
 
-def test_a_form_that_is_replaced_while_it_is_read(two: tuple[Runner, Runner]) -> None:
+def test_a_feature_state_that_is_replaced_while_it_is_read(two: tuple[Runner, Runner]) -> None:
     first, second = two
-    old = form.Form(schema="s").record()
+    old = feature_state.FeatureState(schema="s").record()
     new = msgspec.structs.replace(old, stamp="new", payload=b"new")
     second.store.publish_warehouse({}, WarehouseState(), {"current": old})
 
@@ -479,8 +479,10 @@ def test_a_form_that_is_replaced_while_it_is_read(two: tuple[Runner, Runner]) ->
         second.store.publish_warehouse({}, WarehouseState(), {"current": new})
         return command.forward()
 
-    first.proxy.fault("find", reply=replaced, where=lambda command: command.document["find"] == "forms", times=1)
-    assert first.store.get_form() == new
+    first.proxy.fault(
+        "find", reply=replaced, where=lambda command: command.document["find"] == "feature_states", times=1
+    )
+    assert first.store.get_feature_state() == new
     first.proxy.fault("find", reply=replaced, where=lambda command: command.document["find"] == NBA.warehouse, times=1)
     second.store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})
     assert first.store.warehouse().num_rows == 2

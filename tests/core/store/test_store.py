@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest, Quarantined, Verdict
 from parivision_core.store import files
@@ -246,16 +246,16 @@ def test_failures_are_counted_and_forgotten_on_commit(reopen: Callable[[], Store
     assert store.failures() == []
 
 
-def test_warehouse_and_form_change_together(reopen: Callable[[], Store]) -> None:
-    store, record = reopen(), form.Form(schema="s").record()
+def test_wareplatform_and_feature_state_change_together(reopen: Callable[[], Store]) -> None:
+    store, record = reopen(), feature_state.FeatureState(schema="s").record()
     table = pa.table({"_id": ["1"], "made": [1]})
-    state = WarehouseState(schema="s", base_fingerprint="b", form_stamp=record.stamp, batches=("x",), rows=2)
+    state = WarehouseState(schema="s", base_fingerprint="b", feature_state_stamp=record.stamp, batches=("x",), rows=2)
     store.publish_warehouse({"2022": table, "2023": table}, state, {"current": record, "after-2022": record})
     again = reopen()
     assert again.warehouse_parts() == {"2022": 1, "2023": 1}
     assert again.warehouse_state() == state
-    assert again.get_form() == again.get_form("after-2022") == record
-    assert again.form_stamp() == record.stamp
+    assert again.get_feature_state() == again.get_feature_state("after-2022") == record
+    assert again.feature_state_stamp() == record.stamp
     assert again.warehouse(["made"], ["2023"]).to_pydict() == {"made": [1]}
     two = pa.table({"_id": ["1", "2"], "made": [1, 0]})
     again.publish_warehouse({"2023": two}, state, {})
@@ -305,22 +305,22 @@ def test_a_part_grows_by_rows(reopen: Callable[[], Store]) -> None:
     assert reopen().warehouse(parts=["2023"]).equals(before)
 
 
-def test_a_form_may_be_larger_than_a_document(reopen: Callable[[], Store]) -> None:
-    store, small = reopen(), form.Form(schema="s").record()
+def test_a_feature_state_may_be_larger_than_a_document(reopen: Callable[[], Store]) -> None:
+    store, small = reopen(), feature_state.FeatureState(schema="s").record()
     large = msgspec.structs.replace(small, stamp="large", payload=bytes(range(256)) * 70_000)
     store.publish_warehouse({}, WarehouseState(), {"current": small, "after-2022": small})
     store.publish_warehouse({}, WarehouseState(), {"current": large})
-    assert reopen().get_form() == large
-    assert reopen().form_stamp() == "large"
-    assert reopen().get_form("after-2022") == small
-    assert reopen().get_form("after-2023") is reopen().form_stamp("after-2023") is None
+    assert reopen().get_feature_state() == large
+    assert reopen().feature_state_stamp() == "large"
+    assert reopen().get_feature_state("after-2022") == small
+    assert reopen().get_feature_state("after-2023") is reopen().feature_state_stamp("after-2023") is None
 
 
 def test_an_empty_store_answers(reopen: Callable[[], Store]) -> None:
     store = reopen()
     assert store.manifests() == store.quarantine() == store.failures() == store.verdicts() == []
-    assert store.get_form() is None
-    assert store.form_stamp() is None
+    assert store.get_feature_state() is None
+    assert store.feature_state_stamp() is None
     assert store.lake().num_rows == store.warehouse().num_rows == 0
     assert store.warehouse_state() == WarehouseState()
 

@@ -182,7 +182,9 @@ def test_a_shot_is_asked_by_its_options(fake: FakeService, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["asked"] == asked
 
 
-def test_the_answer_is_told_in_words_and_without_digests(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_answer_is_reported_in_words_and_without_digests(
+    fake: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(ASK_ONE) == 0
     told = capsys.readouterr().out
     assert "probability        38.0%\n" in told
@@ -222,12 +224,14 @@ def test_the_key_goes_with_the_request(fake: FakeService, monkeypatch: pytest.Mo
 # Many shots
 
 
-@pytest.mark.parametrize("form", ["json", "arrow"])
+@pytest.mark.parametrize("feature_state", ["json", "arrow"])
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".arrow", ".arrows"])
-def test_each_kind_of_file_is_answered_row_by_row(fake: FakeService, tmp_path: Path, suffix: str, form: str) -> None:
+def test_each_kind_of_file_is_answered_row_by_row(
+    fake: FakeService, tmp_path: Path, suffix: str, feature_state: str
+) -> None:
     rows, output = shots(50), tmp_path / "answers.jsonl"
     file = written(tmp_path / f"shots{suffix}", rows)
-    assert main(["batch", str(file), "--output", str(output), "--format", form, "--size", "7"]) == 0
+    assert main(["batch", str(file), "--output", str(output), "--format", feature_state, "--size", "7"]) == 0
     assert sorted(fake.rows) == [1, *[7] * 7]
     answers = read(output)
     assert [a["row"] for a in answers] == list(range(1, 51))
@@ -258,9 +262,9 @@ def test_without_an_output_answers_are_lines_on_standard_output(
     assert "by version 7" in told.err
 
 
-@pytest.mark.parametrize("form", ["json", "arrow"])
+@pytest.mark.parametrize("feature_state", ["json", "arrow"])
 def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
-    fake: FakeService, tmp_path: Path, form: str
+    fake: FakeService, tmp_path: Path, feature_state: str
 ) -> None:
     file, output = tmp_path / "shots.csv", tmp_path / "answers.jsonl"
     file.write_text(
@@ -275,7 +279,7 @@ def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
         "4,2,1.0,3,,\n"
         "900,2,1,3,,\n"
     )
-    assert main(["batch", str(file), "--output", str(output), "--format", form]) == 3
+    assert main(["batch", str(file), "--output", str(output), "--format", feature_state]) == 3
     told = [(a["probability"], a["problem"]) for a in read(output)]
     assert [p for p, _ in told] == [0.501, None, None, None, None, None, None, 0.504, None]
     problems = [problem or "" for _, problem in told]
@@ -290,7 +294,7 @@ def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
     assert problems[8] == f"x: Expected `float` <= 250.0 ({unit})"
 
 
-def test_lines_that_are_no_requests_are_told_and_the_others_sent(fake: FakeService, tmp_path: Path) -> None:
+def test_lines_that_are_no_requests_are_reported_and_the_others_sent(fake: FakeService, tmp_path: Path) -> None:
     file, output = tmp_path / "shots.jsonl", tmp_path / "answers.jsonl"
     file.write_text(f'{json.dumps(SHOT)}\n{{"x": 1\n\n[1]\n{json.dumps(SHOT | {"foot": 1})}\n')
     assert main(["batch", str(file), "--output", str(output)]) == 3
@@ -393,10 +397,10 @@ def test_what_passes_is_waited_for(
 def test_a_busy_service_is_asked_so_often_and_no_more(
     fake: FakeService, slept: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake.script = [problem(503, "No champion has been crowned yet.")] * 10
+    fake.script = [problem(503, "No champion has been promoted yet.")] * 10
     assert main([*ASK_ONE, "--retries", "3"]) == 1
     assert (len(fake.asked), len(slept)) == (4, 3)
-    assert "The service says 503: No champion has been crowned yet." in capsys.readouterr().err
+    assert "The service says 503: No champion has been promoted yet." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -412,7 +416,7 @@ def test_a_busy_service_is_asked_so_often_and_no_more(
         ((200, {}, b"[]"), "isn't understood"),
     ],
 )
-def test_what_doesnt_pass_is_told_at_once(
+def test_what_doesnt_pass_is_reported_at_once(
     fake: FakeService,
     slept: list[float],
     capsys: pytest.CaptureFixture[str],

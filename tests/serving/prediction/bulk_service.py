@@ -16,7 +16,7 @@ from parivision_serving.prediction.bulk import BatchPredictor
 from parivision_serving.routes.bulk import batch_route
 from parivision_serving.web.body import field_problems
 from parivision_serving.web.metrics import Metrics
-from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_form
+from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, watcher_of
 
 BATCH = "/api/v1/predict/batch"
@@ -52,13 +52,13 @@ class Kept:
         self.kept.append(call)
 
 
-class House:
+class Deployment:
     """A pair, a recorder and the route over them."""
 
     def __init__(self, folder: Path) -> None:
         self.bundle = make_bundle(folder / "bundle", 1)
-        self.record = make_form(1)
-        self.form = NBA.load_form(self.record)
+        self.record = make_feature_state(1)
+        self.feature_state = NBA.load_feature_state(self.record)
         self.recorder: Any = Kept()
         self.watcher = watcher_of(self.bundle, self.record)
         self.predictor = BatchPredictor(NBA, self.watcher, self.recorder, Metrics())
@@ -68,7 +68,7 @@ class House:
 
     def alone(self, row: Any) -> dict[str, float]:
         """The numbers that a single request for the row would get."""
-        prepared = NBA.prepare(msgspec.convert(row, NBA.request), self.form)
+        prepared = NBA.prepare(msgspec.convert(row, NBA.request), self.feature_state)
         probability = float(self.bundle.predict(prepared.features, prepared.offset)[0])
         return {
             "probability": pytest.approx(probability, abs=1e-6),

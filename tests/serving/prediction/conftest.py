@@ -11,17 +11,17 @@ from litestar.testing import TestClient
 from parivision_core.nba.shots import NBA
 from parivision_serving.prediction.bulk import BatchPredictor
 from parivision_serving.web.metrics import Metrics
-from tests.serving.prediction.bulk_service import House, Kept
+from tests.serving.prediction.bulk_service import Deployment, Kept
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> House:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """One for all tests of a file."""
-    return House(tmp_path_factory.mktemp("house"))
+    return Deployment(tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture
-def house(parts: House) -> House:
+def deployment(parts: Deployment) -> Deployment:
     """The same with nothing recorded yet."""
     parts.recorder = Kept()
     parts.predictor = BatchPredictor(NBA, parts.watcher, parts.recorder, Metrics())
@@ -29,7 +29,7 @@ def house(parts: House) -> House:
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[TestClient[Any]]:
+def client(deployment: Deployment) -> Iterator[TestClient[Any]]:
     """Over its route."""
-    with house.client() as started:
+    with deployment.client() as started:
         yield started

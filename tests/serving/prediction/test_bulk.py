@@ -18,14 +18,14 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_serving.prediction import bulk as batches
 from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchPredictor
-from parivision_serving.prediction.bulk_rows import MOST_ROWS, TOLD_IN_FULL, Rows
+from parivision_serving.prediction.bulk_rows import MOST_ROWS, SHOWN_IN_FULL, Rows
 from parivision_serving.prediction.json_pieces import pieces
 from parivision_serving.routes.bulk import batch_route
 from parivision_serving.web.metrics import Metrics
 from parivision_serving.web.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
 from tests.helpers.serving_world import FULL_SHOT, SHOT, until
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
-from tests.serving.prediction.bulk_service import BATCH, EARLIER, ROWS, House, alone
+from tests.serving.prediction.bulk_service import BATCH, EARLIER, ROWS, Deployment, alone
 
 WRONG: list[Any] = [
     SHOT | {"x": 9999},
@@ -43,7 +43,7 @@ WRONG: list[Any] = [
 ]
 
 
-def test_each_row_is_answered_as_if_it_came_alone(house: House, client: TestClient[Any]) -> None:
+def test_each_row_is_answered_as_if_it_came_alone(deployment: Deployment, client: TestClient[Any]) -> None:
     rows: list[Any] = [*ROWS, *WRONG, *reversed(ROWS)]
     answer = client.post(BATCH, json=rows)
     assert answer.status_code == 200, answer.text
@@ -56,15 +56,18 @@ def test_each_row_is_answered_as_if_it_came_alone(house: House, client: TestClie
             assert prediction is None
             assert problems[row] == msgspec.to_builtins(alone(json.dumps(asked).encode()))
         else:
-            assert prediction == house.alone(asked)
+            assert prediction == deployment.alone(asked)
     assert told == {
         "id": answer.headers["x-prediction-id"],
         "champion_version": 1,
-        "champion_sha256": house.bundle.sha256,
-        "form_stamp": house.record.stamp,
-        "form_through": "2023-04-09",
+        "champion_sha256": deployment.bundle.sha256,
+        "feature_state_stamp": deployment.record.stamp,
+        "feature_state_through": "2023-04-09",
     }
-    assert (answer.headers["x-champion-version"], answer.headers["x-form-stamp"]) == ("1", house.record.stamp)
+    assert (answer.headers["x-champion-version"], answer.headers["x-feature_state-stamp"]) == (
+        "1",
+        deployment.record.stamp,
+    )
 
 
 def test_no_rows_are_no_predictions(client: TestClient[Any]) -> None:
@@ -169,30 +172,30 @@ def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list
     ],
 )
 def test_what_is_no_array_is_refused_as_a_whole(
-    house: House, client: TestClient[Any], body: bytes, message: str
+    deployment: Deployment, client: TestClient[Any], body: bytes, message: str
 ) -> None:
     answer = client.post(BATCH, content=body, headers={"content-type": "application/json"})
     assert message in problem_of(answer, 422, "body")
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
-def test_a_batch_has_a_limit(house: House, client: TestClient[Any]) -> None:
+def test_a_batch_has_a_limit(deployment: Deployment, client: TestClient[Any]) -> None:
     headers = {"content-type": "application/json"}
     for body in (b"[" + b"1," * MOST_ROWS + b"1]", b"[" + b"{}," * (2 * MOST_ROWS) + b"{}]"):
         answer = client.post(BATCH, content=body, headers=headers)
         assert "at most 100000 rows" in problem_of(answer, 413)
         assert answer.json()["type"] == "urn:parivision:problem:too-large"
     assert "at most 64 MB" in problem_of(client.post(BATCH, content=b" " * (64 * 1024**2 + 1), headers=headers), 413)
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
-def test_bad_rows_are_told_in_bounds(client: TestClient[Any]) -> None:
+def test_bad_rows_are_reported_in_bounds(client: TestClient[Any]) -> None:
     unknown = {f"foo{i}": 1 for i in range(50)}
-    count = TOLD_IN_FULL + 10
+    count = SHOWN_IN_FULL + 10
     answer = client.post(BATCH, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
     problems = answer.json()["problems"]
     assert [problem["row"] for problem in problems] == list(range(1, count + 1))
-    assert [len(problem["errors"]) for problem in problems] == [MOST_ERRORS] * TOLD_IN_FULL + [1] * 10
+    assert [len(problem["errors"]) for problem in problems] == [MOST_ERRORS] * SHOWN_IN_FULL + [1] * 10
     first, last = problems[0]["errors"][0], problems[-1]["errors"][0]
     assert first["field"] == last["field"] == "team"
     assert "known are ATL" in first["message"]
@@ -210,18 +213,18 @@ def test_a_row_is_no_larger_than_a_request(client: TestClient[Any]) -> None:
     assert answer["problems"][0]["errors"][0]["message"].endswith("a single request has at most 65536")
 
 
-def test_an_option_that_is_not_understood_is_refused(house: House, client: TestClient[Any]) -> None:
+def test_an_option_that_is_not_understood_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
     for query, field in (("durabel=true", "durabel"), ("durable=true&durable=false", "durable")):
         problem_of(client.post(f"{BATCH}?{query}", json=ROWS), 422, field)
-    assert not house.recorder.recorded and not house.recorder.kept
+    assert not deployment.recorder.recorded and not deployment.recorder.kept
 
 
-def test_a_body_on_its_way_takes_no_place(house: House) -> None:
+def test_a_body_on_its_way_takes_no_place(deployment: Deployment) -> None:
     """However many stall: a place is taken once the body is there."""
     places: list[int] = []
 
     async def stalled() -> dict[str, Any]:
-        places.append(house.predictor.under_way)
+        places.append(deployment.predictor.under_way)
         return {"type": "http.disconnect"}
 
     async def ignored(_: Any) -> None: ...
@@ -229,20 +232,20 @@ def test_a_body_on_its_way_takes_no_place(house: House) -> None:
     scope = {"type": "http", "method": "POST", "path": BATCH, "raw_path": BATCH.encode(), "query_string": b""}
     scope |= {"headers": [], "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
     scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
-    with house.client() as client:
+    with deployment.client() as client:
         anyio.run(client.app, scope, stalled, ignored)
     assert places == [0]
 
 
 def test_only_what_can_be_read_is_taken(client: TestClient[Any]) -> None:
-    for kind in ("text/csv", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"):
+    for kind in ("text/csv", "application/x-www-feature_state-urlencoded", "application/vnd.apache.arrow.file"):
         answer = client.post(BATCH, content=b"x", headers={"content-type": kind})
         assert f"not {kind}" in problem_of(answer, 415)
     assert client.post(BATCH, content=b"[]").status_code == 200  # curious, but JSON all the same
 
 
 def test_batches_wait_and_single_requests_do_not(
-    house: House, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While as many batches as there are places are under way, the next is refused and the event loop is free."""
     working, go_on = threading.Semaphore(0), threading.Event()
@@ -263,7 +266,7 @@ def test_batches_wait_and_single_requests_do_not(
         thread.start()
     for _ in range(AT_ONCE):
         assert working.acquire(timeout=20)
-    until(lambda: house.predictor.under_way == AT_ONCE + WAITING)
+    until(lambda: deployment.predictor.under_way == AT_ONCE + WAITING)
     refused = client.post(BATCH, json=ROWS)
     problem_of(refused, 429)
     assert refused.headers["retry-after"] == "2"
@@ -276,55 +279,55 @@ def test_batches_wait_and_single_requests_do_not(
     assert client.post(BATCH, json=ROWS).status_code == 200
 
 
-def test_the_journal_keeps_a_batch_as_it_came(house: House, client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_a_batch_as_it_came(deployment: Deployment, client: TestClient[Any]) -> None:
     named = {"game_date": "2023-01-05", "game_id": 22_200_001}
     asked = [SHOT, SHOT | {"x": 9999}, FULL_SHOT | named]
     answer = client.post(BATCH, json=asked)
-    (call,) = house.recorder.recorded
+    (call,) = deployment.recorder.recorded
     assert (call.id, call.content, call.schema) == (answer.json()["id"], "rows", NBA.schema)
     assert json.loads(call.request) == asked
     told = np.frombuffer(call.probability, "<f8")
     assert np.isnan(told).tolist() == [False, True, False]
     assert told[[0, 2]].tolist() == [answer.json()["predictions"][row]["probability"] for row in (0, 2)]
-    assert (call.champion_version, call.champion_sha256, call.form_stamp) == (
+    assert (call.champion_version, call.champion_sha256, call.feature_state_stamp) == (
         1,
-        house.bundle.sha256,
-        house.record.stamp,
+        deployment.bundle.sha256,
+        deployment.record.stamp,
     )
     assert call.awaited == ((2, NBA.shot_key(msgspec.convert(asked[2], NBA.request))),)
     assert call.latency_us > 0
 
 
-def test_a_durable_batch_is_answered_once_it_is_kept(house: House, client: TestClient[Any]) -> None:
+def test_a_durable_batch_is_answered_once_it_is_kept(deployment: Deployment, client: TestClient[Any]) -> None:
     answer = client.post(BATCH, params={"durable": True}, json=ROWS)
-    assert [call.id for call in house.recorder.kept] == [answer.json()["id"]]
-    assert not house.recorder.recorded
-    house.recorder.error = StoreError("the disk is full")
+    assert [call.id for call in deployment.recorder.kept] == [answer.json()["id"]]
+    assert not deployment.recorder.recorded
+    deployment.recorder.error = StoreError("the disk is full")
     for durable in (True, False):  # too large to be answered and forgotten
         refused = client.post(BATCH, params={"durable": durable}, json=ROWS)
         assert "the disk is full" in problem_of(refused, 503)
         assert refused.headers["retry-after"]
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
-def test_without_a_champion_nothing_is_answered(house: House) -> None:
-    predictor = BatchPredictor(NBA, watcher_of(), house.recorder, Metrics())
+def test_without_a_champion_nothing_is_answered(deployment: Deployment) -> None:
+    predictor = BatchPredictor(NBA, watcher_of(), deployment.recorder, Metrics())
     with client_of(batch_route(NBA, predictor)) as client:
         problem_of(client.post(BATCH, json=ROWS), 503)
 
 
-def test_a_model_that_answers_nan_is_an_error(house: House) -> None:
+def test_a_model_that_answers_nan_is_an_error(deployment: Deployment) -> None:
     def absurd(*_: Any) -> Any:
         return np.full(len(ROWS), np.nan, dtype=np.float32)
 
-    broken: Any = watcher_of(house.bundle, house.record)
+    broken: Any = watcher_of(deployment.bundle, deployment.record)
     object.__setattr__(broken.pair, "bundle", type("Absurd", (), {"predict": absurd})())
-    with client_of(batch_route(NBA, BatchPredictor(NBA, broken, house.recorder, Metrics()))) as client:
+    with client_of(batch_route(NBA, BatchPredictor(NBA, broken, deployment.recorder, Metrics()))) as client:
         problem_of(client.post(BATCH, json=ROWS), 500)
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
-def test_openapi_tells_of_both_kinds(client: TestClient[Any]) -> None:
+def test_openapi_states_of_both_kinds(client: TestClient[Any]) -> None:
     told = operation(client, "post", BATCH)
     both = {"application/json", "application/vnd.apache.arrow.stream"}
     assert set(told["requestBody"]["content"]) == both == set(told["responses"]["200"]["content"])

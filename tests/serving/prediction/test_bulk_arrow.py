@@ -19,7 +19,7 @@ from parivision_core.nba.shots import NBA
 from parivision_serving.prediction.bulk_rows import ARROW_ROWS, MOST_ROWS, Rows
 from tests.helpers.serving_world import FULL_SHOT, SHOT
 from tests.helpers.small_app import problem_of
-from tests.serving.prediction.bulk_service import BATCH, House, alone
+from tests.serving.prediction.bulk_service import BATCH, Deployment, alone
 
 JSON = "application/json"
 ROWS: list[dict[str, Any]] = [
@@ -56,7 +56,7 @@ def post(client: TestClient[Any], body: bytes, accept: str | None = None) -> Any
     return client.post(BATCH, content=body, headers=headers)
 
 
-def test_an_arrow_stream_is_answered_by_one(house: House, client: TestClient[Any]) -> None:
+def test_an_arrow_stream_is_answered_by_one(deployment: Deployment, client: TestClient[Any]) -> None:
     answer = post(client, stream(ROWS))
     assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
     told = pa.ipc.open_stream(answer.content).read_all()
@@ -70,15 +70,15 @@ def test_an_arrow_stream_is_answered_by_one(house: House, client: TestClient[Any
             assert set(prediction.values()) == {None}
         else:
             assert problem is None
-            assert prediction == house.alone(asked)
+            assert prediction == deployment.alone(asked)
     assert [str(field.type) for field in told.schema] == ["double", "double", "double", "string"]
     source = {name.decode(): value.decode() for name, value in told.schema.metadata.items()}
     assert source == {
         "id": answer.headers["x-prediction-id"],
         "champion_version": answer.headers["x-champion-version"],
-        "champion_sha256": house.bundle.sha256,
-        "form_stamp": answer.headers["x-form-stamp"],
-        "form_through": "2023-04-09",
+        "champion_sha256": deployment.bundle.sha256,
+        "feature_state_stamp": answer.headers["x-feature_state-stamp"],
+        "feature_state_through": "2023-04-09",
     }
 
 
@@ -102,10 +102,10 @@ def test_either_kind_is_answered_in_either(client: TestClient[Any]) -> None:
         assert post(client, stream(ROWS), accept).headers["content-type"] == MEDIA_TYPE
 
 
-def test_the_journal_keeps_the_stream(house: House, client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_the_stream(deployment: Deployment, client: TestClient[Any]) -> None:
     body = stream(ROWS)
     answer = post(client, body, JSON).json()
-    (call,) = house.recorder.recorded
+    (call,) = deployment.recorder.recorded
     assert (call.content, call.request) == ("arrow", body)
     told = np.frombuffer(call.probability, "<f8").tolist()
     assert [None if math.isnan(p) else p for p in told] == [p and p["probability"] for p in answer["predictions"]]
@@ -120,13 +120,15 @@ def test_a_batch_without_rows_is_answered(client: TestClient[Any]) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3, None])
-def test_the_order_is_kept_over_batches_and_pieces(house: House, client: TestClient[Any], rows: int | None) -> None:
+def test_the_order_is_kept_over_batches_and_pieces(
+    deployment: Deployment, client: TestClient[Any], rows: int | None
+) -> None:
     size = 10 if rows else ARROW_ROWS + 10
     asked = [SHOT | {"x": i % 200 if i % 5 else 999, "y": i % 300} for i in range(size)]
     told = post(client, stream(asked, rows), JSON).json()
     assert [problem["row"] for problem in told["problems"]] == list(range(0, size, 5))
     assert [prediction is None for prediction in told["predictions"]] == [i % 5 == 0 for i in range(size)]
-    assert told["predictions"][-1] == house.alone(asked[-1])
+    assert told["predictions"][-1] == deployment.alone(asked[-1])
 
 
 def test_a_stream_of_single_rows_is_worked_on_together() -> None:
@@ -205,12 +207,12 @@ def test_what_is_no_finite_number_is_refused(client: TestClient[Any], field: str
     ],
 )
 def test_a_column_that_fits_no_field_is_named(
-    house: House, client: TestClient[Any], column: str, values: pa.Array, message: str
+    deployment: Deployment, client: TestClient[Any], column: str, values: pa.Array, message: str
 ) -> None:
     table = pa.table({name: pa.array([value]) for name, value in SHOT.items()} | {column: values})
     answer = post(client, stream(table))
     assert message in problem_of(answer, 422, column)
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
 NUMBERS = [pa.int8(), pa.uint8(), pa.int32(), pa.uint64(), pa.float16(), pa.float32(), pa.float64()]
@@ -221,7 +223,7 @@ TEXTS = [pa.string(), pa.large_string(), pa.string_view()]
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("entries", [None, pa.int8(), pa.uint32()])
 def test_every_type_that_holds_a_field_will_do(
-    house: House, client: TestClient[Any], number: pa.DataType, text: pa.DataType, entries: pa.DataType | None
+    deployment: Deployment, client: TestClient[Any], number: pa.DataType, text: pa.DataType, entries: pa.DataType | None
 ) -> None:
     asked: dict[str, Any] = {"x": 100, "y": 30, "period": 4, "seconds_remaining": 35, "player_id": 7, "team": "LAL"}
 
@@ -237,7 +239,7 @@ def test_every_type_that_holds_a_field_will_do(
     told = post(client, stream(table), JSON).json()
     assert told["problems"] == []
     alone_first = {name: value for name, value in asked.items() if name not in ("player_id", "team")}
-    assert told["predictions"] == [house.alone(alone_first), house.alone(asked)]
+    assert told["predictions"] == [deployment.alone(alone_first), deployment.alone(asked)]
 
 
 def test_a_column_that_is_needed_is_named(client: TestClient[Any]) -> None:
@@ -248,7 +250,7 @@ def test_a_column_that_is_needed_is_named(client: TestClient[Any]) -> None:
     assert [p["errors"] for p in told["problems"]] == [[{"field": "y", "message": "this field is missing"}]] * 2
 
 
-def test_a_stream_that_cant_be_read_is_refused(house: House, client: TestClient[Any]) -> None:
+def test_a_stream_that_cant_be_read_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
     body = stream(ROWS)
     for damaged, message in [
         (b"", "no Arrow stream"),
@@ -259,7 +261,7 @@ def test_a_stream_that_cant_be_read_is_refused(house: House, client: TestClient[
         (body[:40] + b"\xff" * 40 + body[80:], "damaged"),
     ]:
         assert message in problem_of(post(client, damaged), 422, "body")
-    assert not house.recorder.recorded
+    assert not deployment.recorder.recorded
 
 
 def test_a_stream_has_a_limit(client: TestClient[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What moved a probability: only what was given, in one call, and in the direction that a real form says."""
+"""What moved a probability: only what was given, in one call, and in the direction that a real feature state says."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.prediction.champion import Pair
 from parivision_serving.prediction.explaining import Explanation, explain
-from tests.core.nba.shots.inputs.test_single import FORM, requests
-from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_form
+from tests.core.nba.shots.inputs.test_single import FEATURE_STATE, requests
+from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_feature_state
 from tests.helpers.small_app import watcher_of
 
 EVERYTHING = FULL_SHOT | {"rest_days": 2, "arena": "GSW", "earlier_shots": []}
@@ -25,7 +25,7 @@ CALLED = {"player_id": "shooter"}
 
 
 class Plain:
-    """A model that believes the form: log odds plus the strength of all that the form knows. It counts its calls."""
+    """A model that believes the feature state: log odds plus the strength of all that the feature state knows. It counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -36,9 +36,9 @@ class Plain:
         return sigmoid(offset + features[:, self.columns].sum(axis=1)).astype(np.float32)
 
 
-def pair_of(form: Any, model: Any) -> Any:
+def pair_of(feature_state: Any, model: Any) -> Any:
     """A pair of these two alone."""
-    return replace(Pair(None, None, None, None), bundle=model, form=form)  # type: ignore[arg-type]
+    return replace(Pair(None, None, None, None), bundle=model, feature_state=feature_state)  # type: ignore[arg-type]
 
 
 def changes(told: Explanation) -> dict[str, float]:
@@ -48,7 +48,7 @@ def changes(told: Explanation) -> dict[str, float]:
 @given(requests)
 def test_what_wasnt_given_has_no_effect_listed(asked: dict[str, Any]) -> None:
     model = Plain()
-    told = explain(pair_of(FORM, model), NBA, msgspec.convert(asked, NBA.request))
+    told = explain(pair_of(FEATURE_STATE, model), NBA, msgspec.convert(asked, NBA.request))
     optional = {CALLED.get(name, name) for name in NBA.masks if asked.get(name) is not None}
     assert {effect.by for effect in told.effects} == {"spot", "clock"} | optional
     assert model.calls == 1
@@ -58,12 +58,12 @@ def test_what_wasnt_given_has_no_effect_listed(asked: dict[str, Any]) -> None:
 
 
 def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
-    bundle, record = make_bundle(tmp_path, 1), make_form(1)
+    bundle, record = make_bundle(tmp_path, 1), make_feature_state(1)
     pair = watcher_of(bundle, record).pair
     assert pair is not None
 
     def probability(shot: dict[str, Any]) -> float:
-        prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.form)
+        prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.feature_state)
         return float(bundle.predict(prepared.features, prepared.offset)[0])
 
     told = changes(explain(pair, NBA, msgspec.convert(EVERYTHING, NBA.request)))
@@ -79,19 +79,21 @@ def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
     assert told["clock"] == pytest.approx(probability(EVERYTHING) - np.mean(clocks), abs=1e-6)
 
 
-def test_a_form_without_shots_can_be_explained(tmp_path: Path) -> None:
-    told = explain(pair_of(NBA.empty_form(), make_bundle(tmp_path, 1)), NBA, msgspec.convert(EVERYTHING, NBA.request))
+def test_a_feature_state_without_shots_can_be_explained(tmp_path: Path) -> None:
+    told = explain(
+        pair_of(NBA.empty_feature_state(), make_bundle(tmp_path, 1)), NBA, msgspec.convert(EVERYTHING, NBA.request)
+    )
     assert np.isfinite([effect.change for effect in told.effects]).all()
     assert 0.2 < told.league_make_rate < 0.7
 
 
 @pytest.fixture(scope="module")
 def real(real_data: Path) -> Any:
-    """The form after the sample's shots, with one model that believes it."""
+    """The feature state after the sample's shots, with one model that believes it."""
     raw = pd.read_csv(real_data / "NBA Shot Locations 1997 - 2020 (sample).csv", dtype=str, keep_default_na=False)
     parsed = NBA.parse(raw)
     shots = parsed.shots[parsed.reasons == ""].sort_values("game_date", kind="stable")
-    return pair_of(NBA.fold(NBA.empty_form(), {name: shots[name].to_numpy() for name in shots})[2], Plain())
+    return pair_of(NBA.fold(NBA.empty_feature_state(), {name: shots[name].to_numpy() for name in shots})[2], Plain())
 
 
 @pytest.mark.real
@@ -102,14 +104,14 @@ def test_a_spot_is_worth_what_the_league_makes_there(real: Any) -> None:
     far = explain(real, NBA, msgspec.convert(SHOT | {"x": 0, "y": 400}, NBA.request))
     assert changes(far)["spot"] < -0.05
     assert rim.league_make_rate == far.league_make_rate == pytest.approx(0.43, abs=0.03)
-    prepared = NBA.prepare(msgspec.convert(SHOT | {"x": 0, "y": 5}, NBA.request), real.form)
+    prepared = NBA.prepare(msgspec.convert(SHOT | {"x": 0, "y": 5}, NBA.request), real.feature_state)
     assert changes(rim)["spot"] == pytest.approx(prepared.league_average - rim.league_make_rate, abs=0.003)
 
 
 @pytest.mark.real
-def test_who_shoots_well_is_told_so(real: Any) -> None:
-    shooters = real.form.sums["shooter"]
-    strength = real.form.strengths["shooter"]
+def test_who_shoots_well_is_reported_so(real: Any) -> None:
+    shooters = real.feature_state.sums["shooter"]
+    strength = real.feature_state.strengths["shooter"]
     best, worst = (int(shooters.keys[at(strength)]) for at in (np.argmax, np.argmin))
     for player, sign in ((best, 1), (worst, -1)):
         told = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": player}, NBA.request)))
@@ -119,7 +121,7 @@ def test_who_shoots_well_is_told_so(real: Any) -> None:
 
 
 @pytest.mark.real
-def test_a_kind_tells_much_of_the_spot(real: Any) -> None:
+def test_a_kind_states_much_of_the_spot(real: Any) -> None:
     """A dunk is taken at the rim: once its kind is known, the spot tells little."""
     at_rim = SHOT | {"x": 0, "y": 5}
     dunk, plain = (

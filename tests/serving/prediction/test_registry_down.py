@@ -12,14 +12,14 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.bundle import GRAPH
-from tests.helpers.serving_world import SHOT, World, make_form, serves, told, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, serves, told, until
 
 DOWN = "doesn't answer"
 
 
 def test_started_without_a_registry_it_serves_what_it_remembers(world: World) -> None:
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     with world.client() as client:
         until(serves(client, 1, record.stamp))
     world.mlflow.stop()
@@ -29,12 +29,12 @@ def test_started_without_a_registry_it_serves_what_it_remembers(world: World) ->
         assert DOWN in told["reload_problem"] and "version 1 is served as remembered" in told["reload_problem"]
         assert told["sha256"] == world.bundles[1].sha256
         assert client.post("/api/v1/predict", json=SHOT).status_code == 200
-        # The form moves on without the registry.
-        newer = world.form(make_form(2))
+        # The feature state moves on without the registry.
+        newer = world.feature_state(make_feature_state(2))
         until(serves(client, 1, newer.stamp))
         # And once the registry is back, the champion does too.
         world.mlflow.start(world.mlflow.port)
-        world.crown(2)
+        world.promote(2)
         until(serves(client, 2, newer.stamp))
         until(lambda: client.get("/api/v1/champion").json()["reload_problem"] is None)
 
@@ -46,23 +46,23 @@ def test_started_without_a_registry_and_memory_it_says_so(world: World) -> None:
         answer = client.post("/api/v1/predict", json=SHOT)
         assert answer.status_code == 503
         assert "is the MLflow server running?" in answer.json()["detail"]
-        world.crown(1)
-        record = world.form(make_form(1))
+        world.promote(1)
+        record = world.feature_state(make_feature_state(1))
         world.mlflow.start(world.mlflow.port)
         until(serves(client, 1, record.stamp))
 
 
 def test_a_damaged_champion_takes_nothing_from_a_start(world: World) -> None:
     """What was served before it is served on, and the problem is told until the champion is mended."""
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     with world.client() as client:
         until(serves(client, 1, record.stamp))
     world.register(2)
     graph = world.mlflow.versions[2] / GRAPH
     sound = graph.read_bytes()
     graph.write_bytes(sound[:-1] + b" ")
-    world.crown(2)
+    world.promote(2)
     for _ in range(2):  # a second start remembers as the first did
         with world.client() as client:
             until(serves(client, 1, record.stamp))
@@ -76,8 +76,8 @@ def test_a_damaged_champion_takes_nothing_from_a_start(world: World) -> None:
 
 
 def test_a_damaged_cache_is_not_served(world: World) -> None:
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     with world.client() as client:
         until(serves(client, 1, record.stamp))
     (graph,) = world.settings.cache.rglob("model.onnx")
@@ -98,9 +98,9 @@ def test_a_registry_that_goes_down_changes_no_answer(world: World, client: TestC
     until(lambda: client.get("/api/v1/champion").json()["reload_problem"])
     assert client.get("/health/ready").status_code == 200
     assert told(client) == before
-    # Not even the cache is needed while the pair is in memory; the form moves on.
+    # Not even the cache is needed while the pair is in memory; the feature state moves on.
     shutil.rmtree(world.settings.cache)
-    newer = world.form(make_form(2))
+    newer = world.feature_state(make_feature_state(2))
     until(serves(client, 1, newer.stamp))
     if how == "gone":
         world.mlflow.start(world.mlflow.port)
@@ -109,8 +109,8 @@ def test_a_registry_that_goes_down_changes_no_answer(world: World, client: TestC
 
 
 def test_a_restart_answers_its_first_request(world: World) -> None:
-    world.crown(1)
-    world.form(make_form(1))
+    world.promote(1)
+    world.feature_state(make_feature_state(1))
     with world.client() as client:
         assert client.post("/api/v1/predict", json=SHOT).status_code == 200
 

@@ -14,9 +14,9 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import columns_of
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.store.files import FileStore
-from tests.core.nba.shots.history.test_state import asked_about, earlier, take
+from tests.core.nba.shots.history.test_feature_state import asked_about, earlier, take
 from tests.helpers.serving_world import World, serves, until
 
 SHOTS = 5000
@@ -37,19 +37,19 @@ def season(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.mark.real
 @pytest.mark.slow
 def test_a_season_over_http_gives_the_features_of_training(world: World, season: dict[str, Any]) -> None:
-    world.crown(1, scale=0.002)  # features of real shots are larger than random ones
+    world.promote(1, scale=0.002)  # features of real shots are larger than random ones
     days = np.unique(season["game_date"])
-    current = form.fold(NBA.empty_form(), take(season, season["game_date"] < days[AFTER_DAYS]))[1]
+    current = feature_state.fold(NBA.empty_feature_state(), take(season, season["game_date"] < days[AFTER_DAYS]))[1]
     asked = 0
     for day in days[AFTER_DAYS:]:
         shots = take(season, season["game_date"] == day)
         matrix, offset, after = NBA.fold(current, shots)
-        rest = form.fold(current, shots)[0].rest_days
-        record = world.form(current.record())
+        rest = feature_state.fold(current, shots)[0].rest_days
+        record = world.feature_state(current.record())
         with world.client() as client:
             until(serves(client, 1, record.stamp))
             answers = [ask(client, question) for question in questions(shots, rest)]
-            kept = journaled(client, answers)
+            kept = logged(client, answers)
         np.testing.assert_array_max_ulp(kept[:, :-1], matrix, maxulp=1)
         np.testing.assert_array_equal(kept[:, -1], offset)
         told = [answer["probability"] for answer in answers]
@@ -75,8 +75,8 @@ def ask(client: TestClient[Any], question: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def journaled(client: TestClient[Any], answers: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
-    """Features and, last, offset that the journal holds of predictions, (n, k + 1)."""
+def logged(client: TestClient[Any], answers: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
+    """Features and, last, offset that the prediction log holds of predictions, (n, k + 1)."""
     recorder = client.app.state.recorder  # type: ignore[attr-defined]
     until(lambda: recorder.depth == 0)
-    return np.array([np.frombuffer(recorder._journal.call(answer["id"]).features, "<f4") for answer in answers])
+    return np.array([np.frombuffer(recorder._prediction_log.call(answer["id"]).features, "<f4") for answer in answers])

@@ -14,19 +14,19 @@ import httpx
 import pytest
 
 from benchmarks.durability import prove
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from tests.helpers.serving_process import free_port, is_ready, start
-from tests.helpers.serving_world import SHOT, World, make_form, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, until
 
 LOCKED_ANSWERS = 15
 
 
 @pytest.fixture
-def journal(world: World) -> Path:
-    """Where the journal of a service that can answer will be."""
-    world.crown(1)
-    world.form(make_form(1))
-    return world.settings.home / "journal" / "nba.sqlite"
+def prediction_log(world: World) -> Path:
+    """Where the prediction log of a service that can answer will be."""
+    world.promote(1)
+    world.feature_state(make_feature_state(1))
+    return world.settings.home / "prediction_log" / "nba.sqlite"
 
 
 def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
@@ -36,22 +36,24 @@ def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
     return answer
 
 
-def test_every_acknowledged_prediction_survives_kills_under_load(world: World, journal: Path) -> None:
+def test_every_acknowledged_prediction_survives_kills_under_load(world: World, prediction_log: Path) -> None:
     port = free_port()
-    found = prove(lambda: start(world.settings, port), port, lambda: SqliteJournal(journal), kills=2, seconds=0.4)
+    found = prove(
+        lambda: start(world.settings, port), port, lambda: SqlitePredictionLog(prediction_log), kills=2, seconds=0.4
+    )
     assert found["missing"] == 0
     assert found["refused"] == 0
     assert all(found["acknowledged_by_round"])
 
 
-def test_nothing_is_acknowledged_before_it_is_in_the_journal(world: World, journal: Path) -> None:
-    """The journal's lock is held, so that no commit can be: a service that answers a promise now breaks it."""
+def test_nothing_is_acknowledged_before_it_is_in_the_prediction_log(world: World, prediction_log: Path) -> None:
+    """The prediction log's lock is held, so that no commit can be: a service that answers a promise now breaks it."""
     port = free_port()
     process = start(world.settings, port)
     try:
         until(lambda: is_ready(process, port))
         kept = [ask(port, "", SHOT | {"durable": True}), ask(port, "/batch", [SHOT, SHOT], durable="true")]
-        with closing(sqlite3.connect(journal, isolation_level=None)) as lock, ThreadPoolExecutor(2) as threads:
+        with closing(sqlite3.connect(prediction_log, isolation_level=None)) as lock, ThreadPoolExecutor(2) as threads:
             lock.execute("BEGIN IMMEDIATE")
             promises: list[Future[dict[str, Any]]] = [
                 threads.submit(ask, port, "", SHOT | {"durable": True}),
@@ -67,13 +69,13 @@ def test_nothing_is_acknowledged_before_it_is_in_the_journal(world: World, journ
     finally:
         process.kill()
         process.communicate()
-    names = {call.id for call in SqliteJournal(journal).calls(limit=10)}
+    names = {call.id for call in SqlitePredictionLog(prediction_log).calls(limit=10)}
     assert names == {answer["id"] for answer in kept}
 
 
-def test_a_service_that_does_not_come_up_is_told(tmp_path: Path) -> None:
+def test_a_service_that_does_not_come_up_is_reported(tmp_path: Path) -> None:
     def start_nothing() -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
 
     with pytest.raises(RuntimeError, match="exit code 3"):
-        prove(start_nothing, free_port(), lambda: SqliteJournal(tmp_path / "journal.sqlite"))
+        prove(start_nothing, free_port(), lambda: SqlitePredictionLog(tmp_path / "prediction_log.sqlite"))

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 from parivision_core.nba.shots import NBA
-from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.base import Call, PredictionLog
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 from parivision_core.store.base import INGEST, Store
 from parivision_serving.prediction_log import outcomes as module
 from parivision_serving.prediction_log.outcomes import Outcomes, key_of, same_spot
 from tests.helpers.prediction_logs import many, one
-from tests.helpers.prediction_logs import opened as opened_journal
+from tests.helpers.prediction_logs import opened as opened_prediction_log
 from tests.helpers.serving_world import until
 from tests.helpers.stores import Place, opened
 
@@ -34,12 +34,12 @@ ASKED: dict[str, Any] = {
 
 
 class World:
-    """A lake, a journal, and what looks from the one into the other."""
+    """A lake, a prediction log, and what looks from the one into the other."""
 
     def __init__(self, place: Place) -> None:
         self.store: Store = opened(place)
-        self.journal: Journal = opened_journal(place)
-        self.outcomes = Outcomes(NBA, self.store, self.journal, look_seconds=0.02)
+        self.prediction_log: PredictionLog = opened_prediction_log(place)
+        self.outcomes = Outcomes(NBA, self.store, self.prediction_log, look_seconds=0.02)
         self.reads: list[str] = []
         find = self.store.find_shots
 
@@ -50,11 +50,11 @@ class World:
         self.store.find_shots = noted  # type: ignore[method-assign]
 
     def asked(self, **changes: Any) -> Call:
-        """A prediction in the journal for the shot, with changes."""
+        """A prediction in the prediction log for the shot, with changes."""
         request = {name: value for name, value in (ASKED | changes).items() if value is not None}
         key = NBA.shot_key(NBA.request(**request))
         call = one(request=request, awaited=((0, key),) if key else ())
-        self.journal.append([call])
+        self.prediction_log.append([call])
         return call
 
     def ingested(self, batch: str, *shots: dict[str, Any]) -> None:
@@ -79,8 +79,8 @@ class World:
             self.store.commit_batch(manifest, pa.Table.from_pylist(rows), [])
 
     def made(self, name: str) -> bool | None:
-        """What the journal knows of a prediction."""
-        known = self.journal.outcomes([name]).get(name)
+        """What the prediction log knows of a prediction."""
+        known = self.prediction_log.outcomes([name]).get(name)
         assert known is None or known.source == "lake"
         return known and known.made
 
@@ -99,10 +99,10 @@ def world(place: Place) -> Iterator[World]:
     made = World(place)
     yield made
     made.outcomes.close()
-    made.journal.close()
+    made.prediction_log.close()
 
 
-def test_a_shot_that_arrives_tells_its_prediction(world: World) -> None:
+def test_a_shot_that_arrives_states_its_prediction(world: World) -> None:
     made, missed, other, unnamed = (
         world.asked(),
         world.asked(seconds_remaining=290),
@@ -116,7 +116,7 @@ def test_a_shot_that_arrives_tells_its_prediction(world: World) -> None:
     assert [world.made(call.id) for call in (made, missed, other, unnamed)] == [True, False, None, None]
 
 
-def test_a_shot_that_was_there_already_tells_its_prediction(world: World) -> None:
+def test_a_shot_that_was_there_already_states_its_prediction(world: World) -> None:
     world.ingested("a", {})
     assert world.outcomes.look() == 0
     call = world.asked()
@@ -124,11 +124,11 @@ def test_a_shot_that_was_there_already_tells_its_prediction(world: World) -> Non
     assert world.made(call.id) is True
 
 
-def test_each_row_of_a_batch_is_told(world: World) -> None:
+def test_each_row_of_a_batch_is_reported(world: World) -> None:
     rows = [ASKED, ASKED | {"player_id": 1}, ASKED | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
-    world.journal.append([call])
+    world.prediction_log.append([call])
     world.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
     assert world.outcomes.look() == 2
     assert [world.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
@@ -159,7 +159,7 @@ def test_nothing_is_read_when_nobody_waits(world: World, monkeypatch: pytest.Mon
     assert world.outcomes.look() == 0
 
 
-def test_shots_that_share_a_key_are_told_apart_by_their_spot(world: World) -> None:
+def test_shots_that_share_a_key_are_reported_apart_by_their_spot(world: World) -> None:
     here, there, far = world.asked(x=10.4), world.asked(x=30), world.asked(x=100)
     world.ingested("a", {"made": 0}, {"x": 30, "made": 1})
     assert world.outcomes.look() == 2
@@ -174,7 +174,7 @@ def test_a_spot_that_decides_nothing_leaves_it_open(world: World) -> None:
     assert [world.made(call.id) for call in (open_, agreed)] == [None, False]
 
 
-def test_a_shot_tells_nothing_of_another_spot(world: World) -> None:
+def test_a_shot_states_nothing_of_another_spot(world: World) -> None:
     what_if, near, exact = world.asked(x=100), world.asked(x=10.4, y=59.6), world.asked()
     world.ingested("a", {"made": 1})
     assert world.outcomes.look() == 2
@@ -194,10 +194,10 @@ def test_a_batch_is_read_once_for_all_of_its_rows(world: World, monkeypatch: pyt
     rows = [ASKED, ASKED | {"x": 11}, ASKED | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
-    world.journal.append([call])
+    world.prediction_log.append([call])
     world.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
-    get, read = world.journal.call, []
-    monkeypatch.setattr(world.journal, "call", lambda call_id: read.append(call_id) or get(call_id))
+    get, read = world.prediction_log.call, []
+    monkeypatch.setattr(world.prediction_log, "call", lambda call_id: read.append(call_id) or get(call_id))
     assert world.outcomes.look() == 2
     assert read == [call.id]
     assert [world.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
@@ -222,7 +222,7 @@ def test_days_are_looked_at_some_at_a_time(world: World, monkeypatch: pytest.Mon
 
 def test_one_process_looks_and_another_takes_over(world: World, place: Place) -> None:
     world.outcomes.start()
-    other = Outcomes(NBA, opened(place), opened_journal(place), look_seconds=0.02)
+    other = Outcomes(NBA, opened(place), opened_prediction_log(place), look_seconds=0.02)
     looked: list[int] = []
     look = other.look
     other.look = lambda: looked.append(1) or look()  # type: ignore[method-assign,func-returns-value]
@@ -238,7 +238,7 @@ def test_one_process_looks_and_another_takes_over(world: World, place: Place) ->
     other.close()
 
 
-def test_a_lake_that_cannot_be_read_is_told_once_and_tried_again(
+def test_a_lake_that_cannot_be_read_is_reported_once_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, module.__name__)

@@ -1,4 +1,4 @@
-"""The recorder: groups, promises, bounds, and a journal that can't be written for a while."""
+"""The recorder: groups, promises, bounds, and a prediction log that can't be written for a while."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from parivision_core.prediction_log.base import Call, Journal
+from parivision_core.prediction_log.base import Call, PredictionLog
 from parivision_core.prediction_log.ids import first_at
-from parivision_core.prediction_log.sqlite import SqliteJournal
+from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_serving.prediction_log import recorder as module
-from parivision_serving.prediction_log.recorder import JournalFullError, Recorder
+from parivision_serving.prediction_log.recorder import PredictionLogFullError, Recorder
 from tests.helpers.prediction_logs import one
 from tests.helpers.serving_world import until
 
 
-class Moody(SqliteJournal):
-    """A journal that fails, hangs or refuses a value when it is told to, and notes its commits."""
+class Moody(SqlitePredictionLog):
+    """A prediction log that fails, hangs or refuses a value when it is told to, and notes its commits."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -58,31 +58,31 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Moody]:
-    kept = Moody(tmp_path / "journal.sqlite")
+def prediction_log(tmp_path: Path) -> Iterator[Moody]:
+    kept = Moody(tmp_path / "prediction_log.sqlite")
     yield kept
     kept.open.set()
     kept.broken = False
     kept.close()
 
 
-def ids(journal: Journal) -> list[str]:
-    return [call.id for call in journal.calls(limit=100_000)][::-1]
+def ids(prediction_log: PredictionLog) -> list[str]:
+    return [call.id for call in prediction_log.calls(limit=100_000)][::-1]
 
 
-def test_what_is_recorded_is_written_soon_and_together(journal: Moody) -> None:
-    recorder, calls = Recorder(journal), [one() for _ in range(100)]
+def test_what_is_recorded_is_written_soon_and_together(prediction_log: Moody) -> None:
+    recorder, calls = Recorder(prediction_log), [one() for _ in range(100)]
     for call in calls:
         recorder.record(call)
     until(lambda: recorder.written == 100)
-    assert ids(journal) == [call.id for call in calls]
-    assert len(journal.commits) < 50
+    assert ids(prediction_log) == [call.id for call in calls]
+    assert len(prediction_log.commits) < 50
     assert (recorder.depth, recorder.oldest_age, recorder.dropped, recorder.problem) == (0, 0, 0, None)
     assert recorder.close() == 0
 
 
-def test_threads_may_record_at_once(journal: Moody) -> None:
-    recorder = Recorder(journal)
+def test_threads_may_record_at_once(prediction_log: Moody) -> None:
+    recorder = Recorder(prediction_log)
 
     def some(_: int) -> None:
         for _ in range(500):
@@ -91,47 +91,47 @@ def test_threads_may_record_at_once(journal: Moody) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(some, range(4)))
     assert recorder.close() == 0
-    assert len(set(ids(journal))) == recorder.written == 2000
+    assert len(set(ids(prediction_log))) == recorder.written == 2000
 
 
-def test_closing_writes_what_waits(journal: Moody) -> None:
-    recorder = Recorder(journal)
+def test_closing_writes_what_waits(prediction_log: Moody) -> None:
+    recorder = Recorder(prediction_log)
     for _ in range(1200):
         recorder.record(one())
     assert recorder.close() == 0
-    assert len(ids(journal)) == 1200
+    assert len(ids(prediction_log)) == 1200
     assert recorder.close() == 0
     recorder.record(one())
     assert recorder.dropped == 1
 
 
-def test_closing_says_what_was_lost(journal: Moody, caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder(journal)
-    journal.broken = True
+def test_closing_says_what_was_lost(prediction_log: Moody, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(prediction_log)
+    prediction_log.broken = True
     for _ in range(3):
         recorder.record(one())
     assert recorder.close(0.2) == 3
-    assert "3 predictions didn't come into the journal: the disk is full" in caplog.text
+    assert "3 predictions didn't come into the prediction log: the disk is full" in caplog.text
 
 
-def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(journal: Moody) -> None:
-    recorder, calls = Recorder(journal), [one() for _ in range(50)]
+def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(prediction_log: Moody) -> None:
+    recorder, calls = Recorder(prediction_log), [one() for _ in range(50)]
 
     async def keep(call: Call) -> bool:
         await recorder.keep(call)
-        return journal.call(call.id) is not None
+        return prediction_log.call(call.id) is not None
 
     async def main() -> list[bool]:
         return await asyncio.gather(*map(keep, calls))
 
     assert asyncio.run(main()) == [True] * 50
-    assert len(journal.commits) < 50
+    assert len(prediction_log.commits) < 50
     assert recorder.written == 50
     recorder.close()
 
 
-def test_a_flush_waits_for_what_was_recorded_before(journal: Moody) -> None:
-    recorder = Recorder(journal)
+def test_a_flush_waits_for_what_was_recorded_before(prediction_log: Moody) -> None:
+    recorder = Recorder(prediction_log)
 
     async def main() -> None:
         assert await recorder.flush()
@@ -141,21 +141,21 @@ def test_a_flush_waits_for_what_was_recorded_before(journal: Moody) -> None:
                 recorder.record(one())
             recorder.record(call)
             assert await recorder.flush()
-            assert journal.call(call.id) is not None
+            assert prediction_log.call(call.id) is not None
 
     asyncio.run(main())
     recorder.close()
 
 
-def test_a_flush_gives_up_on_a_journal_that_hangs_or_fails(journal: Moody) -> None:
-    recorder = Recorder(journal)
-    journal.open.clear()
+def test_a_flush_gives_up_on_a_prediction_log_that_hangs_or_fails(prediction_log: Moody) -> None:
+    recorder = Recorder(prediction_log)
+    prediction_log.open.clear()
     recorder.record(one())
     assert not asyncio.run(recorder.flush(within=0.2))
-    journal.broken = True
-    journal.open.set()
+    prediction_log.broken = True
+    prediction_log.open.set()
     assert not asyncio.run(recorder.flush())
-    journal.broken = False
+    prediction_log.broken = False
     assert asyncio.run(_flushed(recorder))
     assert recorder.close() == 0
 
@@ -168,10 +168,12 @@ async def _flushed(recorder: Recorder) -> bool:
     return False
 
 
-def test_a_journal_that_fails_is_tried_again_and_told_of_once(journal: Moody, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_prediction_log_that_fails_is_tried_again_and_reported_of_once(
+    prediction_log: Moody, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, module.__name__)
-    recorder, calls = Recorder(journal), [one() for _ in range(700)]
-    journal.broken = True
+    recorder, calls = Recorder(prediction_log), [one() for _ in range(700)]
+    prediction_log.broken = True
     for call in calls:
         recorder.record(call)
     problem = until(lambda: recorder.problem)
@@ -179,79 +181,79 @@ def test_a_journal_that_fails_is_tried_again_and_told_of_once(journal: Moody, ca
     time.sleep(0.1)
     assert recorder.depth == 700
     assert recorder.oldest_age > 0
-    journal.broken = False
+    prediction_log.broken = False
     until(lambda: recorder.written == 700)
     assert recorder.problem is None
-    assert ids(journal) == [call.id for call in calls]
-    assert caplog.text.count("predictions wait for the journal: the disk is full") == 1
-    assert caplog.text.count("the journal is written again") == 1
+    assert ids(prediction_log) == [call.id for call in calls]
+    assert caplog.text.count("predictions wait for the prediction log: the disk is full") == 1
+    assert caplog.text.count("the prediction log is written again") == 1
     recorder.close()
 
 
-def test_who_keeps_is_told_of_a_failure_and_his_call_is_not_kept(journal: Moody) -> None:
-    recorder, recorded, kept = Recorder(journal), one(), one()
-    journal.broken = True
+def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_log: Moody) -> None:
+    recorder, recorded, kept = Recorder(prediction_log), one(), one()
+    prediction_log.broken = True
     recorder.record(recorded)
     with pytest.raises(StoreError, match="disk is full"):
         asyncio.run(recorder.keep(kept))
     assert recorder.depth == 1
-    journal.broken = False
+    prediction_log.broken = False
     until(lambda: recorder.written == 1)
-    assert ids(journal) == [recorded.id]
+    assert ids(prediction_log) == [recorded.id]
     recorder.close()
 
 
-def test_who_keeps_does_not_wait_for_ever(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_keeps_does_not_wait_for_ever(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEEP_SECONDS", 0.1)
-    recorder = Recorder(journal)
-    journal.open.clear()
+    recorder = Recorder(prediction_log)
+    prediction_log.open.clear()
     with pytest.raises(StoreError, match=r"didn't confirm the prediction within 0\.1 s"):
         asyncio.run(recorder.keep(one()))
-    journal.open.set()
+    prediction_log.open.set()
     until(lambda: recorder.depth == 0)
     recorder.close()
 
 
 @pytest.mark.parametrize("bound", [{"max_calls": 10}, {"max_bytes": 10_000}])
 def test_a_full_queue_drops_the_newest_and_refuses_promises(
-    journal: Moody, bound: dict[str, int], caplog: pytest.LogCaptureFixture
+    prediction_log: Moody, bound: dict[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, module.__name__)
     calls = [one(request=b"x" * 500, features=b"", probability=0.5) for _ in range(15)]
     size = module.weight(calls[0])
     room = bound.get("max_calls") or -(-bound["max_bytes"] // size)
-    recorder = Recorder(journal, **bound)
-    journal.open.clear()
+    recorder = Recorder(prediction_log, **bound)
+    prediction_log.open.clear()
     for call in calls:
         recorder.record(call)
     assert (recorder.depth, recorder.dropped) == (room, 15 - room)
-    with pytest.raises(JournalFullError, match="wait for the journal, which takes no more"):
+    with pytest.raises(PredictionLogFullError, match="wait for the prediction log, which takes no more"):
         asyncio.run(recorder.keep(one()))
     assert caplog.text.count("which takes no more") == 1
-    journal.open.set()
+    prediction_log.open.set()
     until(lambda: recorder.depth == 0)
-    assert ids(journal) == [call.id for call in calls[:room]]
+    assert ids(prediction_log) == [call.id for call in calls[:room]]
     until(lambda: "takes predictions again" in caplog.text)
     recorder.record(calls[-1])
     until(lambda: recorder.written == room + 1)
     recorder.close()
 
 
-def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(journal: Moody) -> None:
-    recorder, large = Recorder(journal, max_bytes=1000), one(request=b"x" * 5000)
-    journal.open.clear()
+def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(prediction_log: Moody) -> None:
+    recorder, large = Recorder(prediction_log, max_bytes=1000), one(request=b"x" * 5000)
+    prediction_log.open.clear()
     recorder.record(large)
     recorder.record(one())
     assert (recorder.depth, recorder.dropped) == (1, 1)
-    journal.open.set()
+    prediction_log.open.set()
     until(lambda: recorder.depth == 0)
-    assert ids(journal) == [large.id]
+    assert ids(prediction_log) == [large.id]
     recorder.close()
 
 
-def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(journal: Moody) -> None:
+def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction_log: Moody) -> None:
     single = one()
-    recorder, calls = Recorder(journal, max_calls=4), [one() for _ in range(4)]
+    recorder, calls = Recorder(prediction_log, max_calls=4), [one() for _ in range(4)]
 
     async def batch(call: Call) -> None:
         await recorder.room()
@@ -262,25 +264,25 @@ def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(journal: M
         await asyncio.sleep(3 * module.ROOM_LOOK_SECONDS)
         assert [batch.done() for batch in batches] == [True, False, False, False]
         recorder.record(single)
-        journal.open.set()
+        prediction_log.open.set()
         await asyncio.gather(*batches)
 
-    journal.open.clear()
+    prediction_log.open.clear()
     asyncio.run(main())
     assert recorder.close() == 0
-    assert (set(ids(journal)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
+    assert (set(ids(prediction_log)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
 
 
-def test_a_batch_that_finds_no_room_in_time_is_refused(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorder = Recorder(journal, max_calls=1)
-    journal.open.clear()
+def test_a_batch_that_finds_no_room_in_time_is_refused(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(prediction_log, max_calls=1)
+    prediction_log.open.clear()
     recorder.record(one())
     monkeypatch.setattr(module, "ROOM_SECONDS", 0.1)
-    with pytest.raises(JournalFullError, match="batches, and what is to be durable, are refused"):
+    with pytest.raises(PredictionLogFullError, match="batches, and what is to be durable, are refused"):
         asyncio.run(recorder.room())
     monkeypatch.setattr(module, "ROOM_SECONDS", 1000.0)
     recorder.close(0.05)
-    with pytest.raises(JournalFullError, match="being shut down"):
+    with pytest.raises(PredictionLogFullError, match="being shut down"):
         asyncio.run(recorder.room())
     assert recorder.dropped == 0
 
@@ -300,56 +302,56 @@ def test_shots_that_are_awaited_weigh_what_they_take() -> None:
     assert taken <= told <= 1.3 * taken
 
 
-def test_a_value_that_no_journal_takes_does_not_stop_the_others(
-    journal: Moody, caplog: pytest.LogCaptureFixture
+def test_a_value_that_no_prediction_log_takes_does_not_stop_the_others(
+    prediction_log: Moody, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder, calls = Recorder(journal), [one() for _ in range(5)]
-    journal.poison = calls[2].id
+    recorder, calls = Recorder(prediction_log), [one() for _ in range(5)]
+    prediction_log.poison = calls[2].id
     for call in calls:
         recorder.record(call)
     until(lambda: recorder.depth == 0)
     assert (recorder.written, recorder.dropped) == (4, 1)
-    assert ids(journal) == [call.id for call in calls if call.id != journal.poison]
-    assert f"the prediction {journal.poison} can't be kept" in caplog.text
+    assert ids(prediction_log) == [call.id for call in calls if call.id != prediction_log.poison]
+    assert f"the prediction {prediction_log.poison} can't be kept" in caplog.text
     bad = one()
-    journal.poison = bad.id
+    prediction_log.poison = bad.id
     with pytest.raises(StoreError, match="can't keep this prediction"):
         asyncio.run(recorder.keep(bad))
     recorder.close()
 
 
-def test_what_is_too_old_is_forgotten(journal: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_old_is_forgotten(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRUNED_AT_ONCE", 2)
     days = [0, 1, 3, 5, 7, 9]
     calls = [one(id=first_at(now_ms() - day * module.DAY_MS)) for day in days]
-    journal.append(calls)
-    recorder = Recorder(journal, retention_days=4.0)
-    until(lambda: journal.pruned == [2, 1])
-    assert ids(journal) == [call.id for call in calls[2::-1]]
+    prediction_log.append(calls)
+    recorder = Recorder(prediction_log, retention_days=4.0)
+    until(lambda: prediction_log.pruned == [2, 1])
+    assert ids(prediction_log) == [call.id for call in calls[2::-1]]
     recorder.close()
 
 
 def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
-    journal: Moody, caplog: pytest.LogCaptureFixture
+    prediction_log: Moody, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = one(id=first_at(1))
-    journal.append([old])
+    prediction_log.append([old])
     for days in (0.0, 4.0):
-        journal.broken = days > 0
-        recorder = Recorder(journal, retention_days=days)
+        prediction_log.broken = days > 0
+        recorder = Recorder(prediction_log, retention_days=days)
         if days:
             until(lambda: "old predictions can't be removed" in caplog.text)
-        journal.broken = False
+        prediction_log.broken = False
         recorder.record(one())
         until(lambda r=recorder: r.written == 1)
         recorder.close()
-    assert journal.pruned == []
-    assert journal.call(old.id) is not None
+    assert prediction_log.pruned == []
+    assert prediction_log.call(old.id) is not None
 
 
-def test_a_loop_that_is_gone_harms_nobody(journal: Moody) -> None:
-    recorder = Recorder(journal)
-    journal.open.clear()
+def test_a_loop_that_is_gone_harms_nobody(prediction_log: Moody) -> None:
+    recorder = Recorder(prediction_log)
+    prediction_log.open.clear()
 
     async def leave() -> None:
         waiting = asyncio.ensure_future(recorder.keep(one()))
@@ -357,7 +359,7 @@ def test_a_loop_that_is_gone_harms_nobody(journal: Moody) -> None:
         waiting.cancel()
 
     asyncio.run(leave())
-    journal.open.set()
+    prediction_log.open.set()
     until(lambda: recorder.depth == 0)
     recorder.record(one())
     until(lambda: recorder.written == 2)

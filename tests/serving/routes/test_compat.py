@@ -16,11 +16,11 @@ from litestar.testing import TestClient
 from parivision_core.bundle import Bundle
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.tracking.registry import Registry
 from parivision_serving.routes.compat import compat_routes
 from parivision_serving.web.context import Context
-from tests.helpers.serving_world import make_bundle, make_form
+from tests.helpers.serving_world import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 
 OLD: dict[str, Any] = {
@@ -42,11 +42,11 @@ class Answer:
 
 
 @dataclass
-class House:
+class Deployment:
     """What stands behind the routes; `asked` are the requests that got through."""
 
     bundle: Bundle
-    record: FormRecord
+    record: FeatureStateRecord
     asked: list[Any] = field(default_factory=list)
     fixed: float | None = None
     registry = Registry("http://127.0.0.1:9", NBA.registered_model, Path())
@@ -57,43 +57,43 @@ class House:
         return Answer(self.probability(request) if self.fixed is None else self.fixed)
 
     def probability(self, request: Any) -> float:
-        prepared = NBA.prepare(request, NBA.load_form(self.record))
+        prepared = NBA.prepare(request, NBA.load_feature_state(self.record))
         return float(self.bundle.predict(prepared.features, prepared.offset)[0])
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(make_bundle(tmp_path / "bundle", 1), make_form(1))
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(make_bundle(tmp_path / "bundle", 1), make_feature_state(1))
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[TestClient[Any]]:
-    watcher = watcher_of(house.bundle, house.record)
-    with client_of(*compat_routes(NBA, house.registry, watcher, house.predict)) as started:
+def client(deployment: Deployment) -> Iterator[TestClient[Any]]:
+    watcher = watcher_of(deployment.bundle, deployment.record)
+    with client_of(*compat_routes(NBA, deployment.registry, watcher, deployment.predict)) as started:
         yield started
 
 
-def test_an_old_request_is_todays_without_what_it_did_not_know(house: House, client: TestClient[Any]) -> None:
+def test_an_old_request_is_todays_without_what_it_did_not_know(deployment: Deployment, client: TestClient[Any]) -> None:
     answer = client.post("/predict", json=OLD)
     assert answer.status_code == 200
     today = NBA.request(x=-120, y=85, period=2, seconds_remaining=35, player_id=201939)
-    assert house.asked == [today]
-    assert answer.json() == {"prediction": int(house.probability(today) >= 0.5)}
+    assert deployment.asked == [today]
+    assert answer.json() == {"prediction": int(deployment.probability(today) >= 0.5)}
 
 
 @pytest.mark.parametrize(("probability", "prediction"), [(0.49, 0), (0.5, 1), (0.9, 1)])
 def test_the_likelier_outcome_is_answered(
-    house: House, client: TestClient[Any], probability: float, prediction: int
+    deployment: Deployment, client: TestClient[Any], probability: float, prediction: int
 ) -> None:
-    house.fixed = probability
+    deployment.fixed = probability
     assert client.post("/predict", json=OLD).json() == {"prediction": prediction}
 
 
-def test_numbers_may_be_text_and_other_fields_are_passed_over(house: House, client: TestClient[Any]) -> None:
+def test_numbers_may_be_text_and_other_fields_are_passed_over(deployment: Deployment, client: TestClient[Any]) -> None:
     plain = client.post("/predict", json=OLD).json()
     text = {name: str(value) for name, value in OLD.items()} | {"Season": "2023", "Shot_Type_Encoded": "2.0"}
     assert client.post("/predict", json=text).json() == plain
-    assert house.asked[0] == house.asked[1]
+    assert deployment.asked[0] == deployment.asked[1]
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_numbers_may_be_text_and_other_fields_are_passed_over(house: House, clie
     ],
 )
 def test_what_cannot_be_is_refused_by_its_old_name(
-    house: House, client: TestClient[Any], change: dict[str, Any], field: str
+    deployment: Deployment, client: TestClient[Any], change: dict[str, Any], field: str
 ) -> None:
     problem_of(client.post("/predict", json=OLD | change), 422, field)
-    assert not house.asked
+    assert not deployment.asked
 
 
 def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
@@ -131,11 +131,16 @@ def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
         problem_of(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422, "body")
 
 
-def test_what_any_web_page_could_send_is_refused(house: House, client: TestClient[Any]) -> None:
+def test_what_any_web_page_could_send_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
     body = json.dumps(OLD).encode()
-    for kind in ("text/plain", "Text/Plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data"):
+    for kind in (
+        "text/plain",
+        "Text/Plain; charset=utf-8",
+        "application/x-www-feature_state-urlencoded",
+        "multipart/feature_state-data",
+    ):
         problem_of(client.post("/predict", content=body, headers={"content-type": kind}), 415)
-    assert not house.asked
+    assert not deployment.asked
     for kind in ("application/json", "application/json;charset=utf-8", "text/json", "application/vnd.api+json"):
         assert client.post("/predict", content=body, headers={"content-type": kind}).status_code == 200
     assert client.post("/predict", content=body).status_code == 200
@@ -173,20 +178,20 @@ def test_no_honest_request_is_refused(x: float, y: float, cut: bool, seconds: in
     assert NBA.problems(NBA.original.translate(request)) == []
 
 
-def test_the_champion_is_told_as_before(house: House, client: TestClient[Any]) -> None:
+def test_the_champion_is_reported_as_before(deployment: Deployment, client: TestClient[Any]) -> None:
     told = client.get("/get_champion_infos").json()
     assert list(told) == ["champion"]
-    assert (told["champion"]["version"], told["champion"]["sha256"]) == (1, house.bundle.sha256)
+    assert (told["champion"]["version"], told["champion"]["sha256"]) == (1, deployment.bundle.sha256)
     assert client.get("/api/v1/health").json() == {"status": "ok", "champion_version": 1}
 
 
-def test_without_a_champion_the_old_routes_say_so(house: House) -> None:
-    with client_of(*compat_routes(NBA, house.registry, watcher_of(), house.predict)) as client:
+def test_without_a_champion_the_old_routes_say_so(deployment: Deployment) -> None:
+    with client_of(*compat_routes(NBA, deployment.registry, watcher_of(), deployment.predict)) as client:
         for path in ("/get_champion_infos", "/api/v1/health"):
-            assert "No champion has been crowned yet" in problem_of(client.get(path), 503)
+            assert "No champion has been promoted yet" in problem_of(client.get(path), 503)
 
 
-def test_openapi_tells_the_unit(client: TestClient[Any]) -> None:
+def test_openapi_states_the_unit(client: TestClient[Any]) -> None:
     told = operation(client, "post", "/predict")
     assert "tenths of a foot" in told["description"]
     assert {"200", "413", "415", "421", "422", "500", "503"} <= set(told["responses"])

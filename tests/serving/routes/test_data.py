@@ -1,4 +1,4 @@
-"""GET /api/v1/data/summary: counts of lake and warehouse, and the make rates of the form in service."""
+"""GET /api/v1/data/summary: counts of lake and warehouse, and the make rates of the feature state in service."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Quarantined
 from parivision_core.store import open_files
-from parivision_core.store.base import CURRENT_FORM, WarehouseState
+from parivision_core.store.base import CURRENT_FEATURE_STATE, WarehouseState
 from parivision_serving.routes import data
 from parivision_serving.routes.data import data_route
 from tests.core.store.test_shots import ALL, BATCHES, commit
-from tests.helpers.serving_world import make_bundle, make_form
+from tests.helpers.serving_world import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 from tests.helpers.stores import Place, opened
 
 SUMMARY = "/api/v1/data/summary"
 
 
-def test_an_empty_house_is_summed_up(place: Place) -> None:
+def test_an_empty_platform_is_summed_up(place: Place) -> None:
     with client_of(data_route(NBA, opened(place), watcher_of())) as client:
         told = client.get(SUMMARY).json()
     assert told["lake"] == {
@@ -37,8 +37,14 @@ def test_an_empty_house_is_summed_up(place: Place) -> None:
         "last_date": None,
         "last_batch_at": None,
     }
-    assert told["warehouse"] == {"shots": 0, "batches": 0, "seasons": {}, "feature_schema": "", "form_stamp": ""}
-    assert told["make_rates"] is told["form_through"] is None
+    assert told["warehouse"] == {
+        "shots": 0,
+        "batches": 0,
+        "seasons": {},
+        "feature_schema": "",
+        "feature_state_stamp": "",
+    }
+    assert told["make_rates"] is told["feature_state_through"] is None
 
 
 def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
@@ -48,9 +54,9 @@ def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
     for batch, shots in BATCHES.items():
         commit(store, batch, shots)
     part = pa.table({"_id": ["a", "b"], "made": [0, 1]})
-    record = make_form(1)
-    state = WarehouseState(schema="s", form_stamp=record.stamp, batches=("old", "new"), rows=2)
-    store.publish_warehouse({"2023": part}, state, {CURRENT_FORM: record})
+    record = make_feature_state(1)
+    state = WarehouseState(schema="s", feature_state_stamp=record.stamp, batches=("old", "new"), rows=2)
+    store.publish_warehouse({"2023": part}, state, {CURRENT_FEATURE_STATE: record})
     watcher = watcher_of(make_bundle(tmp_path / "bundle", 1), record)
     with client_of(data_route(NBA, store, watcher)) as client:
         told = client.get(SUMMARY).json()
@@ -63,9 +69,9 @@ def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
         "batches": 2,
         "seasons": {"2023": 2},
         "feature_schema": "s",
-        "form_stamp": record.stamp,
+        "feature_state_stamp": record.stamp,
     }
-    assert told["form_through"] == "2023-04-09"
+    assert told["feature_state_through"] == "2023-04-09"
     assert sum(rate["weight"] for rate in told["make_rates"]) == pytest.approx(400, abs=1)
 
 
@@ -76,7 +82,7 @@ def test_make_rates_are_those_of_the_shots(tmp_path: Path) -> None:
     shots |= {name: np.full(n, "", dtype=object) for name, kind in NBA.fields.items() if kind == "string"}
     shots |= {"game_date": np.full(n, "2023-01-01"), "x": rng.integers(-240, 240, n), "y": rng.integers(-40, 300, n)}
     shots |= {"made": rng.integers(0, 2, n), "period": np.ones(n, dtype=np.int64)}
-    rates = NBA.rates(NBA.fold(NBA.empty_form(), shots)[2])
+    rates = NBA.rates(NBA.fold(NBA.empty_feature_state(), shots)[2])
     wanted = NBA.breakdown(shots)
     assert [rate.group for rate in rates] == [group for group, *_ in wanted]
     assert [rate.weight for rate in rates] == [count for _, count, _ in wanted]
@@ -111,7 +117,7 @@ def test_the_store_is_asked_once_in_a_while(tmp_path: Path, monkeypatch: pytest.
     assert len(asked) == 1
 
 
-def test_a_store_that_is_down_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_files(tmp_path, NBA)
 
     def broken() -> Any:

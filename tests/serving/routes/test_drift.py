@@ -54,7 +54,7 @@ def report(number: int, factor: float) -> tuple[Drift, LoggedRun]:
     return drift, run
 
 
-def test_what_was_logged_is_told_newest_first(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
+def test_what_was_logged_is_reported_newest_first(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
     (calm, older), (moved, newer) = report(1, 0.5), report(2, 1.5)
     killed = LoggedRun("run3", status="KILLED")
     mlflow.drift = [killed, newer, older]

@@ -66,7 +66,7 @@ def train(mlflow: RunsMlflow, folder: Path) -> Any:
         candidates={"xgboost": sets["validation"].scores},
         windows=[SimpleNamespace(parts=("2022", "2023"), log_loss=0.64)],
         calibrators=[SimpleNamespace(family="platt", gain=-0.0001)],
-        fitted=SimpleNamespace(name="xgboost", importance={"base_logit": 0.6, "kind_form": 0.4}),
+        fitted=SimpleNamespace(name="xgboost", importance={"base_logit": 0.6, "kind_residual": 0.4}),
         reliability={name: one.reliability for name, one in sets.items() if name != "validation"},
         folder=folder / "bundle",
         window={"seen_until": "2023-04-01"},
@@ -81,11 +81,11 @@ def train(mlflow: RunsMlflow, folder: Path) -> Any:
     return trained
 
 
-def test_what_training_logged_is_told(
+def test_what_training_logged_is_reported(
     mlflow: RunsMlflow, store: Store, client: TestClient[Any], tmp_path: Path
 ) -> None:
     trained = train(mlflow, tmp_path)
-    mlflow.crown(1)
+    mlflow.promote(1)
     verdict = Verdict(
         candidate=1,
         champion=None,
@@ -112,7 +112,7 @@ def test_what_training_logged_is_told(
     assert told["parameters"] == {"model": "xgboost", "rounds": "155", "first_date": "2020-12-22"}
     assert told["bundle"]["provenance"]["seen_until"] == "2023-04-01"
     assert (told["bundle"]["parts"], told["bundle"]["calibrator"]) == (["2022", "2023"], {"family": "none"})
-    assert list(told["importance"].items()) == [("base_logit", 0.6), ("kind_form", 0.4)]
+    assert list(told["importance"].items()) == [("base_logit", 0.6), ("kind_residual", 0.4)]
     assert set(told["measured"]) == {"validation", "unseen", "clicked_spot"}
     for name, one in trained.measured.items():
         found = told["measured"][name.replace(" ", "_")]
@@ -162,7 +162,9 @@ def test_what_is_no_number_leads_nowhere(client: TestClient[Any], version: str) 
     problem_of(client.get(f"/api/v1/models/{version}/report"), 404)
 
 
-def test_a_registry_that_is_down_or_broken_is_told(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
+def test_a_registry_that_is_down_or_broken_is_reported(
+    mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path
+) -> None:
     train(mlflow, tmp_path)
     mlflow.broken = True
     assert "is not an MLflow server" in problem_of(client.get(REPORT), 503)
@@ -184,6 +186,6 @@ def test_the_registry_is_asked_once_in_a_while(mlflow: RunsMlflow, client: TestC
     assert mlflow.asked.count("/api/2.0/mlflow/runs/get") == 1
 
 
-def test_openapi_tells_of_it(client: TestClient[Any]) -> None:
+def test_openapi_states_of_it(client: TestClient[Any]) -> None:
     told = operation(client, "get", "/api/v1/models/{version}/report")
     assert {"200", "404", "422", "500", "503"} <= set(told["responses"])

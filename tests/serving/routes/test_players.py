@@ -1,4 +1,4 @@
-"""GET /api/v1/players: whom the form in service knows, and every way a search can be wrong."""
+"""GET /api/v1/players: whom the feature state in service knows, and every way a search can be wrong."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
-from tests.helpers.serving_world import FULL_SHOT, NAMES, SHOT, World, make_form, serves, until
+from tests.helpers.serving_world import FULL_SHOT, NAMES, SHOT, World, make_feature_state, serves, until
 
 PLAYERS = "/api/v1/players"
 
 
 def test_a_player_found_is_one_that_a_prediction_knows(world: World, client: TestClient[Any]) -> None:
     (curry,) = client.get(PLAYERS, params={"search": "CURRY steph"}).json()
-    record = world.store.get_form()
+    record = world.store.get_feature_state()
     assert record is not None
     assert (curry["player_id"], curry["name"], curry["last_date"]) == (201939, "Stephen Curry", "2023-04-09")
     shot = FULL_SHOT | {"player_id": curry["player_id"], "team": curry["team"], "opponent": "BOS"}
     assert client.post("/api/v1/predict", json=shot).json()["shot"]["shooter_shots"] == curry["shots"] > 0
-    assert [curry] == msgspec.to_builtins(NBA.find_players(NBA.load_form(record), "curry", 10))
+    assert [curry] == msgspec.to_builtins(NBA.find_players(NBA.load_feature_state(record), "curry", 10))
 
 
 def test_without_a_search_those_with_most_shots_come_first(client: TestClient[Any]) -> None:
@@ -60,16 +60,16 @@ def test_an_impossible_search_is_refused(client: TestClient[Any], query: str, fi
 
 
 def test_without_a_champion_there_are_no_players(world: World) -> None:
-    world.form(make_form(1))
+    world.feature_state(make_feature_state(1))
     with world.client() as client:
         answer = client.get(PLAYERS)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:parivision:problem:not-ready")
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_a_new_form_brings_its_players(world: World, client: TestClient[Any]) -> None:
+def test_a_new_feature_state_brings_its_players(world: World, client: TestClient[Any]) -> None:
     assert client.get(PLAYERS, params={"search": "wembanyama"}).json() == []
-    record = world.form(make_form(2, "2023-10-25", names={1641705: "Victor Wembanyama"}))
+    record = world.feature_state(make_feature_state(2, "2023-10-25", names={1641705: "Victor Wembanyama"}))
     until(serves(client, 1, record.stamp))
     (found,) = client.get(PLAYERS, params={"search": "wembanyama"}).json()
     assert (found["player_id"], found["shots"], found["last_date"]) == (1641705, 400, "2023-10-25")
@@ -77,10 +77,10 @@ def test_a_new_form_brings_its_players(world: World, client: TestClient[Any]) ->
 
 
 def test_no_request_waits_for_the_search_to_be_prepared(client: TestClient[Any]) -> None:
-    assert "roster" in vars(client.app.state.watcher.pair.form)
+    assert "roster" in vars(client.app.state.watcher.pair.feature_state)
 
 
-def test_openapi_tells_what_a_player_is(client: TestClient[Any]) -> None:
+def test_openapi_states_what_a_player_is(client: TestClient[Any]) -> None:
     document = client.get("/schema/openapi.json").json()
     operation = document["paths"][PLAYERS]["get"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}

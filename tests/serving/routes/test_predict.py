@@ -17,7 +17,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
 from parivision_serving.web.problems import MOST_ERRORS
-from tests.helpers.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_form, serves, until
+from tests.helpers.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_feature_state, serves, until
 
 SHOTS = [
     SHOT,
@@ -33,15 +33,17 @@ EARLIER = {"x": 1, "y": 1, "period": 1, "seconds_remaining": 700, "made": True}
 
 
 @pytest.mark.parametrize("shot", SHOTS)
-def test_the_answer_is_what_bundle_and_form_say(world: World, client: TestClient[Any], shot: dict[str, Any]) -> None:
-    record = world.store.get_form()
+def test_the_answer_is_what_bundle_and_feature_state_say(
+    world: World, client: TestClient[Any], shot: dict[str, Any]
+) -> None:
+    record = world.store.get_feature_state()
     assert record is not None
     answer = client.post("/api/v1/predict", json=shot)
     assert answer.status_code == 200
     told = answer.json()
     probability = told.pop("probability")
     assert probability == expected(world.bundles[1], record, shot)
-    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_form(record))
+    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_feature_state(record))
     assert told.pop("league_average") == pytest.approx(float(sigmoid(prepared.offset)[0]), abs=1e-7)
     uuid.UUID(told.pop("id"))
     assert told == {
@@ -52,8 +54,8 @@ def test_the_answer_is_what_bundle_and_form_say(world: World, client: TestClient
         "shot": msgspec.to_builtins(prepared.details),
         "champion_version": 1,
         "champion_sha256": world.bundles[1].sha256,
-        "form_stamp": record.stamp,
-        "form_through": "2023-04-09",
+        "feature_state_stamp": record.stamp,
+        "feature_state_through": "2023-04-09",
     }
 
 
@@ -152,14 +154,14 @@ def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field:
         ("rest_days", 0, "days since the shooter's team last played; 1 is back to back"),
     ],
 )
-def test_a_number_beyond_its_limits_is_told_its_unit(
+def test_a_number_beyond_its_limits_is_reported_its_unit(
     client: TestClient[Any], field: str, value: Any, unit: str
 ) -> None:
     (problem,) = refused(client, json.dumps(SHOT | {field: value}).encode())["errors"]
     assert problem["message"].endswith(f" ({unit})")
 
 
-def test_a_misspelt_field_is_told_the_one_that_is_meant(client: TestClient[Any]) -> None:
+def test_a_misspelt_field_is_reported_the_one_that_is_meant(client: TestClient[Any]) -> None:
     (problem,) = refused(client, json.dumps(SHOT | {"oponent": "LAL"}).encode())["errors"]
     assert problem["message"].startswith("there is no such field; is opponent meant; known are x, y")
     (problem,) = refused(client, json.dumps(SHOT | {10_000 * "x": 1}).encode())["errors"]
@@ -167,7 +169,7 @@ def test_a_misspelt_field_is_told_the_one_that_is_meant(client: TestClient[Any])
 
 
 @pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
-def test_a_date_in_another_form_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
+def test_a_date_in_another_feature_state_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
     (problem,) = refused(client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
     assert problem["message"].endswith("; write it like 2023-10-24") and "regex" not in problem["message"]
 
@@ -204,8 +206,8 @@ def test_a_caller_is_never_quoted_at_length(client: TestClient[Any]) -> None:
         (None, 200),
         ("text/plain", 415),
         ("text/plain;charset=UTF-8", 415),
-        ("application/x-www-form-urlencoded", 415),
-        ("multipart/form-data; boundary=x", 415),
+        ("application/x-www-feature_state-urlencoded", 415),
+        ("multipart/feature state-data; boundary=x", 415),
         ("application/xml", 415),
         ("\xff", 415),
         ("x" * 5_000, 415),
@@ -232,7 +234,7 @@ def test_unknown_routes_and_methods_are_problems(client: TestClient[Any]) -> Non
     assert "POST" in wrong.headers["allow"]
 
 
-def test_an_unexpected_error_is_logged_and_told_without_internals(
+def test_an_unexpected_error_is_logged_and_reported_without_internals(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> Any:
@@ -246,8 +248,8 @@ def test_an_unexpected_error_is_logged_and_told_without_internals(
 
 
 def test_a_model_that_answers_nan_is_an_error_and_no_null(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    def absurd(request: Any, form: Any) -> Any:
-        prepared = NBA.prepare(request, form)
+    def absurd(request: Any, feature_state: Any) -> Any:
+        prepared = NBA.prepare(request, feature_state)
         return msgspec.structs.replace(prepared, offset=np.array([np.nan], dtype=np.float32))
 
     with caplog.at_level(logging.ERROR):
@@ -257,8 +259,8 @@ def test_a_model_that_answers_nan_is_an_error_and_no_null(world: World, caplog: 
 
 def ask(world: World, prepare: Any) -> Any:
     """One prediction by a service whose sport prepares requests in another way."""
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     with client_of(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
         until(serves(client, 1, record.stamp))
         return client.post("/api/v1/predict", json=SHOT)

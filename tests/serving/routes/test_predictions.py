@@ -1,4 +1,4 @@
-"""The routes of the journal: pages and filters, single predictions, deletion, outcomes, and what is refused."""
+"""The routes of the prediction log: pages and filters, single predictions, deletion, outcomes, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
-from parivision_core.prediction_log.base import Journal, Outcome
+from parivision_core.prediction_log.base import Outcome, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at, new_id
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
@@ -28,10 +28,10 @@ NAMED = "018e4c5a-7b1e-7000-8000-3f2a9c1d5e77"
 
 
 class Service:
-    """The routes over a journal, and what they were told."""
+    """The routes over a prediction log, and what they were told."""
 
-    def __init__(self, journal: Journal, client: TestClient[Any], recorder: Recorder) -> None:
-        self.journal, self.client, self.recorder = journal, client, recorder
+    def __init__(self, prediction_log: PredictionLog, client: TestClient[Any], recorder: Recorder) -> None:
+        self.prediction_log, self.client, self.recorder = prediction_log, client, recorder
 
     def page(self, **query: Any) -> dict[str, Any]:
         answered = self.client.get(URL, params=query)
@@ -43,12 +43,12 @@ class Service:
         return [prediction["id"] for prediction in self.page(**query)["predictions"]]
 
 
-def serve(journal: Journal) -> Iterator[Service]:
-    recorder = Recorder(journal)
-    with client_of(*predictions_routes(NBA, journal, recorder)) as client:
-        yield Service(journal, client, recorder)
+def serve(prediction_log: PredictionLog) -> Iterator[Service]:
+    recorder = Recorder(prediction_log)
+    with client_of(*predictions_routes(NBA, prediction_log, recorder)) as client:
+        yield Service(prediction_log, client, recorder)
     recorder.close()
-    journal.close()
+    prediction_log.close()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_what_was_recorded_is_found_at_once(service: Service) -> None:
 
 def test_pages_follow_each_other(service: Service) -> None:
     calls = [one() for _ in range(7)]
-    service.journal.append(calls)
+    service.prediction_log.append(calls)
     found, cursor = [], None
     while True:
         told = service.page(limit=3, **({"cursor": cursor} if cursor else {}))
@@ -90,12 +90,12 @@ def test_pages_follow_each_other(service: Service) -> None:
     assert found == [call.id for call in calls[::-1]]
 
 
-def test_filters_are_those_of_the_journal_and_of_the_request(embedded: Service) -> None:
+def test_filters_are_those_of_the_prediction_log_and_of_the_request(embedded: Service) -> None:
     now = now_ms()
     old = one(id=first_at(now - 86_400_000), request={"player_id": 1, "team": "GSW", "home": True})
     new = one(id=first_at(now), request={"player_id": 2, "team": "LAL"}, champion_version=9, caller="analyst")
-    embedded.journal.append([old, new])
-    embedded.journal.put_outcomes({old.id: Outcome(made=True, source="lake", told_at=1)})
+    embedded.prediction_log.append([old, new])
+    embedded.prediction_log.put_outcomes({old.id: Outcome(made=True, source="lake", reported_at=1)})
     for query, meant in (
         ({"player_id": 1}, old),
         ({"team": "LAL"}, new),
@@ -146,7 +146,7 @@ def test_what_names_no_prediction_is_refused(embedded: Service, method: str, nam
 
 def test_a_prediction_that_is_not_there_is_named(service: Service) -> None:
     batch = many([0.1, float("nan")])
-    service.journal.append([batch])
+    service.prediction_log.append([batch])
     for name in (new_id(), first_at(1), f"{batch.id}:1", f"{batch.id}:7", batch.id):
         told = problem(service.client.get(f"{URL}/{name}"), 404)
         assert (told["type"], name in told["detail"]) == ("urn:parivision:problem:not-found", True)
@@ -159,16 +159,16 @@ def test_a_prediction_that_is_not_there_is_named(service: Service) -> None:
 def test_another_process_is_given_time_to_write(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """It answered, and is written a moment later: as if between two reads."""
     call, looked = one(), []
-    get = embedded.journal.call
+    get = embedded.prediction_log.call
 
     def late(call_id: str) -> Any:
         looked.append(call_id)
         if len(looked) == 1:
-            embedded.journal.append([call])
+            embedded.prediction_log.append([call])
             return None
         return get(call_id)
 
-    monkeypatch.setattr(embedded.journal, "call", late)
+    monkeypatch.setattr(embedded.prediction_log, "call", late)
     monkeypatch.setattr(module, "now_ms", lambda: made_at(call.id) + 50)
     assert embedded.client.get(f"{URL}/{call.id}").status_code == 200
     assert len(looked) == 2
@@ -188,7 +188,7 @@ def test_a_deleted_prediction_is_gone(service: Service) -> None:
     assert service.names() == []
 
 
-def test_an_outcome_is_told_until_the_lake_tells_it(service: Service) -> None:
+def test_an_outcome_is_reported_until_the_lake_states_it(service: Service) -> None:
     call = one()
     service.recorder.record(call)
     before = now_ms()
@@ -196,12 +196,12 @@ def test_an_outcome_is_told_until_the_lake_tells_it(service: Service) -> None:
     assert told.status_code == 200
     outcome = told.json()["outcome"]
     assert (outcome["made"], outcome["source"]) == (True, "caller")
-    assert before <= outcome["told_at"] <= now_ms()
+    assert before <= outcome["reported_at"] <= now_ms()
     told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
     assert told.json()["outcome"]["made"] is False
-    service.journal.put_outcomes({call.id: Outcome(made=True, source="lake", told_at=5)})
+    service.prediction_log.put_outcomes({call.id: Outcome(made=True, source="lake", reported_at=5)})
     told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
-    assert told.json()["outcome"] == {"made": True, "source": "lake", "told_at": 5}
+    assert told.json()["outcome"] == {"made": True, "source": "lake", "reported_at": 5}
     assert service.names(outcome="made") == [call.id]
 
 
@@ -209,16 +209,16 @@ def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monk
     """By another process, which writes it later than usual."""
     monkeypatch.setattr(module, "GROUP_SECONDS", 0.001)
     call, old, looked = one(), first_at(now_ms() - 61_000), []
-    get = embedded.journal.call
+    get = embedded.prediction_log.call
 
     def late(call_id: str) -> Any:
         looked.append(call_id)
         if looked == [call.id]:
-            embedded.journal.append([call])
+            embedded.prediction_log.append([call])
             return None
         return get(call_id)
 
-    monkeypatch.setattr(embedded.journal, "call", late)
+    monkeypatch.setattr(embedded.prediction_log, "call", late)
     monkeypatch.setattr(module, "now_ms", lambda: made_at(call.id) + 50_000)
     assert embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code == 200
     monkeypatch.setattr(module, "now_ms", now_ms)
@@ -229,14 +229,14 @@ def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monk
 
 def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     call, held = one(), threading.Event()
-    embedded.journal.append([call])
-    put = embedded.journal.put_outcomes
+    embedded.prediction_log.append([call])
+    put = embedded.prediction_log.put_outcomes
 
     def slow(outcomes: Any) -> None:
         assert held.wait(20)
         put(outcomes)
 
-    monkeypatch.setattr(embedded.journal, "put_outcomes", slow)
+    monkeypatch.setattr(embedded.prediction_log, "put_outcomes", slow)
 
     def tell(_: int) -> int:
         return int(embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code)
@@ -262,32 +262,32 @@ def test_an_outcome_that_is_none_is_refused(embedded: Service, body: bytes) -> N
     assert embedded.client.get(f"{URL}/{call.id}").json()["outcome"] is None
 
 
-def test_a_journal_that_cannot_be_written_is_read(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_log_that_cannot_be_written_is_read(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     call = one()
-    embedded.journal.append([call])
+    embedded.prediction_log.append([call])
 
     def full(_: Any) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(embedded.journal, "append", full)
+    monkeypatch.setattr(embedded.prediction_log, "append", full)
     embedded.recorder.record(one())
     assert embedded.names() == [call.id]
     monkeypatch.undo()
 
 
-def test_a_journal_that_cannot_be_read_is_a_503(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prediction_log_that_cannot_be_read_is_a_503(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
-        raise StoreError("the journal can't be read; restore it")
+        raise StoreError("the prediction log can't be read; restore it")
 
     for name in ("call", "calls", "delete"):
-        monkeypatch.setattr(embedded.journal, name, broken)
+        monkeypatch.setattr(embedded.prediction_log, name, broken)
     for method, path in (("get", URL), ("get", f"{URL}/{new_id()}"), ("delete", f"{URL}/{new_id()}")):
         answered = embedded.client.request(method, path)
         assert "restore it" in problem(answered, 503)["detail"]
         assert answered.headers["retry-after"]
 
 
-def test_openapi_tells_all_of_it(embedded: Service) -> None:
+def test_openapi_states_all_of_it(embedded: Service) -> None:
     paths = embedded.client.get("/schema/openapi.json").json()["paths"]
     operations = {o["operationId"]: o for path, item in paths.items() if path.startswith(URL) for o in item.values()}
     errors = {"401", "403", "421", "422", "429", "500", "503"}
@@ -298,7 +298,7 @@ def test_openapi_tells_all_of_it(embedded: Service) -> None:
         "tell_outcome": {"200", "404", "408", "413", "415"} | errors,
     }
     for operation in operations.values():
-        assert operation["summary"] and operation["description"] and operation["tags"] == ["journal"]
+        assert operation["summary"] and operation["description"] and operation["tags"] == ["prediction_log"]
         for parameter in operation["parameters"]:
             assert parameter["description"], parameter["name"]
     names = {parameter["name"] for parameter in operations["predictions"]["parameters"]}

@@ -126,7 +126,7 @@ def test_what_there_is_instead_is_named(one: TestClient[Any]) -> None:
     assert "known are ATL, BOS" in problem_of(one.get(f"{SHOTS}?team=XXX"), 422, "team")
 
 
-def test_a_store_that_is_down_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = open_files(tmp_path / "home", NBA)
 
     def broken(*_: Any) -> Any:

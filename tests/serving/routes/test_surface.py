@@ -17,7 +17,7 @@ from parivision_core.nba.shots import NBA
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.routes import surface as route
 from parivision_serving.routes.surface import surface_route
-from tests.helpers.serving_world import make_bundle, make_form
+from tests.helpers.serving_world import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 
 MAP = "/api/v1/court/expected"
@@ -27,7 +27,7 @@ QUESTION |= {"period": 4, "seconds_remaining": 20}
 
 @pytest.fixture(scope="module")
 def watcher(tmp_path_factory: pytest.TempPathFactory) -> Watcher:
-    return watcher_of(make_bundle(tmp_path_factory.mktemp("bundle"), 1), make_form(1))
+    return watcher_of(make_bundle(tmp_path_factory.mktemp("bundle"), 1), make_feature_state(1))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_each_spot_is_answered_as_if_it_was_asked_about(
     pair = watcher.pair
     assert pair is not None
     assert (told["champion_version"], told["champion_sha256"]) == (1, pair.bundle.sha256)
-    assert (told["form_stamp"], told["form_through"]) == (pair.record.stamp, "2023-04-09")
+    assert (told["feature_state_stamp"], told["feature_state_through"]) == (pair.record.stamp, "2023-04-09")
     assert {len(told[name]) for name in ("probability", "expected_points", "league_average")} == {
         len(told["x"]) * len(told["y"])
     }
@@ -60,7 +60,7 @@ def test_each_spot_is_answered_as_if_it_was_asked_about(
     known = {name: value for name, value in question.items() if name != "step"}
     for i, j in [(0, 0), (3, 1), (len(told["x"]) - 1, len(told["y"]) - 1)]:
         shot = clock | known | {"x": told["x"][i], "y": told["y"][j]}
-        prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.form)
+        prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.feature_state)
         probability = float(pair.bundle.predict(prepared.features, prepared.offset)[0])
         at = j * len(told["x"]) + i
         assert told["probability"][at] == pytest.approx(probability, abs=1e-6)
@@ -105,7 +105,7 @@ def test_a_map_is_drawn_once_for_a_pair(
     assert len(drawn) == 1
     assert client.get(MAP, params=QUESTION | {"step": 20}).content != first.content
     assert len(drawn) == 2
-    before, watcher.pair = watcher.pair, watcher_of(make_bundle(tmp_path, 2), make_form(2)).pair
+    before, watcher.pair = watcher.pair, watcher_of(make_bundle(tmp_path, 2), make_feature_state(2)).pair
     try:
         assert client.get(MAP, params=QUESTION).json()["probability"] != first.json()["probability"]
     finally:
@@ -122,7 +122,7 @@ def test_without_a_champion_there_is_no_map() -> None:
         problem_of(client.get(MAP), 503)
 
 
-def test_openapi_tells_of_every_parameter(client: TestClient[Any]) -> None:
+def test_openapi_states_of_every_parameter(client: TestClient[Any]) -> None:
     told = operation(client, "get", MAP)
     parameters = {parameter["name"]: parameter for parameter in told["parameters"]}
     assert parameters.keys() == {"step", *QUESTION}

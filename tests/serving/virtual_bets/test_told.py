@@ -26,7 +26,7 @@ def file_of(folder: Path) -> Path:
     return found
 
 
-def test_a_restart_lists_what_was_told_without_playing_it_again(
+def test_a_restart_lists_what_was_reported_without_playing_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = FakeTime()

@@ -14,7 +14,7 @@ from parivision_core.problems import ConfigurationError
 from parivision_serving.app import create_app
 from parivision_serving.settings import ALWAYS
 from parivision_serving.web import keys, process
-from tests.helpers.serving_world import SHOT, World, make_form, serves, until
+from tests.helpers.serving_world import SHOT, World, make_feature_state, serves, until
 
 OPEN = ("/", "/health/live", "/metrics", "/schema/openapi.json")
 
@@ -23,8 +23,8 @@ OPEN = ("/", "/health/live", "/metrics", "/schema/openapi.json")
 def guarded(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient[Any]]:
     """A service that asks everyone for a key."""
     monkeypatch.setattr(keys, "LOOK_SECONDS", 0.0)
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     everything = keys.add(world.settings.home / "api_keys.json", "test", [keys.ADMIN])
     with world.client(api_auth=ALWAYS) as client:
         client.headers["X-API-Key"] = everything
@@ -86,7 +86,7 @@ def test_beyond_loopback_there_must_be_a_key(world: World) -> None:
         assert client.get("/health/live", headers={"host": "anything.example"}).status_code == 200
 
 
-def test_too_many_requests_are_told_when_to_come_back(world: World) -> None:
+def test_too_many_requests_are_reported_when_to_come_back(world: World) -> None:
     with world.client(api_rate=0.5) as client:
         statuses = [client.get("/api/v1/verdicts").status_code for _ in range(3)]
         assert statuses == [200, 429, 429]
@@ -158,7 +158,7 @@ def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -
     assert seen == [("127.0.0.1", 5)]
 
 
-def test_a_file_of_keys_that_is_damaged_is_told_at_the_start(world: World) -> None:
+def test_a_file_of_keys_that_is_damaged_is_reported_at_the_start(world: World) -> None:
     world.settings.api_keys.parent.mkdir(parents=True, exist_ok=True)
     world.settings.api_keys.write_text("no json")
     with pytest.raises(ConfigurationError, match="can't be read"):

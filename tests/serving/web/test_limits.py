@@ -20,7 +20,7 @@ def test_never_more_than_burst_and_rate_allow(rate: float, burst: float, pauses:
 
 
 @given(rate=st.floats(0.5, 100), burst=st.floats(1, 50))
-def test_who_waits_as_told_is_admitted(rate: float, burst: float) -> None:
+def test_who_waits_as_reported_is_admitted(rate: float, burst: float) -> None:
     limit, now = RateLimit(rate, burst), 0.0
     for _ in range(120):
         if seconds := limit.wait("x", now):

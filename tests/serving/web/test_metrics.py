@@ -54,13 +54,13 @@ def test_requests_and_predictions_are_counted(client: TestClient[Any]) -> None:
     assert not any("nowhere" in name for name in after)
 
 
-def test_the_champion_and_the_journal_are_told(client: TestClient[Any]) -> None:
+def test_the_champion_and_the_prediction_log_are_reported(client: TestClient[Any]) -> None:
     client.post("/api/v1/predict", json=SHOT)
-    until(lambda: scraped(client)["parivision_journal_written_total"] >= 1)
+    until(lambda: scraped(client)["parivision_prediction_log_written_total"] >= 1)
     now = scraped(client)
     assert now["parivision_ready"] == now["parivision_champion_version"] == now["parivision_champion_epoch"] == 1
-    assert now["parivision_form_shots"] == 400
-    assert now["parivision_reload_problem"] == now["parivision_journal_dropped_total"] == 0
+    assert now["parivision_feature_state_shots"] == 400
+    assert now["parivision_reload_problem"] == now["parivision_prediction_log_dropped_total"] == 0
     assert now["parivision_champion_age_seconds"] > 0
 
 
@@ -96,7 +96,7 @@ from parivision_serving.web.metrics import Metrics
 metrics = Metrics()
 for _ in range(int(sys.argv[1])):
     metrics.predicted(7, 0.5, 0.001)
-metrics.journal_depth.set(int(sys.argv[1]))
+metrics.prediction_log_depth.set(int(sys.argv[1]))
 print(metrics.exposition().decode(), flush=True)
 sys.stdin.read()
 """
@@ -112,7 +112,8 @@ def test_several_workers_add_up_and_the_dead_leave_the_gauges(tmp_path: Path) ->
         assert worker.stdout is not None
         lines: list[str] = []
         while not (
-            (lines and "journal_depth{" in lines[-1]) or (lines and lines[-1].startswith("parivision_journal_depth"))
+            (lines and "prediction_log_depth{" in lines[-1])
+            or (lines and lines[-1].startswith("parivision_prediction_log_depth"))
         ):
             lines.append(worker.stdout.readline())
             assert worker.poll() is None
@@ -120,9 +121,9 @@ def test_several_workers_add_up_and_the_dead_leave_the_gauges(tmp_path: Path) ->
 
     first, _ = work(2)
     second, told = work(3)
-    assert told["parivision_journal_depth"] == 5
+    assert told["parivision_prediction_log_depth"] == 5
     first.communicate("")
     third, told = work(4)
-    assert told["parivision_journal_depth"] == 7
+    assert told["parivision_prediction_log_depth"] == 7
     for worker in (second, third):
         worker.communicate("")

@@ -16,7 +16,7 @@ from parivision_core.nba.shots import NBA
 from parivision_serving.app import create_app
 from parivision_serving.web import requests
 from parivision_serving.web.logs import JsonFormatter, TextFormatter, request_name
-from tests.helpers.serving_world import SHOT, World, client_of, make_form, serves, until
+from tests.helpers.serving_world import SHOT, World, client_of, make_feature_state, serves, until
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [
@@ -49,8 +49,8 @@ def test_what_breaks_is_logged_under_the_requests_name(world: World, caplog: pyt
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("secret detail")
 
-    world.crown(1)
-    record = world.form(make_form(1))
+    world.promote(1)
+    record = world.feature_state(make_feature_state(1))
     caplog.handler.setFormatter(TextFormatter())
     with client_of(create_app(world.settings, replace(NBA, prepare=broken))) as client:
         until(serves(client, 1, record.stamp))

@@ -13,7 +13,7 @@ from gradio_ui import words
 from gradio_ui.client import (
     Champion,
     Drift,
-    Form,
+    FeatureState,
     Judged,
     Lake,
     NoAnswerError,
@@ -25,7 +25,7 @@ from gradio_ui.client import (
 )
 from gradio_ui.tabs import notices
 from gradio_ui.tabs.models import verdicts
-from gradio_ui.tabs.services import parts as house
+from gradio_ui.tabs.services import parts as deployment
 from gradio_ui.tabs.shot import cards, marks
 from gradio_ui.tabs.shot.questions import KEPT, Asked, History, remember
 from tests.helpers.scripted_api import DRIFT, MODEL_PAGE, verdict
@@ -45,7 +45,7 @@ def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) 
         league_average=league,
         shot=msgspec.convert(values | shot, Shot),
         champion_version=3,
-        form_through="2023-04-09",
+        feature_state_through="2023-04-09",
     )
 
 
@@ -138,31 +138,31 @@ def judged(*told: dict[str, object]) -> list[Judged]:
 
 
 def champion(version: int, reload_problem: str | None = None) -> Champion:
-    form = Form(through="2023-04-09", shots=217220)
+    feature_state = FeatureState(through="2023-04-09", shots=217220)
     return Champion(
         version=version,
         model="trees",
         registered_at=1_600_000_000_000,
         provenance=Provenance(first_date="2020-12-22", last_train_date="2023-01-30"),
-        form=form,
+        feature_state=feature_state,
         page=f"{MODEL_PAGE}/{version}",
         reload_problem=reload_problem,
     )
 
 
-def test_a_champion_reigns_since_its_verdict_and_one_put_back_since_it_was_registered() -> None:
+def test_a_champion_is_champion_since_its_verdict_and_one_put_back_since_it_was_registered() -> None:
     told = judged(verdict(4, "refuse", 0.0), verdict(3, "pass", 0.01))
-    assert "since 14" in verdicts.reign(champion(3), told, "")
-    assert "registered 13" in verdicts.reign(champion(2), told, "")
-    shown = verdicts.reign(champion(2), told, "").replace(words.NBSP, " ")
+    assert "since 14" in verdicts.term(champion(3), told, "")
+    assert "registered 13" in verdicts.term(champion(2), told, "")
+    shown = verdicts.term(champion(2), told, "").replace(words.NBSP, " ")
     assert "trees, fitted on games from 22 December 2020 to 30 January 2023" in shown
-    assert "now with form through 9 April 2023, 217,220 shots" in shown
-    assert "the form is older" in verdicts.reign(champion(3, "the form is older"), told, "")
+    assert "now with feature state through 9 April 2023, 217,220 shots" in shown
+    assert "the feature state is older" in verdicts.term(champion(3, "the feature state is older"), told, "")
 
 
 def test_the_champion_and_each_candidate_lead_to_their_versions() -> None:
     told = judged(verdict(4, "refuse", 0.0))
-    assert f'href="{MODEL_PAGE}/3"' in verdicts.reign(champion(3), told, "")
+    assert f'href="{MODEL_PAGE}/3"' in verdicts.term(champion(3), told, "")
     assert f'href="{MODEL_PAGE}/4"' in verdicts.table(told)
     asked = remember((), "", question(), prediction())[0]
     assert "<a " not in cards.answer(asked)
@@ -214,28 +214,28 @@ def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
 
 def test_an_empty_lake_says_so() -> None:
     nothing = Lake(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
-    assert "No shots yet" in house.data(nothing, [])
+    assert "No shots yet" in deployment.data(nothing, [])
 
 
-def test_the_shots_origin_is_told_as_far_as_it_is_known() -> None:
+def test_the_shots_origin_is_reported_as_far_as_it_is_known() -> None:
     lake = Lake(
         batches=2, shots=9, quarantined=0, feeds=["inbox"], first_date="2023-04-02", last_date="2023-04-09"
     )  # fmt: skip
     feed = Service(name="feed", address="http://127.0.0.1:8800", up=True, told="simulates a league")
-    assert "read from files" in house.data(lake, [feed])
+    assert "read from files" in deployment.data(lake, [feed])
     simulated = msgspec.structs.replace(lake, feeds=["virtual_bets"])
-    assert "VirtualBets simulates a league.</p>" in house.data(simulated, [feed])
+    assert "VirtualBets simulates a league.</p>" in deployment.data(simulated, [feed])
     silent = msgspec.structs.replace(feed, up=False, told=None)
-    assert "doesn&#x27;t answer now" in house.data(simulated, [silent])
-    assert "feeds this house no more" in house.data(simulated, [])
-    assert " 1 batch, 1 row kept out<" in house.data(msgspec.structs.replace(lake, batches=1, quarantined=1), [])
+    assert "doesn&#x27;t answer now" in deployment.data(simulated, [silent])
+    assert "feeds this house no more" in deployment.data(simulated, [])
+    assert " 1 batch, 1 row kept out<" in deployment.data(msgspec.structs.replace(lake, batches=1, quarantined=1), [])
     both = msgspec.structs.replace(lake, feeds=["inbox", "virtual_bets"])
-    assert "simulates a league. Others were read from files" in house.data(both, [feed])
+    assert "simulates a league. Others were read from files" in deployment.data(both, [feed])
 
 
 def test_what_a_service_says_is_text_and_only_web_addresses_are_links() -> None:
     told = Service(name="<b>", address="javascript:alert(1)", up=False, problem="<script>")
-    shown = house.table([told], "http://127.0.0.1:8000")
+    shown = deployment.table([told], "http://127.0.0.1:8000")
     assert shown.count("<a ") == 1
     assert 'href="http://127.0.0.1:8000/schema"' in shown
     assert "<script>" not in shown and "<b>" not in shown

@@ -1,4 +1,4 @@
-"""The families of form: whose past is summed up, how fast it fades, and how strongly a short one is shrunk to zero."""
+"""The families of feature state: whose past is summed up, how fast it fades, and how strongly a short one is shrunk to zero."""
 
 from __future__ import annotations
 

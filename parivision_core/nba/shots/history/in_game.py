@@ -28,16 +28,16 @@ NAMES = (
     "recency",
     "last_made",
     "last_own",
-    "shooter_tonight",
-    "shooter_shots_tonight",
-    "team_tonight",
-    "game_tonight",
+    "shooter_in_game",
+    "shooter_shots_in_game",
+    "team_in_game",
+    "all_in_game",
     "margin",
 )
-"""What is told of the game so far; see `tonight`. Each is 0 where nothing is known."""
+"""What is told of the game so far; see `in_game`. Each is 0 where nothing is known."""
 
 
-def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
+def in_game(shots: Columns, surprise: Floats) -> dict[str, Floats]:
     """The columns of NAMES, each (n,), of shots whose earlier ones are among them.
 
     `shots` holds `game` (n,), a number for each game, `period`, `seconds_remaining`, `player_id`, `team` (a number, 0
@@ -75,10 +75,10 @@ def tonight(shots: Columns, surprise: Floats) -> dict[str, Floats]:
         "recency": np.where(any_last, 1 / (1 + clock - clock[last]), 0.0),
         "last_made": told(made[last] == 1),
         "last_own": told(team[last] == team, (team > 0) & (team[last] > 0)),
-        "shooter_tonight": before(player, surprise),
-        "shooter_shots_tonight": before(player, np.ones_like(made)),
-        "team_tonight": before(team, surprise),
-        "game_tonight": before(everyone, surprise),
+        "shooter_in_game": before(player, surprise),
+        "shooter_shots_in_game": before(player, np.ones_like(made)),
+        "team_in_game": before(team, surprise),
+        "all_in_game": before(everyone, surprise),
         "margin": np.where(all_named, 2 * before(team, scored) - before(everyone, scored), 0.0),
     }
 

@@ -1,4 +1,4 @@
-"""A form laid out for single shots: dictionaries of plain numbers, which are read faster than arrays of one."""
+"""A feature state laid out for single shots: dictionaries of plain numbers, which are read faster than arrays of one."""
 
 from __future__ import annotations
 

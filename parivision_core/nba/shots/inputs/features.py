@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from parivision_core.nba import court
 from parivision_core.nba.shots.history.families import Columns, kind_codes
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
-from parivision_core.nba.shots.history.state import Floats, History
+from parivision_core.nba.shots.history.feature_state import Floats, History
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.kinds import KINDS
 
 REVISION = 2
@@ -20,28 +20,28 @@ ZONES = tuple(f"zone_{z}" for z in court.ZONES)
 KIND_COLUMNS = tuple(f"kind_{kind}" for kind in KINDS)
 ORIGINAL = ("x_metres", "y_metres", "distance_metres", "seconds_remaining", "points", *ZONES)
 CONTEXT = ("angle", "period", "home", "rest_days", *KIND_COLUMNS)
-FORMS = {
-    "kind_form": "kind_foot",
-    "shooter_form": "shooter",
-    "shooter_recent_form": "shooter_recent",
-    "shooter_zone_form": "shooter_zone",
-    "shooter_kind_form": "shooter_kind",
-    "team_form": "team",
-    "opponent_form": "opponent",
-    "opponent_recent_form": "opponent_recent",
-    "opponent_zone_form": "opponent_zone",
-    "opponent_zone_recent_form": "opponent_zone_recent",
-    "arena_form": "arena",
-    "arena_zone_form": "arena_zone",
-    "arena_foot_form": "arena_foot",
-    "arena_foot_recent_form": "arena_foot_recent",
-    "arena_spot_form": "arena_spot",
-    "arena_kind_form": "arena_kind",
+FEATURE_STATES = {
+    "kind_residual": "kind_foot",
+    "shooter_residual": "shooter",
+    "shooter_recent_residual": "shooter_recent",
+    "shooter_zone_residual": "shooter_zone",
+    "shooter_kind_residual": "shooter_kind",
+    "team_residual": "team",
+    "opponent_residual": "opponent",
+    "opponent_recent_residual": "opponent_recent",
+    "opponent_zone_residual": "opponent_zone",
+    "opponent_zone_recent_residual": "opponent_zone_recent",
+    "arena_residual": "arena",
+    "arena_zone_residual": "arena_zone",
+    "arena_foot_residual": "arena_foot",
+    "arena_foot_recent_residual": "arena_foot_recent",
+    "arena_spot_residual": "arena_spot",
+    "arena_kind_residual": "arena_kind",
 }
-"""Column -> family of form whose strength it holds."""
-FORM = ("base_logit", *FORMS, "shooter_shots")
-NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FORM + TONIGHT
-"""Feature names in the order of the matrix's columns. No raw player id: a shooter enters through the form."""
+"""Column -> family of feature state whose strength it holds."""
+FEATURE_STATE = ("base_logit", *FEATURE_STATES, "shooter_shots")
+NAMES: tuple[str, ...] = ORIGINAL + CONTEXT + FEATURE_STATE + IN_GAME
+"""Feature names in the order of the matrix's columns. No raw player id: a shooter enters through the feature state."""
 
 LONGEST_REST = 10
 """Days; a team that hasn't played for longer comes out of a break, not of a rest."""
@@ -75,9 +75,9 @@ def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArra
         "rest_days": np.minimum(history.rest_days, LONGEST_REST),
         **{name: (kind == code).astype(np.float64) for code, name in enumerate(KIND_COLUMNS, start=1)},
         "base_logit": history.base_logit,
-        **{name: history.strength(family) for name, family in FORMS.items()},
+        **{name: history.strength(family) for name, family in FEATURE_STATES.items()},
         "shooter_shots": np.log1p(history.sums["shooter"][:, 2]),
-        **history.tonight,
+        **history.in_game,
     }
     # Filled column by column and turned over: half the time of stacking, and no copy in double precision.
     turned = np.empty((len(NAMES), len(history.base_logit)), dtype=np.float32)
@@ -87,17 +87,17 @@ def build(shots: Columns, history: History) -> tuple[NDArray[np.float32], NDArra
 
 
 def _forms(*words: str) -> tuple[str, ...]:
-    return tuple(name for name in FORMS if name.startswith(words))
+    return tuple(name for name in FEATURE_STATES if name.startswith(words))
 
 
 MASKS: dict[str, tuple[str, ...]] = {
-    "player_id": (*_forms("shooter"), "shooter_shots", "shooter_tonight", "shooter_shots_tonight"),
-    "team": ("team_form", "last_own", "team_tonight", "margin"),
+    "player_id": (*_forms("shooter"), "shooter_shots", "shooter_in_game", "shooter_shots_in_game"),
+    "team": ("team_residual", "last_own", "team_in_game", "margin"),
     "opponent": _forms("opponent"),
     "home": ("home",),
     "rest_days": ("rest_days",),
-    "kind": (*KIND_COLUMNS, "kind_form", "shooter_kind_form", "arena_kind_form"),
+    "kind": (*KIND_COLUMNS, "kind_residual", "shooter_kind_residual", "arena_kind_residual"),
     "arena": _forms("arena"),
-    "earlier_shots": TONIGHT,
+    "earlier_shots": IN_GAME,
 }
 """Optional input -> the columns that become 0 when a request leaves it out."""

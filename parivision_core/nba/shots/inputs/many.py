@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from parivision_core.nba import court
 from parivision_core.nba.shots import contract
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.history.families import keys_of
 from parivision_core.nba.shots.history.league import cell_of
 from parivision_core.nba.shots.inputs import features
@@ -55,37 +55,37 @@ def shot_keys(asked: Columns) -> list[tuple[int, str]]:
     return [(row, ":".join(map(str, part))) for row, part in zip(rows.tolist(), parts, strict=True) if part[0]]
 
 
-def prepare_many(asked: Columns, current: form.Form) -> PreparedMany:
-    """Model inputs of requests that have no problems, as of the current form, by the builder that training used."""
+def prepare_many(asked: Columns, current: feature_state.FeatureState) -> PreparedMany:
+    """Model inputs of requests that have no problems, as of the current feature state, by the builder that training used."""
     shots = asked | {name: _FRANCHISES[asked[name]] for name in ("team", "opponent", "arena")}
     history = _look_up(current, shots)
     if "earlier_shots" in asked:
-        history = replace(history, tonight=_games_so_far(current, shots))
+        history = replace(history, in_game=_games_so_far(current, shots))
     matrix, offset = features.build(shots, history)
     return PreparedMany(matrix, offset, history.spots.points, sigmoid(history.base_logit))
 
 
-def _look_up(current: form.Form, shots: Columns) -> form.History:
-    """As `form.look_up`, but strengths are taken where they lie ready, and only the shooter's sums are gathered."""
+def _look_up(current: feature_state.FeatureState, shots: Columns) -> feature_state.History:
+    """As `feature_state.look_up`, but strengths are taken where they lie ready, and only the shooter's sums are gathered."""
     spots = court.locate(shots["x"], shots["y"])
     rows = {name: current.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
     base = current.base_logits[cell_of(spots.zone, spots.feet)]
-    return form.History(
+    return feature_state.History(
         spots=spots,
         base_logit=base,
         sums={"shooter": current.sums["shooter"].values.take(rows["shooter"], axis=0)},
-        tonight=form.nothing_so_far(len(base)),
+        in_game=feature_state.nothing_so_far(len(base)),
         rest_days=np.asarray(shots["rest_days"], dtype=np.float64),
         strengths={name: current.strengths[name].take(row) for name, row in rows.items()},
     )
 
 
-def _games_so_far(current: form.Form, shots: Columns) -> dict[str, NDArray[np.float64]]:
+def _games_so_far(current: feature_state.FeatureState, shots: Columns) -> dict[str, NDArray[np.float64]]:
     """What each shot's own earlier ones say about it: every request is a game for itself."""
     games: list[tuple[int, list[EarlierShot]]] = [
         (row, earlier) for row, earlier in enumerate(shots["earlier_shots"].tolist()) if earlier
     ]
-    result = form.nothing_so_far(len(shots["x"]))
+    result = feature_state.nothing_so_far(len(shots["x"]))
     if not games:
         return result
     asked = np.array([row for row, _ in games])
@@ -104,6 +104,6 @@ def _games_so_far(current: form.Form, shots: Columns) -> dict[str, NDArray[np.fl
     }
     spots = court.locate(together["x"], together["y"])
     base = current.base_logits[cell_of(spots.zone, spots.feet)]
-    for name, values in form.game_so_far(together, spots, base).items():
+    for name, values in feature_state.game_so_far(together, spots, base).items():
         result[name][asked] = values[len(before) :]
     return result

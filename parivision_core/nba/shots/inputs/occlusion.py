@@ -8,9 +8,9 @@ import numpy as np
 
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.nba import court
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.history.families import KIND, kind_codes
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.league import CELLS, FEET, cell_of
 from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.inputs.many import prepare_many
@@ -26,11 +26,11 @@ LEAST_SHARE = 0.002
 _CALLED = {"player_id": "shooter"}
 """Inputs whose part in the answer has another name."""
 _FIELDS = fields_of(ShotRequest)
-_OF_THE_PLACE = [features.NAMES.index(name) for name in features.NAMES if name not in TONIGHT]
+_OF_THE_PLACE = [features.NAMES.index(name) for name in features.NAMES if name not in IN_GAME]
 _PERIOD, _SECOND = (features.NAMES.index(name) for name in ("period", "seconds_remaining"))
 
 
-def occlusions(request: ShotRequest, current: form.Form) -> Occlusions:
+def occlusions(request: ShotRequest, current: feature_state.FeatureState) -> Occlusions:
     """The request itself, then without each optional input that was given, without its clock, without its spot.
 
     An optional input is hidden as training hides it. Without the clock it is any of CLOCKS; without the spot it is one
@@ -61,7 +61,7 @@ def occlusions(request: ShotRequest, current: form.Form) -> Occlusions:
     )
 
 
-def _moved(request: ShotRequest, current: form.Form, cells: np.ndarray) -> tuple[Features, Features]:
+def _moved(request: ShotRequest, current: feature_state.FeatureState, cells: np.ndarray) -> tuple[Features, Features]:
     """Features and offset of the request at the spots of some cells; of its game nothing is known."""
     columns = columns_of(_FIELDS, [request])
     columns = {name: np.repeat(column, len(cells)) for name, column in columns.items() if name != "earlier_shots"}
@@ -86,7 +86,7 @@ def _spots() -> np.ndarray:
     return places
 
 
-def _league_shares(current: form.Form) -> Floats:
+def _league_shares(current: feature_state.FeatureState) -> Floats:
     """Share of the league's shots that come from each cell, (cells,); the same for all while there are none."""
     on_court = ~np.isnan(_spots()[:, 0])
     shots = np.where(on_court, current.league.cells[0], 0.0)
@@ -94,7 +94,7 @@ def _league_shares(current: form.Form) -> Floats:
     return np.asarray(shots / shots.sum())
 
 
-def _shares(request: ShotRequest, current: form.Form) -> Floats:
+def _shares(request: ShotRequest, current: feature_state.FeatureState) -> Floats:
     """The same of shots of the request's kind, as far as the kind's distances tell."""
     league = _league_shares(current)
     if request.kind is None:

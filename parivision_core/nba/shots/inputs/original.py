@@ -51,7 +51,7 @@ DESCRIPTION = (
     "and `Y_Location` are tenths of a foot from the hoop, left negative, as its feed wrote them, and "
     "`Total_Seconds_Remaining` are those of the period. Distance, points and zone follow from the spot; where they "
     "contradict it by far more than rounding, the answer is 422 naming the field. The period, which was never asked "
-    "for, is taken to be the second. The journal keeps the prediction like any other."
+    "for, is taken to be the second. The prediction log keeps the prediction like any other."
 )
 
 

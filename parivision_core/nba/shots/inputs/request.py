@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from parivision_core.nba import court
 from parivision_core.nba.shots import contract
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.inputs import features, single
 from parivision_core.nba.shots.kinds import KINDS
@@ -111,7 +111,7 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             Meta(
                 pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
                 max_length=10,
-                description="ISO date of the game. With it, game and player, the journal learns what came of the shot "
+                description="ISO date of the game. With it, game and player, the prediction log learns what came of the shot "
                 "once the feed brings it. It moves no probability.",
                 examples=["2023-10-24"],
             ),
@@ -146,9 +146,13 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     shooter: Annotated[
         Literal["known", "unknown", "not given"],
-        Meta(description="Whether the form has seen the shooter; if it hasn't, the answer is that for an average one."),
+        Meta(
+            description="Whether the feature state has seen the shooter; if it hasn't, the answer is that for an average one."
+        ),
     ]
-    shooter_shots: Annotated[int, Meta(description="Earlier shots of the shooter that the form knows; 0 if unknown.")]
+    shooter_shots: Annotated[
+        int, Meta(description="Earlier shots of the shooter that the feature state knows; 0 if unknown.")
+    ]
 
 
 def problems(request: ShotRequest) -> list[FieldProblem]:
@@ -222,8 +226,8 @@ def shot_key(request: ShotRequest) -> str | None:
     return f"{request.game_date}:{request.game_id}:{request.player_id}:{request.period}:{second}"
 
 
-def prepare(request: ShotRequest, current: form.Form) -> Prepared:
-    """Model inputs of one request as of the current form: equal to what training would build for such a shot."""
+def prepare(request: ShotRequest, current: feature_state.FeatureState) -> Prepared:
+    """Model inputs of one request as of the current feature state: equal to what training would build for such a shot."""
     built = _with_its_game(request, current) if request.earlier_shots else _alone(request, current.lookup)
     return Prepared(
         features=built.row,
@@ -259,9 +263,9 @@ def _alone(request: ShotRequest, look: Lookup) -> single.Single:
     )
 
 
-def _with_its_game(request: ShotRequest, current: form.Form) -> single.Single:
+def _with_its_game(request: ShotRequest, current: feature_state.FeatureState) -> single.Single:
     columns = columns_of(request)
-    history = form.look_up(current, columns).part(slice(-1, None))
+    history = feature_state.look_up(current, columns).part(slice(-1, None))
     matrix, _ = features.build({name: column[-1:] for name, column in columns.items()}, history)
     spots = history.spots
     return single.Single(

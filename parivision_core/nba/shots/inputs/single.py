@@ -1,4 +1,4 @@
-"""One shot at a time: the features of `features.build`, from a form laid out for it.
+"""One shot at a time: the features of `features.build`, from a feature state laid out for it.
 
 numpy costs a microsecond an operation, however short the array, and a shot has hundreds of them. Plain numbers and
 dictionaries give the same row in a twentieth of the time; a test holds the two builders equal.
@@ -13,7 +13,7 @@ import numpy as np
 
 from parivision_core.nba import court
 from parivision_core.nba.shots.history.families import KIND_CODES, NEAR
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.league import FEET
 from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.inputs import features
@@ -24,7 +24,7 @@ from parivision_core.sport import Features
 _METRES = court.METRES_PER_TENTH
 _ZONES = {zone: tuple(float(zone == z) for z in court.ZONES) for zone in court.ZONES}
 _KINDS = [tuple(float(code == c) for c in range(1, len(KINDS) + 1)) for code in range(len(KINDS) + 1)]
-_NOTHING_TONIGHT = (0.0,) * len(TONIGHT)
+_NOTHING_IN_GAME = (0.0,) * len(IN_GAME)
 
 
 class Single(msgspec.Struct, frozen=True, gc=False):
@@ -128,6 +128,6 @@ def build(
         base,
         *[of.get(key, 0.0) for of, key in zip(look.strengths, keys, strict=True)],
         math.log1p(shots),
-        *_NOTHING_TONIGHT,
+        *_NOTHING_IN_GAME,
     )
     return Single(np.array([row], dtype=np.float32), base, distance, zone, points, int(shots))

@@ -156,7 +156,7 @@ def test_a_failed_or_killed_batch_is_offered_again_under_a_new_key_and_later_eac
     assert door.tick() == []
 
 
-def test_a_batch_whose_run_was_cut_off_with_the_house_is_offered_at_once_and_that_was_no_try(
+def test_a_batch_whose_run_was_cut_off_with_the_platform_is_offered_at_once_and_that_was_no_try(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door.drop("a.csv", 1)

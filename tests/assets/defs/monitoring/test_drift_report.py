@@ -22,14 +22,14 @@ from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.settings import Settings
 from parivision_core.sport import Columns
 from parivision_core.store import open_store
-from parivision_core.store.base import CURRENT_FORM, WAREHOUSE
+from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE
 from tests.helpers.drift_world import CHAMPION, STATE, Memory, report, world
 
-REPORT, REIGNING = dg.AssetKey("drift_report"), dg.AssetKey("champion_model")
+REPORT, CURRENT = dg.AssetKey("drift_report"), dg.AssetKey("champion_model")
 EXPERIMENT = "parivision-monitoring"
 
 
@@ -38,7 +38,7 @@ def at_home(columns: Columns, new: np.ndarray) -> None:
 
 
 @dataclasses.dataclass
-class House:
+class Deployment:
     """A platform with a warehouse and a champion that nobody had to train."""
 
     settings: Settings
@@ -52,8 +52,8 @@ class House:
         """Put rows into the warehouse, or pretend that there are as many as `rows`."""
         store = open_store(self.settings, NBA)
         count = memory.rows.num_rows if rows is None else rows
-        state = msgspec.structs.replace(STATE, rows=count, form_stamp=stamp)
-        form = FormRecord(
+        state = msgspec.structs.replace(STATE, rows=count, feature_state_stamp=stamp)
+        feature_state = FeatureStateRecord(
             stamp=stamp,
             schema=NBA.schema,
             base_fingerprint=NBA.base_fingerprint,
@@ -62,7 +62,7 @@ class House:
             payload=b"",
         )
         with store.exclusive(WAREHOUSE):
-            store.publish_warehouse({"2021": memory.rows}, state, {CURRENT_FORM: form})
+            store.publish_warehouse({"2021": memory.rows}, state, {CURRENT_FEATURE_STATE: feature_state})
 
     def report(self) -> dg.ExecuteInProcessResult:
         job = self.definitions.resolve_job_def("drift")
@@ -77,13 +77,13 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
     (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-        yield House(Settings(home=tmp_path / "home").resolved(), instance)
+        yield Deployment(Settings(home=tmp_path / "home").resolved(), instance)
 
 
-def reigns(monkeypatch: pytest.MonkeyPatch, version: int | None) -> None:
+def is_champion(monkeypatch: pytest.MonkeyPatch, version: int | None) -> None:
     def bundle(*_: object) -> Bundle:
         if version == 13:
             raise RegistryError("the bundle of version 13 can't be read")
@@ -93,11 +93,13 @@ def reigns(monkeypatch: pytest.MonkeyPatch, version: int | None) -> None:
     monkeypatch.setattr(ModelRegistry, "bundle", bundle)
 
 
-def test_a_report_is_one_computation_told_in_three_places(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_one_computation_reported_in_three_places(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asset, check and MLflow agree; drift is no failure. Then what is not yet, and what breaks."""
-    reigns(monkeypatch, 3)
-    house.publish(world(at_home))
-    result = house.report()
+    is_champion(monkeypatch, 3)
+    deployment.publish(world(at_home))
+    result = deployment.report()
     assert result.success
     (made,) = result.get_asset_materialization_events()
     told = {name: entry.value for name, entry in made.materialization.metadata.items()}
@@ -110,7 +112,7 @@ def test_a_report_is_one_computation_told_in_three_places(house: House, monkeypa
     assert (check.check_name, check.passed, check.severity) == ("no_drift", False, dg.AssetCheckSeverity.WARN)
     assert "home: 1 100.00%, was 1 " in (check.description or "")
 
-    (run,) = house.runs()
+    (run,) = deployment.runs()
     assert run.info.status == "FINISHED"  # type: ignore[attr-defined]
     assert run.info.run_id in told["report"]  # type: ignore[attr-defined]
     params, metrics = run.data.params, run.data.metrics  # type: ignore[attr-defined]
@@ -120,23 +122,23 @@ def test_a_report_is_one_computation_told_in_three_places(house: House, monkeypa
         "2021-01-14",
     )
     assert metrics["distance_home"] > metrics["threshold_home"]
-    (page,) = house.settings.artifacts.rglob("drift.html")
+    (page,) = deployment.settings.artifacts.rglob("drift.html")
     assert page.parent.parent.name == run.info.run_id  # type: ignore[attr-defined]
 
-    only_check = house.definitions.resolve_implicit_global_asset_job_def().get_subset(
+    only_check = deployment.definitions.resolve_implicit_global_asset_job_def().get_subset(
         asset_selection=set(), asset_check_selection={dg.AssetCheckKey(REPORT, "no_drift")}
     )
-    alone = only_check.execute_in_process(instance=house.instance)
+    alone = only_check.execute_in_process(instance=deployment.instance)
     assert alone.get_asset_materialization_events() == []
     assert [e.passed for e in alone.get_asset_check_evaluations()] == [False]
 
-    reigns(monkeypatch, None)
-    quiet = house.report()
+    is_champion(monkeypatch, None)
+    quiet = deployment.report()
     assert quiet.success
     assert quiet.get_asset_materialization_events() == quiet.get_asset_check_evaluations() == []
-    reigns(monkeypatch, 13)
-    assert not house.report().success
-    assert [run.info.status for run in house.runs()] == ["FAILED", "KILLED", "FINISHED", "FINISHED"]  # type: ignore[attr-defined]
+    is_champion(monkeypatch, 13)
+    assert not deployment.report().success
+    assert [run.info.status for run in deployment.runs()] == ["FAILED", "KILLED", "FINISHED", "FINISHED"]  # type: ignore[attr-defined]
 
 
 def test_a_calm_report_passes() -> None:
@@ -157,31 +159,31 @@ def test_the_report_is_never_part_of_another_run(tmp_path: Path) -> None:
 class Watch:
     """The sensor, and what the others tell Dagster meanwhile."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
         self.memory = world()
         self.cursor: str | None = None
         self.now = time.time() + sensors.SETTLED_SECONDS + 3600
         """Seconds since the epoch; all that is told in a test lies long behind."""
 
-    def crown(self, version: int) -> None:
-        told = dg.AssetMaterialization(REIGNING, metadata={"version": version})
-        self.house.instance.report_runless_asset_event(told)
+    def promote(self, version: int) -> None:
+        told = dg.AssetMaterialization(CURRENT, metadata={"version": version})
+        self.deployment.instance.report_runless_asset_event(told)
 
     def reported(self, version: int, rows: int) -> None:
         told = dg.AssetMaterialization(REPORT, metadata={"champion": version, "warehouse_shots": rows})
-        self.house.instance.report_runless_asset_event(told)
+        self.deployment.instance.report_runless_asset_event(told)
 
     def tick(self, rows: int, stamp: str = "stamp") -> str | None:
         """The run key that is asked for when the warehouse holds so many rows."""
-        self.house.publish(self.memory, rows, stamp)
+        self.deployment.publish(self.memory, rows, stamp)
         context = dg.build_sensor_context(
-            instance=self.house.instance,
+            instance=self.deployment.instance,
             cursor=self.cursor,
-            definitions=self.house.definitions,
-            resources={"store": FileStoreResource(home=str(self.house.settings.home))},
+            definitions=self.deployment.definitions,
+            resources={"store": FileStoreResource(home=str(self.deployment.settings.home))},
         )
-        asked = self.house.definitions.resolve_sensor_def("fresh_shots_to_watch")(context)
+        asked = self.deployment.definitions.resolve_sensor_def("fresh_shots_to_watch")(context)
         if isinstance(asked, dg.SkipReason):
             return None
         self.cursor = asked.cursor
@@ -190,25 +192,25 @@ class Watch:
         return str(request.run_key).rsplit(":", 1)[0]
 
     def ran(self, status: dg.DagsterRunStatus) -> None:
-        self.house.instance.add_run(dg.DagsterRun("drift", status=status, tags={DRIFT_TAG: "nba"}))
+        self.deployment.instance.add_run(dg.DagsterRun("drift", status=status, tags={DRIFT_TAG: "nba"}))
 
 
 @pytest.fixture
-def watch(house: House, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    watch = Watch(house)
+def watch(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch(deployment)
     monkeypatch.setattr(sensors, "time", lambda: watch.now)
     return watch
 
 
 def test_nothing_is_watched_before_the_first_champion(watch: Watch) -> None:
     assert watch.tick(30_000) is None
-    watch.crown(1)
+    watch.promote(1)
     assert watch.tick(30_000) == "1:stamp"
 
 
 def test_enough_new_shots_ask_for_a_report(watch: Watch) -> None:
     enough = 30_000 + sensors.ENOUGH_SHOTS
-    watch.crown(1)
+    watch.promote(1)
     watch.reported(1, 30_000)
     assert watch.tick(30_000) is None
     assert watch.tick(enough - 1, "later") is None
@@ -221,7 +223,7 @@ def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_requests, "STARTED", 0.0)
-    watch.crown(1)
+    watch.promote(1)
     assert watch.tick(30_000) == "1:stamp"
     watch.ran(dg.DagsterRunStatus.FAILURE)
     assert watch.tick(30_000) is None
@@ -234,9 +236,9 @@ def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_
 
 
 def test_another_champion_is_watched_from_its_first_new_shot(watch: Watch) -> None:
-    watch.crown(1)
+    watch.promote(1)
     watch.reported(1, 30_000)
-    watch.crown(2)
+    watch.promote(2)
     assert watch.tick(30_000) is None
     assert watch.tick(30_001, "later") == "2:later"
 
@@ -244,7 +246,7 @@ def test_another_champion_is_watched_from_its_first_new_shot(watch: Watch) -> No
 def test_a_new_champion_lets_the_days_go_first_that_came_while_it_was_trained(watch: Watch) -> None:
     watch.reported(1, 30_000)
     before = time.time()
-    watch.crown(2)
+    watch.promote(2)
     watch.now = before + sensors.SETTLED_SECONDS - 1
     assert watch.tick(60_000) is None
     watch.now = time.time() + sensors.SETTLED_SECONDS
@@ -252,7 +254,7 @@ def test_a_new_champion_lets_the_days_go_first_that_came_while_it_was_trained(wa
 
 
 def test_one_report_at_a_time(watch: Watch) -> None:
-    watch.crown(1)
+    watch.promote(1)
     run = dg.DagsterRun("drift", status=dg.DagsterRunStatus.STARTED, tags={DRIFT_TAG: "nba"})
-    watch.house.instance.add_run(run)
+    watch.deployment.instance.add_run(run)
     assert watch.tick(30_000) is None

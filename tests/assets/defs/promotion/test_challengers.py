@@ -37,7 +37,7 @@ def look(candidate: int, decision: Decision = "not_yet", epoch: int = 1, tried: 
     )
 
 
-def test_the_newest_verdict_tells_who_is_open() -> None:
+def test_the_newest_verdict_states_who_is_open() -> None:
     ledger = [look(2, "refuse"), look(4), look(3), look(2), look(3), look(5, "pass")]  # newest first
     assert [v.candidate for v in challengers_in(ledger)] == [3, 4]
     assert challengers_in(ledger)[0] is ledger[2]
@@ -53,7 +53,7 @@ def test_a_place_is_taken_at_the_first_look_and_kept() -> None:
     assert place_of(9, 1, ledger) == 4
 
 
-def test_each_reign_counts_anew() -> None:
+def test_each_term_counts_anew() -> None:
     ledger = [look(3, tried=2), look(2, tried=1)]
     assert place_of(3, epoch=2, ledger=ledger) == 1
 
@@ -65,7 +65,7 @@ def test_one_refused_without_a_comparison_takes_no_place_and_one_of_an_old_ledge
     assert place_of(3, 1, old) == 2
 
 
-def test_new_games_are_told_by_shots() -> None:
+def test_new_games_are_reported_by_shots() -> None:
     assert new_games(look(2), 20_000) == 0
     assert new_games(look(2), 21_000) == 10
     assert new_games(look(2), 10_000) == 100  # another lake, whose shots are all new
@@ -100,7 +100,7 @@ class Watch:
     def tick(self, shots: int, schema: str = NBA.schema) -> bool:
         """Whether a look is asked for."""
         state = WarehouseState(
-            schema=schema, base_fingerprint=NBA.base_fingerprint, form_stamp=f"after {shots}", rows=shots
+            schema=schema, base_fingerprint=NBA.base_fingerprint, feature_state_stamp=f"after {shots}", rows=shots
         )
         with self.store.exclusive(WAREHOUSE):
             self.store.publish_warehouse({}, state, {})

@@ -138,7 +138,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         yield Watch(tmp_path, instance, monkeypatch)
 
 
-def test_an_empty_house_trains_nothing(watch: Watch) -> None:
+def test_an_empty_platform_trains_nothing(watch: Watch) -> None:
     assert watch.tick() == []
     assert isinstance(watch.morning(), dg.SkipReason)
 
@@ -222,7 +222,7 @@ def test_a_training_that_failed_is_tried_again_after_a_while(watch: Watch, more:
     assert first.run_key != second.run_key
 
 
-def test_a_training_that_was_cut_off_with_the_house_is_taken_up_at_the_next_start(
+def test_a_training_that_was_cut_off_with_the_platform_is_taken_up_at_the_next_start(
     watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more(2, 1)
@@ -263,7 +263,7 @@ def test_a_candidate_whose_run_was_cut_off_before_its_verdict_is_followed(
     assert "version 1 was never judged" in request.tags["parivision/reason"]
 
 
-def test_other_features_are_a_reason_in_a_house_at_rest(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_other_features_are_a_reason_in_a_platform_at_rest(watch: Watch, more: Callable[[int, int], None]) -> None:
     more(2, 1)
     assert len(watch.tick()) == 1
     watch.run(dg.DagsterRunStatus.SUCCESS)

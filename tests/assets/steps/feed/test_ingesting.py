@@ -103,7 +103,7 @@ def test_folding_batch_by_batch_equals_folding_at_once(tmp_path: Path, put: Put)
     assert folded.parts == ["2021", "2022", "2023"]
     one, other = (s.warehouse().to_pandas().sort_values("_id", ignore_index=True) for s in (step, once))
     pd.testing.assert_frame_equal(one, other, check_exact=False, atol=1e-6, rtol=0)
-    assert step.get_form().through == once.get_form().through  # type: ignore[union-attr]
+    assert step.get_feature_state().through == once.get_feature_state().through  # type: ignore[union-attr]
 
 
 def test_a_late_batch_refolds_only_from_its_own_season_on(store: FileStore, put: Put) -> None:
@@ -125,7 +125,7 @@ def test_a_damaged_part_is_folded_anew_from_the_lake(store: FileStore, put: Put)
 
 
 def test_an_empty_lake_folds_into_nothing(store: FileStore) -> None:
-    assert update_warehouse(store, NBA).form is None
+    assert update_warehouse(store, NBA).feature_state is None
 
 
 def test_both_layouts_are_one_shot(store: FileStore, put: Put) -> None:

@@ -77,15 +77,15 @@ def less_predictable(columns: Columns, new: np.ndarray) -> None:
     columns["chance"] = np.where(new, sigmoid(-0.15 - 0.6 * (logit(columns["chance"]) + 0.15)), columns["chance"])
 
 
-def grown_form(columns: Columns, new: np.ndarray) -> None:
+def grown_feature_state(columns: Columns, new: np.ndarray) -> None:
     for name in GROWING:
         columns[name] = columns[name] + np.where(new, 2.0, 0.0)
 
 
-GROWING = ("base_logit", "shooter_form", "shooter_shots", "opponent_zone_form")
+GROWING = ("base_logit", "shooter_residual", "shooter_shots", "opponent_zone_residual")
 
 
-def test_a_calm_world_is_silent_and_every_column_is_told() -> None:
+def test_a_calm_world_is_silent_and_every_column_is_reported() -> None:
     drift = reported()
     assert drift.drifted == []
     assert str(drift).startswith("no watched column drifted on 10,000 shots of 2020-12-21 to 2021-01-14")
@@ -102,7 +102,7 @@ def test_a_calm_world_is_silent_and_every_column_is_told() -> None:
         (other_shots, {"distance_metres", "points", "at_origin", "kind"}),
         (more_makes, {MADE}),
         (less_predictable, {EXCESS}),
-        (grown_form, set()),
+        (grown_feature_state, set()),
     ],
 )
 def test_what_changed_is_named_and_nothing_else(change: Callable[[Columns, np.ndarray], None], found: set[str]) -> None:
@@ -110,7 +110,7 @@ def test_what_changed_is_named_and_nothing_else(change: Callable[[Columns, np.nd
 
 
 def test_what_moves_by_construction_is_reported_without_alarm() -> None:
-    assert {c.column.name for c in reported(grown_form).columns if c.drifted} == set(GROWING)
+    assert {c.column.name for c in reported(grown_feature_state).columns if c.drifted} == set(GROWING)
 
 
 def test_the_alarm_says_in_words_what_moved_and_by_how_much() -> None:
@@ -156,7 +156,7 @@ def test_what_cannot_be_compared_yet_says_why(memory: Callable[[], Memory], bund
         report(memory(), bundle)  # type: ignore[arg-type]
 
 
-def test_a_warehouse_of_another_version_is_refused() -> None:
+def test_a_wareplatform_of_another_version_is_refused() -> None:
     other = Memory(calm().rows, msgspec.structs.replace(calm().state, schema="other"))
     with pytest.raises(StoreError, match="folded by another version"):
         report(other, CHAMPION)
@@ -176,7 +176,7 @@ def test_every_feature_is_watched_reported_or_named_as_neither() -> None:
     told = {name for m in NBA.monitored for name in m.features}
     assert told.isdisjoint(NEITHER)
     assert told | set(NEITHER) == set(NBA.feature_names)
-    assert not {m.name for m in NBA.monitored if m.watched} & {"shooter_form", "shooter_shots", "base_logit"}
+    assert not {m.name for m in NBA.monitored if m.watched} & {"shooter_residual", "shooter_shots", "base_logit"}
     assert {m.name for m in NBA.monitored if m.watched} >= {"zone", "points", "kind", "at_origin", "home", "period"}
 
 

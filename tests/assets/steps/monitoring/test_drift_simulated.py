@@ -21,7 +21,7 @@ from parivision_serving.virtual_bets.scenarios import REVOLUTION_DAYS, Scenario
 from tests.helpers.drift_world import Memory, champion, drifted, report, table
 
 FITTED_FROM, FITTED_UNTIL, SEEN_UNTIL = 90, 150, 170
-"""Days of the first season: what the champion learned from begins when the form has filled."""
+"""Days of the first season: what the champion learned from begins when the feature state has filled."""
 PLANS = [Simulator(1, Scenario.CALM).plan(number) for number in range(2)]
 MIDDLE = PLANS[1].days // 2
 """Day of the second season on which both changes begin."""
@@ -29,22 +29,22 @@ MIDDLE = PLANS[1].days // 2
 
 @cache
 def first_season() -> tuple[pa.Table, Any]:
-    """The season that is the same in every scenario, as warehouse rows, and the form after it."""
-    return folded(Simulator(1, Scenario.CALM).season(0), NBA.empty_form())
+    """The season that is the same in every scenario, as warehouse rows, and the feature state after it."""
+    return folded(Simulator(1, Scenario.CALM).season(0), NBA.empty_feature_state())
 
 
 @cache
 def world(scenario: Scenario) -> Memory:
     """The first two seasons in a warehouse."""
-    before, form = first_season()
-    after, _ = folded(Simulator(1, scenario).season(1), form)
+    before, feature_state = first_season()
+    after, _ = folded(Simulator(1, scenario).season(1), feature_state)
     return Memory(pa.concat_tables([before, after]))
 
 
-def folded(season: Season, form: Any) -> tuple[pa.Table, Any]:
+def folded(season: Season, feature_state: Any) -> tuple[pa.Table, Any]:
     shots = contract(season)
-    features, offset, form = NBA.fold(form, shots)
-    return table(shots, features, offset), form
+    features, offset, feature_state = NBA.fold(feature_state, shots)
+    return table(shots, features, offset), feature_state
 
 
 def contract(season: Season) -> Columns:
@@ -82,13 +82,13 @@ def test_a_calm_season_is_silent(day: int) -> None:
     assert found_on(Scenario.CALM, day) == set()
 
 
-def test_the_three_point_revolution_is_told_by_its_full_effect() -> None:
+def test_the_three_point_revolution_is_reported_by_its_full_effect() -> None:
     found = found_on(Scenario.THREE_POINT_REVOLUTION, MIDDLE + REVOLUTION_DAYS)
     assert found >= {"zone", "points", "distance_metres"}
     assert "at_origin" not in found
 
 
-def test_new_recording_is_told_within_two_weeks() -> None:
+def test_new_recording_is_reported_within_two_weeks() -> None:
     found = found_on(Scenario.NEW_RECORDING, MIDDLE + 14)
     assert "at_origin" in found
     assert not found & {"zone", "points", "made", "home"}

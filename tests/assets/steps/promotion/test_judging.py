@@ -59,7 +59,7 @@ def registered() -> Registered:
     return Registered({n: bundle_of(FIRST, FITTED_UNTIL, SEEN_UNTIL, shift) for n, shift in ((1, 0.3), (2, 0.0))})
 
 
-def test_the_entry_tells_all(warehouse: FileStore, registered: Registered) -> None:
+def test_the_entry_states_all(warehouse: FileStore, registered: Registered) -> None:
     entry = Judge(warehouse, NBA, registered)(2, 1, 7)
     assert (entry.candidate, entry.champion, entry.epoch, entry.decision) == (2, 1, 7, "pass")
     assert (entry.games, entry.shots, entry.first_date, entry.last_date) == (60, 1800, "2022-11-12", "2022-11-26")
@@ -136,7 +136,7 @@ def test_an_older_window_takes_no_place(warehouse: FileStore, registered: Regist
     assert "an older window than that of version 1" in entry.reason
 
 
-def test_a_later_candidate_of_a_reign_gets_less_of_the_risk_and_keeps_its_place(
+def test_a_later_candidate_of_a_term_gets_less_of_the_risk_and_keeps_its_place(
     store: FileStore, put: Callable[..., list[Manifest]], registered: Registered
 ) -> None:
     put(store, shots.season(games=GAMES, shots=10))
@@ -149,7 +149,7 @@ def test_a_later_candidate_of_a_reign_gets_less_of_the_risk_and_keeps_its_place(
         store.put_verdict(entry)
         places.append((entry.tried, entry.alpha))
     assert places == [(n, alpha_of(n)) for n in (1, 2, 1, 3, 2)]
-    assert judge(4, 1, 6).tried == 1  # another reign
+    assert judge(4, 1, 6).tried == 1  # another term
 
 
 def test_accuracy_is_another_rule_and_says_so(warehouse: FileStore, registered: Registered) -> None:
@@ -165,7 +165,7 @@ def test_the_registry_being_down_is_no_verdict(warehouse: FileStore, registered:
         Judge(warehouse, NBA, registered)(9, 1, 1)
 
 
-def test_a_warehouse_of_another_version_judges_nothing(store: Store, registered: Registered) -> None:
+def test_a_wareplatform_of_another_version_judges_nothing(store: Store, registered: Registered) -> None:
     with store.exclusive(WAREHOUSE):
         store.publish_warehouse({}, WarehouseState(schema="yesterday's", batches=("a",)), {})
     with pytest.raises(StoreError, match="another version of the code"):

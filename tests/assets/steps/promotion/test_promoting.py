@@ -57,15 +57,15 @@ class MemoryRegistry:
         self._write("note_previous")
         self.before[version] = previous
 
-    def reigned(self, version: int) -> bool:
+    def was_champion(self, version: int) -> bool:
         return version in self.before
 
-    def deposed(self, version: int) -> bool:
+    def rolled_back(self, version: int) -> bool:
         return version in self.fallen
 
-    def set_deposed(self, version: int, deposed: bool) -> None:
-        self._write("set_deposed")
-        (self.fallen.add if deposed else self.fallen.discard)(version)
+    def set_rolled_back(self, version: int, rolled_back: bool) -> None:
+        self._write("set_rolled_back")
+        (self.fallen.add if rolled_back else self.fallen.discard)(version)
 
     def note_status(self, version: int, status: str, reason: str | None = None) -> None:
         self.status[version] = status
@@ -227,7 +227,7 @@ def test_an_interrupted_promotion_is_finished_before_another(store: FileStore) -
     assert (promote(2, registry, store, passes).result, registry.champion(), registry.epoch()) == ("promoted", 2, 2)
 
 
-@pytest.mark.parametrize("die_at", ["set_champion", "set_deposed", "set_epoch"])
+@pytest.mark.parametrize("die_at", ["set_champion", "set_rolled_back", "set_epoch"])
 def test_a_crash_in_a_rollback_can_be_run_again(die_at: str, store: FileStore) -> None:
     registry = MemoryRegistry()
     promote(1, registry, store, passes)
@@ -341,7 +341,7 @@ def test_a_challenger_that_cant_be_judged_keeps_no_other_from_it(store: FileStor
     assert [str(problem) for problem in looks.problems] == ["its bundle can't be read"]
 
 
-def test_a_versions_page_tells_what_became_of_it(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
+def test_a_versions_page_states_what_became_of_it(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
     def told(version: int) -> str | None:
         if isinstance(registry, MemoryRegistry):
             return registry.status.get(version)
@@ -358,7 +358,7 @@ def test_a_versions_page_tells_what_became_of_it(registry: MemoryRegistry | Mode
     assert [told(version) for version in (1, 2, 3, 4)] == ["champion", "challenger", "refused", None]
     assert (why(3), why(4)) == (outcome.reason, None)
     promote(2, registry, store, passes)
-    assert [told(version) for version in (1, 2)] == ["dethroned", "champion"]
+    assert [told(version) for version in (1, 2)] == ["superseded", "champion"]
     roll_back(registry, store)
     assert [told(version) for version in (1, 2)] == ["champion", "rolled back"]
 
@@ -400,7 +400,7 @@ DEATHS = ["", "", "", "note_previous", "set_champion", "set_epoch"]
 """Most promotions live."""
 
 
-class Throne(RuleBasedStateMachine):
+class AliasHolder(RuleBasedStateMachine):
     """Any order of judging, promoting, rolling back and crashing keeps the promises."""
 
     @initialize()
@@ -443,10 +443,10 @@ class Throne(RuleBasedStateMachine):
         die_at=st.sampled_from(DEATHS),
     )
     def look_again(self, own: int, decisions: dict[int, Decision], die_at: str) -> None:
-        """Whatever comes of it: no challenger is lost, and the throne is taken by a pass against its holder alone."""
+        """Whatever comes of it: no challenger is lost, and the alias is taken by a pass against its holder alone."""
         self.registry.die_at = die_at
         before = challengers_in(self.store.verdicts())
-        champion, throne = self.registry.champion(), self.registry.champion()
+        champion, alias_holder = self.registry.champion(), self.registry.champion()
         try:
             looks = look_again(own, self.registry, self.store, judge_by(decisions))
         except Crash:
@@ -459,16 +459,16 @@ class Throne(RuleBasedStateMachine):
                 assert outcome.verdict is not None
                 assert outcome.verdict.decision == "pass"
                 assert outcome.candidate not in self.rolled_from
-                assert throne in (outcome.verdict.champion, outcome.candidate)
-                throne = outcome.candidate
-        assert self.registry.champion() == throne
-        crowned = any(o.result == "promoted" for o in looks.outcomes)
-        assert champion == throne or crowned
+                assert alias_holder in (outcome.verdict.champion, outcome.candidate)
+                alias_holder = outcome.candidate
+        assert self.registry.champion() == alias_holder
+        promoted = any(o.result == "promoted" for o in looks.outcomes)
+        assert champion == alias_holder or promoted
         ledger = self.store.verdicts()
-        # Who was looked at before the throne changed is judged against the new champion at the next look.
-        current = ((v.champion, v.epoch) == (throne, self.registry.epoch()) for v in challengers_in(ledger))
-        assert crowned or all(current)
-        if throne is not None and (newest := newest_of(ledger)[throne]).decision == "pass":
+        # Who was looked at before the alias changed is judged against the new champion at the next look.
+        current = ((v.champion, v.epoch) == (alias_holder, self.registry.epoch()) for v in challengers_in(ledger))
+        assert promoted or all(current)
+        if alias_holder is not None and (newest := newest_of(ledger)[alias_holder]).decision == "pass":
             assert newest.epoch < self.registry.epoch()  # no promotion is left half done
 
     @rule()
@@ -493,5 +493,5 @@ class Throne(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestThrone = Throne.TestCase
-TestThrone.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestAliasHolder = AliasHolder.TestCase
+TestAliasHolder.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)

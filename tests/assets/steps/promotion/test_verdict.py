@@ -167,7 +167,9 @@ def test_calibration_must_not_become_worse() -> None:
     assert ruling.decision == "refuse"
     assert "but its calibration slope 0.7" in ruling.reason
     assert "of version 1, beyond noise by at least" in ruling.reason
-    assert gate(confident, replace(vague, reigns=False), world.games, ALPHA).decision == "pass"  # nobody's calibration
+    assert (
+        gate(confident, replace(vague, is_champion=False), world.games, ALPHA).decision == "pass"
+    )  # nobody's calibration
     shifted = replace(confident, probability=sigmoid(logit(world.truth) + 0.12))
     ruling = gate(shifted, vague, world.games, ALPHA)
     assert ruling.decision == "refuse"

@@ -1,4 +1,4 @@
-"""What anybody who knows basketball expects of a champion, asked as the API asks it: requests, a form and a bundle.
+"""What anybody who knows basketball expects of a champion, asked as the API asks it: requests, a feature state and a bundle.
 
 The champion learned a real season where there is one, else a simulated one.
 """
@@ -35,16 +35,16 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass
 class Champion:
-    """A trained model with the form and the games it came from."""
+    """A trained model with the feature state and the games it came from."""
 
     trained: Trained
-    form: Any
+    feature_state: Any
     store: FileStore
 
     def ask(self, spots: Iterable[tuple[float, float]], **context: Any) -> Floats:
         """Chance of a make from each spot, in tenths of a foot, in the middle of a game unless told otherwise."""
         asked = {"period": 2, "seconds_remaining": 300.0} | context
-        ready = [NBA.prepare(NBA.request(x=float(x), y=float(y), **asked), self.form) for x, y in spots]
+        ready = [NBA.prepare(NBA.request(x=float(x), y=float(y), **asked), self.feature_state) for x, y in spots]
         features, offset = (np.concatenate([getattr(r, name) for r in ready]) for name in ("features", "offset"))
         return self.trained.bundle.predict(features, offset).astype(np.float64)
 
@@ -76,10 +76,10 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
         m.setitem(fitting.XGBOOST, "eta", 0.15)
         m.setitem(fitting.FOREST, "n_estimators", 4)
         trained = train(store, NBA, folder / "bundle", "run")
-    record = store.get_form()
+    record = store.get_feature_state()
     assert record is not None
     assert trained.defects == []
-    return Champion(trained, NBA.load_form(record), store)
+    return Champion(trained, NBA.load_feature_state(record), store)
 
 
 def fan(*feet: float, degrees: Iterable[float] = range(-75, 76, 15)) -> list[tuple[float, float]]:

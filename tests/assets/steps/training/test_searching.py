@@ -53,7 +53,7 @@ def text(**changes: object) -> str:
     return msgspec.json.encode(msgspec.structs.replace(FOUND, **changes)).decode()  # type: ignore[arg-type]
 
 
-def test_every_trial_is_told_and_the_defaults_come_first(memory: Memory) -> None:
+def test_every_trial_is_reported_and_the_defaults_come_first(memory: Memory) -> None:
     result, said = searched(memory, 3)
     assert [trial.number for trial in result.trials] == [0, 1, 2]
     assert result.trials[0].parameters == DEFAULTS

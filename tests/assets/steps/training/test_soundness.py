@@ -21,8 +21,8 @@ def calibrated(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.
     log_odds = rng.normal(-0.1, 0.7, len(game))
     today = spread * rng.standard_normal(GAMES)[game]
     made = rng.random(len(game)) < sigmoid(log_odds + today)
-    foretold = sigmoid(log_odds[:, None] + spread * NODES) @ WEIGHTS
-    return made.astype(np.int8), foretold, game
+    predicted_ahead = sigmoid(log_odds[:, None] + spread * NODES) @ WEIGHTS
+    return made.astype(np.int8), predicted_ahead, game
 
 
 def test_honest_models_raise_few_false_alarms() -> None:
@@ -51,9 +51,9 @@ def test_a_leak_that_training_saw_too_is_found_by_what_is_plausible() -> None:
     """Its own probabilities are right, but nobody can be right so often."""
     rng = np.random.default_rng(4)
     game = np.repeat(np.arange(GAMES), SHOTS)
-    foretold = sigmoid(rng.normal(0, 3, len(game)))
-    made = (rng.random(len(game)) < foretold).astype(np.int8)
-    (alarm,) = leaks(made, foretold, game, NBA.plausible_accuracy)
+    predicted_ahead = sigmoid(rng.normal(0, 3, len(game)))
+    made = (rng.random(len(game)) < predicted_ahead).astype(np.int8)
+    (alarm,) = leaks(made, predicted_ahead, game, NBA.plausible_accuracy)
     assert f"above the {NBA.plausible_accuracy:.3f} that is plausible in this sport" in alarm
 
 

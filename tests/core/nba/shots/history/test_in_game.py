@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_core.nba.shots.history.in_game import NAMES, elapsed, tonight
+from parivision_core.nba.shots.history.in_game import NAMES, elapsed, in_game
 
 Shots = dict[str, np.ndarray]
 
@@ -19,7 +19,7 @@ def game(rows: list[tuple[int, int, int, int, int]], points: int = 2) -> Shots:
 
 
 def told(shots: Shots) -> dict[str, np.ndarray]:
-    return tonight(shots, shots["made"] - 0.5)
+    return in_game(shots, shots["made"] - 0.5)
 
 
 def test_the_clock_runs_from_the_first_second() -> None:
@@ -37,10 +37,10 @@ def test_a_shot_knows_the_one_before() -> None:
     assert found["recency"].tolist() == [0, 1 / 20, 1 / 2, 0], "none within the second period yet"
     assert found["last_made"].tolist() == [0, 1, -1, 0]
     assert found["last_own"].tolist() == [0, -1, 1, 0]
-    assert found["shooter_shots_tonight"].tolist() == [0, 0, 1, 1]
-    assert found["shooter_tonight"].tolist() == [0, 0, -0.5, 0.5]
-    assert found["team_tonight"].tolist() == [0, 0, -0.5, 0.5]
-    assert found["game_tonight"].tolist() == [0, 0.5, 0, 0.5]
+    assert found["shooter_shots_in_game"].tolist() == [0, 0, 1, 1]
+    assert found["shooter_in_game"].tolist() == [0, 0, -0.5, 0.5]
+    assert found["team_in_game"].tolist() == [0, 0, -0.5, 0.5]
+    assert found["all_in_game"].tolist() == [0, 0.5, 0, 0.5]
     assert found["margin"].tolist() == [0, -2, -2, 0]
 
 
@@ -61,9 +61,9 @@ def test_of_two_in_one_second_the_make_is_the_last() -> None:
 
 def test_unknown_shooters_and_teams_have_no_evening() -> None:
     found = told(game([(1, 700, 0, 0, 1), (1, 690, 0, 0, 1), (1, 680, 0, 10, 1)]))
-    for name in ("shooter_tonight", "shooter_shots_tonight", "team_tonight", "last_own", "margin"):
+    for name in ("shooter_in_game", "shooter_shots_in_game", "team_in_game", "last_own", "margin"):
         assert found[name][:2].tolist() == [0, 0], name
-    assert found["game_tonight"].tolist() == [0, 0.5, 1]
+    assert found["all_in_game"].tolist() == [0, 0.5, 1]
 
 
 @given(st.integers(0, 10_000))

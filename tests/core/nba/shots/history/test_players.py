@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import players
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state, players
 from parivision_core.nba.shots.history.players import Entry, Roster, words_of
 
 KNOWN = {
@@ -39,7 +38,7 @@ NAME = st.sampled_from(["", "Ann Bo", "Ann-Marie Bo", "Çan Öz"])
 SHOT = st.tuples(st.integers(0, 4), NAME, st.sampled_from(["BOS", "SEA"]), st.integers(1, 9))
 
 
-def columns_of(shots: list[tuple[int, str, str, int]]) -> form.Columns:
+def columns_of(shots: list[tuple[int, str, str, int]]) -> feature_state.Columns:
     rows = sorted(shots, key=lambda shot: shot[3])
     return {
         "player_id": np.array([shot[0] for shot in rows], dtype=np.int64),
@@ -127,12 +126,12 @@ def test_a_team_is_named_as_a_request_takes_it() -> None:
     ]
 
 
-def test_a_form_of_real_shots_knows_its_shooters(real_data: Path) -> None:
+def test_a_feature_state_of_real_shots_knows_its_shooters(real_data: Path) -> None:
     raw = pd.read_csv(real_data / "NBA Shot Locations 1997 - 2020 (sample).csv", dtype=str, keep_default_na=False)
     parsed = NBA.parse(raw)
     shots = parsed.shots[parsed.reasons == ""].sort_values("game_date", kind="stable")
-    current = NBA.fold(NBA.empty_form(), {name: shots[name].to_numpy() for name in shots})[2]
-    again = NBA.load_form(current.record())
+    current = NBA.fold(NBA.empty_feature_state(), {name: shots[name].to_numpy() for name in shots})[2]
+    again = NBA.load_feature_state(current.record())
     told = {player.player_id: player for player in NBA.find_players(again, "", 10_000)}
     expected = shots.groupby("player_id").agg(
         name=("player_name", "last"), shots=("made", "size"), last_date=("game_date", "last")

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs.many import doubtful, prepare_many, shot_keys
 from parivision_core.nba.shots.inputs.request import ShotRequest, prepare, problems, shot_key
 from parivision_core.nba.teams import ABBREVIATIONS
-from tests.core.nba.shots.inputs.test_single import FORM, requests
+from tests.core.nba.shots.inputs.test_single import FEATURE_STATE, requests
 
 FIELDS = fields_of(ShotRequest)
 
@@ -56,9 +56,9 @@ def asked(rows: list[dict[str, Any]]) -> list[ShotRequest]:
 @given(st.lists(shots, min_size=1, max_size=8))
 def test_many_are_prepared_as_one_by_one(rows: list[dict[str, Any]]) -> None:
     some = asked(rows)
-    together = prepare_many(columns_of(FIELDS, some), FORM)
+    together = prepare_many(columns_of(FIELDS, some), FEATURE_STATE)
     for row, request in enumerate(some):
-        alone = prepare(request, FORM)
+        alone = prepare(request, FEATURE_STATE)
         np.testing.assert_array_max_ulp(together.features[row : row + 1], alone.features, maxulp=1)
         assert together.offset[row] == alone.offset[0]
         assert together.points[row] == alone.points
@@ -84,8 +84,8 @@ def test_a_game_so_far_is_its_own_shots_alone() -> None:
     before = {"x": 10, "y": 20, "period": 1, "seconds_remaining": 700, "made": True, "team": "LAL", "player_id": 2}
     shot = {"x": 0, "y": 50, "period": 1, "seconds_remaining": 600, "team": "LAL", "player_id": 2}
     some = asked([shot | {"earlier_shots": game} for game in ([before], [], [before, before | {"made": False}], None)])
-    together = prepare_many(columns_of(FIELDS, some), FORM).features
-    margin, so_far = (NBA.feature_names.index(name) for name in ("margin", "shooter_shots_tonight"))
+    together = prepare_many(columns_of(FIELDS, some), FEATURE_STATE).features
+    margin, so_far = (NBA.feature_names.index(name) for name in ("margin", "shooter_shots_in_game"))
     assert together[:, margin].tolist() == [2, 0, 2, 0]
     assert together[:, so_far].tolist() == [1, 0, 2, 0]
 
@@ -96,7 +96,7 @@ def test_real_shots_are_prepared_as_one_by_one(real_data: Path) -> None:
     parsed = NBA.parse(raw)
     frame = parsed.shots[parsed.reasons == ""].sort_values("game_date", kind="stable")
     shots = {name: frame[name].to_numpy() for name in frame}
-    current = form.fold(form.Form(), shots)[1]
+    current = feature_state.fold(feature_state.FeatureState(), shots)[1]
     today = {name: names[0] for names in ABBREVIATIONS.values() for name in names}
     rows = [
         {

@@ -11,9 +11,9 @@ import pytest
 
 from parivision_assets.steps.feed.identity import identify
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
-from tests.core.nba.shots.history.test_state import some_shots
+from tests.core.nba.shots.history.test_feature_state import some_shots
 
 SPOT = {"x": 10, "y": 60, "period": 2, "seconds_remaining": 300}
 EARLIER = {"x": 5, "y": 5, "period": 1, "seconds_remaining": 100, "made": True, "player_id": 2, "team": "LAL"}
@@ -22,47 +22,49 @@ TOO_LONG = {"period": 5, "seconds_remaining": 400}
 
 
 @pytest.fixture(scope="module")
-def current() -> form.Form:
-    return form.fold(form.Form(), some_shots(400, 6))[1]
+def current() -> feature_state.FeatureState:
+    return feature_state.fold(feature_state.FeatureState(), some_shots(400, 6))[1]
 
 
 def request_of(**changes: Any) -> ShotRequest:
     return msgspec.convert(SPOT | changes, ShotRequest)
 
 
-def features_of(current: form.Form, **changes: Any) -> dict[str, float]:
+def features_of(current: feature_state.FeatureState, **changes: Any) -> dict[str, float]:
     prepared = prepare(request_of(**changes), current)
     return dict(zip(NBA.feature_names, prepared.features[0].tolist(), strict=True))
 
 
 @pytest.mark.parametrize(("player", "said"), [(None, "not given"), (3, "known"), (999, "unknown")])
-def test_the_answer_says_whether_the_shooter_is_known(current: form.Form, player: int | None, said: str) -> None:
+def test_the_answer_says_whether_the_shooter_is_known(
+    current: feature_state.FeatureState, player: int | None, said: str
+) -> None:
     details = prepare(request_of(player_id=player), current).details
     assert isinstance(details, ShotDetails)
     assert details.shooter == said
     assert (details.shooter_shots > 0) == (said == "known")
 
 
-def test_an_unknown_shooter_is_the_leagues(current: form.Form) -> None:
+def test_an_unknown_shooter_is_the_leagues(current: feature_state.FeatureState) -> None:
     assert features_of(current, player_id=999) == features_of(current)
 
 
-def test_the_game_so_far_is_used_whatever_its_order(current: form.Form) -> None:
+def test_the_game_so_far_is_used_whatever_its_order(current: feature_state.FeatureState) -> None:
     later = EARLIER | {"period": 2, "seconds_remaining": 310, "made": False}
     one, other = (
         features_of(current, player_id=2, team="LAL", earlier_shots=s) for s in ([EARLIER, later], [later, EARLIER])
     )
     assert one == other
     assert one["recency"] == pytest.approx(1 / 11)
-    assert (one["last_made"], one["last_own"], one["shooter_shots_tonight"], one["margin"]) == (-1, 1, 2, 2)
+    assert (one["last_made"], one["last_own"], one["shooter_shots_in_game"], one["margin"]) == (-1, 1, 2, 2)
 
 
-def test_shots_still_to_come_are_ignored(current: form.Form) -> None:
+def test_shots_still_to_come_are_ignored(current: feature_state.FeatureState) -> None:
     to_come = EARLIER | {"period": 3}
     assert features_of(current, earlier_shots=[EARLIER, to_come]) == features_of(current, earlier_shots=[EARLIER])
 
 
-def test_an_empty_game_is_a_known_one(current: form.Form) -> None:
+def test_an_empty_game_is_a_known_one(current: feature_state.FeatureState) -> None:
     assert features_of(current, earlier_shots=[]) == features_of(current)
 
 
@@ -90,7 +92,7 @@ def test_what_contradicts_itself_is_named(changes: dict[str, Any], fields: list[
 IDENTITY = {"player_id": 2544, "game_date": "2023-04-09", "game_id": 22201230}
 
 
-def test_what_names_a_shot_moves_nothing(current: form.Form) -> None:
+def test_what_names_a_shot_moves_nothing(current: feature_state.FeatureState) -> None:
     asked = {"player_id": 2544, "team": "LAL", "kind": "layup"}
     for context in ({}, {"earlier_shots": [EARLIER]}):
         assert features_of(current, **asked, **context) == features_of(current, **(asked | IDENTITY), **context)
@@ -106,7 +108,7 @@ def test_what_names_a_shot_moves_nothing(current: form.Form) -> None:
         ({}, None),
     ],
 )
-def test_a_shot_is_known_by_its_key_once_all_of_it_is_told(changes: dict[str, Any], key: str | None) -> None:
+def test_a_shot_is_known_by_its_key_once_all_of_it_is_reported(changes: dict[str, Any], key: str | None) -> None:
     assert NBA.shot_key(request_of(**changes)) == key
 
 
@@ -143,7 +145,7 @@ def test_each_row_is_asked_about_by_one_caller() -> None:
     assert nothing.mean() == pytest.approx(CALLERS["official record"].share + anything / 2 ** len(NBA.masks), abs=0.01)
 
 
-def test_a_caller_without_context_leaves_the_spot_alone(current: form.Form) -> None:
+def test_a_caller_without_context_leaves_the_spot_alone(current: feature_state.FeatureState) -> None:
     shots = some_shots(50, 7)
     shots["game_date"] = np.full(50, "2023-03-01")
     matrix, _, _ = NBA.fold(current, shots)

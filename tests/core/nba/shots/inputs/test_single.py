@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_core.nba import court
-from parivision_core.nba.shots.history import families
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import families, feature_state
 from parivision_core.nba.shots.inputs import features, single
 from parivision_core.nba.shots.inputs.request import ShotRequest, Team, columns_of, prepare
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
-from tests.core.nba.shots.history.test_state import some_shots
+from tests.core.nba.shots.history.test_feature_state import some_shots
 
-FORM = form.fold(form.Form(), some_shots(3000, 3))[1]
-KNOWN_PLAYERS = FORM.sums["shooter"].keys.tolist()[1:]
+FEATURE_STATE = feature_state.fold(feature_state.FeatureState(), some_shots(3000, 3))[1]
+KNOWN_PLAYERS = FEATURE_STATE.sums["shooter"].keys.tolist()[1:]
 
 places = st.one_of(st.integers(-250, 250), st.floats(-250, 250))
 depths = st.one_of(st.integers(-52, 888), st.floats(-52, 888), st.sampled_from([88, 138, 420]))
@@ -39,9 +38,9 @@ requests = st.fixed_dictionaries(
 )
 
 
-def framed(request: ShotRequest) -> tuple[np.ndarray, np.ndarray, form.History]:
+def framed(request: ShotRequest) -> tuple[np.ndarray, np.ndarray, feature_state.History]:
     columns = columns_of(request)
-    history = form.look_up(FORM, columns)
+    history = feature_state.look_up(FEATURE_STATE, columns)
     return *features.build(columns, history), history
 
 
@@ -49,7 +48,7 @@ def framed(request: ShotRequest) -> tuple[np.ndarray, np.ndarray, form.History]:
 def test_one_row_equals_the_frame(asked: dict[str, Any]) -> None:
     request = msgspec.convert(asked, ShotRequest)
     matrix, offset, history = framed(request)
-    prepared = prepare(request, FORM)
+    prepared = prepare(request, FEATURE_STATE)
     np.testing.assert_array_max_ulp(prepared.features, matrix, maxulp=1)  # numpy's arctan2 may round otherwise
     assert prepared.offset == offset
     assert prepared.points == history.spots.points[0]
@@ -72,7 +71,7 @@ def test_keys_equal_those_of_the_fold(asked: dict[str, Any]) -> None:
 
 
 def test_features_take_the_families_in_their_order() -> None:
-    assert tuple(features.FORMS.values()) == tuple(families.FAMILIES)
+    assert tuple(features.FEATURE_STATES.values()) == tuple(families.FAMILIES)
 
 
 @pytest.mark.parametrize("step", [1, 0.5])

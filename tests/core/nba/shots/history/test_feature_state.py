@@ -1,4 +1,4 @@
-"""The form: equal to a plain loop over days, blind to the future, and the same for one row and many."""
+"""The feature state: equal to a plain loop over days, blind to the future, and the same for one row and many."""
 
 import msgspec
 import numpy as np
@@ -8,19 +8,18 @@ from hypothesis import strategies as st
 
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import in_game as tonight
-from parivision_core.nba.shots.history import state as form
+from parivision_core.nba.shots.history import feature_state, in_game
 from parivision_core.nba.shots.history.families import FAMILIES, KIND, keys_of, team_codes
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.inputs.request import ShotRequest, columns_of, prepare
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
 
 TEAMS = np.array(["BOS", "LAL", "GSW", ""])
 
 
-def some_shots(n: int, seed: int, days: int = 12) -> form.Columns:
+def some_shots(n: int, seed: int, days: int = 12) -> feature_state.Columns:
     rng = np.random.default_rng(seed)
     date = np.array([f"2023-01-{d + 1:02d}" for d in np.sort(rng.integers(0, days, n))])
     return {
@@ -40,16 +39,16 @@ def some_shots(n: int, seed: int, days: int = 12) -> form.Columns:
     }
 
 
-def take(shots: form.Columns, rows: np.ndarray) -> form.Columns:
+def take(shots: feature_state.Columns, rows: np.ndarray) -> feature_state.Columns:
     return {name: column[rows] for name, column in shots.items()}
 
 
-def plainly(shots: form.Columns, name: str) -> np.ndarray:
+def plainly(shots: feature_state.Columns, name: str) -> np.ndarray:
     """Sums before each shot's day of one family, by a plain loop over pairs of shots."""
     family = FAMILIES[name]
-    columns = shots | {"arena": form.arena_of(shots)}
+    columns = shots | {"arena": feature_state.arena_of(shots)}
     key = keys_of(columns, court.locate(shots["x"], shots["y"]))[name]
-    history, _ = form.fold(form.Form(), shots)
+    history, _ = feature_state.fold(feature_state.FeatureState(), shots)
     shift = history.strength(KIND) if family.of_kind else 0
     p = sigmoid(history.base_logit + shift)
     value = np.column_stack([shots["made"] - p, p * (1 - p), np.ones(len(p))])
@@ -65,22 +64,22 @@ def plainly(shots: form.Columns, name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_fold_equals_a_plain_loop(name: str) -> None:
     shots = some_shots(150, 2)
-    history, _ = form.fold(form.Form(), shots)
+    history, _ = feature_state.fold(feature_state.FeatureState(), shots)
     assert np.allclose(history.sums[name], plainly(shots, name), atol=1e-12)
     assert (history.sums[name][:, 2] > 0).any()
 
 
 def test_folding_in_stretches_equals_folding_at_once() -> None:
     shots = some_shots(400, 1)
-    whole, after = form.fold(form.Form(), shots)
+    whole, after = feature_state.fold(feature_state.FeatureState(), shots)
     first = shots["game_date"] < "2023-01-06"
-    early, middle = form.fold(form.Form(), take(shots, first))
-    late, end = form.fold(middle, take(shots, ~first))
+    early, middle = feature_state.fold(feature_state.FeatureState(), take(shots, first))
+    late, end = feature_state.fold(middle, take(shots, ~first))
     assert end.directory == after.directory
-    both = form.History.joined([early, late])
+    both = feature_state.History.joined([early, late])
     assert np.array_equal(both.base_logit, whole.base_logit)
     assert np.array_equal(both.rest_days, whole.rest_days)
-    assert all(np.array_equal(both.tonight[name], whole.tonight[name]) for name in TONIGHT)
+    assert all(np.array_equal(both.in_game[name], whole.in_game[name]) for name in IN_GAME)
     for family in FAMILIES:
         assert np.array_equal(both.sums[family], whole.sums[family])
         assert np.array_equal(end.sums[family].keys, after.sums[family].keys)
@@ -95,7 +94,7 @@ def test_the_future_leaves_features_as_they_are(seed: int) -> None:
     shots = some_shots(150, seed)
     rng = np.random.default_rng(seed)
     at = int(rng.integers(len(shots["made"])))
-    moment = tonight.elapsed(shots["period"], shots["seconds_remaining"])
+    moment = in_game.elapsed(shots["period"], shots["seconds_remaining"])
     same_day = shots["game_date"] == shots["game_date"][at]
     same_game = same_day & (shots["game_id"] == shots["game_id"][at])
     later = (shots["game_date"] > shots["game_date"][at]) | (same_day & ~same_game)
@@ -108,22 +107,22 @@ def test_the_future_leaves_features_as_they_are(seed: int) -> None:
     changed["team"][later] = "BOS"
     changed["made"][at] = 1 - changed["made"][at]
     rows = np.flatnonzero(~later)
-    expected, offset, _ = NBA.fold(NBA.empty_form(), shots)
+    expected, offset, _ = NBA.fold(NBA.empty_feature_state(), shots)
     for other, row in ((changed, at), (take(shots, rows), int(np.searchsorted(rows, at)))):
-        features, base, _ = NBA.fold(NBA.empty_form(), other)
+        features, base, _ = NBA.fold(NBA.empty_feature_state(), other)
         assert np.allclose(features[row], expected[at], atol=1e-6, rtol=0)
         assert base[row] == offset[at]
 
 
 def test_shots_of_one_day_know_nothing_of_each_other_but_the_game_so_far() -> None:
     shots = some_shots(50, 3, days=1)
-    history, _ = form.fold(form.Form(), shots)
+    history, _ = feature_state.fold(feature_state.FeatureState(), shots)
     assert all((history.sums[family] == 0).all() for family in FAMILIES)
-    assert (history.tonight["shooter_shots_tonight"] > 0).any()
+    assert (history.in_game["shooter_shots_in_game"] > 0).any()
 
 
 def test_unknown_players_and_teams_gather_no_history() -> None:
-    history, after = form.fold(form.Form(), some_shots(300, 4))
+    history, after = feature_state.fold(feature_state.FeatureState(), some_shots(300, 4))
     shots = some_shots(300, 4)
     assert (history.sums["shooter"][shots["player_id"] == 0] == 0).all()
     assert (history.sums["opponent_zone"][shots["opponent"] == ""] == 0).all()
@@ -132,9 +131,9 @@ def test_unknown_players_and_teams_gather_no_history() -> None:
 
 def test_only_later_shots_can_be_folded_on_top() -> None:
     shots = some_shots(50, 5)
-    _, after = form.fold(form.Form(), shots)
+    _, after = feature_state.fold(feature_state.FeatureState(), shots)
     with pytest.raises(ValueError, match="already holds"):
-        form.fold(after, shots)
+        feature_state.fold(after, shots)
 
 
 def test_a_franchise_that_moved_stays_itself() -> None:
@@ -145,11 +144,11 @@ def test_one_row_lookup_equals_the_frame_builder() -> None:
     """What serving does for one request is what training saw for the same shot at the same moment."""
     shots = some_shots(400, 6)
     last = shots["game_date"] == shots["game_date"][-1]
-    _, before = form.fold(form.Form(), take(shots, ~last))
+    _, before = feature_state.fold(feature_state.FeatureState(), take(shots, ~last))
     frame, offset, _ = NBA.fold(before, take(shots, last))
     rows = np.flatnonzero(last)
     assert len(rows) > 10
-    rest = form.fold(before, take(shots, last))[0].rest_days
+    rest = feature_state.fold(before, take(shots, last))[0].rest_days
     for at, row in enumerate(rows):
         so_far = [r for r in rows if shots["game_id"][r] == shots["game_id"][row] and r != row]
         asked = asked_about(shots, row) | {"rest_days": int(rest[at]) or None}
@@ -158,54 +157,58 @@ def test_one_row_lookup_equals_the_frame_builder() -> None:
         assert prepared.offset[0] == offset[at]
 
 
-def asked_about(shots: form.Columns, row: int) -> dict[str, object]:
+def asked_about(shots: feature_state.Columns, row: int) -> dict[str, object]:
     """The request about a shot; the arena goes with home and the teams."""
     asked = {name: shots[name][row].item() for name in ("x", "y", "period", "seconds_remaining")}
     asked |= {name: shots[name][row].item() or None for name in ("player_id", "team", "opponent", "kind")}
     home = shots["home"][row]
-    return asked | {"home": None if home < 0 else bool(home), "arena": form.arena_of(shots)[row].item() or None}
+    return asked | {
+        "home": None if home < 0 else bool(home),
+        "arena": feature_state.arena_of(shots)[row].item() or None,
+    }
 
 
-def earlier(shots: form.Columns, rows: list[int]) -> dict[str, object]:
+def earlier(shots: feature_state.Columns, rows: list[int]) -> dict[str, object]:
     names = ("x", "y", "period", "seconds_remaining", "player_id", "team")
     told = [{name: shots[name][row].item() or None for name in names[4:]} for row in rows]
     told = [t | {name: shots[name][row].item() for name in names[:4]} for t, row in zip(told, rows, strict=True)]
     return {"earlier_shots": [t | {"made": bool(shots["made"][row])} for t, row in zip(told, rows, strict=True)]}
 
 
-def test_a_form_survives_its_record() -> None:
-    _, after = form.fold(form.Form(schema="s"), some_shots(200, 7))
+def test_a_feature_state_survives_its_record() -> None:
+    _, after = feature_state.fold(feature_state.FeatureState(schema="s"), some_shots(200, 7))
     record = after.record()
-    again = form.Form.from_record(record)
+    again = feature_state.FeatureState.from_record(record)
     assert again.record().stamp == record.stamp
-    assert isinstance(record, FormRecord)
+    assert isinstance(record, FeatureStateRecord)
     assert (record.schema, record.through, record.shots) == ("s", after.through, 200)
     request = ShotRequest(x=10, y=20, period=1, seconds_remaining=30, player_id=3)
     columns = columns_of(request)
     assert (
-        form.look_up(after, columns).sums["shooter"].tolist() == form.look_up(again, columns).sums["shooter"].tolist()
+        feature_state.look_up(after, columns).sums["shooter"].tolist()
+        == feature_state.look_up(again, columns).sums["shooter"].tolist()
     )
 
 
 def test_a_name_is_part_of_the_stamp() -> None:
     shots = some_shots(100, 13)
     renamed = shots | {"player_name": np.array(["Someone Else"] * 100)}
-    one, other = (form.fold(form.Form(), columns)[1].record() for columns in (shots, renamed))
+    one, other = (feature_state.fold(feature_state.FeatureState(), columns)[1].record() for columns in (shots, renamed))
     assert one.stamp != other.stamp
-    assert form.Form.from_record(one).record().stamp == one.stamp
+    assert feature_state.FeatureState.from_record(one).record().stamp == one.stamp
 
 
-def test_form_moves_the_right_way() -> None:
+def test_feature_state_moves_the_right_way() -> None:
     shots = some_shots(2000, 8)
     shots["made"] = (shots["player_id"] == 1).astype(int)
-    history, after = form.fold(form.Form(), shots)
+    history, after = feature_state.fold(feature_state.FeatureState(), shots)
     assert history.strength("shooter")[-200:][shots["player_id"][-200:] == 1].min() > 0.3
     assert history.strength("shooter")[-200:][shots["player_id"][-200:] == 2].max() < -0.3
     assert after.shots == 2000
 
 
 def test_features_are_finite_and_named() -> None:
-    matrix, offset, _ = NBA.fold(NBA.empty_form(), some_shots(100, 9))
+    matrix, offset, _ = NBA.fold(NBA.empty_feature_state(), some_shots(100, 9))
     assert matrix.shape == (100, len(features.NAMES))
     assert np.isfinite(matrix).all()
     assert np.isfinite(offset).all()
@@ -217,20 +220,20 @@ def test_masking_equals_leaving_the_input_out() -> None:
     shots = some_shots(300, 10)
     shots["player_id"] = np.maximum(shots["player_id"], 1)
     last = shots["game_date"] == shots["game_date"][-1]
-    _, before = form.fold(form.Form(), take(shots, ~last))
+    _, before = feature_state.fold(feature_state.FeatureState(), take(shots, ~last))
     now = take(shots, last)
-    now |= {"arena": form.arena_of(now), "rest_days": np.full(len(now["x"]), 2)}
+    now |= {"arena": feature_state.arena_of(now), "rest_days": np.full(len(now["x"]), 2)}
     left_out = {"player_id": 0, "team": "", "opponent": "", "home": -1, "kind": "", "arena": "", "rest_days": 0}
-    full = features.build(now, form.look_up(before, now))[0]
+    full = features.build(now, feature_state.look_up(before, now))[0]
     for name, empty in left_out.items():
         asked = {**now, name: np.full(len(now["x"]), empty)}
         assert np.array_equal(
             NBA.mask(full, {name: np.ones(len(full), dtype=bool)}),
-            features.build(asked, form.look_up(before, asked))[0],
+            features.build(asked, feature_state.look_up(before, asked))[0],
         ), name
     alone = {name: column for name, column in now.items() if name != "made"}
     game = {"earlier_shots": np.ones(len(full), dtype=bool)}
-    assert np.array_equal(NBA.mask(full, game), features.build(alone, form.look_up(before, alone))[0])
+    assert np.array_equal(NBA.mask(full, game), features.build(alone, feature_state.look_up(before, alone))[0])
     assert set(NBA.masks) == {*left_out, "earlier_shots"}
 
 

@@ -1,4 +1,4 @@
-"""The form: what the shots before a day say about shooters, teams, arenas and the league, folded day by day.
+"""The feature state: what the shots before a day say about shooters, teams, arenas and the league, folded day by day.
 
 To fold is to look a day's shots up and then to add them, day after day; to serve is to look up. So a shot's features
 know earlier days, and of its own day no more than its game so far: the order of a day's games can't matter.
@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from parivision_core.nba import court
 from parivision_core.nba.shots.history import league
 from parivision_core.nba.shots.history.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
-from parivision_core.nba.shots.history.in_game import NAMES as TONIGHT
-from parivision_core.nba.shots.history.in_game import tonight
+from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
+from parivision_core.nba.shots.history.in_game import in_game
 from parivision_core.nba.shots.history.league import League, cell_of
 from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.history.players import Directory, Roster, decode, encode, fold_directory
-from parivision_core.records import FormRecord
+from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
 
 Floats = NDArray[np.float64]
 
 COMPRESSION = 1
-"""A form is written after every batch: a tenth of it saved is not worth ten times the CPU."""
+"""A feature state is written after every batch: a tenth of it saved is not worth ten times the CPU."""
 
 
 def base_fingerprint() -> str:
-    """Digest of the base table's definition and the families; bundles and forms of different ones are never paired."""
+    """Digest of the base table's definition and the families; bundles and feature states of different ones are never paired."""
     definition = {
         **league.DEFINITION,
         "families": {name: [f.prior, f.half_life, f.of_kind] for name, f in FAMILIES.items()},
@@ -75,7 +75,7 @@ class Sums:
 
 
 @dataclass
-class Form:
+class FeatureState:
     """The running history state after some days; `fold` moves it forward, `look_up` reads it."""
 
     schema: str = ""
@@ -91,29 +91,29 @@ class Form:
 
     @cached_property
     def base_logits(self) -> Floats:
-        """Log odds of every cell of the base table, computed once per form."""
+        """Log odds of every cell of the base table, computed once per feature state."""
         return self.league.logits()
 
     @cached_property
     def lookup(self) -> Lookup:
-        """What single shots are looked up in, laid out once per form."""
+        """What single shots are looked up in, laid out once per feature state."""
         shooters = self.sums["shooter"]
         strengths = {name: (self.sums[name].keys, values) for name, values in self.strengths.items()}
         return Lookup.of(self.base_logits, strengths, (shooters.keys, shooters.values[:, 2]))
 
     @cached_property
     def strengths(self) -> dict[str, Floats]:
-        """Strength of each key of each family, (keys,), worked out once per form."""
+        """Strength of each key of each family, (keys,), worked out once per feature state."""
         return {name: strength(self.sums[name].values, name) for name in FAMILIES}
 
     @cached_property
     def roster(self) -> Roster:
-        """The shooters for search by name, prepared once per form."""
+        """The shooters for search by name, prepared once per feature state."""
         ids = np.fromiter(self.directory, dtype=np.int64, count=len(self.directory))
         shooters = self.sums["shooter"]
         return Roster(self.directory, shooters.values[shooters.rows_of(ids), 2])
 
-    def record(self) -> FormRecord:
+    def record(self) -> FeatureStateRecord:
         """Serialise for the store, as arrays without pickle."""
         arrays: Columns = {
             "cells": self.league.cells,
@@ -131,7 +131,7 @@ class Form:
         buffer = io.BytesIO()
         payload: dict[str, Any] = {"head": np.array(head), **arrays}
         np.savez(buffer, **payload)
-        return FormRecord(
+        return FeatureStateRecord(
             stamp=digest.hexdigest()[:16],
             schema=self.schema,
             base_fingerprint=base_fingerprint(),
@@ -141,7 +141,7 @@ class Form:
         )
 
     @classmethod
-    def from_record(cls, record: FormRecord) -> Form:
+    def from_record(cls, record: FeatureStateRecord) -> FeatureState:
         """Inverse of `record`."""
         with np.load(io.BytesIO(zlib.decompress(record.payload)), allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
@@ -163,7 +163,7 @@ class History:
     spots: court.Spots
     base_logit: Floats
     sums: dict[str, Floats]
-    tonight: dict[str, Floats]
+    in_game: dict[str, Floats]
     """What the game so far says; zeros where it isn't known."""
     rest_days: Floats
     """Days since the team's last game, 0 where they aren't known."""
@@ -177,7 +177,7 @@ class History:
             spots=court.joined([day.spots for day in days]),
             base_logit=np.concatenate([day.base_logit for day in days]),
             sums={name: np.concatenate([day.sums[name] for day in days]) for name in FAMILIES},
-            tonight={name: np.concatenate([day.tonight[name] for day in days]) for name in TONIGHT},
+            in_game={name: np.concatenate([day.in_game[name] for day in days]) for name in IN_GAME},
             rest_days=np.concatenate([day.rest_days for day in days]),
         )
 
@@ -187,7 +187,7 @@ class History:
             self.spots.part(rows),
             self.base_logit[rows],
             {name: sums[rows] for name, sums in self.sums.items()},
-            {name: column[rows] for name, column in self.tonight.items()},
+            {name: column[rows] for name, column in self.in_game.items()},
             self.rest_days[rows],
             {name: column[rows] for name, column in self.strengths.items()},
         )
@@ -205,43 +205,45 @@ def strength(sums: Floats, family: str) -> Floats:
     return sums[:, 0] / (sums[:, 1] + FAMILIES[family].prior)
 
 
-def look_up(form: Form, shots: Columns) -> History:
-    """History of shots as of the form, whatever their date: what serving does, for one row or many.
+def look_up(feature_state: FeatureState, shots: Columns) -> History:
+    """History of shots as of the feature state, whatever their date: what serving does, for one row or many.
 
     `shots` are columns (n,): `x`, `y` and those that `keys_of` names, with `rest_days` where it is known. With
     `game_id`, `made`, `period` and `seconds_remaining` among them, the earlier shots of the same games are the game so
     far; without `made`, nothing is known of it.
     """
     spots = court.locate(shots["x"], shots["y"])
-    rows = {name: form.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
-    return _history(form, form.base_logits, shots, spots, rows)
+    rows = {name: feature_state.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
+    return _history(feature_state, feature_state.base_logits, shots, spots, rows)
 
 
-def fold(form: Form, shots: Columns) -> tuple[History, Form]:
-    """Fold shots that are all later than the form: the history of each, and the form after them.
+def fold(feature_state: FeatureState, shots: Columns) -> tuple[History, FeatureState]:
+    """Fold shots that are all later than the feature state: the history of each, and the feature state after them.
 
     `shots` are columns (n,) in canonical order (date, then id): `game_date` (ISO text), `game_id`, `x`, `y`, `made`,
     `period`, `seconds_remaining`, `home`, `kind`, `player_id`, `player_name`, `team`, `opponent`. Raises ValueError
-    when a shot isn't later than the form, or the days aren't in order.
+    when a shot isn't later than the feature state, or the days aren't in order.
     """
     dates = np.asarray(shots["game_date"], dtype=str)
     if (dates[1:] < dates[:-1]).any():
         raise ValueError("the shots are not in the order of their days")
-    if len(dates) and form.through is not None and dates[0] <= form.through:
-        raise ValueError(f"the form already holds {form.through}; shots of {dates[0]} can't be folded on top of it")
+    if len(dates) and feature_state.through is not None and dates[0] <= feature_state.through:
+        raise ValueError(
+            f"the feature state already holds {feature_state.through}; shots of {dates[0]} can't be folded on top of it"
+        )
     shots = shots | {"arena": arena_of(shots)}
     if not len(dates):
-        return look_up(form, shots), form
+        return look_up(feature_state, shots), feature_state
     spots = court.locate(shots["x"], shots["y"])
     keys = keys_of(shots, spots)
-    state = Form(
-        form.schema,
+    state = FeatureState(
+        feature_state.schema,
         str(dates[-1]),
-        form.shots + len(dates),
-        form.league,
-        {name: form.sums[name].holding(key) for name, key in keys.items()},
-        dict(form.played),
-        fold_directory(form.directory, shots),
+        feature_state.shots + len(dates),
+        feature_state.league,
+        {name: feature_state.sums[name].holding(key) for name, key in keys.items()},
+        dict(feature_state.played),
+        fold_directory(feature_state.directory, shots),
     )
     rows = {name: state.sums[name].rows_of(key) for name, key in keys.items()}
     made = np.asarray(shots["made"], dtype=np.float64)
@@ -265,26 +267,28 @@ def arena_of(shots: Columns) -> NDArray[Any]:
     return np.where(home == 1, shots["team"], np.where(home == 0, shots["opponent"], ""))
 
 
-def _history(form: Form, base_logits: Floats, shots: Columns, spots: court.Spots, rows: dict[str, Ints]) -> History:
+def _history(
+    feature_state: FeatureState, base_logits: Floats, shots: Columns, spots: court.Spots, rows: dict[str, Ints]
+) -> History:
     base = base_logits[cell_of(spots.zone, spots.feet)]
     so_far = game_so_far(shots, spots, base) if "made" in shots else nothing_so_far(len(base))
-    sums = {name: form.sums[name].values[row] for name, row in rows.items()}
+    sums = {name: feature_state.sums[name].values[row] for name, row in rows.items()}
     return History(spots, base, sums, so_far, np.asarray(shots.get("rest_days", np.zeros(len(base))), dtype=np.float64))
 
 
 def game_so_far(shots: Columns, spots: court.Spots, base_logit: Floats) -> dict[str, Floats]:
-    """What the earlier shots of its game, which are among the shots, say about each; see `tonight`."""
+    """What the earlier shots of its game, which are among the shots, say about each; see `in_game`."""
     game = np.unique(shots["game_id"], return_inverse=True)[1]
     known = {"game": game, "team": team_codes(shots["team"]), "points": spots.points}
-    return tonight(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base_logit))
+    return in_game(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base_logit))
 
 
 def nothing_so_far(rows: int) -> dict[str, Floats]:
     """The same where no game is known."""
-    return {name: np.zeros(rows) for name in TONIGHT}
+    return {name: np.zeros(rows) for name in IN_GAME}
 
 
-def _add(state: Form, history: History, rows: dict[str, Ints], made: Floats) -> None:
+def _add(state: FeatureState, history: History, rows: dict[str, Ints], made: Floats) -> None:
     """Add a day's shots to the state that their history was looked up in."""
     for_all = _surprise(made, history.base_logit)
     of_kind = _surprise(made, history.base_logit + history.strength(KIND))
