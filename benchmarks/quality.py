@@ -26,7 +26,7 @@ from benchmarks.features import peak_mb
 from benchmarks.seasons import ingested
 from parivision_assets.steps.clusters import intervals
 from parivision_assets.steps.features.folding import OFFSET, matrix_of, update_warehouse
-from parivision_assets.steps.training.fitting import XGBOOST, Rows, boost, predict_boosted
+from parivision_assets.steps.training.fitting import XGBOOST, TrainingRows, boost, predict_boosted
 from parivision_assets.steps.training.splitting import split
 from parivision_assets.steps.training.training import Trained, train
 from parivision_core import scoring
@@ -83,7 +83,7 @@ def xgboost_on(seven: np.ndarray, made: np.ndarray, shots: pa.Table, asked: np.n
     """XGBoost with the champion's defaults on the original's inputs, stopped on later games, without offset or feature state."""
     periods = split(shots["game_date"].to_numpy(), shots["game_id"].to_numpy())
     features = seven[:, 1:].astype(np.float32)  # the raw player id only misleads trees
-    rows = Rows(features, np.zeros(len(made), np.float32), made)
+    rows = TrainingRows(features, np.zeros(len(made), np.float32), made)
     booster = boost(XGBOOST, rows.take(periods.train), rows.take(periods.validation), 1000, 40)
     return np.asarray(predict_boosted(booster, asked[:, 1:].astype(np.float32), np.zeros(len(asked), np.float32)))
 

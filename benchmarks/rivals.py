@@ -19,7 +19,7 @@ from benchmarks import original
 from benchmarks.seasons import ingested
 from parivision_assets.steps.features.folding import KEPT, OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.training import fitting
-from parivision_assets.steps.training.fitting import Rows, masked
+from parivision_assets.steps.training.fitting import TrainingRows, masked
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import Floats, logit, losses, recalibration, sigmoid
 
@@ -33,9 +33,9 @@ ALONE = 0.5
 class Shots:
     """Real shots: those to fit on, those to stop on, and those of the newest season, with their games and places."""
 
-    train: Rows
-    validation: Rows
-    test: Rows
+    train: TrainingRows
+    validation: TrainingRows
+    test: TrainingRows
     game: np.ndarray
     """Number of each test shot's game, from 0; the shots of a game follow each other."""
     recorded: original.Inputs
@@ -69,8 +69,8 @@ def shots_of(files: list[Path]) -> Shots:
     )
 
 
-def _rows(table: pa.Table) -> Rows:
-    return Rows(*matrix_of(table, NBA), table["made"].to_numpy())
+def _rows(table: pa.Table) -> TrainingRows:
+    return TrainingRows(*matrix_of(table, NBA), table["made"].to_numpy())
 
 
 def _recorded(ids: pa.ChunkedArray, lake: pa.Table) -> original.Inputs:
@@ -84,10 +84,10 @@ def refit(shots: Shots, seed: int, columns: slice = np.s_[:]) -> Floats:
     It may be given some of the features alone; the others are 0 everywhere.
     """
 
-    def only(rows: Rows) -> Rows:
+    def only(rows: TrainingRows) -> TrainingRows:
         kept = np.zeros_like(rows.features)
         kept[:, columns] = rows.features[:, columns]
-        return Rows(kept, rows.offset, rows.made)
+        return TrainingRows(kept, rows.offset, rows.made)
 
     with patch.dict(fitting.XGBOOST, seed=seed):
         fitted = fitting.fit_xgboost(

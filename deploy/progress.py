@@ -17,7 +17,7 @@ WORD_SECONDS = 15.0
 """Between two lines about a stage that takes long."""
 
 
-class Progress:
+class StartProgress:
     """Looks at the store and the API, once a second, until the first champion is served."""
 
     def __init__(self, store: Store, api: str, feed: str | None, say: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 Line = tuple[str, bytes]
 
 
-class Service:
+class ManagedProcess:
     """A started command and everything that it starts in turn."""
 
     def __init__(self, name: str, command: str, env: Mapping[str, str], cwd: Path, lines: SimpleQueue[Line]) -> None:

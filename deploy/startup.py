@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.asking import ask
 from deploy.ports import Address
-from deploy.progress import Progress
+from deploy.progress import StartProgress
 from deploy.supervisor import Supervisor
 
 AFTER_CODE = frozenset({"webserver", "daemon"})
@@ -32,7 +32,7 @@ class Startup:
         commands: Mapping[str, str],
         sites: Mapping[str, Address],
         socket: Path,
-        progress: Progress | None,
+        progress: StartProgress | None,
         awaited: bool,
         notes: Sequence[str],
         began: float,

@@ -14,7 +14,7 @@ from types import FrameType
 
 from deploy import orphans
 from deploy.log import Log
-from deploy.service import Service, how_it_ended
+from deploy.service import ManagedProcess, how_it_ended
 
 GRACE_SECONDS = 14.0
 """From SIGTERM to SIGKILL; with what follows everything is gone within twenty. The API may need all of it."""
@@ -32,7 +32,7 @@ class Supervisor:
 
     def __init__(self, log: Log, env: Mapping[str, str], cwd: Path, grace_seconds: float = GRACE_SECONDS) -> None:
         self.log = log
-        self.services: list[Service] = []
+        self.services: list[ManagedProcess] = []
         self._env, self._cwd, self._grace = env, cwd, grace_seconds
         self._requests: list[signal.Signals] = []
         # Handlers, also where a signal was ignored: a background job of a script inherits an ignored SIGINT, hands it
@@ -54,9 +54,9 @@ class Supervisor:
         """The signal that asked for the end, if one did."""
         return self._requests[0] if self._requests else None
 
-    def start(self, name: str, command: str) -> Service:
+    def start(self, name: str, command: str) -> ManagedProcess:
         """Start a service and tell the watchdog."""
-        service = Service(name, command, self._env, self._cwd, self.log.lines)
+        service = ManagedProcess(name, command, self._env, self._cwd, self.log.lines)
         self.services.append(service)
         self._tell_watchdog(str(service.process.pid))
         return service

@@ -20,7 +20,7 @@ from deploy.feeds import InboxWatch, simulates, unread, with_feeds
 from deploy.log import Log
 from deploy.ports import Address, forget, note, problems
 from deploy.prepare import prepare
-from deploy.progress import Progress
+from deploy.progress import StartProgress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
 from deploy.variables import check, fed_by, misspelt
@@ -104,7 +104,7 @@ def main(procfile: Path, grace_seconds: float) -> int:
     progress = None
     if {"api", "code", "daemon"} <= set(commands):
         local = settings.feed_url if "feed" in commands else None
-        progress = Progress(open_store(settings, NBA), sites["api"].url, local, log.say)
+        progress = StartProgress(open_store(settings, NBA), sites["api"].url, local, log.say)
     # Shots that simulate themselves are worth waiting for; files come when somebody puts them there.
     awaited = VIRTUAL_BETS in settings.feeds
     note(settings.home, sites.values())

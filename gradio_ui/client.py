@@ -42,7 +42,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str | None = None
 
 
-class Shot(msgspec.Struct, frozen=True, kw_only=True):
+class ShotView(msgspec.Struct, frozen=True, kw_only=True):
     """What the service derived from the question."""
 
     distance_feet: float
@@ -52,51 +52,51 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
     shooter_shots: int
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+class PredictionView(msgspec.Struct, frozen=True, kw_only=True):
     """The chance of a make, what it compares with, and where it comes from."""
 
     probability: float
     expected_points: float
     league_average: float
-    shot: Shot
+    shot: ShotView
     champion_version: int
     feature_state_through: str | None
 
 
-class FeatureState(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureStateView(msgspec.Struct, frozen=True, kw_only=True):
     """The history state in service."""
 
     through: str | None
     shots: int
 
 
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+class ProvenanceView(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model came from: ISO dates of the first and last game that it was fitted on."""
 
     first_date: str
     last_train_date: str
 
 
-class Champion(msgspec.Struct, frozen=True, kw_only=True):
+class ChampionView(msgspec.Struct, frozen=True, kw_only=True):
     """The pair of model and feature state that answers now."""
 
     version: int
     model: str
     registered_at: int
-    provenance: Provenance
-    feature_state: FeatureState
+    provenance: ProvenanceView
+    feature_state: FeatureStateView
     page: str
     """Address of its version in MLflow's page."""
     reload_problem: str | None = None
 
 
-class Judged(Verdict, frozen=True, kw_only=True):
+class VerdictView(Verdict, frozen=True, kw_only=True):
     """A verdict, and where its candidate can be looked at."""
 
     page: str
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+class WindowView(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time that was compared."""
 
     first_date: str
@@ -104,25 +104,25 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     games: int
 
 
-class Column(msgspec.Struct, frozen=True, kw_only=True):
+class ColumnView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one column of the shots moved."""
 
     name: str
     alarms: bool
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
+class DriftView(msgspec.Struct, frozen=True, kw_only=True):
     """A report on how far the newest shots have moved from those that a champion was trained on."""
 
     reported_at: int
     champion: int
-    newest: Window
-    columns: list[Column]
+    newest: WindowView
+    columns: list[ColumnView]
     page: str
     """Address of the whole report."""
 
 
-class Lake(msgspec.Struct, frozen=True, kw_only=True):
+class LakeView(msgspec.Struct, frozen=True, kw_only=True):
     """The shots as they came."""
 
     batches: int
@@ -133,7 +133,7 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
     last_date: str | None
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a part of the house answers."""
 
     name: str
@@ -145,10 +145,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Summary(msgspec.Struct):
-    lake: Lake
+    lake: LakeView
 
 
-class _Problem(msgspec.Struct):
+class _ProblemView(msgspec.Struct):
     """The part of an RFC 9457 answer that a person is told."""
 
     detail: str
@@ -169,19 +169,19 @@ class Client:
             timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS),
         )
 
-    async def predict(self, question: Question) -> Prediction:
+    async def predict(self, question: Question) -> PredictionView:
         """The chance that this shot goes in."""
         headers = {"Content-Type": "application/json"}
         body = msgspec.json.encode(question)
-        return await self._ask(Prediction, "POST", "/api/v1/predict", content=body, headers=headers)
+        return await self._ask(PredictionView, "POST", "/api/v1/predict", content=body, headers=headers)
 
     async def players(self, search: str, limit: int) -> list[Player]:
         """Shooters whose name fits what was typed, best first."""
         return await self._ask(list[Player], "GET", "/api/v1/players", params={"search": search, "limit": limit})
 
-    async def champion(self) -> Champion:
+    async def champion(self) -> ChampionView:
         """Who answers now."""
-        found = await self._ask(Champion, "GET", "/api/v1/champion")
+        found = await self._ask(ChampionView, "GET", "/api/v1/champion")
         self._pages[found.version] = found.page
         return found
 
@@ -192,22 +192,22 @@ class Client:
                 await self.champion()
         return self._pages.get(version, "")
 
-    async def verdicts(self, limit: int) -> list[Judged]:
+    async def verdicts(self, limit: int) -> list[VerdictView]:
         """How the latest candidates were judged, newest first."""
-        return await self._ask(list[Judged], "GET", "/api/v1/verdicts", params={"limit": limit})
+        return await self._ask(list[VerdictView], "GET", "/api/v1/verdicts", params={"limit": limit})
 
-    async def drift(self) -> Drift | None:
+    async def drift(self) -> DriftView | None:
         """The latest drift report; None before the first."""
-        found = await self._ask(list[Drift], "GET", "/api/v1/drift", params={"limit": 1})
+        found = await self._ask(list[DriftView], "GET", "/api/v1/drift", params={"limit": 1})
         return found[0] if found else None
 
-    async def lake(self) -> Lake:
+    async def lake(self) -> LakeView:
         """How many shots there are, and where they come from."""
         return (await self._ask(_Summary, "GET", "/api/v1/data/summary")).lake
 
-    async def services(self) -> list[Service]:
+    async def services(self) -> list[ServiceView]:
         """Which parts of the house answer now."""
-        return await self._ask(list[Service], "GET", "/api/v1/services")
+        return await self._ask(list[ServiceView], "GET", "/api/v1/services")
 
     async def close(self) -> None:
         """End all connections."""
@@ -235,7 +235,7 @@ class Client:
 
     def _refusal(self, answer: httpx.Response) -> NoAnswerError:
         try:
-            problem = msgspec.json.decode(answer.content, type=_Problem)
+            problem = msgspec.json.decode(answer.content, type=_ProblemView)
         except msgspec.DecodeError:
             return self._unintelligible(answer)
         if problem.errors:

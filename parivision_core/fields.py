@@ -25,7 +25,7 @@ _PLURAL = {"number": "numbers", "yes or no": "booleans", "text": "text"}
 
 
 @dataclass(frozen=True)
-class Field:
+class RequestField:
     """One field of a request."""
 
     name: str
@@ -92,14 +92,14 @@ _DTYPES: dict[Kind, Any] = {
 }  # fmt: skip
 
 
-def fields_of(request: type[msgspec.Struct]) -> tuple[Field, ...]:
+def fields_of(request: type[msgspec.Struct]) -> tuple[RequestField, ...]:
     """The fields of a request, in their order."""
     described = cast("inspect.StructType", inspect.type_info(request))
     types = {field.encode_name: field.type for field in msgspec.structs.fields(request)}
     return tuple(_field(field, types[field.encode_name]) for field in described.fields)
 
 
-def columns_of(fields: Sequence[Field], requests: Sequence[Any]) -> Columns:
+def columns_of(fields: Sequence[RequestField], requests: Sequence[Any]) -> Columns:
     """Columns (n,) of requests; a list that none of them has is left out."""
     columns = {}
     for field in fields:
@@ -109,7 +109,7 @@ def columns_of(fields: Sequence[Field], requests: Sequence[Any]) -> Columns:
     return columns
 
 
-def _field(field: inspect.Field, annotation: Any) -> Field:
+def _field(field: inspect.Field, annotation: Any) -> RequestField:
     of = field.type
     if isinstance(of, inspect.UnionType):
         of = next(kind for kind in of.types if not isinstance(kind, inspect.NoneType))
@@ -137,7 +137,7 @@ def _field(field: inspect.Field, annotation: Any) -> Field:
         case _:
             raise TypeError(f"a request's field {field.name!r} of type {of} can't be a column")
     examples = tuple(told.get("examples", ())) or tuple(code for code in codes if type(code) is str)[:1]
-    return Field(
+    return RequestField(
         name=field.encode_name,
         kind=kind,
         required=field.required,

@@ -156,7 +156,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Caller:
+class RequestProfile:
     """One way in which people and programs ask, by what they leave out."""
 
     share: float
@@ -206,7 +206,7 @@ class Sport:
     """What drift reports compare of a shot, beside what came of it and what was predicted."""
     masks: Mapping[str, tuple[str, ...]]
     """Optional input -> feature columns that are 0 without it."""
-    callers: Mapping[str, Caller]
+    callers: Mapping[str, RequestProfile]
     """The ways of asking that one model has to answer, by name; their shares sum to 1."""
     plausible_accuracy: float
     """Share of outcomes that no honest model foretells; one that does better has seen what it shouldn't."""

@@ -22,10 +22,10 @@ from parivision_core.problems import ConfigurationError
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.monitoring.pulse import Pulse
 from parivision_serving.monitoring.services import ServiceProbes
-from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.prediction.bulk import BulkPredictor
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction.predicting import Predictor
 from parivision_serving.prediction_log.outcomes import Outcomes
@@ -70,7 +70,7 @@ LARGEST_BODY = 64 * 1024
 """A request has some 200 bytes, with a whole game before it 40,000; more than this is a mistake or an attack."""
 
 
-class Service(Litestar):
+class PredictionService(Litestar):
     """A Litestar application inside the middleware, so that also what Litestar refuses by itself passes through it."""
 
     __slots__ = ("_outermost",)
@@ -104,7 +104,7 @@ def open_service(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, S
     return keys, open_store(settings, sport)
 
 
-def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> Service:
+def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> PredictionService:
     """The service of one sport.
 
     Raises what `open_service` raises; a registry that is down or empty is no error, the service then says 503 until there
@@ -112,7 +112,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
     """
     settings = settings or ServiceSettings.from_env()
     keys, store = open_service(settings, sport)
-    registry = Registry(settings.registry_url, sport.registered_model, settings.cache, settings.mlflow_page)
+    registry = RegistryReader(settings.registry_url, sport.registered_model, settings.cache, settings.mlflow_page)
     watcher = Watcher(sport, registry, store, settings.champion_poll_seconds)
     prediction_log = open_prediction_log(settings, sport)
     recorder = Recorder(prediction_log, retention_days=settings.prediction_log_days)
@@ -136,11 +136,11 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
         for part in (recorder, outcomes, prediction_log):
             await anyio.to_thread.run_sync(part.close)
 
-    return Service(
+    return PredictionService(
         [
             *health_routes(sport, watcher),
             predict_route(sport, predictor),
-            batch_route(sport, BatchPredictor(sport, watcher, recorder, metrics)),
+            batch_route(sport, BulkPredictor(sport, watcher, recorder, metrics)),
             surface_route(sport, watcher),
             players_route(sport, watcher),
             teams_route(sport),
@@ -187,7 +187,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> S
     )
 
 
-def worker() -> Service:
+def worker() -> PredictionService:
     """The service in one of several processes, each of which begins with nothing but the environment."""
     settings = ServiceSettings.from_env()
     configure(settings.log)

@@ -31,7 +31,7 @@ class NotifierError(PariVisionError):
         self.retry_after = retry_after
 
 
-class Entry(msgspec.Struct):
+class PendingAlert(msgspec.Struct):
     """Events of one kind: the newest as an alert, how many wait to be told, and when the last were."""
 
     alert: Alert
@@ -47,7 +47,7 @@ class Outbox(msgspec.Struct):
     """What waits to be told, what was told of late, and how far each source was read."""
 
     read: dict[str, str] = {}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, PendingAlert] = {}
     trouble: str = ""
     """Why alerts aren't taken at present; empty when they are."""
     paused_until: float = 0.0
@@ -67,7 +67,7 @@ class Outbox(msgspec.Struct):
         """Take an event; those with the same key are of one kind and are told together."""
         known = self.entries.get(key)
         if known is None:
-            self.entries[key] = Entry(alert)
+            self.entries[key] = PendingAlert(alert)
         else:
             known.alert, known.count = alert, known.count + 1
 

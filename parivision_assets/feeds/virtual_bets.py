@@ -40,7 +40,7 @@ class Listed(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Page(msgspec.Struct, frozen=True):
+class ListingPage(msgspec.Struct, frozen=True):
     """One answer to GET /batches."""
 
     world: str
@@ -147,7 +147,7 @@ class _Remote:
             raise FeedError(f"{self.url} hands out other bytes for {listed.id} than it has listed")
         return content
 
-    def _page(self, after: int) -> Page | None:
+    def _page(self, after: int) -> ListingPage | None:
         """The listing after a cursor; None when the service doesn't know the cursor."""
         status, content = self._get("/batches", after=after, limit=PAGE)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY and after:
@@ -155,7 +155,7 @@ class _Remote:
         if status != HTTPStatus.OK:
             raise FeedError(f"{self.url} answers {status} when asked for its batches: {_text(content)}")
         try:
-            return msgspec.json.decode(content, type=Page)
+            return msgspec.json.decode(content, type=ListingPage)
         except msgspec.DecodeError as error:
             raise FeedError(f"what answers at {self.url} is not VirtualBets ({error})") from error
 

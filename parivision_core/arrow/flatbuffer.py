@@ -10,7 +10,7 @@ class FlatbufferError(ValueError):
     """An offset or a size leads out of the bytes."""
 
 
-class Table:
+class FlatTable:
     """A table in a flatbuffer; slots are numbered as in the schema's declaration, a union taking two."""
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -19,7 +19,7 @@ class Table:
         self._end = self._slots + self._read("<H", self._slots)
 
     @classmethod
-    def root(cls, data: bytes) -> Table:
+    def root(cls, data: bytes) -> FlatTable:
         """The table that the bytes are about."""
         return cls(data, _read(data, "<I", 0))
 
@@ -28,10 +28,10 @@ class Table:
         place = self._place(slot)
         return self._read(f"<{code}", place) if place else default
 
-    def table(self, slot: int) -> Table | None:
+    def table(self, slot: int) -> FlatTable | None:
         """The table in a slot; None where there is none."""
         place = self._place(slot)
-        return Table(self._data, place + self._read("<I", place)) if place else None
+        return FlatTable(self._data, place + self._read("<I", place)) if place else None
 
     def text(self, slot: int, longest: int) -> str:
         """The text in a slot, of at most so many bytes; empty where there is none."""
@@ -43,11 +43,11 @@ class Table:
         except UnicodeDecodeError as error:
             raise FlatbufferError(f"a name is no UTF-8: {error}") from None
 
-    def tables(self, slot: int) -> Iterator[Table]:
+    def tables(self, slot: int) -> Iterator[FlatTable]:
         """The tables of a vector in a slot."""
         start, size = self._vector(slot, 4)
         for place in range(start, start + 4 * size, 4):
-            yield Table(self._data, place + self._read("<I", place))
+            yield FlatTable(self._data, place + self._read("<I", place))
 
     def numbers(self, slot: int) -> list[int]:
         """The 64-bit integers of a vector in a slot."""

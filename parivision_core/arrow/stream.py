@@ -23,7 +23,7 @@ from parivision_core.arrow.columns import (
     StreamError,
     Type,
 )
-from parivision_core.arrow.flatbuffer import FlatbufferError, Table
+from parivision_core.arrow.flatbuffer import FlatbufferError, FlatTable
 
 MOST_COLUMNS = 100
 MOST_MESSAGES = 2_000
@@ -50,7 +50,7 @@ class TooManyRowsError(StreamError):
 
 
 @dataclass(frozen=True)
-class _Field:
+class _SchemaField:
     name: str
     type: Type
     """Of its values, also when they lie in a dictionary."""
@@ -62,7 +62,7 @@ class _Field:
 @dataclass(frozen=True)
 class _Message:
     kind: int
-    header: Table
+    header: FlatTable
     body: memoryview
 
 
@@ -120,7 +120,7 @@ def _messages(stream: bytes) -> Iterator[_Message]:
             raise StreamError(f"the Arrow stream has {size} bytes of metadata; at most {LONGEST_METADATA} are read")
         if size < 0 or start + size > len(stream):
             raise StreamError(_ENDS_EARLY)
-        message = Table.root(stream[start : start + size])
+        message = FlatTable.root(stream[start : start + size])
         header, length = message.table(2), message.number(3, "q")
         at = start + size + length
         if header is None or length < 0:
@@ -131,10 +131,10 @@ def _messages(stream: bytes) -> Iterator[_Message]:
     raise StreamError(f"the Arrow stream has more than {MOST_MESSAGES} messages; write more rows into each batch")
 
 
-def _schema(schema: Table) -> list[_Field]:
+def _schema(schema: FlatTable) -> list[_SchemaField]:
     if schema.number(0, "h"):
         raise StreamError("the Arrow stream is big-endian; send it little-endian")
-    fields: dict[str, _Field] = {}
+    fields: dict[str, _SchemaField] = {}
     for field in schema.tables(1):
         name, encoding = field.text(0, LONGEST_TEXT), field.table(4)
         if name in fields:
@@ -145,11 +145,11 @@ def _schema(schema: Table) -> list[_Field]:
         if encoding is not None:
             width = encoding.table(1)
             index = Type(INTEGER, np.dtype("<i4") if width is None else _integer(width))
-        fields[name] = _Field(name, _type(name, field), index, encoding.number(0, "q") if encoding else 0)
+        fields[name] = _SchemaField(name, _type(name, field), index, encoding.number(0, "q") if encoding else 0)
     return list(fields.values())
 
 
-def _type(name: str, field: Table) -> Type:
+def _type(name: str, field: FlatTable) -> Type:
     number, details = field.number(2, "B"), field.table(3)
     if number in (NULL, BOOLEAN, TEXT, LARGE_TEXT, TEXT_VIEW):
         return Type(number)
@@ -161,14 +161,14 @@ def _type(name: str, field: Table) -> Type:
     raise ColumnError(name, f"a column of type {kind} can't be read; send numbers, booleans or text")
 
 
-def _integer(details: Table) -> np.dtype[np.generic]:
+def _integer(details: FlatTable) -> np.dtype[np.generic]:
     width = details.number(0, "i")
     if width not in (8, 16, 32, 64):
         raise StreamError(f"the Arrow stream is damaged: there are no integers of {width} bits")
     return np.dtype(f"<{'i' if details.number(1, '?') else 'u'}{width // 8}")
 
 
-def _length(batch: Table) -> int:
+def _length(batch: FlatTable) -> int:
     if batch.table(3) is not None:
         raise StreamError("the Arrow stream is compressed; send it uncompressed")
     if (length := batch.number(0, "q")) < 0:
@@ -176,11 +176,13 @@ def _length(batch: Table) -> int:
     return length
 
 
-def _body(batch: Table, body: memoryview, length: int) -> Body:
+def _body(batch: FlatTable, body: memoryview, length: int) -> Body:
     return Body(body, length, batch.pairs(1), batch.pairs(2))
 
 
-def _batch(message: _Message, length: int, fields: list[_Field], dictionaries: dict[int, Column]) -> dict[str, Column]:
+def _batch(
+    message: _Message, length: int, fields: list[_SchemaField], dictionaries: dict[int, Column]
+) -> dict[str, Column]:
     body, views = _body(message.header, message.body, length), iter(message.header.numbers(4))
     columns = {}
     for field in fields:
@@ -195,7 +197,7 @@ def _batch(message: _Message, length: int, fields: list[_Field], dictionaries: d
     return columns
 
 
-def _keep_dictionary(message: _Message, fields: list[_Field], dictionaries: dict[int, Column]) -> None:
+def _keep_dictionary(message: _Message, fields: list[_SchemaField], dictionaries: dict[int, Column]) -> None:
     """Note a dictionary; one that replaces another of the same number, or adds to it."""
     number, data = message.header.number(0, "q"), message.header.table(1)
     field = next((field for field in fields if field.index and field.dictionary == number), None)
@@ -209,7 +211,7 @@ def _keep_dictionary(message: _Message, fields: list[_Field], dictionaries: dict
     dictionaries[number] = _body(data, message.body, length).take(field.name, field.type, views)
 
 
-def _views(field: _Field, counts: Iterator[int]) -> int:
+def _views(field: _SchemaField, counts: Iterator[int]) -> int:
     """How many buffers of text the views of a column refer to."""
     if field.type.number != TEXT_VIEW:
         return 0

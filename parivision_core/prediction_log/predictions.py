@@ -45,7 +45,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Annotated[Outcome | None, Meta(description="What came of the shot; null while nobody has told.")] = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some predictions, newest first; the rows of a batch follow in their order."""
 
     predictions: list[Logged]
@@ -168,7 +168,7 @@ def find(prediction_log: PredictionLog, name: str) -> Logged | None:
     return found[0] if found else None
 
 
-def page(prediction_log: PredictionLog, wanted: Wanted, limit: int, cursor: str | None = None) -> Page:
+def page(prediction_log: PredictionLog, wanted: Wanted, limit: int, cursor: str | None = None) -> PredictionPage:
     """Predictions that are meant, newest first, at most `limit`; those after a cursor, which an earlier page gave.
 
     Raises ValueError for a cursor that no page gave.
@@ -177,10 +177,10 @@ def page(prediction_log: PredictionLog, wanted: Wanted, limit: int, cursor: str 
     for looked, (candidates, passed) in enumerate(_pieces(prediction_log, wanted, cursor), start=1):
         found += _chosen(prediction_log, candidates, wanted)
         if len(found) > limit:
-            return Page(predictions=found[:limit], next=found[limit - 1].id)
+            return PredictionPage(predictions=found[:limit], next=found[limit - 1].id)
         if len(found) == limit or looked == MOST_PIECES:
-            return Page(predictions=found, next=passed)
-    return Page(predictions=found, next=None)
+            return PredictionPage(predictions=found, next=passed)
+    return PredictionPage(predictions=found, next=None)
 
 
 Candidates = list[tuple[Opened, Sequence[int]]]

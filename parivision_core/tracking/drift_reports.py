@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from parivision_core.problems import RegistryError
 from parivision_core.tracking.pages import run_page
-from parivision_core.tracking.registry import Registry, monitoring_experiment, pairs
+from parivision_core.tracking.registry import RegistryReader, monitoring_experiment, pairs
 
 PAGE = "drift.html"
 """Name of the page among a run's files."""
@@ -50,7 +50,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     page: Annotated[str, Meta(description="Address of the whole report, as a page.")]
 
 
-def read_drift(registry: Registry, limit: int) -> list[DriftReport]:
+def read_drift(registry: RegistryReader, limit: int) -> list[DriftReport]:
     """At most `limit` reports, newest first; empty before the first.
 
     Raises RegistryError when the registry can't be reached or answers something else than MLflow would.

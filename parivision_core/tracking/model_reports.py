@@ -20,7 +20,7 @@ from parivision_core.tracking.registry import (
     SHA_TAG,
     STATUS_TAG,
     VERSION_FILE,
-    Registry,
+    RegistryReader,
     pairs,
 )
 
@@ -35,7 +35,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileScores(msgspec.Struct, frozen=True, kw_only=True):
     """How good a model was on one set of shots, or asked in one way."""
 
     shots: int
@@ -70,14 +70,16 @@ class VersionReport(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     bundle: Annotated[BundleReport | None, Meta(description="Null when the bundle was deleted.")]
     parameters: dict[str, str]
-    measured: Annotated[dict[str, Measured], Meta(description="By set of shots, or by who asks about the unseen ones.")]
+    measured: Annotated[
+        dict[str, ProfileScores], Meta(description="By set of shots, or by who asks about the unseen ones.")
+    ]
     choices: Annotated[
         dict[str, float], Meta(description="What validation said of the models, windows and calibrators tried.")
     ]
     importance: Annotated[dict[str, float], Meta(description="Feature -> share of the gain, largest first.")]
 
 
-def read_report(registry: Registry, version: int) -> VersionReport | None:
+def read_report(registry: RegistryReader, version: int) -> VersionReport | None:
     """The report of a version; None when there is no such version.
 
     Raises RegistryError when the registry can't be reached or answers something else than MLflow would.
@@ -120,12 +122,12 @@ def read_report(registry: Registry, version: int) -> VersionReport | None:
         ) from error
 
 
-def _file(registry: Registry, run_id: str, path: str) -> bytes:
+def _file(registry: RegistryReader, run_id: str, path: str) -> bytes:
     """A file that a run logged; empty when there is none."""
     return registry.mlflow.file(RUN_FILE, run_uuid=run_id, path=path) or b""
 
 
-def _bundle(registry: Registry, version: int) -> BundleReport | None:
+def _bundle(registry: RegistryReader, version: int) -> BundleReport | None:
     found = registry.mlflow.file(VERSION_FILE, name=registry.model, version=version, path=CARD)
     if found is None:
         return None
@@ -140,11 +142,11 @@ def _bundle(registry: Registry, version: int) -> BundleReport | None:
     )
 
 
-def _measured(metrics: Mapping[str, float], curves: Mapping[str, list[Bin]]) -> dict[str, Measured]:
+def _measured(metrics: Mapping[str, float], curves: Mapping[str, list[Bin]]) -> dict[str, ProfileScores]:
     """Metrics named `<set>_<measure>`, `_low` and `_high` behind them, by set; a set is one that has rows."""
     sets = [name.removesuffix(f"_{ROWS}") for name in metrics if name.endswith(f"_{ROWS}")]
     return {
-        name: Measured(
+        name: ProfileScores(
             shots=int(metrics[f"{name}_{ROWS}"]),
             scores={
                 measure: Score(

@@ -42,7 +42,7 @@ class Champion(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds since the epoch."""
 
 
-class Registry:
+class RegistryReader:
     """Reads one registered model; it never writes to the registry."""
 
     def __init__(self, url: str, model: str, cache: Path, page: str = "", timeout: float = 5.0) -> None:

@@ -16,13 +16,13 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
-from parivision_serving.client.bulk import Tally, asker, chosen, send
-from parivision_serving.client.fields import Field, fields_of, given
+from parivision_serving.client.bulk import BulkTally, asker, chosen, send
+from parivision_serving.client.fields import InputField, fields_of, given
 from parivision_serving.client.options import parser
-from parivision_serving.client.progress import Progress
+from parivision_serving.client.progress import ProgressBar
 from parivision_serving.client.results import Results
 from parivision_serving.client.rows import FileError, opened
-from parivision_serving.client.service import Patience, Service, decoded
+from parivision_serving.client.service import Patience, ServiceClient, decoded
 from parivision_serving.client.wording import told
 
 ANSWERED, FAILED, ROWS_REFUSED, INTERRUPTED = 0, 1, 3, 130
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, sport: Sport = NBA) -> int:
         return FAILED
 
 
-async def _predict(options: argparse.Namespace, fields: list[Field]) -> int:
+async def _predict(options: argparse.Namespace, fields: list[InputField]) -> int:
     async with _service(options, lambda sentence: print(sentence, file=sys.stderr)) as service:
         asked = given(options, fields) | ({"explain": True} if options.explain else {})
         body = msgspec.json.encode(asked)
@@ -57,15 +57,15 @@ async def _predict(options: argparse.Namespace, fields: list[Field]) -> int:
     return ANSWERED
 
 
-async def _batch(options: argparse.Namespace, fields: list[Field], sport: Sport) -> int:
+async def _batch(options: argparse.Namespace, fields: list[InputField], sport: Sport) -> int:
     if options.output and options.output.resolve() == options.file.resolve():
         raise FileError(f"{options.output} is what is read; write the answers into another file")
-    tally, began = Tally(), time.monotonic()
+    tally, began = BulkTally(), time.monotonic()
     with opened(options.file, sport.request, {f.name: f for f in fields}) as source:
         results = Results(options.output, source.columns or [f.name for f in fields])
         # A bar between the answers would make both unreadable.
         shown = sys.stderr if options.output or not sys.stdout.isatty() else None
-        progress = Progress(shown, source.total)
+        progress = ProgressBar(shown, source.total)
         rows = chosen(source, sport.from_afar, tally) if options.drift else source
         try:
             async with _service(options, progress.note) as service:
@@ -78,11 +78,11 @@ async def _batch(options: argparse.Namespace, fields: list[Field], sport: Sport)
     return ROWS_REFUSED if tally.refused else ANSWERED
 
 
-def _service(options: argparse.Namespace, tell: Callable[[str], None]) -> Service:
-    return Service(options.url, options.api_key, Patience(options.retries), tell)
+def _service(options: argparse.Namespace, tell: Callable[[str], None]) -> ServiceClient:
+    return ServiceClient(options.url, options.api_key, Patience(options.retries), tell)
 
 
-def _summary(tally: Tally, seconds: float) -> str:
+def _summary(tally: BulkTally, seconds: float) -> str:
     parts = [f"{tally.answered:,} rows answered in {seconds:.1f} seconds"]
     if tally.answered:
         versions = ", ".join(str(version) for version in sorted(tally.versions))

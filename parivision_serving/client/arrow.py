@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from parivision_serving.client.fields import Field
+from parivision_serving.client.fields import InputField
 from parivision_serving.client.rows import FileError
 
 
-def encoded(requests: Sequence[msgspec.Struct], fields: Iterable[Field]) -> bytes:
+def encoded(requests: Sequence[msgspec.Struct], fields: Iterable[InputField]) -> bytes:
     """A stream of one batch, with a column for each field that any of the requests gives.
 
     Raises FileError for a field that is a list.

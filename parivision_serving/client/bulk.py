@@ -12,11 +12,11 @@ import msgspec
 from parivision_core.arrow import MEDIA_TYPE as ARROW
 from parivision_core.sport import FieldProblem
 from parivision_serving.client import arrow
-from parivision_serving.client.fields import Field
-from parivision_serving.client.progress import Progress
+from parivision_serving.client.fields import InputField
+from parivision_serving.client.progress import ProgressBar
 from parivision_serving.client.results import Answer, Result, Results
-from parivision_serving.client.rows import Row, Source
-from parivision_serving.client.service import NoAnswerError, Service, decoded
+from parivision_serving.client.rows import Row, RowSource
+from parivision_serving.client.service import RequestFailedError, ServiceClient, decoded
 
 ROUTE = "/api/v1/predict/batch"
 AHEAD = 2
@@ -38,7 +38,7 @@ class _Answers(msgspec.Struct):
 
 
 @dataclass
-class Tally:
+class BulkTally:
     """What came of the rows that were written."""
 
     left_out: int = 0
@@ -59,7 +59,7 @@ class Tally:
                 self.refused += 1
 
 
-def chosen(source: Source, wanted: Callable[[msgspec.Struct], bool], tally: Tally) -> Source:
+def chosen(source: RowSource, wanted: Callable[[msgspec.Struct], bool], tally: BulkTally) -> RowSource:
     """A source with the wanted rows alone, and those with problems, of which nobody knows."""
 
     def rows() -> Iterator[Row]:
@@ -72,7 +72,7 @@ def chosen(source: Source, wanted: Callable[[msgspec.Struct], bool], tally: Tall
     return replace(source, rows=rows())
 
 
-def asker(service: Service, fields: list[Field], *, as_arrow: bool) -> Ask:
+def asker(service: ServiceClient, fields: list[InputField], *, as_arrow: bool) -> Ask:
     """How one chunk of rows is asked, in one request; rows with problems aren't sent."""
 
     async def ask(chunk: list[Row]) -> list[Result]:
@@ -92,7 +92,14 @@ def asker(service: Service, fields: list[Field], *, as_arrow: bool) -> Ask:
 
 
 async def send(
-    source: Source, ask: Ask, results: Results, progress: Progress, tally: Tally, *, size: int, concurrency: int
+    source: RowSource,
+    ask: Ask,
+    results: Results,
+    progress: ProgressBar,
+    tally: BulkTally,
+    *,
+    size: int,
+    concurrency: int,
 ) -> None:
     """Ask about all rows and write what came of them, in their order.
 
@@ -123,7 +130,7 @@ async def send(
                 await write_first()
         while waiting:
             await write_first()
-    except (NoAnswerError, asyncio.CancelledError):
+    except (RequestFailedError, asyncio.CancelledError):
         answered = [task for task in waiting if task.done() and not task.cancelled() and not task.exception()]
         for task in answered:
             write(task.result())
@@ -138,7 +145,7 @@ def _read(raw: bytes, sound: list[Row], url: str) -> dict[int, Result]:
     """Row number -> what the service said of it."""
     told = decoded(raw, _Answers, url)
     if len(told.predictions) != len(sound):
-        raise NoAnswerError(f"The service at {url} answered {len(told.predictions)} of {len(sound)} rows.")
+        raise RequestFailedError(f"The service at {url} answered {len(told.predictions)} of {len(sound)} rows.")
     problems = {p.row: p.errors for p in told.problems}
     return {
         row.number: Result(row, answer, f"{told.id}:{i}", told.champion_version)

@@ -22,7 +22,7 @@ _KINDS: dict[type[inspect.Type], Kind] = {
 
 
 @dataclass(frozen=True)
-class Field:
+class InputField:
     """One field of a request."""
 
     name: str
@@ -42,7 +42,7 @@ class Field:
         return msgspec.to_builtins(msgspec.convert(given, self.type, strict=self.kind == "json"))
 
 
-def fields_of(request: type[msgspec.Struct]) -> list[Field]:
+def fields_of(request: type[msgspec.Struct]) -> list[InputField]:
     """The fields of a request, in its order; what is neither number, flag nor text is given as JSON."""
     described = inspect.type_info(request)
     assert isinstance(described, inspect.StructType)
@@ -51,11 +51,11 @@ def fields_of(request: type[msgspec.Struct]) -> list[Field]:
         core, description = _core(told.type)
         kind = _KINDS.get(type(core), "json")
         choices = tuple(str(m.value) for m in core.cls) if isinstance(core, inspect.EnumType) else ()
-        fields.append(Field(told.encode_name, kind, field.type, told.required, description, choices))
+        fields.append(InputField(told.encode_name, kind, field.type, told.required, description, choices))
     return fields
 
 
-def add_options(group: argparse._ArgumentGroup, fields: Iterable[Field]) -> None:
+def add_options(group: argparse._ArgumentGroup, fields: Iterable[InputField]) -> None:
     """Give a group of a command's options one for each field."""
     for field in fields:
         option, help_text = f"--{field.name.replace('_', '-')}", field.description.replace("%", "%%")
@@ -68,13 +68,13 @@ def add_options(group: argparse._ArgumentGroup, fields: Iterable[Field]) -> None
             )
 
 
-def given(chosen: argparse.Namespace, fields: Iterable[Field]) -> dict[str, Any]:
+def given(chosen: argparse.Namespace, fields: Iterable[InputField]) -> dict[str, Any]:
     """The request that a person's options make, without what was left out."""
     values = {field.name: getattr(chosen, field.name) for field in fields}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def loosely(record: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, Any]:
+def loosely(record: Mapping[str, str], fields: Mapping[str, InputField]) -> dict[str, Any]:
     """A record of texts as a request: empty cells are left out, and what can't be right stays for all to see."""
     values: dict[str, Any] = {}
     for name, text in record.items():
@@ -94,7 +94,7 @@ def _plain(text: str) -> str | int | float:
         return text
 
 
-def _reader(field: Field) -> Callable[[str], Any]:
+def _reader(field: InputField) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
             return field.read(text)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parivision_core.settings import Settings
-from parivision_serving.client.fields import Field, add_options
+from parivision_serving.client.fields import InputField, add_options
 from parivision_serving.client.service import Patience
 
 PROGRAM = "python -m parivision_serving.client"
@@ -18,7 +18,7 @@ EPILOG = (
 SIZE, MOST_ROWS, CONCURRENCY = 2_000, 100_000, 2
 
 
-def parser(fields: list[Field], settings: Settings) -> argparse.ArgumentParser:
+def parser(fields: list[InputField], settings: Settings) -> argparse.ArgumentParser:
     """The command line for a request of these fields."""
     made = argparse.ArgumentParser(prog=PROGRAM, description="Ask the prediction service.", epilog=EPILOG)
     commands = made.add_subparsers(dest="command", required=True)
@@ -27,7 +27,7 @@ def parser(fields: list[Field], settings: Settings) -> argparse.ArgumentParser:
     return made
 
 
-def _predict(command: argparse.ArgumentParser, fields: list[Field], settings: Settings) -> None:
+def _predict(command: argparse.ArgumentParser, fields: list[InputField], settings: Settings) -> None:
     add_options(command.add_argument_group("the shot"), fields)
     command.add_argument("--explain", action="store_true", help="also tell what moved the probability")
     command.add_argument("--json", action="store_true", help="print the answer as it came")

@@ -10,7 +10,7 @@ BAR = 24
 TERMINAL_SECONDS, LINE_SECONDS = 0.1, 10.0
 
 
-class Progress:
+class ProgressBar:
     """Tells how many rows are done; nothing when `out` is None."""
 
     def __init__(self, out: TextIO | None, total: int) -> None:

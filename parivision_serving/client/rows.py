@@ -14,7 +14,7 @@ import msgspec
 
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import FieldProblem
-from parivision_serving.client.fields import Field, loosely
+from parivision_serving.client.fields import InputField, loosely
 
 ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 FILE_MAGIC, STREAM_MAGIC = b"ARROW1", b"\xff\xff\xff\xff"
@@ -41,7 +41,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """A file under reading."""
 
     total: int
@@ -57,7 +57,7 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, kind: type[msgspec.Struct], fields: Mapping[str, Field]) -> Iterator[Source]:
+def opened(path: Path, kind: type[msgspec.Struct], fields: Mapping[str, InputField]) -> Iterator[RowSource]:
     """Read a file as requests of a kind.
 
     Raises FileError when it is of no known kind, can't be read, or has a column that is no field of the request.
@@ -75,7 +75,7 @@ def opened(path: Path, kind: type[msgspec.Struct], fields: Mapping[str, Field]) 
         if column not in fields:
             raise FileError(f"{path}: there is no field {column!r} to ask with; known are {', '.join(fields)}")
     try:
-        yield Source(total, columns, (_row(i, record, kind) for i, record in enumerate(records, start=1)))
+        yield RowSource(total, columns, (_row(i, record, kind) for i, record in enumerate(records, start=1)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path} is no text in UTF-8 with rows and cells: {error}") from error
 
@@ -96,7 +96,7 @@ def _row(number: int, record: Any, kind: type[msgspec.Struct]) -> Row:
 Read = tuple[int, list[str] | None, Iterator[Any]]
 
 
-def _csv(path: Path, fields: Mapping[str, Field]) -> Read:
+def _csv(path: Path, fields: Mapping[str, InputField]) -> Read:
     with path.open(encoding="utf-8-sig", newline="") as file:
         columns = next(csv.reader(file), None)
     if not columns:
@@ -115,7 +115,7 @@ def _csv(path: Path, fields: Mapping[str, Field]) -> Read:
     return max(_lines(path) - 1, 0), columns, records()
 
 
-def _json(path: Path, _: Mapping[str, Field]) -> Read:
+def _json(path: Path, _: Mapping[str, InputField]) -> Read:
     try:
         records = msgspec.json.decode(path.read_bytes(), type=list[Any])
     except msgspec.DecodeError as error:
@@ -123,7 +123,7 @@ def _json(path: Path, _: Mapping[str, Field]) -> Read:
     return len(records), None, iter(records)
 
 
-def _jsonl(path: Path, _: Mapping[str, Field]) -> Read:
+def _jsonl(path: Path, _: Mapping[str, InputField]) -> Read:
     def records() -> Iterator[Any]:
         with path.open("rb") as file:
             for line in file:
@@ -136,7 +136,7 @@ def _jsonl(path: Path, _: Mapping[str, Field]) -> Read:
     return _lines(path), None, records()
 
 
-def _arrow(path: Path, _: Mapping[str, Field]) -> Read:
+def _arrow(path: Path, _: Mapping[str, InputField]) -> Read:
     from arro3.io import read_ipc, read_ipc_stream  # noqa: PLC0415 - only files of Arrow need it
 
     with path.open("rb") as file:

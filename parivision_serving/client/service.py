@@ -37,11 +37,11 @@ REPEAT_SECONDS = 10.0
 T = TypeVar("T")
 
 
-class NoAnswerError(PariVisionError):
+class RequestFailedError(PariVisionError):
     """The service gave no answer; the message says why, and what to do."""
 
 
-class _Problem(msgspec.Struct):
+class _ProblemBody(msgspec.Struct):
     """The part of an RFC 9457 answer that a person is told."""
 
     detail: str
@@ -63,10 +63,10 @@ class Patience:
         return asked_for + random.uniform(0, min(self.longest_pause, self.first_pause * 2**retry))
 
 
-class Service:
+class ServiceClient:
     """The service at one address: `async with Service(...) as service`.
 
-    Raises NoAnswerError for what is no address.
+    Raises RequestFailedError for what is no address.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Service:
         self.url, self._patience, self._tell, self._seconds = url, patience or Patience(), tell, answer_seconds
         self._told = ("", 0.0)
         if not url.startswith(("http://", "https://")):
-            raise NoAnswerError(f"{url!r} is no address of a service: it must begin with http:// or https://")
+            raise RequestFailedError(f"{url!r} is no address of a service: it must begin with http:// or https://")
         try:
             self._http = httpx.AsyncClient(
                 base_url=url,
@@ -88,9 +88,9 @@ class Service:
                 timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS),
             )
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise NoAnswerError(f"the address {url!r} or the key can't be sent: {error}") from error
+            raise RequestFailedError(f"the address {url!r} or the key can't be sent: {error}") from error
 
-    async def __aenter__(self) -> Service:
+    async def __aenter__(self) -> ServiceClient:
         return self
 
     async def __aexit__(
@@ -101,7 +101,7 @@ class Service:
     async def post(self, route: str, body: bytes, media_type: str) -> bytes:
         """The body of a good answer.
 
-        Raises NoAnswerError when the service refuses, or is busy or away for longer than one is patient.
+        Raises RequestFailedError when the service refuses, or is busy or away for longer than one is patient.
         """
         headers = {"Content-Type": media_type, "Accept": "application/json"}
         for retry in range(self._patience.retries + 1):
@@ -119,7 +119,7 @@ class Service:
                 pause = self._patience.pause(retry, asked_for)
                 self._tell_of(problem)
                 await asyncio.sleep(pause)
-        raise NoAnswerError(problem)
+        raise RequestFailedError(problem)
 
     def _tell_of(self, problem: str) -> None:
         """Say why it takes longer, but not for each of many requests that wait for the same."""
@@ -136,7 +136,7 @@ class Service:
     def _refusal(self, answer: httpx.Response) -> str:
         advice = ADVICE.get(answer.status_code, "")
         try:
-            problem = msgspec.json.decode(answer.content, type=_Problem)
+            problem = msgspec.json.decode(answer.content, type=_ProblemBody)
         except msgspec.DecodeError:
             return f"What answers at {self.url} says {answer.status_code} and isn't PariVision's service.{advice}"
         told = "; ".join(f"{e.field}: {e.message}" for e in problem.errors) or problem.detail.rstrip(".")
@@ -146,12 +146,12 @@ class Service:
 def decoded(raw: bytes, kind: type[T], url: str) -> T:
     """A good answer as what it should be.
 
-    Raises NoAnswerError when it isn't.
+    Raises RequestFailedError when it isn't.
     """
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
-        raise NoAnswerError(
+        raise RequestFailedError(
             f"What {url} answers isn't understood ({error}): is it a service of this version?"
         ) from error
 

@@ -9,7 +9,7 @@ import anyio
 
 from parivision_core.problems import RegistryError
 from parivision_core.tracking.drift_reports import DriftReport, read_drift
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.web.metrics import Metrics, Reading
@@ -21,7 +21,7 @@ DRIFT_SECONDS = 60.0
 class Pulse:
     """Carries what others count over to the metrics."""
 
-    def __init__(self, watcher: Watcher, recorder: Recorder, registry: Registry) -> None:
+    def __init__(self, watcher: Watcher, recorder: Recorder, registry: RegistryReader) -> None:
         self._watcher, self._recorder, self._registry = watcher, recorder, registry
         self._drift: Reading = {}
         self._told = {"written": 0, "dropped": 0, "failures": 0}

@@ -27,7 +27,7 @@ THREADS = 4
 """Checks that may wait in threads at once; one that hangs is left behind, and must not take those of the requests."""
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a part of the house answers."""
 
     name: Annotated[str, Meta(examples=["mlflow"])]
@@ -88,7 +88,7 @@ class ServiceProbes:
         # No connection stays open, so that there is nothing to close in the end.
         return httpx.AsyncClient(timeout=LIMIT_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
 
-    async def look(self) -> list[Service]:
+    async def look(self) -> list[ServiceStatus]:
         """Ask all of them; takes no longer than the limit."""
         return await look(self._all)
 
@@ -113,9 +113,9 @@ class ServiceProbes:
         return ServiceProbe(name, address, ask)
 
 
-async def look(services: Sequence[ServiceProbe]) -> list[Service]:
+async def look(services: Sequence[ServiceProbe]) -> list[ServiceStatus]:
     """Ask neighbours side by side, each for no longer than the limit."""
-    found: dict[str, Service] = {}
+    found: dict[str, ServiceStatus] = {}
 
     async def note(probe: ServiceProbe) -> None:
         found[probe.name] = await _asked(probe)
@@ -126,7 +126,7 @@ async def look(services: Sequence[ServiceProbe]) -> list[Service]:
     return [found[probe.name] for probe in services]
 
 
-async def _asked(probe: ServiceProbe) -> Service:
+async def _asked(probe: ServiceProbe) -> ServiceStatus:
     began, problem, told = perf_counter(), None, None
     try:
         with anyio.fail_after(LIMIT_SECONDS):
@@ -137,7 +137,7 @@ async def _asked(probe: ServiceProbe) -> Service:
         problem = "nothing answers there; is it running?"
     except PariVisionError as error:
         problem = str(error)
-    return Service(
+    return ServiceStatus(
         name=probe.name,
         address=probe.address,
         up=problem is None,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import PreparedMany, Sport
 from parivision_serving.prediction.bulk_arrow import written
-from parivision_serving.prediction.bulk_rows import Piece, RowProblem, Rows
+from parivision_serving.prediction.bulk_rows import BulkRows, Piece, RowProblem
 from parivision_serving.prediction.champion import Pair, Watcher
 from parivision_serving.prediction.served import served
 from parivision_serving.prediction_log.recorder import Recorder
@@ -45,7 +45,7 @@ class Chance(msgspec.Struct, frozen=True, gc=False):
     ]
 
 
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions in the order of the rows."""
 
     id: Annotated[str, Meta(description="Names the batch; that of a row's prediction adds `:` and its number.")]
@@ -58,7 +58,7 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Encoded(msgspec.Struct, frozen=True, kw_only=True):
-    """A BatchAnswer whose predictions are written already."""
+    """A BulkAnswer whose predictions are written already."""
 
     id: str
     champion_version: int
@@ -85,7 +85,7 @@ class Answers:
         return {name: getattr(self, name) for name in Chance.__struct_fields__}
 
     def json(self, call_id: str, pair: Pair) -> bytes:
-        """As a BatchAnswer."""
+        """As a BulkAnswer."""
         return msgspec.json.encode(
             _Encoded(
                 id=call_id,
@@ -159,12 +159,12 @@ def _predicted(pair: Pair, prepared: PreparedMany) -> NDArray[np.float64]:
     return probability
 
 
-class BatchPredictor:
+class BulkPredictor:
     """Answers batches of one sport with the pair in service, a few at once."""
 
     def __init__(self, sport: Sport, watcher: Watcher, recorder: Recorder, metrics: Metrics) -> None:
         self._sport, self._watcher, self._recorder, self._metrics = sport, watcher, recorder, metrics
-        self._rows = Rows(sport)
+        self._rows = BulkRows(sport)
         self._limiter = CapacityLimiter(AT_ONCE)
         self.under_way = 0
         """Batches that are worked on or wait."""

@@ -73,7 +73,7 @@ class Piece:
     """The others; their rows are counted from the batch's first."""
 
 
-class Rows:
+class BulkRows:
     """Reads batches of one sport's requests."""
 
     def __init__(self, sport: Sport) -> None:

@@ -17,7 +17,7 @@ from parivision_core.records import FeatureStateRecord
 from parivision_core.settings import without_folders
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
-from parivision_core.tracking.registry import Champion, Registry
+from parivision_core.tracking.registry import Champion, RegistryReader
 
 RETRY_POLLS = 15
 """A champion and feature state that can't be paired are tried again only every so many polls: loading costs CPU. What may be
@@ -48,7 +48,7 @@ class Pair:
 class Watcher:
     """Looks for a new champion or feature state every few seconds; whatever goes wrong, the old pair stays in service."""
 
-    def __init__(self, sport: Sport, registry: Registry, store: Store, poll_seconds: float) -> None:
+    def __init__(self, sport: Sport, registry: RegistryReader, store: Store, poll_seconds: float) -> None:
         self.pair: Pair | None = None
         self.problem: str | None = STARTING
         """Why the latest champion or feature state isn't served, as callers may be told; None when it is."""

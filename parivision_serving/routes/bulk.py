@@ -14,7 +14,7 @@ from litestar.params import Parameter
 
 from parivision_core.arrow import MEDIA_TYPE as ARROW
 from parivision_core.sport import Sport
-from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchAnswer, BatchPredictor, Content
+from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BulkAnswer, BulkPredictor, Content
 from parivision_serving.prediction.bulk_rows import LARGEST_ROW, MOST_ROWS, SHOWN_IN_FULL
 from parivision_serving.web.admission import SCOPE
 from parivision_serving.web.body import JSON
@@ -38,7 +38,7 @@ EXAMPLE = {
 _MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
 
 
-def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
+def batch_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
     """Build the handler."""
     uploads = Uploads(LARGEST_BATCH, (AT_ONCE + WAITING) * LARGEST_BATCH)
 
@@ -60,7 +60,7 @@ def batch_route(sport: Sport, predictor: BatchPredictor) -> HTTPRouteHandler:
         tags=["prediction"],
         opt={SCOPE: PREDICT},
         responses={
-            **answered(BatchAnswer, "The predictions.", EXAMPLE),
+            **answered(BulkAnswer, "The predictions.", EXAMPLE),
             **documented(
                 HTTPStatus.REQUEST_TIMEOUT,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
 from parivision_core.bundle import Provenance
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction.served import served
 from parivision_serving.web.operations import answered
@@ -72,7 +72,7 @@ EXAMPLE = {
 }
 
 
-def champion_route(registry: Registry, watcher: Watcher) -> HTTPRouteHandler:
+def champion_route(registry: RegistryReader, watcher: Watcher) -> HTTPRouteHandler:
     """Build the handler."""
 
     @get(
@@ -90,7 +90,7 @@ def champion_route(registry: Registry, watcher: Watcher) -> HTTPRouteHandler:
     return champion
 
 
-def served_champion(registry: Registry, watcher: Watcher) -> ServedChampion:
+def served_champion(registry: RegistryReader, watcher: Watcher) -> ServedChampion:
     """What is to be told of the pair in service. Raises NotReadyError when there is none."""
     pair = served(watcher)
     card = pair.bundle.card

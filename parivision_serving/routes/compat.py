@@ -14,7 +14,7 @@ from litestar.types import Scope
 from msgspec import Meta
 
 from parivision_core.sport import Sport
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction.schemas import Prediction
 from parivision_serving.prediction.served import served
@@ -52,7 +52,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     champion_version: int
 
 
-def compat_routes(sport: Sport, registry: Registry, watcher: Watcher, predict: Predict) -> list[HTTPRouteHandler]:
+def compat_routes(sport: Sport, registry: RegistryReader, watcher: Watcher, predict: Predict) -> list[HTTPRouteHandler]:
     """Build the handlers."""
     original = sport.original
 

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from parivision_core.tracking.drift_reports import DriftReport, read_drift
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.web.operations import PlainOperation, answered
 from parivision_serving.web.problems import documented
 from parivision_serving.web.queries import refuse_misread
@@ -34,7 +34,7 @@ EXAMPLE = {
 }
 
 
-def drift_route(registry: Registry) -> HTTPRouteHandler:
+def drift_route(registry: RegistryReader) -> HTTPRouteHandler:
     """Build the handler."""
     remembered = Remembered[list[DriftReport]](SECONDS)
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_core.tracking.model_reports import VersionReport, read_report
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.web.operations import PlainOperation, answered
 from parivision_serving.web.problems import NoSuchThingError, documented
 from parivision_serving.web.remembered import Remembered
@@ -59,7 +59,7 @@ EXAMPLE = {
 }
 
 
-def report_route(registry: Registry, store: Store) -> HTTPRouteHandler:
+def report_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
     """Build the handler."""
     remembered = Remembered[ModelReport | None](SECONDS)
 

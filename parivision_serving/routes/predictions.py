@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from parivision_core.prediction_log.base import Outcome, PredictionLog
 from parivision_core.prediction_log.ids import made_at, parts_of
-from parivision_core.prediction_log.predictions import Logged, OutcomeFilter, Page, Wanted, find, page
+from parivision_core.prediction_log.predictions import Logged, OutcomeFilter, PredictionPage, Wanted, find, page
 from parivision_core.records import now_ms
 from parivision_core.sport import FieldProblem, Sport
 from parivision_serving.prediction_log.recorder import GROUP_SECONDS, Recorder
@@ -120,7 +120,7 @@ def predictions_routes(sport: Sport, prediction_log: PredictionLog, recorder: Re
         outcome: OutcomeFilter | None = None,
         cursor: str | None = None,
         **given: Any,
-    ) -> Page:
+    ) -> PredictionPage:
         read_queries = {"limit": limit, "since": since, "until": until, "champion_version": champion_version}
         refuse_misread(request, read_queries | {"caller": caller, "outcome": outcome, "cursor": cursor} | given)
         if cursor is not None:
@@ -144,7 +144,7 @@ def predictions_routes(sport: Sport, prediction_log: PredictionLog, recorder: Re
         "ends after as many as were asked for, or when enough was looked through: it may hold fewer, or none, "
         "while `next` leads on.",
         tags=["prediction_log"],
-        responses=answered(Page, "A page of predictions.", {"predictions": [_SHOWN], "next": _SHOWN["id"]})
+        responses=answered(PredictionPage, "A page of predictions.", {"predictions": [_SHOWN], "next": _SHOWN["id"]})
         | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )(with_queries(predictions, queries))
 

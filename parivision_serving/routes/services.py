@@ -7,7 +7,7 @@ from http import HTTPStatus
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.monitoring.services import Service, ServiceProbes
+from parivision_serving.monitoring.services import ServiceProbes, ServiceStatus
 from parivision_serving.web.operations import answered
 from parivision_serving.web.problems import documented
 from parivision_serving.web.remembered import Remembered
@@ -36,7 +36,7 @@ EXAMPLE = [
 
 def services_route(probes: ServiceProbes) -> HTTPRouteHandler:
     """Build the handler."""
-    remembered = Remembered[list[Service]](SECONDS)
+    remembered = Remembered[list[ServiceStatus]](SECONDS)
 
     @get(
         "/api/v1/services",
@@ -44,10 +44,10 @@ def services_route(probes: ServiceProbes) -> HTTPRouteHandler:
         summary="Which parts of the house are up",
         description="All are asked side by side, for two seconds at most; an answer is at most two seconds old.",
         tags=["health"],
-        responses=answered(list[Service], "All parts, up or down.", EXAMPLE)
+        responses=answered(list[ServiceStatus], "All parts, up or down.", EXAMPLE)
         | documented(HTTPStatus.INTERNAL_SERVER_ERROR),
     )
-    async def services() -> list[Service]:
+    async def services() -> list[ServiceStatus]:
         return await remembered.get("", probes.look)
 
     return services

@@ -13,7 +13,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
-from parivision_core.fields import Field, fields_of
+from parivision_core.fields import RequestField, fields_of
 from parivision_core.sport import Sport
 from parivision_serving.prediction.champion import Pair, Watcher
 from parivision_serving.prediction.served import served
@@ -106,7 +106,7 @@ def surface_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
     return route(with_queries(expected, {field.name: _query_of(field) for field in fields}))
 
 
-def _query_of(field: Field) -> Any:
+def _query_of(field: RequestField) -> Any:
     """The type of a field's query parameter; what it may hold is checked when all of them are read together."""
     limits: dict[str, Any] = {_LIMITS[comparison]: limit for comparison, limit in field.bounds}
     if field.kind == "word":

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from parivision_core.records import Verdict
 from parivision_core.store.base import Store
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.web.operations import PlainOperation
 from parivision_serving.web.problems import documented
 from parivision_serving.web.queries import refuse_misread
@@ -28,7 +28,7 @@ class PublishedVerdict(Verdict, frozen=True, kw_only=True):
     page: Annotated[str, Meta(description="Address of the candidate's version in MLflow's page.")]
 
 
-def verdicts_route(registry: Registry, store: Store) -> HTTPRouteHandler:
+def verdicts_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
     """Build the handler."""
 
     @get(

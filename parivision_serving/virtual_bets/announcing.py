@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from parivision_serving.virtual_bets.source import Offer, Plan, Source
+from parivision_serving.virtual_bets.source import BatchSource, Offer, Plan
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Announced:
 class Announcements:
     """The batches announced so far. The first season is there at once, the others day by day, without their summers."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BatchSource) -> None:
         self._source = source
         self._plans: list[Plan] = []
         self._passed: list[int] = []

@@ -12,7 +12,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from parivision_core.problems import BatchError, ConfigurationError, PariVisionError
 from parivision_serving.virtual_bets.clock import StateFile
-from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.nba.season_file import SeasonFile
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.problems import HANDLERS
@@ -20,7 +20,7 @@ from parivision_serving.virtual_bets.routes.batches import batch_routes
 from parivision_serving.virtual_bets.routes.getdata import getdata_routes
 from parivision_serving.virtual_bets.routes.health import health_routes
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
-from parivision_serving.virtual_bets.source import Source
+from parivision_serving.virtual_bets.source import BatchSource
 
 LARGEST_BODY = 1024
 """No route takes a body."""
@@ -35,7 +35,7 @@ def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], fl
     source = source_of(settings)
     file = StateFile(settings.folder)
     try:
-        feed = Feed(source, file, settings, now)
+        feed = FeedService(source, file, settings, now)
     except PariVisionError:
         file.close()
         raise
@@ -64,7 +64,7 @@ def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], fl
     )
 
 
-def source_of(settings: VirtualBetsSettings) -> Source:
+def source_of(settings: VirtualBetsSettings) -> BatchSource:
     """The file named in the settings, else a simulation.
 
     Raises ConfigurationError when the file can't be served.

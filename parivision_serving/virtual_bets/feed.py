@@ -17,8 +17,8 @@ from parivision_serving.virtual_bets.clock import Clock, StateFile
 from parivision_serving.virtual_bets.lead import Lead
 from parivision_serving.virtual_bets.schemas import ListedBatch, Listing, Reset, Status
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
-from parivision_serving.virtual_bets.source import Document, Fault, Source
-from parivision_serving.virtual_bets.told import Told
+from parivision_serving.virtual_bets.source import BatchSource, Document, Fault
+from parivision_serving.virtual_bets.told import AnnouncedBatches
 
 KEPT = 8
 """Batches kept as bytes, about 0.7 MB each."""
@@ -38,12 +38,12 @@ class OutageError(PariVisionError):
     """The scenario lets this batch fail."""
 
 
-class Feed:
+class FeedService:
     """One world, for any number of clients and threads: one at a time is served, the others wait."""
 
     def __init__(
         self,
-        source: Source,
+        source: BatchSource,
         file: StateFile,
         settings: VirtualBetsSettings,
         now: Callable[[], float] = time.monotonic,
@@ -53,7 +53,7 @@ class Feed:
         self._state = file.load(source.world)
         self._clock = Clock(self._state.days, settings.days_a_minute, now)
         self._announcements = Announcements(source)
-        self._told = Told(settings.folder, source.world)
+        self._told = AnnouncedBatches(settings.folder, source.world)
         self._contents: OrderedDict[int, bytes] = OrderedDict()
         self._open: tuple[int, list[Document]] = (0, [])
         """Cursor and documents of the batch that the counter stands in."""

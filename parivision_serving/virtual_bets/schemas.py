@@ -52,7 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     documents_served: Annotated[int, Meta(description="Documents handed out by GET /getdata in all.")]
 
 
-class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+class FeedWelcome(msgspec.Struct, frozen=True, kw_only=True):
     """Where to go from here."""
 
     status: str = "alive"

@@ -41,7 +41,7 @@ class Plan:
     """In the order of their announcement."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Seasons, counted from 0: each answer depends on the world and the arguments alone. For one thread at a time."""
 
     world: str

@@ -12,7 +12,7 @@ from parivision_serving.virtual_bets.schemas import ListedBatch
 FILE = "told.jsonl"
 
 
-class Told:
+class AnnouncedBatches:
     """The listing by cursor, and its file: a line for the world, and one for each batch.
 
     Nothing depends on the file. What can't be read in it is worked out again, what can't be written stays in memory.

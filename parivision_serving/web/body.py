@@ -48,7 +48,7 @@ def field_problems(
     return list(islice(_each(raw, kind, strict), MOST_ERRORS)) or [_problem(first, BODY)]
 
 
-class _Field(NamedTuple):
+class _BodyField(NamedTuple):
     """How one field is tried alone."""
 
     decode: Callable[[bytes], Any]
@@ -58,10 +58,10 @@ class _Field(NamedTuple):
 
 
 @cache
-def _fields(kind: type[msgspec.Struct], strict: bool) -> dict[str, _Field]:
+def _fields(kind: type[msgspec.Struct], strict: bool) -> dict[str, _BodyField]:
     """The fields of a struct by name, made once: to make them takes longer than to try a hundred bodies."""
     return {
-        field.encode_name: _Field(
+        field.encode_name: _BodyField(
             msgspec.json.Decoder(field.type, strict=strict).decode,
             _hint(field.type),
             field.required,

@@ -17,15 +17,15 @@ from parivision_core.sport import Sport
 WIDTH = len(NBA.feature_names)
 
 
-def rows(n: int, seed: int) -> fitting.Rows:
+def rows(n: int, seed: int) -> fitting.TrainingRows:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(n, WIDTH)).astype(np.float32)
     offset = rng.normal(-0.2, 0.5, n).astype(np.float32)
     chance = 1 / (1 + np.exp(-(offset + 0.5 * features[:, 3])))
-    return fitting.Rows(features, offset, (rng.random(n) < chance).astype(np.int8))
+    return fitting.TrainingRows(features, offset, (rng.random(n) < chance).astype(np.int8))
 
 
-def fit_calibrated(train: fitting.Rows, validation: fitting.Rows, sport: Sport) -> fitting.Fitted:
+def fit_calibrated(train: fitting.TrainingRows, validation: fitting.TrainingRows, sport: Sport) -> fitting.Fitted:
     return fitting.fit_forest(train, validation, sport).calibrated(Calibrator("beta", 1.4, 0.8, 0.2))
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from deploy import progress
-from deploy.progress import Progress
+from deploy.progress import StartProgress
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
@@ -47,7 +47,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
 
 def test_each_stage_has_its_line(services: Services, store: FileStore, put: Callable[..., list[Manifest]]) -> None:
     said: list[str] = []
-    watched = Progress(store, API, FEED, said.append)
+    watched = StartProgress(store, API, FEED, said.append)
 
     def look() -> list[str]:
         said.clear()
@@ -82,7 +82,7 @@ def test_a_store_that_stumbles_ends_nothing(
     services: Services, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    watched = Progress(store, API, None, said.append)
+    watched = StartProgress(store, API, None, said.append)
     with monkeypatch.context() as m:
         m.setattr(FileStore, "manifests", lambda _: (_ for _ in ()).throw(StoreError("disk full")))
         watched.step()
@@ -94,7 +94,7 @@ def test_a_store_that_stumbles_ends_nothing(
 def test_a_platform_that_was_up_before_waits_for_its_champion_alone(services: Services, store: FileStore) -> None:
     store.put_verdict(VERDICT)
     said: list[str] = []
-    watched = Progress(store, API, FEED, said.append)
+    watched = StartProgress(store, API, FEED, said.append)
     watched.step()
     assert said == []
     services.champion = 4
@@ -106,7 +106,7 @@ def test_a_champion_that_is_served_is_reported_though_batches_of_an_interrupted_
     services: Services, store: FileStore, put: Callable[..., list[Manifest]]
 ) -> None:
     said: list[str] = []
-    watched = Progress(store, API, FEED, said.append)
+    watched = StartProgress(store, API, FEED, said.append)
     services.batches = 3
     put(store, shots.season(games=2, shots=8, seed=1))
     watched.step()
@@ -121,7 +121,7 @@ def test_a_first_candidate_that_is_refused_ends_the_waiting(
     services: Services, store: FileStore, put: Callable[..., list[Manifest]]
 ) -> None:
     said: list[str] = []
-    watched = Progress(store, API, None, said.append)
+    watched = StartProgress(store, API, None, said.append)
     put(store, shots.season(games=2, shots=8, seed=1))
     update_warehouse(store, NBA)
     watched.step()

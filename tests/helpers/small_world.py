@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 from parivision_serving.virtual_bets.clock import StateFile
-from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Document, Offer, Plan
 
@@ -60,12 +60,12 @@ def everything() -> list[tuple[str, list[str]]]:
     ]
 
 
-def open_feed(folder: Path, now: FakeTime, days_a_minute: float = 30.0, ahead_days: int = 0) -> Feed:
+def open_feed(folder: Path, now: FakeTime, days_a_minute: float = 30.0, ahead_days: int = 0) -> FeedService:
     """The small world, its state in a folder; as a rule it waits for nobody."""
     settings = VirtualBetsSettings(home=folder, days_a_minute=days_a_minute, ahead_days=ahead_days)
-    return Feed(SmallSource(), StateFile(settings.folder), settings, now)
+    return FeedService(SmallSource(), StateFile(settings.folder), settings, now)
 
 
-def drop(feed: Feed) -> None:
+def drop(feed: FeedService) -> None:
     """End as a kill does: nothing more is written, and the kernel lets go of the lock."""
     feed._file.close()

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from gradio_ui.client import Champion, Lake, NoAnswerError, Prediction, Question, Service
+from gradio_ui.client import ChampionView, LakeView, NoAnswerError, PredictionView, Question, ServiceView
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
 from tests.helpers.serving_world import NAMES, make_feature_state, make_world, serves, until
@@ -58,20 +58,20 @@ def through_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None:
-    told: Prediction = through_the_service(lambda client: client.predict(QUESTION))
+    told: PredictionView = through_the_service(lambda client: client.predict(QUESTION))
     assert 0 < told.probability < 1 and 0 < told.league_average < 1
     assert told.expected_points == pytest.approx(told.probability * told.shot.points)
     assert (told.champion_version, told.feature_state_through, told.shot.shooter_shots > 0) == (1, "2023-04-09", True)
     found: list[Player] = through_the_service(lambda client: client.players("CURRY", 8))
     assert [(player.player_id, player.name) for player in found] == [(201939, NAMES[201939])]
-    champion: Champion = through_the_service(CALLS["champion"])
+    champion: ChampionView = through_the_service(CALLS["champion"])
     assert (champion.version, champion.feature_state.through, champion.reload_problem) == (1, "2023-04-09", None)
     (verdict,) = through_the_service(CALLS["verdicts"])
     assert (verdict.candidate, verdict.gain_low) == (1, 0.005)
     assert verdict.page == champion.page and champion.page.endswith("/versions/1?workflowType=machine_learning")
-    lake: Lake = through_the_service(CALLS["lake"])
+    lake: LakeView = through_the_service(CALLS["lake"])
     assert (lake.shots, lake.feeds, lake.first_date) == (0, [], None)
-    services: list[Service] = through_the_service(CALLS["services"])
+    services: list[ServiceView] = through_the_service(CALLS["services"])
     assert {"mlflow", "dagster", "page", "store", "prediction_log"} == {service.name for service in services}
 
 

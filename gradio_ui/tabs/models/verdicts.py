@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from gradio_ui.client import Champion, Drift, Judged
+from gradio_ui.client import ChampionView, DriftView, VerdictView
 from gradio_ui.words import NOTHING, count, day, gain, link, moment, through
 
 DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
@@ -14,7 +14,7 @@ SHOWN = 20
 """Contests in the table."""
 
 
-def term(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
+def term(champion: ChampionView, judged: Sequence[VerdictView], drift: str) -> str:
     """The champion's card; `judged`, newest first, tells when it was found better than the one before.
 
     `drift` is what is known of drift, as HTML.
@@ -35,7 +35,7 @@ def term(champion: Champion, judged: Sequence[Judged], drift: str) -> str:
 </section>"""
 
 
-def drifted(drift: Drift | None, champion: int) -> str:
+def drifted(drift: DriftView | None, champion: int) -> str:
     """What the latest drift report found; it may still be about an earlier champion."""
     if drift is None:
         return "No drift report yet; the first comes a minute after a promotion, once there are enough games."
@@ -46,15 +46,15 @@ def drifted(drift: Drift | None, champion: int) -> str:
     return f"{escape(found)} in the {window} against {than}: {link(drift.page, 'drift report')}"
 
 
-def contests(judged: Sequence[Judged]) -> list[Judged]:
+def contests(judged: Sequence[VerdictView]) -> list[VerdictView]:
     """The newest look of each candidate at each rival, newest first: an open challenger is looked at many times."""
-    newest: dict[tuple[int, int | None, int], Judged] = {}
+    newest: dict[tuple[int, int | None, int], VerdictView] = {}
     for verdict in judged:
         newest.setdefault((verdict.candidate, verdict.champion, verdict.epoch), verdict)
     return list(newest.values())
 
 
-def table(judged: Sequence[Judged]) -> str:
+def table(judged: Sequence[VerdictView]) -> str:
     """Two rows per contest, newest first: the gain with its bounds drawn, and why it was decided so."""
     if not judged:
         return '<p class="quiet">No candidate has been judged yet.</p>'
@@ -70,12 +70,12 @@ def table(judged: Sequence[Judged]) -> str:
   <thead><tr><th scope="col">Candidate</th><th scope="col">Decision</th>
   <th scope="col" colspan="2">Gain over its rival</th>
   <th scope="col" class="figure wide">Games</th>
-  <th scope="col" class="wide">Judged</th></tr></thead>
+  <th scope="col" class="wide">VerdictView</th></tr></thead>
   <tbody>{rows}</tbody>
 </table>"""
 
 
-def scale(judged: Sequence[Judged]) -> tuple[float, float]:
+def scale(judged: Sequence[VerdictView]) -> tuple[float, float]:
     """Ends of the common scale: zero, the margins and the intervals of those that met a champion, with a little room.
 
     The first of all is far better than the baseline: on a scale that held it, the others' intervals would vanish.
@@ -87,7 +87,7 @@ def scale(judged: Sequence[Judged]) -> tuple[float, float]:
     return min(values) - room, max(values) + room
 
 
-def plot(verdict: Judged, low: float, high: float) -> str:
+def plot(verdict: VerdictView, low: float, high: float) -> str:
     """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured.
 
     What lies beyond an end is cut off there, and a gain that does is an arrow.
@@ -110,7 +110,7 @@ def plot(verdict: Judged, low: float, high: float) -> str:
     )
 
 
-def _row(verdict: Judged, low: float, high: float) -> str:
+def _row(verdict: VerdictView, low: float, high: float) -> str:
     rival = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
     measured = NOTHING if verdict.gain is None else gain(verdict.gain)
     interval = games = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from gradio_ui.client import Lake, Service
+from gradio_ui.client import LakeView, ServiceView
 from gradio_ui.words import count, day, link, several
 
 PURPOSES = {
@@ -21,7 +21,7 @@ PURPOSES = {
 VIRTUAL_BETS = "virtual_bets"
 
 
-def data(lake: Lake, services: Sequence[Service]) -> str:
+def data(lake: LakeView, services: Sequence[ServiceView]) -> str:
     """The card that tells how many shots there are, of when, and what they came through."""
     if lake.first_date is None or lake.last_date is None:
         return """
@@ -39,9 +39,9 @@ def data(lake: Lake, services: Sequence[Service]) -> str:
 </section>"""
 
 
-def table(services: Sequence[Service], api: str) -> str:
+def table(services: Sequence[ServiceView], api: str) -> str:
     """One row per part of the house, the service that was asked first, with a link where a browser can open it."""
-    asked = Service(name="api", address=f"{api}/schema", up=True)
+    asked = ServiceView(name="api", address=f"{api}/schema", up=True)
     rows = "".join(map(_row, [asked, *services]))
     return f"""
 <table class="parts">
@@ -52,7 +52,7 @@ def table(services: Sequence[Service], api: str) -> str:
 </table>"""
 
 
-def _origin(lake: Lake, services: Sequence[Service]) -> str:
+def _origin(lake: LakeView, services: Sequence[ServiceView]) -> str:
     """What brought the shots, as far as it can be told now."""
     if VIRTUAL_BETS not in lake.feeds:
         return "They were read from files."
@@ -64,7 +64,7 @@ def _origin(lake: Lake, services: Sequence[Service]) -> str:
     return brought if len(lake.feeds) == 1 else f"{brought} Others were read from files."
 
 
-def _row(service: Service) -> str:
+def _row(service: ServiceView) -> str:
     name, purpose = PURPOSES.get(service.name, (service.name, ""))
     said = f'<span class="decision {"pass" if service.up else "down"}">{"up" if service.up else "down"}</span>'
     contexts = "".join(f'<span class="context">{escape(text)}</span>' for text in (purpose, service.problem) if text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from gradio_ui.client import Champion
-from gradio_ui.tabs.shot.questions import Asked, History
+from gradio_ui.client import ChampionView
+from gradio_ui.tabs.shot.questions import AnsweredQuestion, History
 from gradio_ui.words import NBSP, compared, count, distance, link, percent, through
 
 ANYONE = "Any shooter"
@@ -13,7 +13,7 @@ LONGEST_NAME = 40
 """Characters of a typed name that are repeated."""
 
 
-def answer(asked: Asked, page: str = "", not_chosen: str = "") -> str:
+def answer(asked: AnsweredQuestion, page: str = "", not_chosen: str = "") -> str:
     """The chance of a make, what it compares with and where it comes from; `page` shows the version that answered.
 
     `not_chosen` is a name that was typed but isn't the shooter's.
@@ -39,7 +39,7 @@ def answer(asked: Asked, page: str = "", not_chosen: str = "") -> str:
 </section>"""
 
 
-def invitation(champion: Champion) -> str:
+def invitation(champion: ChampionView) -> str:
     """What stands in an answer's place before the first question."""
     return f"""
 <section class="card no-answer invitation">
@@ -83,7 +83,7 @@ def table(history: History) -> str:
 </table>"""
 
 
-def _asides(asked: Asked, not_chosen: str) -> str:
+def _asides(asked: AnsweredQuestion, not_chosen: str) -> str:
     """What stands beside the shooter's name: how well he is known, and a name that was typed in vain."""
     texts = []
     if asked.who:
@@ -103,7 +103,7 @@ def _gauge(probability: float, league: float) -> str:
     )
 
 
-def _context(asked: Asked) -> str:
+def _context(asked: AnsweredQuestion) -> str:
     """What else was given, in a few words: who defends, where, how and when."""
     q = asked.question
     clock = divmod(int(q.seconds_remaining), 60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradio_ui.charts.court_image import BOTTOM, LEFT, RIGHT, TOP
-from gradio_ui.tabs.shot.questions import Asked, History
+from gradio_ui.tabs.shot.questions import AnsweredQuestion, History
 
 EARLIER, LATEST, RING = 8, 11, 16
 """Radii in tenths of a foot."""
@@ -21,7 +21,7 @@ def draw(history: History, spot: tuple[float, float] | None) -> str:
     return f'<svg class="marks" viewBox="{box}" aria-hidden="true">{"".join(drawn)}</svg>'
 
 
-def _dot(asked: Asked, radius: int) -> str:
+def _dot(asked: AnsweredQuestion, radius: int) -> str:
     x, y = asked.spot
     return (
         f'<g class="mark {asked.side}" transform="translate({x:g} {y:g})"><g><circle r="{radius}"/>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gradio_ui.client import Prediction, Question
+from gradio_ui.client import PredictionView, Question
 
 KEPT = 10
 
@@ -13,14 +13,14 @@ STRONG_DIFFERENCE = 0.05
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnsweredQuestion:
     """One question with its answer; court and table name it by its number."""
 
     number: int
     who: str
     """The shooter's name; empty when none was chosen."""
     question: Question
-    prediction: Prediction
+    prediction: PredictionView
 
     @property
     def spot(self) -> tuple[float, float]:
@@ -36,12 +36,12 @@ class Asked:
         return ("much-" if abs(difference) >= STRONG_DIFFERENCE else "") + ("above" if difference > 0 else "below")
 
 
-History = tuple[Asked, ...]
+History = tuple[AnsweredQuestion, ...]
 
 
-def remember(history: History, who: str, question: Question, prediction: Prediction) -> History:
+def remember(history: History, who: str, question: Question, prediction: PredictionView) -> History:
     """The history with one more answer; asking the same again replaces the latest instead of repeating it."""
     if history and history[0].question == question:
         return replace(history[0], who=who, prediction=prediction), *history[1:]
     number = history[0].number + 1 if history else 1
-    return Asked(number, who, question, prediction), *history[: KEPT - 1]
+    return AnsweredQuestion(number, who, question, prediction), *history[: KEPT - 1]

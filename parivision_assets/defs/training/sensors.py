@@ -17,7 +17,7 @@ from parivision_assets.orchestration.keys import TRAINING_TAG, named
 from parivision_assets.orchestration.partitions import INGEST_TAG
 from parivision_assets.orchestration.run_requests import place_of_candidate, reason_to_wait, request
 from parivision_assets.resources import RegistryResource, StoreResource
-from parivision_assets.steps.training.retraining import Evidence, reason_to_train
+from parivision_assets.steps.training.retraining import RetrainingEvidence, reason_to_train
 from parivision_core.sport import Sport
 
 SECONDS = 4
@@ -92,11 +92,11 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
 
 def evidence_of(
     instance: dg.DagsterInstance, store: StoreResource, registry: RegistryResource, sport: Sport
-) -> Evidence:
+) -> RetrainingEvidence:
     """What is known now, from the lake and from Dagster's records."""
     lake = store.of(sport)
     fit = newest_fit(instance, sport, lake)
-    return Evidence(
+    return RetrainingEvidence(
         shots=sum(manifest.inserted for manifest in lake.manifests()),
         schema=sport.schema,
         registry=registry_name(registry.tracking_uri),

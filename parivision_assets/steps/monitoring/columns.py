@@ -25,7 +25,7 @@ PROBABILITY_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Column:
+class DriftColumn:
     """A column of the report and how two windows of it are compared.
 
     Distances by `wasserstein` are in standard deviations of the reference, by `jensenshannon` between 0 and 0.83 (the
@@ -41,13 +41,13 @@ class Column:
     """Whether its reference are the games that the champion wasn't fitted on, because on those it does too well."""
 
 
-def report_columns(sport: Sport) -> list[Column]:
+def report_columns(sport: Sport) -> list[DriftColumn]:
     """What is compared, in the order of the report: quality and outcome first, then the sport's own columns."""
     return [
-        Column(EXCESS, "mean_shift", MARGINS["mean_shift"], judged=True),
-        Column(PROBABILITY, "wasserstein", PROBABILITY_MARGIN),
-        Column(MADE, "jensenshannon", MARGINS["jensenshannon"]),
-        *(Column(m.name, METHODS[m.reading], MARGINS[METHODS[m.reading]], m.watched) for m in sport.monitored),
+        DriftColumn(EXCESS, "mean_shift", MARGINS["mean_shift"], judged=True),
+        DriftColumn(PROBABILITY, "wasserstein", PROBABILITY_MARGIN),
+        DriftColumn(MADE, "jensenshannon", MARGINS["jensenshannon"]),
+        *(DriftColumn(m.name, METHODS[m.reading], MARGINS[METHODS[m.reading]], m.watched) for m in sport.monitored),
     ]
 
 
@@ -79,7 +79,7 @@ def excess_log_loss(made: NDArray[Any], probability: Floats) -> Floats:
     return losses(made, probability) - expected_log_loss(probability)
 
 
-def in_words(column: Column, reference: NDArray[Any], newest: NDArray[Any]) -> tuple[str, str]:
+def in_words(column: DriftColumn, reference: NDArray[Any], newest: NDArray[Any]) -> tuple[str, str]:
     """What a column was and what it is now, for a person; of names only the one whose share moved most."""
     if column.method == "jensenshannon":
         names = np.unique(np.concatenate([reference, newest]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parivision_assets.steps.features.folding import OFFSET, current_state, matrix_of
 from parivision_assets.steps.monitoring.columns import (
-    Column,
+    DriftColumn,
     Floats,
     expected_log_loss,
     in_words,
@@ -32,7 +32,7 @@ MIN_GAMES = 30
 
 
 @dataclass(frozen=True)
-class Window:
+class ComparedWindow:
     """A stretch of time that is compared."""
 
     first_date: str
@@ -48,7 +48,7 @@ class Window:
 class ColumnDrift:
     """How far one column has moved."""
 
-    column: Column
+    column: DriftColumn
     distance: float
     threshold: float
     was: str
@@ -68,8 +68,8 @@ class ColumnDrift:
 class Drift:
     """A drift report."""
 
-    reference: Window
-    newest: Window
+    reference: ComparedWindow
+    newest: ComparedWindow
     columns: list[ColumnDrift]
     log_loss: float
     """The champion's, on the newest shots."""
@@ -158,10 +158,10 @@ def _newest_games(game: NDArray[np.int64], shots: int) -> NDArray[np.bool_]:
     return (from_game <= shots)[number]
 
 
-def _window(rows: pa.Table) -> Window:
+def _window(rows: pa.Table) -> ComparedWindow:
     dates = pc.min_max(rows["game_date"]).as_py()
     games = len(np.unique(rows["game_id"].to_numpy()))
-    return Window(dates["min"] or "", dates["max"] or "", games, rows.num_rows)
+    return ComparedWindow(dates["min"] or "", dates["max"] or "", games, rows.num_rows)
 
 
 def _observed(rows: pa.Table, unfitted: NDArray[np.bool_], champion: Bundle, sport: Sport) -> tuple[Columns, Floats]:

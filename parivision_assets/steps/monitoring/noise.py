@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_assets.steps.monitoring.columns import Column, Method
+from parivision_assets.steps.monitoring.columns import DriftColumn, Method
 from parivision_core.sport import Columns
 
 Array = NDArray[np.floating[Any]]
@@ -30,7 +30,7 @@ SEED = 7
 
 
 @dataclass(frozen=True)
-class Tally:
+class NoiseTally:
     """What each game adds to a column's distribution, (games, k); sums over games make any window."""
 
     counts: Array
@@ -39,7 +39,7 @@ class Tally:
 
 
 def thresholds(
-    columns: Sequence[Column], reference: Columns, game: NDArray[Any], newest_games: int
+    columns: Sequence[DriftColumn], reference: Columns, game: NDArray[Any], newest_games: int
 ) -> dict[str, float]:
     """Distance from which on each column counts as drifted.
 
@@ -62,14 +62,14 @@ def thresholds(
     return found
 
 
-def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> Tally:
+def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> NoiseTally:
     """The games' shares in a column (n,); `game` (n,) counts from 0."""
     games = int(game.max()) + 1
     if method == "mean_shift":
-        return Tally(np.stack([np.bincount(game), np.bincount(game, weights=values)], axis=1), _mean_shift)
+        return NoiseTally(np.stack([np.bincount(game), np.bincount(game, weights=values)], axis=1), _mean_shift)
     if method == "jensenshannon":
         names, place = np.unique(values, return_inverse=True)
-        return Tally(_by_game(game, games, place, len(names)), _jensenshannon)
+        return NoiseTally(_by_game(game, games, place, len(names)), _jensenshannon)
     grid = np.unique(values)
     exact = len(grid) <= BINS
     if not exact:
@@ -82,7 +82,7 @@ def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> Tall
         found: Array = (gap[:, :-1] if exact else (gap[:, :-1] + gap[:, 1:]) / 2) @ widths
         return found
 
-    return Tally(_by_game(game, games, np.searchsorted(grid, values), len(grid)), wasserstein)
+    return NoiseTally(_by_game(game, games, np.searchsorted(grid, values), len(grid)), wasserstein)
 
 
 class _Games:
@@ -100,7 +100,7 @@ class _Games:
         for row, start in zip(self.stretches, starts, strict=True):
             row[start : start + newest] = 1
 
-    def threshold(self, column: Column, values: NDArray[Any], level: float) -> float:
+    def threshold(self, column: DriftColumn, values: NDArray[Any], level: float) -> float:
         """See thresholds; `level` is the quantile of the samples."""
         drawn = tally(column.method, values, self.game)
         noise = drawn.distance(self.samples @ drawn.counts, self.references @ drawn.counts)

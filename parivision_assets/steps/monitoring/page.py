@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from parivision_assets.steps.monitoring.columns import Column
+from parivision_assets.steps.monitoring.columns import DriftColumn
 from parivision_core.sport import Columns
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _STYLE = "max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 s
 
 
 def compare(
-    columns: Sequence[Column], thresholds: Mapping[str, float], reference: Columns, newest: Columns
+    columns: Sequence[DriftColumn], thresholds: Mapping[str, float], reference: Columns, newest: Columns
 ) -> tuple[dict[str, float], str]:
     """Distance of each column between two windows, and the report as one HTML page that asks the internet for nothing.
 

@@ -23,7 +23,7 @@ STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger",
 """After a verdict; only the promotion itself makes a champion."""
 
 
-class Registry(Protocol):
+class AliasRegistry(Protocol):
     """What promotion needs of a registry."""
 
     def champion(self) -> int | None: ...  # noqa: D102
@@ -45,7 +45,7 @@ Judge = Callable[[int, int | None, int], Verdict]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PromotionResult:
     """What came of a promotion: `already` means that the candidate is the champion."""
 
     result: Result
@@ -59,12 +59,12 @@ class Outcome:
 class Looks:
     """What came of a look at every open candidate, in the order of the looks."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[PromotionResult] = field(default_factory=list)
     problems: list[PariVisionError] = field(default_factory=list)
     """Candidates that couldn't be judged; they kept no other from it."""
 
 
-def current_verdict(candidate: int, registry: Registry, store: Store, judge: Judge) -> Verdict:
+def current_verdict(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> Verdict:
     """The verdict on a candidate against today's champion: the ledger's when it has one, else a new one, recorded."""
     with store.exclusive(LOCK):
         ledger, champion = store.verdicts(candidate=candidate), registry.champion()
@@ -75,7 +75,7 @@ def current_verdict(candidate: int, registry: Registry, store: Store, judge: Jud
         return _verdict(candidate, _barred(candidate, champion, registry), ledger, epoch, registry, store, judge)
 
 
-def look_again(own: int | None, registry: Registry, store: Store, judge: Judge) -> Looks:
+def look_again(own: int | None, registry: AliasRegistry, store: Store, judge: Judge) -> Looks:
     """Promote whichever open candidate has proven itself by now; `own` is the one that this run is about, if any.
 
     First a promotion that was interrupted is finished, then come candidates that have passed and weren't promoted,
@@ -91,7 +91,7 @@ def look_again(own: int | None, registry: Registry, store: Store, judge: Judge) 
     return looks
 
 
-def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> Outcome:
+def promote(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> PromotionResult:
     """Make a candidate the champion if a passed verdict names exactly it, today's champion and today's epoch.
 
     A candidate never judged, or judged on too little evidence, is judged now. One that passed against an earlier
@@ -112,11 +112,11 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
         if newest is None:
             newest = _verdict(candidate, barred, ledger, epoch, registry, store, judge)
         if barred or newest.decision == "refuse":
-            return Outcome("refused", barred or newest.reason, epoch, candidate, newest)
+            return PromotionResult("refused", barred or newest.reason, epoch, candidate, newest)
         if newest.decision == "not_yet":
-            return Outcome("not_yet", newest.reason, epoch, candidate, newest)
+            return PromotionResult("not_yet", newest.reason, epoch, candidate, newest)
         if (newest.champion, newest.epoch) != (champion, epoch):
-            return Outcome(
+            return PromotionResult(
                 "refused",
                 f"the verdict is stale: it was passed against {_name(newest.champion)} at epoch {newest.epoch}, but "
                 f"now {_name(champion)} is champion at epoch {epoch}; train a new candidate to be judged again",
@@ -130,10 +130,10 @@ def promote(candidate: int, registry: Registry, store: Store, judge: Judge) -> O
         registry.note_status(candidate, "champion")
         if champion is not None:
             registry.note_status(champion, "superseded")
-        return Outcome("promoted", newest.reason, epoch + 1, candidate, newest)
+        return PromotionResult("promoted", newest.reason, epoch + 1, candidate, newest)
 
 
-def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcome:
+def roll_back(registry: AliasRegistry, store: Store, to: int | None = None) -> PromotionResult:
     """Put a former champion back on the alias: `to`, or by default the champion's predecessor.
 
     The epoch is raised and the champion marked as rolled back before the alias moves, so that neither a verdict passed so
@@ -157,31 +157,33 @@ def roll_back(registry: Registry, store: Store, to: int | None = None) -> Outcom
         registry.set_champion(target)
         registry.note_status(champion, "rolled back")
         registry.note_status(target, "champion")
-        return Outcome("promoted", f"rolled back from version {champion} to version {target}", epoch + 1, target)
+        return PromotionResult(
+            "promoted", f"rolled back from version {champion} to version {target}", epoch + 1, target
+        )
 
 
 def _current_champion(
-    candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: Registry
-) -> Outcome:
+    candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: AliasRegistry
+) -> PromotionResult:
     """What is left to do for the champion itself: to finish its promotion if that was interrupted."""
     newest = ledger[0] if ledger else None
     if barred:
-        return Outcome("refused", barred, epoch, candidate, newest)
+        return PromotionResult("refused", barred, epoch, candidate, newest)
     if newest is not None and newest.decision == "pass" and newest.epoch == epoch:
         registry.set_epoch(epoch + 1)
         registry.note_status(candidate, "champion")
         reason = f"finished an interrupted promotion: {newest.reason}"
-        return Outcome("promoted", reason, epoch + 1, candidate, newest)
-    return Outcome("already", f"version {candidate} is the champion", epoch, candidate, newest)
+        return PromotionResult("promoted", reason, epoch + 1, candidate, newest)
+    return PromotionResult("already", f"version {candidate} is the champion", epoch, candidate, newest)
 
 
-def _interrupted(champion: int | None, registry: Registry, store: Store) -> bool:
+def _interrupted(champion: int | None, registry: AliasRegistry, store: Store) -> bool:
     """Whether the champion's promotion ended before the epoch was raised."""
     newest = store.verdicts(candidate=champion, limit=1) if champion is not None else []
     return any(verdict.decision == "pass" and verdict.epoch == registry.epoch() for verdict in newest)
 
 
-def _open(own: int | None, registry: Registry, store: Store) -> list[int]:
+def _open(own: int | None, registry: AliasRegistry, store: Store) -> list[int]:
     """The candidates to look at, in their order."""
     champion, epoch, ledger = registry.champion(), registry.epoch(), store.verdicts()
     passed = [
@@ -199,7 +201,7 @@ def _verdict(
     barred: str,
     ledger: Sequence[Verdict],
     epoch: int,
-    registry: Registry,
+    registry: AliasRegistry,
     store: Store,
     judge: Judge,
 ) -> Verdict:
@@ -218,7 +220,7 @@ def _verdict(
     return verdict
 
 
-def _barred(candidate: int, champion: int | None, registry: Registry) -> str:
+def _barred(candidate: int, champion: int | None, registry: AliasRegistry) -> str:
     """Why a candidate may not be promoted whatever its verdict; empty when nothing stands against it."""
     if not registry.registered(candidate):
         return f"version {candidate} is not in the registry any more"

@@ -6,15 +6,23 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from parivision_assets.steps.training.fitting import SEED, Fitted, Rows, fit_forest, fit_logistic, fit_xgboost, masked
+from parivision_assets.steps.training.fitting import (
+    SEED,
+    Fitted,
+    TrainingRows,
+    fit_forest,
+    fit_logistic,
+    fit_xgboost,
+    masked,
+)
 from parivision_core import scoring
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
 
 def fit_all(
-    train: Rows,
-    validation: Rows,
+    train: TrainingRows,
+    validation: TrainingRows,
     sport: Sport,
     tuned: Mapping[str, float] = {},
 ) -> tuple[list[tuple[Fitted, scoring.Scores]], dict[str, str]]:
@@ -45,7 +53,7 @@ def fit_all(
     return sorted(scored, key=lambda pair: pair[1].log_loss), left_out
 
 
-def check(train: Rows, validation: Rows) -> None:
+def check(train: TrainingRows, validation: TrainingRows) -> None:
     """Raise PariVisionError when the rows can't be fitted: one outcome only, or values that aren't finite."""
     if len(np.unique(train.made)) < 2 or len(np.unique(validation.made)) < 2:
         raise PariVisionError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parivision_assets.steps.training.calibrating import Calibrator
 from parivision_assets.steps.training.code_version import code_version
-from parivision_assets.steps.training.fitting import Fitted, Rows
+from parivision_assets.steps.training.fitting import Fitted, TrainingRows
 from parivision_assets.steps.training.splitting import Split
 from parivision_core import bundle
 from parivision_core.sport import Sport
@@ -24,7 +24,7 @@ def describe(
     sport: Sport,
     provenance: bundle.Provenance,
     parts: tuple[str, ...],
-    rows: Rows,
+    rows: TrainingRows,
     probability: NDArray[np.float64],
 ) -> bundle.Card:
     """The card of a model, fitted on some parts of the warehouse, and of its graph.

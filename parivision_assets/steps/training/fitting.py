@@ -48,16 +48,16 @@ FOREST: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Model inputs and outcomes: features (n, k), offset (n,) in log odds, made (n,) 0 or 1."""
 
     features: Features
     offset: Features
     made: NDArray[np.int8]
 
-    def take(self, rows: NDArray[Any]) -> Rows:
+    def take(self, rows: NDArray[Any]) -> TrainingRows:
         """The rows chosen by a mask or index."""
-        return Rows(self.features[rows], self.offset[rows], self.made[rows])
+        return TrainingRows(self.features[rows], self.offset[rows], self.made[rows])
 
     def __len__(self) -> int:
         return len(self.made)
@@ -83,13 +83,13 @@ class Fitted:
         return replace(self, calibrator=calibrator, predict=lambda f, o: calibrator(bare(f, o)))
 
 
-def masked(rows: Rows, sport: Sport, seed: int = SEED) -> Rows:
+def masked(rows: TrainingRows, sport: Sport, seed: int = SEED) -> TrainingRows:
     """Leave optional inputs out of the rows as the sport's callers do, each of them at random on its share."""
     missing = sport.left_out(len(rows), np.random.default_rng(seed))
-    return Rows(sport.mask(rows.features, missing), rows.offset, rows.made)
+    return TrainingRows(sport.mask(rows.features, missing), rows.offset, rows.made)
 
 
-def fit_xgboost(train: Rows, validation: Rows, sport: Sport, tuned: Mapping[str, float] = {}) -> Fitted:
+def fit_xgboost(train: TrainingRows, validation: TrainingRows, sport: Sport, tuned: Mapping[str, float] = {}) -> Fitted:
     """Gradient-boosted trees on top of the offset, stopped when later games stop improving.
 
     `tuned` are parameters that replace the defaults.
@@ -108,8 +108,8 @@ def fit_xgboost(train: Rows, validation: Rows, sport: Sport, tuned: Mapping[str,
 
 def boost(
     parameters: Mapping[str, Any],
-    train: Rows,
-    validation: Rows,
+    train: TrainingRows,
+    validation: TrainingRows,
     max_rounds: int,
     patience: int,
     callbacks: Sequence[Any] = (),
@@ -134,7 +134,7 @@ def predict_boosted(booster: Any, features: Features, offset: Features) -> NDArr
     return np.asarray(booster.predict(_matrix(features, offset)), dtype=np.float64)
 
 
-def fit_logistic(train: Rows, validation: Rows, sport: Sport) -> Fitted:
+def fit_logistic(train: TrainingRows, validation: TrainingRows, sport: Sport) -> Fitted:
     """Logistic regression on standardised features and offset; `validation` isn't needed to stop it.
 
     Raises PariVisionError when it doesn't converge.
@@ -162,7 +162,7 @@ def fit_logistic(train: Rows, validation: Rows, sport: Sport) -> Fitted:
     )
 
 
-def fit_forest(train: Rows, validation: Rows, sport: Sport) -> Fitted:
+def fit_forest(train: TrainingRows, validation: TrainingRows, sport: Sport) -> Fitted:
     """Random forest on features and offset, each tree on a bounded sample; `validation` isn't needed to stop it."""
     del validation
     from sklearn.ensemble import RandomForestClassifier

@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from parivision_assets.steps.features.folding import KEPT, OFFSET, current_state, matrix_of
-from parivision_assets.steps.training.fitting import Rows
+from parivision_assets.steps.training.fitting import TrainingRows
 from parivision_assets.steps.training.windowing import REACH
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.sport import Sport
@@ -19,7 +19,7 @@ def window_of(store: Store) -> list[str]:
     return list(store.warehouse_parts())[-REACH:]
 
 
-def load_rows(store: Store, sport: Sport) -> tuple[pa.Table, Rows]:
+def load_rows(store: Store, sport: Sport) -> tuple[pa.Table, TrainingRows]:
     """The window's rows in the order of time: what names them, and what models take.
 
     Raises NotEnoughGamesError for an empty warehouse, StoreError for one that another version of the code folded.
@@ -28,7 +28,7 @@ def load_rows(store: Store, sport: Sport) -> tuple[pa.Table, Rows]:
     table = store.warehouse([*KEPT, OFFSET, *sport.feature_names], window_of(store))
     if not table.num_rows:
         raise NotEnoughGamesError("the warehouse is empty; put a batch into a feed first")
-    return table.select(KEPT), Rows(*matrix_of(table, sport), table["made"].to_numpy())
+    return table.select(KEPT), TrainingRows(*matrix_of(table, sport), table["made"].to_numpy())
 
 
 def parts_of(game_date: NDArray[np.str_], sport: Sport) -> NDArray[np.str_]:

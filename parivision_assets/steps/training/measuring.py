@@ -13,7 +13,7 @@ from parivision_core.sport import Features, Sport
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Scores on one set of shots."""
 
     scores: scoring.Scores
@@ -22,11 +22,11 @@ class Measured:
     reliability: list[scoring.Bin]
 
 
-def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: NDArray[np.generic]) -> Measured:
+def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: NDArray[np.generic]) -> Measurement:
     """Measure probabilities (n,) of shots whose outcome is `made` (n,) and game `game` (n,)."""
     y, p = np.asarray(made, dtype=np.float64), np.asarray(probability, dtype=np.float64)
     each = {"log_loss": scoring.losses(y, p), "brier": (p - y) ** 2, "accuracy": ((p >= 0.5) == (y == 1)).astype(float)}
-    return Measured(scoring.score(y, p), intervals(each, game), scoring.reliability(y, p))
+    return Measurement(scoring.score(y, p), intervals(each, game), scoring.reliability(y, p))
 
 
 def askings(features: Features, sport: Sport) -> dict[str, Features]:

@@ -21,7 +21,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RetrainingEvidence:
     """What speaks for a training."""
 
     shots: int
@@ -36,7 +36,7 @@ class Evidence:
     """What the newest drift report says of the current champion, if it came after the fit; empty when all is calm."""
 
 
-def reason_to_train(evidence: Evidence, enough_shots: int) -> str:
+def reason_to_train(evidence: RetrainingEvidence, enough_shots: int) -> str:
     """Why a candidate should be trained now; empty when there is no reason.
 
     Nothing is trained twice on the same shots. Each new candidate of a term gets a smaller share of the gate's risk,
@@ -49,7 +49,7 @@ def reason_to_train(evidence: Evidence, enough_shots: int) -> str:
     return _unusable(evidence.fit, evidence) or _news(evidence.fit, evidence, enough_shots)
 
 
-def _unusable(fit: Fit, evidence: Evidence) -> str:
+def _unusable(fit: Fit, evidence: RetrainingEvidence) -> str:
     """Why the newest candidate doesn't count; empty when it does."""
     if not fit.judged:
         return f"version {fit.version} was never judged, for its run was cut off"
@@ -60,7 +60,7 @@ def _unusable(fit: Fit, evidence: Evidence) -> str:
     return ""
 
 
-def _news(fit: Fit, evidence: Evidence, enough_shots: int) -> str:
+def _news(fit: Fit, evidence: RetrainingEvidence, enough_shots: int) -> str:
     new = evidence.shots - fit.shots
     since = f"{new:,} new shots since version {fit.version} was fitted"
     if new and new >= enough_shots:

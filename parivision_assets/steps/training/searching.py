@@ -16,7 +16,15 @@ import numpy as np
 
 from parivision_assets.steps.clusters import mean_and_error
 from parivision_assets.steps.training.choosing import check
-from parivision_assets.steps.training.fitting import SEED, XGBOOST, Rows, boost, fit_xgboost, masked, predict_boosted
+from parivision_assets.steps.training.fitting import (
+    SEED,
+    XGBOOST,
+    TrainingRows,
+    boost,
+    fit_xgboost,
+    masked,
+    predict_boosted,
+)
 from parivision_assets.steps.training.loading import load_rows, parts_of
 from parivision_assets.steps.training.splitting import split
 from parivision_assets.steps.training.windowing import choose_window
@@ -150,7 +158,7 @@ def read_found(text: str, sport: Sport) -> Found:
 
 
 def _try_all(
-    train: Rows, validation: Rows, trials: int, deadline: float, say: Callable[[str], None]
+    train: TrainingRows, validation: TrainingRows, trials: int, deadline: float, say: Callable[[str], None]
 ) -> list[TrialResult]:
     """Every trial in its order; the first are the defaults, which the clock doesn't cut short."""
     import optuna
@@ -212,6 +220,8 @@ def _watch(trial: optuna.Trial, deadline: float) -> Any:
     return Watch()
 
 
-def _loss(train: Rows, validation: Rows, proof: Rows, sport: Sport, parameters: Mapping[str, float]) -> Any:
+def _loss(
+    train: TrainingRows, validation: TrainingRows, proof: TrainingRows, sport: Sport, parameters: Mapping[str, float]
+) -> Any:
     fitted = fit_xgboost(train, validation, sport, parameters)
     return losses(proof.made, fitted.predict(proof.features, proof.offset))

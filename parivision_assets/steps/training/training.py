@@ -15,12 +15,12 @@ from parivision_assets.steps.training.calibrating import Trial, calibrate
 from parivision_assets.steps.training.choosing import check, fit_all
 from parivision_assets.steps.training.converting import to_onnx
 from parivision_assets.steps.training.describing import describe, ending, provenance_of
-from parivision_assets.steps.training.fitting import SEED, Fitted, Rows, masked
+from parivision_assets.steps.training.fitting import SEED, Fitted, TrainingRows, masked
 from parivision_assets.steps.training.loading import load_rows, parts_of
-from parivision_assets.steps.training.measuring import Measured, askings, measure
+from parivision_assets.steps.training.measuring import Measurement, askings, measure
 from parivision_assets.steps.training.soundness import defects, leaks
 from parivision_assets.steps.training.splitting import Split, split
-from parivision_assets.steps.training.windowing import Window, choose_window
+from parivision_assets.steps.training.windowing import TrainingWindow, choose_window
 from parivision_core import bundle, scoring
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
@@ -53,10 +53,10 @@ class Trained:
     """Scores of every model tried, on masked validation games."""
     left_out: dict[str, str]
     """Models that couldn't be fitted, and why."""
-    windows: list[Window]
+    windows: list[TrainingWindow]
     """Every window tried; empty when there was no choice."""
     calibrators: list[Trial]
-    measured: dict[str, Measured]
+    measured: dict[str, Measurement]
     """The served graph on `validation` and `unseen` games with the full record, and on unseen ones as the other callers
     ask, by their names in the sport."""
     window: dict[str, str | int] = field(default_factory=dict)
@@ -170,7 +170,7 @@ def _parameters(tuned: Tuned | None, periods: Split, say: Callable[[str], None])
 
 
 def _calibrated(
-    model: Fitted, validation: Rows, game: NDArray[np.generic], sport: Sport, say: Callable[[str], None]
+    model: Fitted, validation: TrainingRows, game: NDArray[np.generic], sport: Sport, say: Callable[[str], None]
 ) -> tuple[Fitted, list[Trial]]:
     """The model with a calibrator if one wins on the masked validation games, by which models are chosen too."""
     hidden = masked(validation, sport, SEED + 1)

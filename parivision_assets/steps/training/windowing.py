@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_assets.steps.clusters import mean_and_error
-from parivision_assets.steps.training.fitting import SEED, XGBOOST, Rows, boost, masked, predict_boosted
+from parivision_assets.steps.training.fitting import SEED, XGBOOST, TrainingRows, boost, masked, predict_boosted
 from parivision_assets.steps.training.splitting import MIN_TRAIN_GAMES, Split
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.scoring import losses
@@ -33,7 +33,7 @@ NOISE = 2.0
 
 
 @dataclass(frozen=True)
-class Window:
+class TrainingWindow:
     """The newest parts, and how a cheap fit on them does on the validation games."""
 
     parts: tuple[str, ...]
@@ -52,13 +52,13 @@ class Window:
 
 
 def choose_window(
-    rows: Rows,
+    rows: TrainingRows,
     part: NDArray[np.str_],
     game: NDArray[np.generic],
     periods: Split,
     sport: Sport,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[tuple[str, ...], list[Window]]:
+) -> tuple[tuple[str, ...], list[TrainingWindow]]:
     """The parts to train on, and every window that was tried (none when there is no choice).
 
     `part` and `game` (n,) are those of the rows. Each window is judged by a cheap fit on the same validation games.
@@ -78,7 +78,7 @@ def choose_window(
         found.append(losses(validation.made, predict_boosted(booster, validation.features, validation.offset)))
     usual = found[windows.index(usual_of(windows))]
     tried = [
-        Window(window, float(loss.mean()), *mean_and_error(usual - loss, game[periods.validation]))
+        TrainingWindow(window, float(loss.mean()), *mean_and_error(usual - loss, game[periods.validation]))
         for window, loss in zip(windows, found, strict=True)
     ]
     for each in tried:
@@ -92,7 +92,7 @@ def usual_of(windows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return max(short, key=len) if short else min(windows, key=len)
 
 
-def prefer(tried: Sequence[Window]) -> Window:
+def prefer(tried: Sequence[TrainingWindow]) -> TrainingWindow:
     """The window that gains most of those that gain more than noise, else the usual one."""
     better = [window for window in tried if window.gain > NOISE * window.error]
     if better:

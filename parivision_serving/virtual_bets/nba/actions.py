@@ -23,7 +23,7 @@ ACTIONS = tuple(name for name, _, _ in figures()["action"])
 
 
 @dataclass(frozen=True)
-class Table:
+class ActionTable:
     """What the labels of each zone do, by zone, foot and place in the zone's list, (8, FEET, labels)."""
 
     code: Array
@@ -35,7 +35,7 @@ class Table:
 
 
 @cache
-def actions(season: int) -> Table:
+def actions(season: int) -> ActionTable:
     """The table of a measured season: that of all seasons, moved so that kinds have its shares and make rates."""
     code, weight, log_odds = _all_seasons()
     weight, log_odds = weight.copy(), log_odds.copy()
@@ -52,7 +52,7 @@ def actions(season: int) -> Table:
         weight[zone] *= factor
     total = weight.sum(axis=2, keepdims=True)
     chance = np.divide(weight, total, out=np.full_like(weight, 1 / weight.shape[2]), where=total > 0)
-    return Table(code, np.cumsum(chance, axis=2), log_odds)
+    return ActionTable(code, np.cumsum(chance, axis=2), log_odds)
 
 
 @cache

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parivision_serving.virtual_bets.nba.actions import Table
+from parivision_serving.virtual_bets.nba.actions import ActionTable
 from parivision_serving.virtual_bets.nba.figures import SKILL_OF_ZONE, ZONE_COUNT, Array, pick
 from parivision_serving.virtual_bets.nba.grid import grid
-from parivision_serving.virtual_bets.nba.players import SLOTS, TEAMS, League, usage
+from parivision_serving.virtual_bets.nba.players import SLOTS, TEAMS, SimulatedLeague, usage
 from parivision_serving.virtual_bets.nba.tempo import tempo
 
 SAMPLE = 40_000
@@ -26,7 +26,7 @@ class Level:
     """Added to every shot's log odds."""
 
 
-def balance(league: League, table: Table, share: Array, rate: Array, rng: np.random.Generator) -> Level:
+def balance(league: SimulatedLeague, table: ActionTable, share: Array, rate: Array, rng: np.random.Generator) -> Level:
     """The level at which a league takes its shots from zones by `share` and makes them at `rate`, both (8,).
 
     Found on a sample of who shoots against whom in which state of the game, with the chances of its shots, not their

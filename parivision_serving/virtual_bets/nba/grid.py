@@ -45,7 +45,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SpotGrid:
     """Places (n,), sorted by zone, with the rising chance of each; see `draw`."""
 
     x: Array
@@ -81,7 +81,7 @@ def labels(x: Array, y: Array) -> Labels:
 
 
 @cache
-def grid() -> Grid:
+def grid() -> SpotGrid:
     """The places of all shots, built once a process.
 
     Areas and feet are raked (Deming and Stephan 1940) from an even spread over the court until both have the shares of
@@ -109,7 +109,7 @@ def grid() -> Grid:
     inside = np.concatenate([np.cumsum(share[a:b]) for a, b in itertools.pairwise(first)])
     inside[first[2:] - 1] = 1.0
     feet_share = np.bincount(zone * FEET + feet, weights=share, minlength=ZONE_COUNT * FEET)
-    return Grid(x.astype(np.int16), y.astype(np.int16), feet, zone + inside, feet_share.reshape(ZONE_COUNT, FEET))
+    return SpotGrid(x.astype(np.int16), y.astype(np.int16), feet, zone + inside, feet_share.reshape(ZONE_COUNT, FEET))
 
 
 def rake(table: Array, row_share: Array, column_share: Array) -> Array:

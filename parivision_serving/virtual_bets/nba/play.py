@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from parivision_core.nba.shots.contract import OVERTIME_SECONDS, QUARTER_SECONDS
-from parivision_serving.virtual_bets.nba.actions import Table
+from parivision_serving.virtual_bets.nba.actions import ActionTable
 from parivision_serving.virtual_bets.nba.balance import Level
 from parivision_serving.virtual_bets.nba.figures import SKILL_OF_ZONE, Array, figures, pick
 from parivision_serving.virtual_bets.nba.grid import grid
-from parivision_serving.virtual_bets.nba.players import APPEARS, SLOTS, USAGE_SPREAD, League, usage
+from parivision_serving.virtual_bets.nba.players import APPEARS, SLOTS, USAGE_SPREAD, SimulatedLeague, usage
 from parivision_serving.virtual_bets.nba.schedule import Schedule
 from parivision_serving.virtual_bets.nba.tempo import (
     FURTHER_OVERTIME,
@@ -58,8 +58,8 @@ class Shots:
 class Setting:
     """What a season's shots depend on."""
 
-    league: League
-    table: Table
+    league: SimulatedLeague
+    table: ActionTable
     schedule: Schedule
     before: Level
     after: Level

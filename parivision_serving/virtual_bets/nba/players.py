@@ -35,7 +35,7 @@ STYLE_DRIFT = 0.08
 
 
 @dataclass(frozen=True)
-class League:
+class SimulatedLeague:
     """All players of a season, (n,) by team and by standing within it, and the teams' defences."""
 
     number: Array
@@ -62,7 +62,7 @@ class League:
         return [invented(number) for number in self.number.tolist()]
 
 
-def first_league(rng: np.random.Generator) -> League:
+def first_league(rng: np.random.Generator) -> SimulatedLeague:
     """The players of the first season."""
     n = len(TEAMS) * SLOTS
     defence = rng.standard_normal((len(TEAMS), len(SKILLS))) * _spread("defence_team_season")
@@ -70,7 +70,7 @@ def first_league(rng: np.random.Generator) -> League:
     return _ranked(np.arange(n), standing, skill, style, defence, n)
 
 
-def next_league(league: League, rng: np.random.Generator) -> League:
+def next_league(league: SimulatedLeague, rng: np.random.Generator) -> SimulatedLeague:
     """The players a year later: most a little changed, some gone for rookies, some with another team."""
     n = len(league.number)
     gone = rng.random(n) < RETIRES
@@ -132,8 +132,8 @@ def _rookies(rng: np.random.Generator, n: int) -> tuple[Array, Array, Array]:
     return standing, skill, gamma / gamma.sum(axis=1, keepdims=True)
 
 
-def _ranked(number: Array, standing: Array, skill: Array, style: Array, defence: Array, newest: int) -> League:
+def _ranked(number: Array, standing: Array, skill: Array, style: Array, defence: Array, newest: int) -> SimulatedLeague:
     """The league with every team's players by standing."""
     team = np.arange(len(number)) // SLOTS
     order = np.lexsort((-standing, team))
-    return League(number[order], standing[order], skill[order], style[order], defence, newest)
+    return SimulatedLeague(number[order], standing[order], skill[order], style[order], defence, newest)

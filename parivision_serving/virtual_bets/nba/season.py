@@ -13,7 +13,7 @@ from parivision_serving.virtual_bets.nba.actions import actions
 from parivision_serving.virtual_bets.nba.balance import balance
 from parivision_serving.virtual_bets.nba.figures import Array, Era
 from parivision_serving.virtual_bets.nba.play import Setting, Shots, play
-from parivision_serving.virtual_bets.nba.players import League
+from parivision_serving.virtual_bets.nba.players import SimulatedLeague
 from parivision_serving.virtual_bets.nba.recording import Recording, record
 from parivision_serving.virtual_bets.nba.schedule import Schedule
 from parivision_serving.virtual_bets.scenarios import Scenario, change
@@ -52,7 +52,7 @@ class Season:
 
     first_game_id: int
     schedule: Schedule
-    league: League
+    league: SimulatedLeague
     shots: Shots
     x: Array
     y: Array
@@ -80,7 +80,7 @@ def simulate(
     scenario: Scenario,
     level: Era,
     schedule: Schedule,
-    league: League,
+    league: SimulatedLeague,
     streams: Streams,
     powers: Array,
 ) -> Season:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from parivision_serving.virtual_bets.nba.table import Table
+from parivision_serving.virtual_bets.nba.table import SeasonTable
 from parivision_serving.virtual_bets.nba.translation import dated_documents
 from parivision_serving.virtual_bets.source import Document, Offer, Plan
 
@@ -26,7 +26,7 @@ class SeasonFile:
         self._rows: Counter[dt.date] = Counter()
         self._pieces: dict[dt.date, list[bytes]] = defaultdict(list)
         waiting: dict[dt.date, list[bytes]] = defaultdict(list)
-        for i, (date, document) in enumerate(dated_documents(Table(path)), start=1):
+        for i, (date, document) in enumerate(dated_documents(SeasonTable(path)), start=1):
             waiting[date].append(msgspec.json.encode(document))
             self._rows[date] += 1
             if i % AT_ONCE == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from parivision_serving.virtual_bets.nba.documents import documents
 from parivision_serving.virtual_bets.nba.faults import broken, cut
 from parivision_serving.virtual_bets.nba.figures import era
-from parivision_serving.virtual_bets.nba.players import League, first_league, next_league
+from parivision_serving.virtual_bets.nba.players import SimulatedLeague, first_league, next_league
 from parivision_serving.virtual_bets.nba.recording import arenas
 from parivision_serving.virtual_bets.nba.schedule import Schedule, make_schedule
 from parivision_serving.virtual_bets.nba.season import Season, Stream, Streams, simulate
@@ -88,7 +88,7 @@ class Simulator:
             self._schedules[number] = make_schedule(FIRST_YEAR + number, self._streams(number)(Stream.SCHEDULE))
         return self._schedules[number]
 
-    def _league(self, number: int) -> League:
+    def _league(self, number: int) -> SimulatedLeague:
         while len(self._leagues) <= number:
             streams = self._streams(len(self._leagues))
             self._leagues.append(next_league(self._leagues[-1], streams(Stream.PLAYERS)))

@@ -15,7 +15,7 @@ from parivision_core.problems import BatchError
 Row = dict[str, str]
 
 
-class Table:
+class SeasonTable:
     """The rows of a file in one of the known layouts."""
 
     def __init__(self, path: Path) -> None:

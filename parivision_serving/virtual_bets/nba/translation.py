@@ -14,14 +14,14 @@ from parivision_core.nba.shots.source.placement import infer_placement
 from parivision_core.problems import BatchError
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.nba.figures import Array
-from parivision_serving.virtual_bets.nba.table import Row, Table
+from parivision_serving.virtual_bets.nba.table import Row, SeasonTable
 from parivision_serving.virtual_bets.source import Document
 
 MORE_FIELDS = {"Team Name": "TEAM_NAME", "Shot Zone Basic": "BASIC_ZONE", "Shot Zone Range": "ZONE_RANGE"}
 """Fields of a document that the platform doesn't read, and the season layout's columns for them."""
 
 
-def dated_documents(table: Table) -> Iterator[tuple[dt.date, Document]]:
+def dated_documents(table: SeasonTable) -> Iterator[tuple[dt.date, Document]]:
     """Each row's date and document; one without a readable date travels with the row before it, or with the first.
 
     Raises BatchError when no row has a date, or when the coordinates fit no unit.
@@ -44,7 +44,7 @@ def _day(text: str, feature_state: str) -> dt.date | None:
         return None
 
 
-def _places(table: Table) -> Array:
+def _places(table: SeasonTable) -> Array:
     """Each row's x and y in tenths of a foot from the hoop, (n, 2), NaN where there is none."""
     columns = table.layout.columns
     names = [columns[field] for field in ("x", "y", "distance")]

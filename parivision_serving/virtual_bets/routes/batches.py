@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.problems import NOT_FOUND
 from parivision_serving.virtual_bets.schemas import Listing
 from parivision_serving.web.operations import PlainOperation
@@ -20,7 +20,7 @@ from parivision_serving.web.problems import documented
 MOST = 500
 
 
-def batch_routes(feed: Feed) -> list[HTTPRouteHandler]:
+def batch_routes(feed: FeedService) -> list[HTTPRouteHandler]:
     """Build the handlers. The feed's work is done in a thread: a day takes 10 ms, a new season a second."""
 
     @get(

@@ -11,7 +11,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.schemas import Reset
 from parivision_serving.web.operations import PlainOperation
 from parivision_serving.web.problems import documented
@@ -20,7 +20,7 @@ MOST = 10_000
 NEVER_CACHED = CacheControlHeader(no_store=True)
 
 
-def getdata_routes(feed: Feed) -> list[HTTPRouteHandler]:
+def getdata_routes(feed: FeedService) -> list[HTTPRouteHandler]:
     """Build the handlers."""
 
     @get(

@@ -8,18 +8,18 @@ import anyio
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from parivision_serving.virtual_bets.feed import Feed
-from parivision_serving.virtual_bets.schemas import Status, Welcome
+from parivision_serving.virtual_bets.feed import FeedService
+from parivision_serving.virtual_bets.schemas import FeedWelcome, Status
 from parivision_serving.web.live import live
 from parivision_serving.web.problems import documented
 
 
-def health_routes(feed: Feed) -> list[HTTPRouteHandler]:
+def health_routes(feed: FeedService) -> list[HTTPRouteHandler]:
     """Build the handlers."""
 
     @get("/", operation_id="welcome", summary="Where to go from here", tags=["health"])
-    async def welcome() -> Welcome:
-        return Welcome()
+    async def welcome() -> FeedWelcome:
+        return FeedWelcome()
 
     @get(
         "/status",

@@ -27,7 +27,7 @@ from parivision_assets.alerting import sensors as alerts
 from parivision_assets.alerting.channels import notifier_of
 from parivision_assets.alerting.messages import LONGEST, Alert, error_in_words, failed_run, judged, mark, unseen
 from parivision_assets.alerting.notifier import LOG, LogNotifier, NotifierResource
-from parivision_assets.alerting.outbox import Entry, NotifierError, Outbox
+from parivision_assets.alerting.outbox import NotifierError, Outbox, PendingAlert
 from parivision_assets.alerting.slack import SlackNotifier, markup
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
@@ -682,6 +682,6 @@ def test_every_event_is_reported_exactly_once_whatever_fails_in_between(events: 
 
 
 def test_an_entry_rests_for_an_hour() -> None:
-    entry = Entry(Alert("a", "b"), reported_at=100.0)
+    entry = PendingAlert(Alert("a", "b"), reported_at=100.0)
     assert entry.resting(100.0 + 3599)
     assert not entry.resting(100.0 + 3600)

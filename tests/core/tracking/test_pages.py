@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parivision_core.tracking.pages import run_page, version_page
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 
 
 def test_a_link_leads_to_a_run_of_a_training_or_to_its_artifact() -> None:
@@ -22,6 +22,6 @@ def test_a_link_leads_to_a_registered_version() -> None:
 
 def test_a_registry_links_to_where_a_browser_finds_it(tmp_path: Path) -> None:
     url = "http://ann:s3cret@mlflow:5000"
-    assert Registry(url, "m", tmp_path).version_page(2).startswith("http://mlflow:5000/#/models/m/versions/2")
-    elsewhere = Registry(url, "m", tmp_path, page="https://ml.example.org")
+    assert RegistryReader(url, "m", tmp_path).version_page(2).startswith("http://mlflow:5000/#/models/m/versions/2")
+    elsewhere = RegistryReader(url, "m", tmp_path, page="https://ml.example.org")
     assert elsewhere.version_page(2).startswith("https://ml.example.org/#/models/m/versions/2")

@@ -29,11 +29,11 @@ from parivision_core.nba.shots import NBA
 from parivision_core.sport import FieldProblem
 from parivision_serving.client import arrow, service
 from parivision_serving.client.__main__ import main
-from parivision_serving.client.bulk import Tally, send
+from parivision_serving.client.bulk import BulkTally, send
 from parivision_serving.client.fields import fields_of
-from parivision_serving.client.progress import Progress
+from parivision_serving.client.progress import ProgressBar
 from parivision_serving.client.results import Answer, Result, Results
-from parivision_serving.client.rows import Row, Source
+from parivision_serving.client.rows import Row, RowSource
 from parivision_serving.client.service import Patience
 
 SHOT = {"x": -120.0, "y": 85.0, "period": 4, "seconds_remaining": 35.0}
@@ -502,16 +502,16 @@ def test_every_row_is_written_once_and_in_order(rows: int, size: int, concurrenc
         def write(self, results: Any) -> None:
             kept.extend(results)
 
-    source = Source(rows, None, (Row(i, {}, [], None) for i in range(1, rows + 1)))
-    tally = Tally()
-    asyncio.run(send(source, ask, Kept(None, []), Progress(None, rows), tally, size=size, concurrency=concurrency))
+    source = RowSource(rows, None, (Row(i, {}, [], None) for i in range(1, rows + 1)))
+    tally = BulkTally()
+    asyncio.run(send(source, ask, Kept(None, []), ProgressBar(None, rows), tally, size=size, concurrency=concurrency))
     assert [r.row.number for r in kept] == list(range(1, rows + 1))
     assert most <= concurrency
     assert (tally.answered, tally.refused) == (rows, 0)
 
 
 def test_a_row_that_the_service_leaves_unexplained_counts_as_refused() -> None:
-    tally = Tally()
+    tally = BulkTally()
     tally.count([Result(Row(1, {}, [], None), problems=[FieldProblem("row", "?")])])
     assert (tally.answered, tally.refused) == (0, 1)
 
@@ -536,7 +536,7 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(
 ) -> None:
     clock: Callable[[], float] = iter(range(0, 1000, 20)).__next__
     monkeypatch.setattr("parivision_serving.client.progress.time.monotonic", clock)
-    progress = Progress(out, 400)
+    progress = ProgressBar(out, 400)
     progress.reach(100)
     progress.note("The service is busy.")
     progress.close()

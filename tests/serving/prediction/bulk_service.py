@@ -12,7 +12,7 @@ from litestar.testing import TestClient
 from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import FieldProblem
-from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.prediction.bulk import BulkPredictor
 from parivision_serving.routes.bulk import batch_route
 from parivision_serving.web.body import field_problems
 from parivision_serving.web.metrics import Metrics
@@ -61,7 +61,7 @@ class Deployment:
         self.feature_state = NBA.load_feature_state(self.record)
         self.recorder: Any = Kept()
         self.watcher = watcher_of(self.bundle, self.record)
-        self.predictor = BatchPredictor(NBA, self.watcher, self.recorder, Metrics())
+        self.predictor = BulkPredictor(NBA, self.watcher, self.recorder, Metrics())
 
     def client(self) -> TestClient[Any]:
         return client_of(batch_route(NBA, self.predictor))

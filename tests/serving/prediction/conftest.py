@@ -9,7 +9,7 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
-from parivision_serving.prediction.bulk import BatchPredictor
+from parivision_serving.prediction.bulk import BulkPredictor
 from parivision_serving.web.metrics import Metrics
 from tests.serving.prediction.bulk_service import Deployment, Kept
 
@@ -24,7 +24,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 def deployment(parts: Deployment) -> Deployment:
     """The same with nothing recorded yet."""
     parts.recorder = Kept()
-    parts.predictor = BatchPredictor(NBA, parts.watcher, parts.recorder, Metrics())
+    parts.predictor = BulkPredictor(NBA, parts.watcher, parts.recorder, Metrics())
     return parts
 
 

@@ -17,8 +17,8 @@ from litestar.testing import TestClient
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_serving.prediction import bulk as batches
-from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BatchPredictor
-from parivision_serving.prediction.bulk_rows import MOST_ROWS, SHOWN_IN_FULL, Rows
+from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BulkPredictor
+from parivision_serving.prediction.bulk_rows import MOST_ROWS, SHOWN_IN_FULL, BulkRows
 from parivision_serving.prediction.json_pieces import pieces
 from parivision_serving.routes.bulk import batch_route
 from parivision_serving.web.metrics import Metrics
@@ -106,7 +106,7 @@ rows = st.fixed_dictionaries(fields, optional=optional) | anything | st.sampled_
 
 @given(st.lists(rows, max_size=6))
 def test_a_row_is_refused_exactly_if_a_single_request_is(asked: list[Any]) -> None:
-    read = list(Rows(NBA).from_json(json.dumps(asked).encode()))
+    read = list(BulkRows(NBA).from_json(json.dumps(asked).encode()))
     refused = {problem.row: problem.errors for piece in read for problem in piece.refused}
     expected = {row: errors for row, one in enumerate(asked) if (errors := alone(json.dumps(one).encode()))}
     assert refused == expected
@@ -146,7 +146,7 @@ def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("parivision_serving.prediction.bulk_rows.pieces", lambda whole: pieces(whole, size))
             try:
-                list(Rows(NBA).from_json(bytes(text)))
+                list(BulkRows(NBA).from_json(bytes(text)))
             except InvalidRequestError as error:
                 assert [problem.field for problem in error.errors] == ["body"]
                 return False
@@ -311,7 +311,7 @@ def test_a_durable_batch_is_answered_once_it_is_kept(deployment: Deployment, cli
 
 
 def test_without_a_champion_nothing_is_answered(deployment: Deployment) -> None:
-    predictor = BatchPredictor(NBA, watcher_of(), deployment.recorder, Metrics())
+    predictor = BulkPredictor(NBA, watcher_of(), deployment.recorder, Metrics())
     with client_of(batch_route(NBA, predictor)) as client:
         problem_of(client.post(BATCH, json=ROWS), 503)
 
@@ -322,7 +322,7 @@ def test_a_model_that_answers_nan_is_an_error(deployment: Deployment) -> None:
 
     broken: Any = watcher_of(deployment.bundle, deployment.record)
     object.__setattr__(broken.pair, "bundle", type("Absurd", (), {"predict": absurd})())
-    with client_of(batch_route(NBA, BatchPredictor(NBA, broken, deployment.recorder, Metrics()))) as client:
+    with client_of(batch_route(NBA, BulkPredictor(NBA, broken, deployment.recorder, Metrics()))) as client:
         problem_of(client.post(BATCH, json=ROWS), 500)
     assert not deployment.recorder.recorded
 

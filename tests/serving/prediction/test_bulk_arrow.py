@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 
 from parivision_core.arrow import MEDIA_TYPE
 from parivision_core.nba.shots import NBA
-from parivision_serving.prediction.bulk_rows import ARROW_ROWS, MOST_ROWS, Rows
+from parivision_serving.prediction.bulk_rows import ARROW_ROWS, MOST_ROWS, BulkRows
 from tests.helpers.serving_world import FULL_SHOT, SHOT
 from tests.helpers.small_app import problem_of
 from tests.serving.prediction.bulk_service import BATCH, Deployment, alone
@@ -132,7 +132,7 @@ def test_the_order_is_kept_over_batches_and_pieces(
 
 
 def test_a_stream_of_single_rows_is_worked_on_together() -> None:
-    (piece,) = Rows(NBA).from_arrow(stream([SHOT | {"x": i} for i in range(300)], 1))
+    (piece,) = BulkRows(NBA).from_arrow(stream([SHOT | {"x": i} for i in range(300)], 1))
     assert piece.columns["x"].tolist() == [x for x in range(300) if x <= 250]
     assert [problem.row for problem in piece.refused] == list(range(251, 300))
 
@@ -169,7 +169,7 @@ def test_a_row_is_refused_exactly_if_a_single_request_is(
             table = table.set_column(
                 at, name, pa.array([v and float(v) for v in table[name].to_pylist()], pa.float64())
             )
-    (piece, *_) = [one for one in Rows(NBA).from_arrow(stream(table)) if one.rows]
+    (piece, *_) = [one for one in BulkRows(NBA).from_arrow(stream(table)) if one.rows]
     given_rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     expected = {row: errors for row, one in enumerate(given_rows) if (errors := alone(json.dumps(one).encode()))}
     found = {problem.row: problem.errors for problem in piece.refused}

@@ -17,7 +17,7 @@ from litestar.testing import TestClient
 from parivision_core import bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.app import create_app
 from parivision_serving.prediction.champion import NO_CHAMPION, RETRY_POLLS, Watcher
 from tests.helpers.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_feature_state, serves, until
@@ -204,7 +204,7 @@ def test_what_did_not_change_is_not_loaded_again(
 def watcher_of(world: World) -> Watcher:
     """A watcher that looks only when it is told to."""
     return Watcher(
-        NBA, Registry(world.settings.registry_url, NBA.registered_model, world.settings.cache), world.store, 1
+        NBA, RegistryReader(world.settings.registry_url, NBA.registered_model, world.settings.cache), world.store, 1
     )
 
 

@@ -17,7 +17,7 @@ from parivision_core.bundle import Bundle
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.records import FeatureStateRecord
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.routes.compat import compat_routes
 from parivision_serving.web.context import Context
 from tests.helpers.serving_world import make_bundle, make_feature_state
@@ -49,7 +49,7 @@ class Deployment:
     record: FeatureStateRecord
     asked: list[Any] = field(default_factory=list)
     fixed: float | None = None
-    registry = Registry("http://127.0.0.1:9", NBA.registered_model, Path())
+    registry = RegistryReader("http://127.0.0.1:9", NBA.registered_model, Path())
 
     async def predict(self, request: Any, context: Context) -> Any:
         assert context.id

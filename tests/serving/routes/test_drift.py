@@ -12,10 +12,10 @@ from litestar.testing import TestClient
 from parivision_assets.defs.monitoring.assets import PAGE as WRITTEN
 from parivision_assets.defs.monitoring.assets import _track
 from parivision_assets.steps.monitoring.columns import report_columns
-from parivision_assets.steps.monitoring.drift import ColumnDrift, Drift, Window
+from parivision_assets.steps.monitoring.drift import ColumnDrift, ComparedWindow, Drift
 from parivision_core.nba.shots import NBA
 from parivision_core.tracking.drift_reports import PAGE
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.routes.drift import drift_route
 from tests.helpers.mlflow_runs import LoggedRun, RunsMlflow
 from tests.helpers.small_app import client_of, operation, problem_of
@@ -32,7 +32,7 @@ def mlflow() -> Iterator[RunsMlflow]:
 
 @pytest.fixture
 def client(mlflow: RunsMlflow, tmp_path: Path) -> Iterator[TestClient[Any]]:
-    registry = Registry(f"http://127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path)
+    registry = RegistryReader(f"http://127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path)
     with client_of(drift_route(registry)) as started:
         yield started
     registry.close()
@@ -42,8 +42,8 @@ def report(number: int, factor: float) -> tuple[Drift, LoggedRun]:
     """A drift report in which every column moved by `factor` thresholds, and the run that it was logged into."""
     columns = [ColumnDrift(c, factor * (i + 1) / 100, (i + 1) / 100, "", "") for i, c in enumerate(report_columns(NBA))]
     drift = Drift(
-        reference=Window("2022-10-18", "2023-03-01", 900, 160_000),
-        newest=Window("2023-03-02", f"2023-03-{10 + number}", 90, 15_900),
+        reference=ComparedWindow("2022-10-18", "2023-03-01", 900, 160_000),
+        newest=ComparedWindow("2023-03-02", f"2023-03-{10 + number}", 90, 15_900),
         columns=columns,
         log_loss=0.64,
         expected_log_loss=0.65,

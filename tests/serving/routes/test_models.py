@@ -13,14 +13,14 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_assets.defs.training.assets import _track
-from parivision_assets.steps.training.measuring import Measured, measure
+from parivision_assets.steps.training.measuring import Measurement, measure
 from parivision_core import scoring
 from parivision_core.bundle import CARD
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Verdict
 from parivision_core.store import open_files
 from parivision_core.store.base import Store
-from parivision_core.tracking.registry import Registry
+from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.routes.models import report_route
 from tests.helpers.mlflow_runs import LoggedRun, RunsMlflow
 from tests.helpers.serving_world import make_bundle
@@ -43,13 +43,15 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def client(mlflow: RunsMlflow, store: Store, tmp_path: Path) -> Iterator[TestClient[Any]]:
-    registry = Registry(f"http://somebody:secret@127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path / "cache")
+    registry = RegistryReader(
+        f"http://somebody:secret@127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path / "cache"
+    )
     with client_of(report_route(registry, store)) as started:
         yield started
     registry.close()
 
 
-def measured(seed: int) -> Measured:
+def measured(seed: int) -> Measurement:
     """Scores of made-up answers to made-up shots."""
     rng = np.random.default_rng(seed)
     probability = rng.uniform(0.2, 0.8, 400)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parivision_serving.virtual_bets.announcing import Announcements
-from parivision_serving.virtual_bets.feed import Feed
+from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.lead import PATIENCE_SECONDS
 from tests.helpers.small_world import FakeTime, SmallSource, everything, open_feed
 
@@ -24,11 +24,11 @@ DAYS = [batch.day for batch in EVERYTHING.all]
 """Simulated days after which each batch can be had."""
 
 
-def newest(feed: Feed) -> int:
+def newest(feed: FeedService) -> int:
     return feed.listing(0, 100).newest
 
 
-def read(feed: Feed, cursor: int) -> None:
+def read(feed: FeedService, cursor: int) -> None:
     feed.content(ALL[cursor - 1][0])
 
 

@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 
 from gradio_ui import words
 from gradio_ui.client import (
-    Champion,
-    Drift,
-    FeatureState,
-    Judged,
-    Lake,
+    ChampionView,
+    DriftView,
+    FeatureStateView,
+    LakeView,
     NoAnswerError,
-    Prediction,
-    Provenance,
+    PredictionView,
+    ProvenanceView,
     Question,
-    Service,
-    Shot,
+    ServiceView,
+    ShotView,
+    VerdictView,
 )
 from gradio_ui.tabs import notices
 from gradio_ui.tabs.models import verdicts
 from gradio_ui.tabs.services import parts as deployment
 from gradio_ui.tabs.shot import cards, marks
-from gradio_ui.tabs.shot.questions import KEPT, Asked, History, remember
+from gradio_ui.tabs.shot.questions import KEPT, AnsweredQuestion, History, remember
 from tests.helpers.scripted_api import DRIFT, MODEL_PAGE, verdict
 
 
-def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) -> Prediction:
+def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) -> PredictionView:
     values = {
         "distance_feet": 24.5,
         "zone": 5,
@@ -39,11 +39,11 @@ def prediction(probability: float = 0.45, league: float = 0.36, **shot: object) 
         "points": 3,
         "shooter_shots": 9121,
     }
-    return Prediction(
+    return PredictionView(
         probability=probability,
         expected_points=3 * probability,
         league_average=league,
-        shot=msgspec.convert(values | shot, Shot),
+        shot=msgspec.convert(values | shot, ShotView),
         champion_version=3,
         feature_state_through="2023-04-09",
     )
@@ -99,7 +99,7 @@ def test_the_history_keeps_the_latest_and_never_the_same_twice_in_a_row() -> Non
     [(0.36, "even"), (0.38, "above"), (0.45, "much-above"), (0.34, "below"), (0.2, "much-below")],
 )
 def test_a_mark_shows_how_the_chance_compares(probability: float, side: str) -> None:
-    assert Asked(1, "", question(), prediction(probability)).side == side
+    assert AnsweredQuestion(1, "", question(), prediction(probability)).side == side
 
 
 def test_the_latest_spot_is_ringed_even_before_it_is_answered() -> None:
@@ -133,17 +133,17 @@ def test_the_table_says_what_was_asked() -> None:
     assert cards.table(()) == ""
 
 
-def judged(*told: dict[str, object]) -> list[Judged]:
-    return msgspec.convert(list(told), list[Judged])
+def judged(*told: dict[str, object]) -> list[VerdictView]:
+    return msgspec.convert(list(told), list[VerdictView])
 
 
-def champion(version: int, reload_problem: str | None = None) -> Champion:
-    feature_state = FeatureState(through="2023-04-09", shots=217220)
-    return Champion(
+def champion(version: int, reload_problem: str | None = None) -> ChampionView:
+    feature_state = FeatureStateView(through="2023-04-09", shots=217220)
+    return ChampionView(
         version=version,
         model="trees",
         registered_at=1_600_000_000_000,
-        provenance=Provenance(first_date="2020-12-22", last_train_date="2023-01-30"),
+        provenance=ProvenanceView(first_date="2020-12-22", last_train_date="2023-01-30"),
         feature_state=feature_state,
         page=f"{MODEL_PAGE}/{version}",
         reload_problem=reload_problem,
@@ -170,7 +170,7 @@ def test_the_champion_and_each_candidate_lead_to_their_versions() -> None:
 
 
 def test_drift_names_the_watched_columns_that_moved_and_leads_to_its_report() -> None:
-    told = msgspec.convert(DRIFT, Drift)
+    told = msgspec.convert(DRIFT, DriftView)
     shown = verdicts.drifted(told, 3).replace(words.NBSP, " ")
     assert shown.startswith("Drift in at_origin in the 90 games from 2 April 2023 to 9 April 2023 against its training")
     assert f'href="{DRIFT["page"]}"' in shown
@@ -204,8 +204,8 @@ def test_a_first_champion_far_above_the_baseline_is_an_arrow_and_leaves_the_othe
 
 
 def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
-    looks = [msgspec.convert(verdict(2, decision, 0.002), Judged) for decision in ("pass", "not_yet", "not_yet")]
-    first = msgspec.convert(verdict(1, "pass", 0.02), Judged)
+    looks = [msgspec.convert(verdict(2, decision, 0.002), VerdictView) for decision in ("pass", "not_yet", "not_yet")]
+    first = msgspec.convert(verdict(1, "pass", 0.02), VerdictView)
     assert verdicts.contests([*looks, first]) == [looks[0], first]
     assert verdicts.table([*looks, first]).count('class="contest"') == 2
     rematch = msgspec.structs.replace(looks[0], champion=7, epoch=9)
@@ -213,15 +213,15 @@ def test_a_challenger_is_one_row_however_often_it_was_looked_at() -> None:
 
 
 def test_an_empty_lake_says_so() -> None:
-    nothing = Lake(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
+    nothing = LakeView(batches=0, shots=0, quarantined=0, feeds=[], first_date=None, last_date=None)
     assert "No shots yet" in deployment.data(nothing, [])
 
 
 def test_the_shots_origin_is_reported_as_far_as_it_is_known() -> None:
-    lake = Lake(
+    lake = LakeView(
         batches=2, shots=9, quarantined=0, feeds=["inbox"], first_date="2023-04-02", last_date="2023-04-09"
     )  # fmt: skip
-    feed = Service(name="feed", address="http://127.0.0.1:8800", up=True, told="simulates a league")
+    feed = ServiceView(name="feed", address="http://127.0.0.1:8800", up=True, told="simulates a league")
     assert "read from files" in deployment.data(lake, [feed])
     simulated = msgspec.structs.replace(lake, feeds=["virtual_bets"])
     assert "VirtualBets simulates a league.</p>" in deployment.data(simulated, [feed])
@@ -234,7 +234,7 @@ def test_the_shots_origin_is_reported_as_far_as_it_is_known() -> None:
 
 
 def test_what_a_service_says_is_text_and_only_web_addresses_are_links() -> None:
-    told = Service(name="<b>", address="javascript:alert(1)", up=False, problem="<script>")
+    told = ServiceView(name="<b>", address="javascript:alert(1)", up=False, problem="<script>")
     shown = deployment.table([told], "http://127.0.0.1:8000")
     assert shown.count("<a ") == 1
     assert 'href="http://127.0.0.1:8000/schema"' in shown

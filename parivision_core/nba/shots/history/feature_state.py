@@ -24,7 +24,7 @@ from parivision_core.nba.shots.history import league
 from parivision_core.nba.shots.history.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.in_game import in_game
-from parivision_core.nba.shots.history.league import League, cell_of
+from parivision_core.nba.shots.history.league import LeagueTable, cell_of
 from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.history.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.records import FeatureStateRecord
@@ -82,7 +82,7 @@ class FeatureState:
     through: str | None = None
     """ISO date of the last day folded in."""
     shots: int = 0
-    league: League = field(default_factory=League)
+    league: LeagueTable = field(default_factory=LeagueTable)
     sums: dict[str, Sums] = field(default_factory=lambda: {name: Sums() for name in FAMILIES})
     played: dict[int, int] = field(default_factory=dict)
     """Day of each team's latest game, in days since 1970."""
@@ -149,7 +149,7 @@ class FeatureState:
                 schema=head["schema"],
                 through=head["through"],
                 shots=head["shots"],
-                league=League(data["cells"], data["zones"], data["slow_zones"]),
+                league=LeagueTable(data["cells"], data["zones"], data["slow_zones"]),
                 sums={name: Sums(data[f"keys.{name}"], data[f"sums.{name}"]) for name in FAMILIES},
                 played=dict(data["played"].tolist()),
                 directory=decode(data["directory"].tobytes()),

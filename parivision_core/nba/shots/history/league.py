@@ -44,7 +44,7 @@ def cell_of(zone: NDArray[Any], feet: NDArray[Any]) -> Ints:
 
 
 @dataclass
-class League:
+class LeagueTable:
     """The daily league table: decayed shots and makes by cell (slow) and by zone (fast), (2, cells) and (2, 8)."""
 
     cells: Floats = field(default_factory=lambda: np.zeros((2, CELLS)))
@@ -60,15 +60,15 @@ class League:
         cell = (self.cells[1] + CELL_PRIOR_SHOTS * parent) / (self.cells[0] + CELL_PRIOR_SHOTS)
         return logit(cell) + np.repeat(logit(fast) - logit(slow), FEET)
 
-    def after_day(self, cell: Ints, made: Floats) -> League:
+    def after_day(self, cell: Ints, made: Floats) -> LeagueTable:
         """The table once a day's shots are added and the older ones have decayed by one day."""
         counts = np.stack([np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=made, minlength=CELLS)])
         by_zone = counts.reshape(2, 8, FEET).sum(axis=2)
         slow, fast = 0.5 ** (1 / CELL_HALF_LIFE), 0.5 ** (1 / ZONE_HALF_LIFE)
-        return League(self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone)
+        return LeagueTable(self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone)
 
 
-def fold_league(league: League, cell: Ints, day: Ints, made: Floats, days: int) -> tuple[Floats, League]:
+def fold_league(league: LeagueTable, cell: Ints, day: Ints, made: Floats, days: int) -> tuple[Floats, LeagueTable]:
     """Base log odds of each shot before its day, (n,), and the table after the last day.
 
     `cell`, `day` (0 .. days - 1) and `made` are (n,), in any order.

@@ -22,7 +22,7 @@ _INNER = re.compile("['`.\N{RIGHT SINGLE QUOTATION MARK}]")
 _WORD = re.compile(r"[^\W_]+")
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class DirectoryEntry(msgspec.Struct, frozen=True, array_like=True):
     """What a shooter's latest shot says of him."""
 
     name: str
@@ -32,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """ISO date of the shot."""
 
 
-Directory = Mapping[int, Entry]
+Directory = Mapping[int, DirectoryEntry]
 """Player id -> entry, in the order of ids, for each shooter whose name is known."""
 
 
@@ -45,7 +45,7 @@ def fold_directory(known: Directory, shots: Mapping[str, NDArray[Any]]) -> Direc
     backwards = np.flatnonzero((ids > 0) & (np.asarray(shots["player_name"]) != ""))[::-1]
     found, first = np.unique(ids[backwards], return_index=True)
     latest = [np.asarray(shots[name])[backwards[first]].tolist() for name in ("player_name", "team", "game_date")]
-    return dict(sorted({**known, **dict(zip(found.tolist(), map(Entry, *latest), strict=True))}.items()))
+    return dict(sorted({**known, **dict(zip(found.tolist(), map(DirectoryEntry, *latest), strict=True))}.items()))
 
 
 def encode(directory: Directory) -> bytes:
@@ -55,7 +55,7 @@ def encode(directory: Directory) -> bytes:
 
 def decode(data: bytes) -> Directory:
     """Inverse of `encode`."""
-    return msgspec.json.decode(data, type=dict[int, Entry])
+    return msgspec.json.decode(data, type=dict[int, DirectoryEntry])
 
 
 class Roster:

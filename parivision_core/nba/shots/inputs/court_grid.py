@@ -16,7 +16,7 @@ from parivision_core.sport import Columns, FieldProblem, Floats, Surface
 _FIELDS = fields_of(ShotRequest)
 
 
-class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CourtGrid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which map is wanted: how fine, and of which shot. By default an average shooter's in the middle of a quarter."""
 
     step: Annotated[
@@ -47,12 +47,12 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
-def grid_problems(wanted: Grid) -> list[FieldProblem]:
+def grid_problems(wanted: CourtGrid) -> list[FieldProblem]:
     """What no single field shows."""
     return problems(wanted.shot)
 
 
-def places(wanted: Grid) -> tuple[Floats, Floats, Columns]:
+def places(wanted: CourtGrid) -> tuple[Floats, Floats, Columns]:
     """The axes x (a,) and y (b,), which meet at the hoop, and columns (a * b,) of a request for each spot."""
     step = wanted.step
     x = step * np.arange(-(court.HALF_WIDTH // step), court.HALF_WIDTH // step + 1, dtype=np.float64)
@@ -62,4 +62,4 @@ def places(wanted: Grid) -> tuple[Floats, Floats, Columns]:
     return x, y, columns
 
 
-SURFACE = Surface(name="court", query=Grid, problems=grid_problems, places=places)
+SURFACE = Surface(name="court", query=CourtGrid, problems=grid_problems, places=places)

@@ -18,7 +18,7 @@ from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.inputs import features, single
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
-from parivision_core.sport import Caller, Columns, FieldProblem, Prepared
+from parivision_core.sport import Columns, FieldProblem, Prepared, RequestProfile
 
 # Made from the tables, so that the API can't offer a kind or team that the features don't know.
 Kind = Enum("Kind", {kind: kind for kind in KINDS}, type=str, module=__name__)  # type: ignore[misc]
@@ -128,11 +128,11 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 _NOT_ON_COURT = ("kind", "arena", "earlier_shots", "rest_days")
 CALLERS = {
-    "official record": Caller(0.3, {}),
-    "official record without kind": Caller(0.25, {"kind": 1.0}),
-    "clicked spot": Caller(0.2, dict.fromkeys(_NOT_ON_COURT, 1.0)),
-    "spot and clock alone": Caller(0.1, dict.fromkeys(features.MASKS, 1.0)),
-    "anything": Caller(0.15, dict.fromkeys(features.MASKS, 0.5)),
+    "official record": RequestProfile(0.3, {}),
+    "official record without kind": RequestProfile(0.25, {"kind": 1.0}),
+    "clicked spot": RequestProfile(0.2, dict.fromkeys(_NOT_ON_COURT, 1.0)),
+    "spot and clock alone": RequestProfile(0.1, dict.fromkeys(features.MASKS, 1.0)),
+    "anything": RequestProfile(0.15, dict.fromkeys(features.MASKS, 0.5)),
 }
 """Who asks: a program with the whole record, one before the shot is described, a person on the page, and the rest."""
 

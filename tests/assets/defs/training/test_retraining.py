@@ -20,7 +20,7 @@ from parivision_assets.orchestration.history import registry_name
 from parivision_assets.orchestration.keys import DRIFT_CHECK, TRAINING_TAG
 from parivision_assets.resources import FileStoreResource, RegistryResource
 from parivision_assets.steps.features.folding import update_warehouse
-from parivision_assets.steps.training.retraining import Evidence, Fit, reason_to_train
+from parivision_assets.steps.training.retraining import Fit, RetrainingEvidence, reason_to_train
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest, Verdict
 from parivision_core.settings import Settings
@@ -34,8 +34,8 @@ VERDICT = Verdict(
 FIT = Fit(3, 1000, "today", "here", judged=True)
 
 
-def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -> Evidence:
-    return Evidence(shots, schema, "here", fit, drift)
+def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -> RetrainingEvidence:
+    return RetrainingEvidence(shots, schema, "here", fit, drift)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -
         (known(1000, replace(FIT, judged=False)), "version 3 was never judged"),
     ],
 )
-def test_the_policy(evidence: Evidence, reason: str) -> None:
+def test_the_policy(evidence: RetrainingEvidence, reason: str) -> None:
     said = reason_to_train(evidence, ENOUGH)
     assert reason in said
     assert bool(said) == bool(reason)

@@ -17,7 +17,7 @@ from parivision_assets.steps.monitoring.columns import (
     EXCESS,
     MADE,
     MARGINS,
-    Column,
+    DriftColumn,
     excess_log_loss,
     expected_log_loss,
     in_words,
@@ -217,7 +217,7 @@ def test_noise_is_measured_with_the_very_distances_of_evidently(method: str, dis
     values = np.floor(rng.gamma(2, 1, len(game)) * distinct / 4) / distinct
     if method == "jensenshannon":
         values = (values * distinct % 7).astype(int).astype(str)
-    column = Column("any", method, 0.1)  # type: ignore[arg-type]
+    column = DriftColumn("any", method, 0.1)  # type: ignore[arg-type]
     found, _ = compare([column], {"any": 0.1}, {"any": values[game < 40]}, {"any": values[game >= 40]})
     drawn = tally(column.method, values, game)
     windows = np.stack([np.arange(60) < 40, np.arange(60) >= 40]).astype(float)
@@ -231,7 +231,7 @@ def test_noise_is_that_of_games_and_not_of_shots() -> None:
     """Shots of a game that resemble each other make samples of games differ more."""
     rng = np.random.default_rng(4)
     game = np.repeat(np.arange(300), 50)
-    column = Column("any", "wasserstein", 0.0)
+    column = DriftColumn("any", "wasserstein", 0.0)
     alone, alike = rng.normal(size=len(game)), rng.normal(size=300)[game] + rng.normal(size=len(game))
     limits = [thresholds([column], {"any": values}, game, 60)["any"] for values in (alone, alike)]
     assert limits[1] > 3 * limits[0]
@@ -240,7 +240,7 @@ def test_noise_is_that_of_games_and_not_of_shots() -> None:
 def test_a_smaller_window_is_given_more_room() -> None:
     rng = np.random.default_rng(5)
     game = np.repeat(np.arange(400), 50)
-    column, values = Column("any", "wasserstein", 0.0), rng.normal(size=len(game))
+    column, values = DriftColumn("any", "wasserstein", 0.0), rng.normal(size=len(game))
     limits = [thresholds([column], {"any": values}, game, games)["any"] for games in (30, 120)]
     assert limits[0] > 1.5 * limits[1]
 
@@ -250,7 +250,7 @@ def test_what_changed_within_the_reference_is_no_news() -> None:
     rng = np.random.default_rng(6)
     game = np.repeat(np.arange(200), 100)
     flags = np.where(rng.random(len(game)) < np.where(game < 100, 0.0, 0.05), "yes", "no")
-    column = Column("any", "jensenshannon", 0.0)
+    column = DriftColumn("any", "jensenshannon", 0.0)
     limit = thresholds([column], {"any": flags}, game, 50)["any"]
     now = np.where(rng.random(5000) < 0.05, "yes", "no")
     found, _ = compare([column], {"any": limit}, {"any": flags}, {"any": now})
@@ -259,7 +259,7 @@ def test_what_changed_within_the_reference_is_no_news() -> None:
 
 def test_a_name_never_seen_needs_the_margin() -> None:
     game = np.repeat(np.arange(100), 50)
-    column = Column("any", "jensenshannon", MARGINS["jensenshannon"])
+    column = DriftColumn("any", "jensenshannon", MARGINS["jensenshannon"])
     assert thresholds([column], {"any": np.full(len(game), "no")}, game, 40) == {"any": MARGINS["jensenshannon"]}
 
 
@@ -268,8 +268,8 @@ def test_games_count_in_the_order_of_time() -> None:
 
 
 def test_words_tell_the_name_that_moved_most() -> None:
-    column = Column("any", "jensenshannon", 0.02)
+    column = DriftColumn("any", "jensenshannon", 0.02)
     reference, newest = np.array(["a"] * 6 + ["b"] * 3 + ["c"]), np.array(["a"] * 5 + ["b"] * 4 + ["c"])
     assert in_words(column, reference, newest) == ("b 30.00%", "b 40.00%")
-    numbers = Column("any", "mean_shift", 0.0)
+    numbers = DriftColumn("any", "mean_shift", 0.0)
     assert in_words(numbers, np.array([0.1, np.nan]), np.array([-0.25])) == ("mean +0.1000", "mean -0.2500")

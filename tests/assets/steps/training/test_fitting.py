@@ -19,7 +19,7 @@ from tests.core.test_bundle import card_of, rows
 
 
 def test_each_optional_input_is_left_out_on_its_share_of_rows() -> None:
-    ones = fitting.Rows(
+    ones = fitting.TrainingRows(
         np.ones((20_000, len(NBA.feature_names)), np.float32), np.zeros(20_000, np.float32), np.zeros(20_000, np.int8)
     )
     masked = fitting.masked(ones, NBA).features
@@ -60,14 +60,14 @@ def test_the_same_rows_give_the_same_model() -> None:
 def test_one_outcome_or_values_that_are_not_finite_are_refused() -> None:
     train, validation = rows(200, 0), rows(100, 1)
     with pytest.raises(PariVisionError, match="both makes and misses"):
-        fit_all(fitting.Rows(train.features, train.offset, np.ones(200, np.int8)), validation, NBA)
+        fit_all(fitting.TrainingRows(train.features, train.offset, np.ones(200, np.int8)), validation, NBA)
     broken = train.features.copy()
     broken[3, 3] = np.inf
     with pytest.raises(PariVisionError, match="aren't finite"):
-        fit_all(fitting.Rows(broken, train.offset, train.made), validation, NBA)
+        fit_all(fitting.TrainingRows(broken, train.offset, train.made), validation, NBA)
     nothing = np.full(100, np.nan, np.float32)
     with pytest.raises(PariVisionError, match="aren't finite"):
-        fit_all(train, fitting.Rows(validation.features, nothing, validation.made), NBA)
+        fit_all(train, fitting.TrainingRows(validation.features, nothing, validation.made), NBA)
 
 
 def test_a_model_that_does_not_converge_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from parivision_assets.steps.training import windowing
-from parivision_assets.steps.training.fitting import Rows
+from parivision_assets.steps.training.fitting import TrainingRows
 from parivision_assets.steps.training.splitting import split
-from parivision_assets.steps.training.windowing import Window, choose_window, prefer
+from parivision_assets.steps.training.windowing import TrainingWindow, choose_window, prefer
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
 
 GAMES, SHOTS = 160, 40
 
 
-def world(*slopes: float) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows, part, game and date of as many seasons as slopes, each of which says what a feature means that season."""
+def world(*slopes: float) -> tuple[TrainingRows, np.ndarray, np.ndarray, np.ndarray]:
+    """TrainingRows, part, game and date of as many seasons as slopes, each of which says what a feature means that season."""
     rng = np.random.default_rng(5)
     n = GAMES * SHOTS * len(slopes)
     features = np.zeros((n, len(NBA.feature_names)), np.float32)
@@ -26,7 +26,12 @@ def world(*slopes: float) -> tuple[Rows, np.ndarray, np.ndarray, np.ndarray]:
     made = (rng.random(n) < chance).astype(np.int8)
     game = np.arange(n) // SHOTS
     days = np.datetime64("2015-11-01") + 365 * number + game % GAMES // 4
-    return Rows(features, np.zeros(n, np.float32), made), (2016 + number).astype(str), game, np.datetime_as_string(days)
+    return (
+        TrainingRows(features, np.zeros(n, np.float32), made),
+        (2016 + number).astype(str),
+        game,
+        np.datetime_as_string(days),
+    )
 
 
 def test_a_changed_world_is_learned_from_its_own_season() -> None:
@@ -86,5 +91,5 @@ def test_no_window_with_enough_games_is_an_error(monkeypatch: pytest.MonkeyPatch
 )
 def test_three_seasons_are_usual_until_others_are_proven_better(gained: dict[int, float], chosen: int) -> None:
     """A standard error here is 0.001."""
-    tried = [Window(tuple("abcdef"[-n:]), 0.64 - g, g, 0.001 if g else 0.0) for n, g in gained.items()]
+    tried = [TrainingWindow(tuple("abcdef"[-n:]), 0.64 - g, g, 0.001 if g else 0.0) for n, g in gained.items()]
     assert len(prefer(tried).parts) == chosen

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import feature_state, players
-from parivision_core.nba.shots.history.players import Entry, Roster, words_of
+from parivision_core.nba.shots.history.players import DirectoryEntry, Roster, words_of
 
 KNOWN = {
     101108: ("Chris Paul", 9000),
@@ -30,7 +30,7 @@ KNOWN = {
     1630178: ("D.J. O'Neal Jr.", 10),
 }
 ROSTER = Roster(
-    {player_id: Entry(name, "BOS", "2023-04-09") for player_id, (name, _) in KNOWN.items()},
+    {player_id: DirectoryEntry(name, "BOS", "2023-04-09") for player_id, (name, _) in KNOWN.items()},
     [shots for _, shots in KNOWN.values()],
 )
 
@@ -57,7 +57,7 @@ def test_the_directory_equals_a_plain_loop_in_any_stretches(shots: list[tuple[in
     expected = {}
     for player_id, name, team, day in sorted(shots, key=lambda shot: shot[3]):
         if player_id and name:
-            expected[player_id] = Entry(name, team, f"2023-01-0{day}")
+            expected[player_id] = DirectoryEntry(name, team, f"2023-01-0{day}")
     assert players.fold_directory({}, columns_of(shots)) == expected
     early = players.fold_directory({}, columns_of([shot for shot in shots if shot[3] <= cut]))
     both = players.fold_directory(early, columns_of([shot for shot in shots if shot[3] > cut]))
@@ -67,10 +67,10 @@ def test_the_directory_equals_a_plain_loop_in_any_stretches(shots: list[tuple[in
 
 
 def test_what_was_known_before_stays_as_it_was() -> None:
-    before = {1: Entry("Ann Bo", "BOS", "2022-01-01")}
+    before = {1: DirectoryEntry("Ann Bo", "BOS", "2022-01-01")}
     after = players.fold_directory(before, columns_of([(1, "Ann Bo-Li", "SEA", 3)]))
-    assert before == {1: Entry("Ann Bo", "BOS", "2022-01-01")}
-    assert after == {1: Entry("Ann Bo-Li", "SEA", "2023-01-03")}
+    assert before == {1: DirectoryEntry("Ann Bo", "BOS", "2022-01-01")}
+    assert after == {1: DirectoryEntry("Ann Bo-Li", "SEA", "2023-01-03")}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,11 @@ def test_every_word_is_in_every_name_and_a_limit_cuts(search: str, limit: int) -
 
 
 def test_a_team_is_named_as_a_request_takes_it() -> None:
-    entries = {1: Entry("A", "SEA", "2008-04-16"), 2: Entry("B", "GSW", "2023-04-09"), 3: Entry("C", "", "2023-04-09")}
+    entries = {
+        1: DirectoryEntry("A", "SEA", "2008-04-16"),
+        2: DirectoryEntry("B", "GSW", "2023-04-09"),
+        3: DirectoryEntry("C", "", "2023-04-09"),
+    }
     told = Roster(entries, [3.0, 2.0, 1.0]).find("", 3)
     assert [(player.team, player.last_date) for player in told] == [
         ("OKC", "2008-04-16"),
