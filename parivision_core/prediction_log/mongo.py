@@ -42,7 +42,7 @@ class MongoPredictionLog(PredictionLog):
         concern = database.write_concern
         for lax, option in (
             (not concern.acknowledged, "w=0"),
-            (concern.document.get("j") is False, "prediction_log=false"),
+            (concern.document.get("j") is False, "journal=false"),
         ):
             if lax:
                 raise ConfigurationError(

@@ -86,7 +86,7 @@ class SqliteFile:
                     "service stopped, move both to that prediction log, under its name; remove them if it is gone for good"
                 )
             partial = self.path.with_name(f"{self.path.name}.partial")
-            for ending in ("", "-wal", "-shm", "-prediction_log"):
+            for ending in ("", "-wal", "-shm", "-journal"):
                 partial.with_name(partial.name + ending).unlink(missing_ok=True)
             with closing(sqlite3.connect(partial)) as db:
                 db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written, and again

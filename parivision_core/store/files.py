@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 CREATE TABLE IF NOT EXISTS failures (fingerprint TEXT PRIMARY KEY, body BLOB NOT NULL);
 -- A part lies in one or more files, whose names are separated by spaces.
 CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, file TEXT NOT NULL, rows INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS feature states (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS feature_states (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NOT NULL, body BLOB NOT NULL);
 """
 
@@ -228,7 +228,7 @@ class FileStore(Store):
                 db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, " ".join(pieces), rows))
             for name, feature_state in feature_states.items():
                 db.execute(
-                    "INSERT OR REPLACE INTO feature states VALUES (?, ?, ?)",
+                    "INSERT OR REPLACE INTO feature_states VALUES (?, ?, ?)",
                     (name, feature_state.stamp, _encode(feature_state)),
                 )
             db.execute("INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),))
@@ -280,16 +280,16 @@ class FileStore(Store):
 
     def get_feature_state(self, name: str = CURRENT_FEATURE_STATE) -> FeatureStateRecord | None:
         """See Store."""
-        row = self._query("SELECT body FROM feature states WHERE name = ?", name)
+        row = self._query("SELECT body FROM feature_states WHERE name = ?", name)
         return _decode(row[0][0], FeatureStateRecord) if row else None
 
     def feature_state_names(self) -> list[str]:
         """See Store."""
-        return [name for (name,) in self._query("SELECT name FROM feature states ORDER BY name")]
+        return [name for (name,) in self._query("SELECT name FROM feature_states ORDER BY name")]
 
     def feature_state_stamp(self, name: str = CURRENT_FEATURE_STATE) -> str | None:
         """See Store."""
-        row = self._query("SELECT stamp FROM feature states WHERE name = ?", name)
+        row = self._query("SELECT stamp FROM feature_states WHERE name = ?", name)
         return row[0][0] if row else None
 
     # Verdicts

@@ -75,7 +75,7 @@ def test_a_password_in_an_address_is_never_shown() -> None:
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ("the prediction log /srv/pv/prediction log/nba.db can't be read", "the prediction log nba.db can't be read"),
+        ("the prediction log /srv/pv/prediction_log/nba.db can't be read", "the prediction log nba.db can't be read"),
         ("OSError(28, 'No space left'): '/srv/pv/cache/x.json'", "OSError(28, 'No space left'): 'x.json'"),
         ("at http://mlflow:5000/a/b doesn't answer", "at http://mlflow:5000/a/b doesn't answer"),
         ("answers 500 to /api/2.0/mlflow/get: and/or", "answers 500 to /api/2.0/mlflow/get: and/or"),

@@ -32,7 +32,7 @@ def test_it_lies_in_the_database_that_the_settings_name(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, mongo_url="mongodb://127.0.0.1:9/x").resolved()
     assert isinstance(open_prediction_log(settings, NBA), MongoPredictionLog)
     assert not (tmp_path / "prediction_log").exists()
-    for option in ("w=0", "prediction_log=false"):
+    for option in ("w=0", "journal=false"):
         lax = Settings(home=tmp_path, mongo_url=f"mongodb://127.0.0.1:9/x?{option}").resolved()
         with pytest.raises(ConfigurationError, match=f"{option} would lose predictions"):
             open_prediction_log(lax, NBA)

@@ -246,7 +246,7 @@ def test_failures_are_counted_and_forgotten_on_commit(reopen: Callable[[], Store
     assert store.failures() == []
 
 
-def test_wareplatform_and_feature_state_change_together(reopen: Callable[[], Store]) -> None:
+def test_warehouse_and_feature_state_change_together(reopen: Callable[[], Store]) -> None:
     store, record = reopen(), feature_state.FeatureState(schema="s").record()
     table = pa.table({"_id": ["1"], "made": [1]})
     state = WarehouseState(schema="s", base_fingerprint="b", feature_state_stamp=record.stamp, batches=("x",), rows=2)
