@@ -37,7 +37,7 @@ evaluate: $(STAMP) ## score the champion on games that it hasn't seen
 	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.evaluate
 
 batch: $(STAMP) ## ask the running API about the newest shots, and compare: ARGS="--shots 1000"
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.ask_api $(ARGS)
+	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.request_predictions $(ARGS)
 
 client: $(STAMP) ## ask the running API: ARGS="predict --x -120 --y 85 ..." or ARGS="batch FILE --output answers.csv"
 	@exec $(PYTHON) -m deploy.within python -m parivision_serving.client $(ARGS)

@@ -28,7 +28,7 @@ from parivision_assets.steps.clusters import intervals
 from parivision_assets.steps.features.folding import OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.training.fitting import XGBOOST, TrainingRows, boost, predict_boosted
 from parivision_assets.steps.training.splitting import split
-from parivision_assets.steps.training.training import Trained, train
+from parivision_assets.steps.training.pipeline import Trained, train
 from parivision_core import scoring
 from parivision_core.nba.shots import NBA
 from parivision_core.store.base import Store

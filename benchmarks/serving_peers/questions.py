@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.load import write_bodies
 from benchmarks.serving_peers import forest
-from parivision_assets.commands.ask_api import question
+from parivision_assets.commands.request_predictions import question
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 from parivision_serving.client import arrow

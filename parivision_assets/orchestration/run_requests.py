@@ -27,7 +27,7 @@ LONG_ENOUGH_SECONDS = 60
 always due, and a drift report, or what a person asked for, would wait behind them for ever."""
 
 
-class RunRequests(msgspec.Struct, frozen=True):
+class LastRequest(msgspec.Struct, frozen=True):
     """The last run that was asked for; the sensor's cursor."""
 
     about: str = ""
@@ -43,7 +43,7 @@ def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, 
         return ""
     if not last.is_finished:
         return "a run is under way"
-    asked = msgspec.json.decode(context.cursor or "{}", type=RunRequests)
+    asked = msgspec.json.decode(context.cursor or "{}", type=LastRequest)
     if last.is_success and about == asked.about:
         return "a run on these shots led to nothing: more are needed"
     if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
@@ -64,5 +64,5 @@ def request(about: str, now: float, **tags: str) -> dg.SensorResult:
     """Ask for a run about something; its key is used only once."""
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=f"{about}:{now:.0f}", tags=tags)],
-        cursor=msgspec.json.encode(RunRequests(about, now)).decode(),
+        cursor=msgspec.json.encode(LastRequest(about, now)).decode(),
     )

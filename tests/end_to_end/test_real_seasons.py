@@ -16,7 +16,7 @@ import pytest
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import columns_of, matrix_of, update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest
-from parivision_assets.steps.training.training import Trained, train
+from parivision_assets.steps.training.pipeline import Trained, train
 from parivision_core import scoring
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA

@@ -18,7 +18,7 @@ from parivision_core.tracking.pages import run_page
 from parivision_core.tracking.registry import BUNDLE_PATH
 
 if TYPE_CHECKING:
-    from parivision_assets.steps.training.training import Trained
+    from parivision_assets.steps.training.pipeline import Trained
 
 
 def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
@@ -38,7 +38,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         metadata={"registered_model": sport.registered_model},
     )
     def trained_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        from parivision_assets.steps.training.training import train
+        from parivision_assets.steps.training.pipeline import train
 
         mlflow, registry = context.resources.mlflow, context.resources.registry.of(sport)
         with tracked(mlflow, context.log) as run, tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ class Folded:
     feature_state: FeatureStateRecord | None
 
 
-def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = lambda _: None) -> Folded:
+def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = lambda _: None) -> Folded:
     """Fold every committed batch into the warehouse and the feature state; says one line per part.
 
     A batch of later days is folded on top of the feature state, and its rows are added to their part. The feature state after each part
@@ -63,7 +63,7 @@ def update_warehouse(store: Store, sport: Sport, say: Callable[[str], None] = la
             longer = since > first and part in published
             (grown if longer else parts)[part] = _table(sport, shots, features, offset)
             feature_states[f"after-{part}"] = feature_state.record()
-            say(
+            log(
                 f"{part}: {len(offset):,} shots folded{' on top' * longer}, feature state through {feature_state.through}"
             )
         record = feature_states[CURRENT_FEATURE_STATE] = feature_state.record()

@@ -19,7 +19,7 @@ from parivision_assets.steps.monitoring.columns import (
     report_columns,
 )
 from parivision_assets.steps.monitoring.noise import in_order, thresholds
-from parivision_assets.steps.monitoring.page import compare, headed
+from parivision_assets.steps.monitoring.evidently_report import compare, headed
 from parivision_core.bundle import Bundle
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.scoring import losses

@@ -42,10 +42,10 @@ def fit_all(
     for name, fit in fitters.items():
         try:
             fitted = fit()
-            predicted_ahead = fitted.predict(masked_validation.features, masked_validation.offset)
-            if not np.isfinite(predicted_ahead).all():
+            predicted = fitted.predict(masked_validation.features, masked_validation.offset)
+            if not np.isfinite(predicted).all():
                 raise PariVisionError("its predictions aren't finite")
-            scored.append((fitted, scoring.score(validation.made, predicted_ahead)))
+            scored.append((fitted, scoring.score(validation.made, predicted)))
         except (PariVisionError, ValueError, ArithmeticError) as error:
             left_out[name] = str(error)
     if not scored:

@@ -96,7 +96,7 @@ class Search:
 
 
 def search(
-    store: Store, sport: Sport, trials: int, seconds: float, say: Callable[[str], None] = lambda _: None
+    store: Store, sport: Sport, trials: int, seconds: float, log: Callable[[str], None] = lambda _: None
 ) -> Search:
     """Try so many sets of parameters for at most so many seconds, and compare the best with the defaults.
 
@@ -112,10 +112,10 @@ def search(
     inner = split(day, game)
     check(rows.take(inner.train), rows.take(inner.validation))
     part = parts_of(day, sport)
-    parts, _ = choose_window(rows, part, game, inner, sport, say)
+    parts, _ = choose_window(rows, part, game, inner, sport, log)
     train = masked(rows.take(inner.train & np.isin(part, parts)), sport)
     validation = masked(rows.take(inner.validation), sport, SEED + 1)
-    tried = _try_all(train, validation, trials, deadline, say)
+    tried = _try_all(train, validation, trials, deadline, log)
     best = min((t for t in tried if t.log_loss is not None), key=lambda t: t.log_loss or 0.0)
     proof, proof_game = masked(rows.take(inner.unseen), sport, SEED + 2), game[inner.unseen]
     gain, error = 0.0, 0.0
@@ -130,7 +130,7 @@ def search(
         gain=gain,
         error=error,
     )
-    say(str(found))
+    log(str(found))
     return Search(found, tried)
 
 
@@ -158,7 +158,7 @@ def read_found(text: str, sport: Sport) -> Found:
 
 
 def _try_all(
-    train: TrainingRows, validation: TrainingRows, trials: int, deadline: float, say: Callable[[str], None]
+    train: TrainingRows, validation: TrainingRows, trials: int, deadline: float, log: Callable[[str], None]
 ) -> list[TrialResult]:
     """Every trial in its order; the first are the defaults, which the clock doesn't cut short."""
     import optuna
@@ -177,8 +177,8 @@ def _try_all(
         booster = boost(
             {**XGBOOST, **parameters, "eta": TRIAL_ETA}, train, validation, TRIAL_ROUNDS, TRIAL_PATIENCE, [watch]
         )
-        predicted_ahead = predict_boosted(booster, validation.features, validation.offset)
-        return float(losses(validation.made, predicted_ahead).mean())
+        predicted = predict_boosted(booster, validation.features, validation.offset)
+        return float(losses(validation.made, predicted).mean())
 
     def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         rounds = len(trial.intermediate_values)
@@ -186,7 +186,7 @@ def _try_all(
         value = trial.value if trial.state == optuna.trial.TrialState.COMPLETE else None
         results.append(TrialResult(trial.number, dict(trial.params), value, rounds))
         told = "cut short" if value is None else f"log loss {value:.5f}"
-        say(
+        log(
             f"trial {trial.number + 1} of {trials}: {told} after {rounds} rounds; best so far {study.best_value:.5f} "
             f"in trial {study.best_trial.number + 1}"
         )

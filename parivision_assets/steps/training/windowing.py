@@ -57,7 +57,7 @@ def choose_window(
     game: NDArray[np.generic],
     periods: Split,
     sport: Sport,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> tuple[tuple[str, ...], list[TrainingWindow]]:
     """The parts to train on, and every window that was tried (none when there is no choice).
 
@@ -82,7 +82,7 @@ def choose_window(
         for window, loss in zip(windows, found, strict=True)
     ]
     for each in tried:
-        say(str(each))
+        log(str(each))
     return prefer(tried).parts, tried
 
 

@@ -323,7 +323,7 @@ def test_the_champion_is_evaluated_on_what_it_has_not_seen(
     assert "there is no champion yet" in capsys.readouterr().err
 
 
-def test_a_wareplatform_of_another_version_trains_and_judges_nothing(
+def test_a_warehouse_of_another_version_trains_and_judges_nothing(
     promoted: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its features would be paired with a feature state of another meaning."""

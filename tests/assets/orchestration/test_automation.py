@@ -73,7 +73,7 @@ def automation(tmp_path: Path, instance: dg.DagsterInstance) -> Automation:
     return Automation(tmp_path, instance)
 
 
-def test_a_batch_refreshes_the_wareplatform_and_trains_nothing_by_itself(automation: Automation) -> None:
+def test_a_batch_refreshes_the_warehouse_and_trains_nothing_by_itself(automation: Automation) -> None:
     assert automation.tick() == set()
     automation.batch_arrives("a")
     assert automation.tick() == {FEATURES}

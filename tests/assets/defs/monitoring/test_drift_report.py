@@ -27,7 +27,7 @@ from parivision_core.settings import Settings
 from parivision_core.sport import Columns
 from parivision_core.store import open_store
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE
-from tests.helpers.drift_world import CHAMPION, STATE, Memory, report, world
+from tests.helpers.made_up_warehouse import CHAMPION, STATE, Memory, report, world
 
 REPORT, CURRENT = dg.AssetKey("drift_report"), dg.AssetKey("champion_model")
 EXPERIMENT = "parivision-monitoring"

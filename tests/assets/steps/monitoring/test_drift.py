@@ -26,13 +26,13 @@ from parivision_assets.steps.monitoring.columns import (
 )
 from parivision_assets.steps.monitoring.drift import Drift
 from parivision_assets.steps.monitoring.noise import in_order, tally, thresholds
-from parivision_assets.steps.monitoring.page import compare
+from parivision_assets.steps.monitoring.evidently_report import compare
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.monitored import NEITHER
 from parivision_core.problems import NotEnoughGamesError, StoreError
 from parivision_core.scoring import logit, sigmoid
 from parivision_core.sport import Columns
-from tests.helpers.drift_world import (
+from tests.helpers.made_up_warehouse import (
     CHAMPION,
     FIRST,
     FITTED_UNTIL,
@@ -156,7 +156,7 @@ def test_what_cannot_be_compared_yet_says_why(memory: Callable[[], Memory], bund
         report(memory(), bundle)  # type: ignore[arg-type]
 
 
-def test_a_wareplatform_of_another_version_is_refused() -> None:
+def test_a_warehouse_of_another_version_is_refused() -> None:
     other = Memory(calm().rows, msgspec.structs.replace(calm().state, schema="other"))
     with pytest.raises(StoreError, match="folded by another version"):
         report(other, CHAMPION)

@@ -18,7 +18,7 @@ from parivision_serving.virtual_bets.nba.players import SLOTS, TEAMS
 from parivision_serving.virtual_bets.nba.season import Season
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import REVOLUTION_DAYS, Scenario
-from tests.helpers.drift_world import Memory, champion, drifted, report, table
+from tests.helpers.made_up_warehouse import Memory, champion, drifted, report, table
 
 FITTED_FROM, FITTED_UNTIL, SEEN_UNTIL = 90, 150, 170
 """Days of the first season: what the champion learned from begins when the feature state has filled."""

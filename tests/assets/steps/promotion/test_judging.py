@@ -20,7 +20,7 @@ from parivision_core.records import Manifest
 from parivision_core.store.base import WAREHOUSE, Store, WarehouseState
 from parivision_core.store.files import FileStore
 from tests.helpers import shots
-from tests.helpers.drift_world import champion as bundle_of
+from tests.helpers.made_up_warehouse import champion as bundle_of
 
 FIRST, GAMES, SHOTS = "2022-10-18", 160, 30
 """Four games a day: of 40 days 20 are fitted on, 5 validate, and 15 with 60 games are unseen."""
@@ -165,7 +165,7 @@ def test_the_registry_being_down_is_no_verdict(warehouse: FileStore, registered:
         Judge(warehouse, NBA, registered)(9, 1, 1)
 
 
-def test_a_wareplatform_of_another_version_judges_nothing(store: Store, registered: Registered) -> None:
+def test_a_warehouse_of_another_version_judges_nothing(store: Store, registered: Registered) -> None:
     with store.exclusive(WAREHOUSE):
         store.publish_warehouse({}, WarehouseState(schema="yesterday's", batches=("a",)), {})
     with pytest.raises(StoreError, match="another version of the code"):

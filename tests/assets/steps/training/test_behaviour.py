@@ -20,7 +20,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.training import fitting
-from parivision_assets.steps.training.training import Trained, train
+from parivision_assets.steps.training.pipeline import Trained, train
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid

@@ -15,7 +15,7 @@ from parivision_core import bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.scoring import Scores, score
-from tests.core.test_bundle import card_of, rows
+from tests.helpers.bundles import card_of, rows
 
 
 def test_each_optional_input_is_left_out_on_its_share_of_rows() -> None:

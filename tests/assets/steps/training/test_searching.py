@@ -21,7 +21,7 @@ from parivision_assets.tracking.searches import FOUND_TAG, newest_found
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
-from tests.helpers.drift_world import Memory, world
+from tests.helpers.made_up_warehouse import Memory, world
 
 FOUND = Found(
     schema=NBA.schema,

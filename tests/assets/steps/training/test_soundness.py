@@ -8,7 +8,7 @@ from parivision_assets.steps.training import fitting
 from parivision_assets.steps.training.soundness import leaks
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
-from tests.core.test_bundle import rows
+from tests.helpers.bundles import rows
 
 GAMES, SHOTS = 60, 80
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -21,8 +21,8 @@ def calibrated(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.
     log_odds = rng.normal(-0.1, 0.7, len(game))
     today = spread * rng.standard_normal(GAMES)[game]
     made = rng.random(len(game)) < sigmoid(log_odds + today)
-    predicted_ahead = sigmoid(log_odds[:, None] + spread * NODES) @ WEIGHTS
-    return made.astype(np.int8), predicted_ahead, game
+    predicted = sigmoid(log_odds[:, None] + spread * NODES) @ WEIGHTS
+    return made.astype(np.int8), predicted, game
 
 
 def test_honest_models_raise_few_false_alarms() -> None:
@@ -51,9 +51,9 @@ def test_a_leak_that_training_saw_too_is_found_by_what_is_plausible() -> None:
     """Its own probabilities are right, but nobody can be right so often."""
     rng = np.random.default_rng(4)
     game = np.repeat(np.arange(GAMES), SHOTS)
-    predicted_ahead = sigmoid(rng.normal(0, 3, len(game)))
-    made = (rng.random(len(game)) < predicted_ahead).astype(np.int8)
-    (alarm,) = leaks(made, predicted_ahead, game, NBA.plausible_accuracy)
+    predicted = sigmoid(rng.normal(0, 3, len(game)))
+    made = (rng.random(len(game)) < predicted).astype(np.int8)
+    (alarm,) = leaks(made, predicted, game, NBA.plausible_accuracy)
     assert f"above the {NBA.plausible_accuracy:.3f} that is plausible in this sport" in alarm
 
 

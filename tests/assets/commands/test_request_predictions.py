@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from parivision_assets.commands.ask_api import ask, newest_shots, question
+from parivision_assets.commands.request_predictions import ask, newest_shots, question
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, RegistryError
 from parivision_core.records import Manifest

@@ -92,7 +92,7 @@ def train(
     sport: Sport,
     folder: Path,
     run_id: str,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     tuned: Tuned | None = None,
 ) -> Trained:
     """Fit every model on the window that serves best, choose on later games, and save the best as a bundle in `folder`.
@@ -110,13 +110,13 @@ def train(
     validation_game, unseen_game = game[periods.validation], game[periods.unseen]
     check(rows.take(periods.train), validation)
     part = parts_of(day, sport)
-    parts, windows = choose_window(rows, part, game, periods, sport, say)
+    parts, windows = choose_window(rows, part, game, periods, sport, log)
     train_rows = periods.train & np.isin(part, parts)
-    say(f"fitting on {int(train_rows.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
-    ranking, left_out = fit_all(rows.take(train_rows), validation, sport, _parameters(tuned, periods, say))
+    log(f"fitting on {int(train_rows.sum()):,} shots up to {periods.last_train_date}, parts {', '.join(parts)}")
+    ranking, left_out = fit_all(rows.take(train_rows), validation, sport, _parameters(tuned, periods, log))
     for fitted, tried in ranking:
-        say(f"{fitted.name}: log loss {tried.log_loss:.5f} on validation games, optional inputs left out at random")
-    best, calibrators = _calibrated(ranking[0][0], validation, validation_game, sport, say)
+        log(f"{fitted.name}: log loss {tried.log_loss:.5f} on validation games, optional inputs left out at random")
+    best, calibrators = _calibrated(ranking[0][0], validation, validation_game, sport, log)
     trainer = best.predict(validation.features, validation.offset)
     graph = to_onnx(best, len(sport.feature_names))
     seen = table.filter(pa.array(train_rows | periods.validation))
@@ -125,12 +125,12 @@ def train(
     sha256 = bundle.save(folder, graph, card)
     served = bundle.Bundle(card, sha256, bundle.session(graph))
     answers = served.predict(validation.features, validation.offset)
-    predicted_ahead = {
+    predicted = {
         name: served.predict(asked, unseen.offset) for name, asked in askings(unseen.features, sport).items()
     }
     measured = {
         "validation": measure(validation.made, answers, validation_game),
-        **{name: measure(unseen.made, probability, unseen_game) for name, probability in predicted_ahead.items()},
+        **{name: measure(unseen.made, probability, unseen_game) for name, probability in predicted.items()},
     }
     return Trained(
         fitted=best,
@@ -139,7 +139,7 @@ def train(
         bundle=served,
         defects=[
             *defects(served, sport, measured["validation"].scores, trainer, answers),
-            *leaks(unseen.made, predicted_ahead["unseen"], unseen_game, sport.plausible_accuracy),
+            *leaks(unseen.made, predicted["unseen"], unseen_game, sport.plausible_accuracy),
         ],
         candidates={fitted.name: s for fitted, s in ranking},
         left_out=left_out,
@@ -159,22 +159,22 @@ def train(
     )
 
 
-def _parameters(tuned: Tuned | None, periods: Split, say: Callable[[str], None]) -> Mapping[str, float]:
+def _parameters(tuned: Tuned | None, periods: Split, log: Callable[[str], None]) -> Mapping[str, float]:
     if tuned is None:
         return {}
     if tuned.seen_until > periods.seen_until:
-        say(f"the search's parameters are left aside: it knew games up to {tuned.seen_until}")
+        log(f"the search's parameters are left aside: it knew games up to {tuned.seen_until}")
         return {}
-    say(f"with the search's parameters: {dict(tuned.parameters)}")
+    log(f"with the search's parameters: {dict(tuned.parameters)}")
     return tuned.parameters
 
 
 def _calibrated(
-    model: Fitted, validation: TrainingRows, game: NDArray[np.generic], sport: Sport, say: Callable[[str], None]
+    model: Fitted, validation: TrainingRows, game: NDArray[np.generic], sport: Sport, log: Callable[[str], None]
 ) -> tuple[Fitted, list[Trial]]:
     """The model with a calibrator if one wins on the masked validation games, by which models are chosen too."""
     hidden = masked(validation, sport, SEED + 1)
     calibrator, trials = calibrate(validation.made, model.predict(hidden.features, hidden.offset), game)
     for trial in trials:
-        say(str(trial))
+        log(str(trial))
     return (model.calibrated(calibrator) if calibrator else model), trials

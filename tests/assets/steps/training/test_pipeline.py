@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from parivision_assets.steps.training import training
+from parivision_assets.steps.training import pipeline
 from parivision_assets.steps.training.calibrating import Calibrator
 from parivision_assets.steps.training.code_version import code_version
-from parivision_assets.steps.training.training import Trained, train
+from parivision_assets.steps.training.pipeline import Trained, train
 from parivision_core import __version__, bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Columns
-from tests.helpers.drift_world import Memory, world
+from tests.helpers.made_up_warehouse import Memory, world
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -77,7 +77,7 @@ def test_a_calibrator_that_wins_is_part_of_what_is_served(
     memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steep = Calibrator("platt", 1.2, 1.2, 0.1)
-    monkeypatch.setattr(training, "calibrate", lambda *_: (steep, []))
+    monkeypatch.setattr(pipeline, "calibrate", lambda *_: (steep, []))
     made = trained_on(memory, tmp_path)
     assert made.bundle.card.calibrator == {
         "family": "platt",
@@ -111,9 +111,9 @@ def test_a_search_s_parameters_are_used_unless_it_saw_what_judges(
         parameters: dict[str, float]
 
     said: list[str] = []
-    used = trained_on(memory, tmp_path / "a", tuned=Found(seen_until, {"max_depth": 2}), say=said.append)
+    used = trained_on(memory, tmp_path / "a", tuned=Found(seen_until, {"max_depth": 2}), log=said.append)
     assert used.candidates["xgboost"] != trained.candidates["xgboost"]
-    later = trained_on(memory, tmp_path / "b", tuned=Found("2999-01-01", {"max_depth": 2}), say=said.append)
+    later = trained_on(memory, tmp_path / "b", tuned=Found("2999-01-01", {"max_depth": 2}), log=said.append)
     assert later.candidates["xgboost"] == trained.candidates["xgboost"]
     assert any("are left aside: it knew games up to 2999-01-01" in line for line in said)
 
@@ -121,12 +121,12 @@ def test_a_search_s_parameters_are_used_unless_it_saw_what_judges(
 def test_an_onnx_graph_that_disagrees_is_a_defect(
     memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convert = training.to_onnx
+    convert = pipeline.to_onnx
 
     def crooked(fitted: Any, features: int) -> bytes:
         return convert(fitted.calibrated(Calibrator("platt", 1.0, 1.0, 0.05)), features)
 
-    monkeypatch.setattr(training, "to_onnx", crooked)
+    monkeypatch.setattr(pipeline, "to_onnx", crooked)
     (defect,) = trained_on(memory, tmp_path).defects
     assert "the ONNX graph differs from the trainer" in defect
 
