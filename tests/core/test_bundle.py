@@ -13,16 +13,9 @@ from parivision_core import bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BundleError
 from parivision_core.sport import Sport
+from tests.helpers.bundles import card_of, rows
 
 WIDTH = len(NBA.feature_names)
-
-
-def rows(n: int, seed: int) -> fitting.TrainingRows:
-    rng = np.random.default_rng(seed)
-    features = rng.normal(size=(n, WIDTH)).astype(np.float32)
-    offset = rng.normal(-0.2, 0.5, n).astype(np.float32)
-    chance = 1 / (1 + np.exp(-(offset + 0.5 * features[:, 3])))
-    return fitting.TrainingRows(features, offset, (rng.random(n) < chance).astype(np.int8))
 
 
 def fit_calibrated(train: fitting.TrainingRows, validation: fitting.TrainingRows, sport: Sport) -> fitting.Fitted:
@@ -37,32 +30,6 @@ def fit_calibrated(train: fitting.TrainingRows, validation: fitting.TrainingRows
 def fitted(request: pytest.FixtureRequest) -> fitting.Fitted:
     model: fitting.Fitted = request.param(rows(3000, 0), rows(800, 1), NBA)
     return model
-
-
-def card_of(fitted: fitting.Fitted, graph: bytes) -> bundle.Card:
-    known = rows(20, 2)
-    return bundle.Card(
-        sport="nba",
-        model=fitted.name,
-        feature_names=list(NBA.feature_names),
-        schema=NBA.schema,
-        base_fingerprint=NBA.base_fingerprint,
-        graph_sha256=bundle.digest(graph),
-        known_answers=bundle.KnownAnswers(
-            features=known.features.tolist(),
-            offset=known.offset.tolist(),
-            probability=fitted.predict(known.features, known.offset).tolist(),
-        ),
-        provenance=bundle.Provenance(
-            run_id="r",
-            code_version="0",
-            data_fingerprint="d",
-            batches=1,
-            first_date="2022-10-18",
-            last_train_date="2023-01-01",
-            seen_until="2023-02-01",
-        ),
-    )
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pymongo.uri_parser import parse_uri
 from dagster_mongo import MongoHealth, MongoResource, MongoUnavailableError
 from dagster_mongo.diagnosis import diagnose
 from tests.dagster_mongo.conftest import ENCODED, PATIENCE_SECONDS
-from tests.helpers.mongo_server import free_port
+from tests.helpers.processes import free_port
 from tests.helpers.scripted_server import ScriptedServer
 
 REFUSED_LOGIN = {"ok": 0, "code": 18, "codeName": "AuthenticationFailed", "errmsg": "Authentication failed."}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,28 +14,7 @@ import pytest
 from deploy.environment import ROOT, for_services
 from deploy.prepare import steps
 from parivision_core.settings import Settings
-
-PATIENCE = 60
-"""Seconds after which a test gives up; nothing is expected to take as long."""
-
-
-def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Wait for something to be true."""
-    deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline, f"gave up waiting: {what}"
-        time.sleep(0.05)
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports that nobody uses."""
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+from tests.helpers.processes import PATIENCE, free_ports, until
 
 
 def running(pid: int) -> bool:

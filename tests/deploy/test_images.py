@@ -27,7 +27,6 @@ from parivision_core.settings import Settings
 from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.app import create_app as create_feed
 from parivision_serving.web import process as served_alone
-from tests.deploy.conftest import PATIENCE, free_ports, until
 from tests.helpers.containers import (
     BUILT,
     DOCKER,
@@ -49,6 +48,7 @@ from tests.helpers.containers import (
     stages,
     target,
 )
+from tests.helpers.processes import PATIENCE, free_ports, until
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -22,9 +22,10 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
-from tests.deploy.conftest import Deployment, running, until
+from tests.deploy.conftest import Deployment, running
 from tests.helpers import shots
 from tests.helpers.documents import commands
+from tests.helpers.processes import until
 from tests.helpers.stores import named
 
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"

@@ -20,7 +20,8 @@ from deploy.environment import ROOT
 from deploy.ports import Address, noted, problems, taken
 from deploy.up import full_disk
 from parivision_core.store.files import FileStore
-from tests.deploy.conftest import PATIENCE, Deployment, free_ports, running, until
+from tests.deploy.conftest import Deployment, running
+from tests.helpers.processes import PATIENCE, free_ports, until
 
 NINE = 9  # three services, each with a child in its group and one that left it
 
@@ -73,7 +74,7 @@ def test_a_command_in_another_terminal_finds_the_ports_of_a_platform_that_is_up(
     launcher = deployment.up(deployment.procfile())
     deployment.wait_until_up()
     env = {name: value for name, value in deployment.env.items() if not name.endswith("_PORT")}
-    ask = [sys.executable, "-m", "deploy.within", "sh", "-c", "echo $PARIVISION_API_PORT"]
+    ask = [sys.executable, "-m", "deploy.run", "sh", "-c", "echo $PARIVISION_API_PORT"]
     for given, port in (({}, deployment.api), ({"PARIVISION_API_PORT": "8001"}, 8001)):
         done = subprocess.run(ask, cwd=ROOT, env=env | given, capture_output=True, text=True, check=True)
         assert int(done.stdout) == port

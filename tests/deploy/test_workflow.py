@@ -20,7 +20,7 @@ from deploy.up import addresses
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
-from tests.core.store.test_store import manifest, shots_of
+from tests.helpers.batches import manifest, shots_of
 
 FILE = ROOT / ".github" / "workflows" / "ci.yml"
 WORKFLOW = yaml.safe_load(FILE.read_text("utf-8"))

@@ -13,14 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.helpers.processes import free_port
+
 START_SECONDS = 60
-
-
-def free_port() -> int:
-    """A port of the loopback address on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MongoServer:

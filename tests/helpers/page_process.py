@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,17 +11,10 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from tests.helpers.paths import ROOT
+from tests.helpers.processes import free_port
 
 DEADLINE = 90.0
 MOST_SECONDS_TO_END = 5
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody holds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class PageProcess:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +12,7 @@ from contextlib import contextmanager, suppress
 import httpx
 
 from parivision_serving.settings import ServiceSettings
-from tests.helpers.serving_world import until
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.helpers.processes import until
 
 
 def start(settings: ServiceSettings, port: int, **environ: str) -> subprocess.Popen[str]:

@@ -109,7 +109,9 @@ def test_a_database_of_another_version_says_so(mongo_database: Documents) -> Non
 def test_a_prefix_keeps_sports_apart(mongo_database: Documents) -> None:
     MongoPredictionLog(mongo_database, "rugby_").append([one()])
     assert MongoPredictionLog(mongo_database).calls(limit=5) == []
-    assert all(name.startswith(("rugby_prediction_log", "prediction_log")) for name in mongo_database.list_collection_names())
+    assert all(
+        name.startswith(("rugby_prediction_log", "prediction_log")) for name in mongo_database.list_collection_names()
+    )
 
 
 def test_a_document_of_another_version_is_named(mongo_database: Documents) -> None:

@@ -17,8 +17,8 @@ from parivision_core.problems import StoreError
 from parivision_core.store import open_files, open_mongo
 from parivision_core.store.base import Store
 from parivision_core.store.copying import copy, count
-from tests.core.store.test_store import verdict
 from tests.helpers import shots
+from tests.helpers.batches import verdict
 from tests.helpers.stores import named, same_content
 
 Documents = Database[dict[str, Any]]

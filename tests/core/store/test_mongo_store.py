@@ -25,7 +25,7 @@ from parivision_core.records import FeatureStateRecord
 from parivision_core.store.base import WarehouseState
 from parivision_core.store.mongo import MongoStore, connect, documents, lease
 from parivision_core.store.mongo.connection import explain
-from tests.core.store.test_store import bad_row, manifest, refused, rows, shots_of, verdict
+from tests.helpers.batches import bad_row, manifest, refused, rows, shots_of, verdict
 from tests.helpers.scripted_server import ScriptedServer
 from tests.helpers.stores import named
 

@@ -14,12 +14,13 @@ import pytest
 
 from parivision_core.nba.shots.history import feature_state
 from parivision_core.problems import StoreError
-from parivision_core.records import Manifest, Quarantined, Verdict
+from parivision_core.records import Manifest
 from parivision_core.store import files
 from parivision_core.store.base import Store, WarehouseState
 from parivision_core.store.files import FileStore
 from parivision_core.store.mongo import documents, lease
 from parivision_core.store.mongo import store as mongo_store
+from tests.helpers.batches import bad_row, manifest, refused, rows, shots_of, verdict
 from tests.helpers.stores import Place, opened
 
 
@@ -27,45 +28,6 @@ from tests.helpers.stores import Place, opened
 def reopen(place: Place) -> Callable[[], Store]:
     """Opens the same store, as another process would."""
     return lambda: opened(place)
-
-
-def manifest(batch: str = "b", inserted: int = 2, quarantined: int = 0, first: str = "2023-01-01") -> Manifest:
-    return Manifest(
-        batch_id=batch,
-        fingerprint=f"f-{batch}",
-        feed="inbox",
-        source="x.csv",
-        rows=inserted + quarantined,
-        inserted=inserted,
-        duplicates=0,
-        quarantined=quarantined,
-        attempt=1,
-        layout="season",
-        first_date=first,
-        last_date="2023-01-02",
-    )
-
-
-def shots_of(batch: str) -> pa.Table:
-    return pa.table({"_id": [f"{batch}1", f"{batch}2"], "game_date": ["2023-01-01", "2023-01-02"], "made": [0, 1]})
-
-
-def bad_row(batch: str = "b") -> Quarantined:
-    return Quarantined(batch_id=batch, row=3, reason="no player", raw="{}")
-
-
-def verdict(candidate: int) -> Verdict:
-    return Verdict(
-        candidate=candidate,
-        champion=None,
-        epoch=0,
-        decision="pass",
-        reason="r",
-        games=40,
-        shots=9,
-        margin=0.001,
-        level=0.95,
-    )
 
 
 def test_a_batch_is_there_as_a_whole(reopen: Callable[[], Store]) -> None:
@@ -187,13 +149,6 @@ def test_a_manifest_keeps_what_it_knows(reopen: Callable[[], Store]) -> None:
     assert reopen().manifests() == [full]
 
 
-def refused(store: Store, table: pa.Table, why: str) -> None:
-    with pytest.raises(StoreError, match=why):
-        store.commit_batch(manifest(), table, [bad_row()])
-    assert store.manifests() == store.quarantine() == []
-    assert store.lake().num_rows == 0
-
-
 @pytest.mark.parametrize(
     ("column", "values", "why"),
     [
@@ -261,10 +216,6 @@ def test_warehouse_and_feature_state_change_together(reopen: Callable[[], Store]
     again.publish_warehouse({"2023": two}, state, {})
     assert reopen().warehouse_parts() == {"2022": 1, "2023": 2}
     assert reopen().warehouse().num_rows == 3
-
-
-def rows(ids: str, values: list[float], name: str = "f") -> pa.Table:
-    return pa.table({"_id": pa.array(list(ids), pa.string()), name: pa.array(values, pa.float32())})
 
 
 @pytest.mark.parametrize(

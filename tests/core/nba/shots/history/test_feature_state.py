@@ -15,32 +15,7 @@ from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.inputs.request import ShotRequest, columns_of, prepare
 from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
-
-TEAMS = np.array(["BOS", "LAL", "GSW", ""])
-
-
-def some_shots(n: int, seed: int, days: int = 12) -> feature_state.Columns:
-    rng = np.random.default_rng(seed)
-    date = np.array([f"2023-01-{d + 1:02d}" for d in np.sort(rng.integers(0, days, n))])
-    return {
-        "game_date": date,
-        "game_id": rng.integers(0, 3, n),
-        "x": rng.integers(-250, 251, n) // (reach := rng.choice([1, 20], n)),
-        "y": rng.integers(-52, 300, n) // reach,
-        "made": rng.integers(0, 2, n),
-        "player_id": (player := rng.integers(0, 6, n)),
-        "player_name": np.array([f"Player {p}" for p in player], dtype=str),
-        "team": TEAMS[rng.integers(0, 4, n)],
-        "opponent": TEAMS[rng.integers(0, 4, n)],
-        "period": rng.integers(1, 5, n),
-        "seconds_remaining": rng.integers(0, 721, n),
-        "home": rng.integers(-1, 2, n),
-        "kind": np.array(["", "dunk", "jump"])[rng.integers(0, 3, n)],
-    }
-
-
-def take(shots: feature_state.Columns, rows: np.ndarray) -> feature_state.Columns:
-    return {name: column[rows] for name, column in shots.items()}
+from tests.helpers.shot_columns import asked_about, earlier, some_shots, take
 
 
 def plainly(shots: feature_state.Columns, name: str) -> np.ndarray:
@@ -155,24 +130,6 @@ def test_one_row_lookup_equals_the_frame_builder() -> None:
         prepared = prepare(msgspec.convert(asked | earlier(shots, so_far), ShotRequest), before)
         assert np.allclose(prepared.features[0], frame[at], atol=1e-6, rtol=0)
         assert prepared.offset[0] == offset[at]
-
-
-def asked_about(shots: feature_state.Columns, row: int) -> dict[str, object]:
-    """The request about a shot; the arena goes with home and the teams."""
-    asked = {name: shots[name][row].item() for name in ("x", "y", "period", "seconds_remaining")}
-    asked |= {name: shots[name][row].item() or None for name in ("player_id", "team", "opponent", "kind")}
-    home = shots["home"][row]
-    return asked | {
-        "home": None if home < 0 else bool(home),
-        "arena": feature_state.arena_of(shots)[row].item() or None,
-    }
-
-
-def earlier(shots: feature_state.Columns, rows: list[int]) -> dict[str, object]:
-    names = ("x", "y", "period", "seconds_remaining", "player_id", "team")
-    told = [{name: shots[name][row].item() or None for name in names[4:]} for row in rows]
-    told = [t | {name: shots[name][row].item() for name in names[:4]} for t, row in zip(told, rows, strict=True)]
-    return {"earlier_shots": [t | {"made": bool(shots["made"][row])} for t, row in zip(told, rows, strict=True)]}
 
 
 def test_a_feature_state_survives_its_record() -> None:

@@ -18,7 +18,7 @@ from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs.many import doubtful, prepare_many, shot_keys
 from parivision_core.nba.shots.inputs.request import ShotRequest, prepare, problems, shot_key
 from parivision_core.nba.teams import ABBREVIATIONS
-from tests.core.nba.shots.inputs.test_single import FEATURE_STATE, requests
+from tests.helpers.shot_requests import FEATURE_STATE, requests
 
 FIELDS = fields_of(ShotRequest)
 

@@ -13,7 +13,7 @@ from parivision_assets.steps.feed.identity import identify
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
-from tests.core.nba.shots.history.test_feature_state import some_shots
+from tests.helpers.shot_columns import some_shots
 
 SPOT = {"x": 10, "y": 60, "period": 2, "seconds_remaining": 300}
 EARLIER = {"x": 5, "y": 5, "period": 1, "seconds_remaining": 100, "made": True, "player_id": 2, "team": "LAL"}
