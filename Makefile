@@ -28,31 +28,31 @@ up: $(STAMP) ## run everything here: feed, Dagster, MLflow, the API and its page
 	@exec $(PYTHON) -m deploy.up
 
 ui: $(STAMP) ## run the page alone, for an API elsewhere: PARIVISION_API_URL=https://...
-	@exec $(PYTHON) -m deploy.within --stateless python -m gradio_ui
+	@exec $(PYTHON) -m deploy.run --stateless python -m gradio_ui
 
 refresh: $(STAMP) ## ingest, train and judge once, without servers; the last line says how it went
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.refresh
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.refresh
 
 evaluate: $(STAMP) ## score the champion on games that it hasn't seen
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.evaluate
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.evaluate
 
 batch: $(STAMP) ## ask the running API about the newest shots, and compare: ARGS="--shots 1000"
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.request_predictions $(ARGS)
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.request_predictions $(ARGS)
 
 client: $(STAMP) ## ask the running API: ARGS="predict --x -120 --y 85 ..." or ARGS="batch FILE --output answers.csv"
-	@exec $(PYTHON) -m deploy.within python -m parivision_serving.client $(ARGS)
+	@exec $(PYTHON) -m deploy.run python -m parivision_serving.client $(ARGS)
 
 keys: $(STAMP) ## API keys of the house: ARGS="add NAME", "list" or "revoke NAME"
-	@exec $(PYTHON) -m deploy.within python -m parivision_serving.web.keys $(ARGS)
+	@exec $(PYTHON) -m deploy.run python -m parivision_serving.web.keys $(ARGS)
 
 quarantine: $(STAMP) ## list rows and batches that were kept out, with reasons; ARGS="--raw --batch ID --write FILE"
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.quarantine $(ARGS)
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.quarantine $(ARGS)
 
 replay: $(STAMP) ## bring corrected rows of the quarantine into the lake: FILE=corrections.jsonl
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.replay "$(FILE)"
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.replay "$(FILE)"
 
 copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
-	@exec $(PYTHON) -m deploy.within python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"
 
 test: $(STAMP) ## run the tests, with coverage
 	@exec $(PYTHON) -m pytest -m "not slow" $(WORKERS) $(COVERAGE) $(PYTEST)
@@ -68,7 +68,7 @@ coverage: ## hold the last test run's coverage against its floors
 	$(PYTHON) -m coverage report --skip-covered --fail-under=97 --include='parivision_core/*,parivision_assets/steps/*'
 
 screenshots: $(STAMP) ## take the README's pictures of a running `make up`
-	@exec $(PYTHON) -m deploy.within python -m docs.screenshots
+	@exec $(PYTHON) -m deploy.run python -m docs.screenshots
 
 lint: $(STAMP) ## check style and types
 	$(VENV)/bin/ruff check
@@ -80,7 +80,7 @@ format: $(STAMP) ## put the code in its usual shape
 	$(VENV)/bin/ruff format
 
 validate: $(STAMP) ## let Dagster load and check every definition
-	@exec $(PYTHON) -m deploy.within dagster definitions validate -w $(CURDIR)/workspace.yaml
+	@exec $(PYTHON) -m deploy.run dagster definitions validate -w $(CURDIR)/workspace.yaml
 
 lock: $(VENV)/bin/uv ## pin what pyproject.toml asks for; newer versions with UPGRADE=--upgrade
 	$(LOCK) --all-extras $(UPGRADE) pyproject.toml -o requirements.lock

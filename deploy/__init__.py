@@ -1,1 +1,1 @@
-"""What brings the house up: the launcher behind `make up`, and the environment that its processes share."""
+"""Starts the platform: the launcher behind `make up`, and the environment that all its processes share."""

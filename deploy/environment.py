@@ -1,4 +1,4 @@
-"""The environment in which every process of the house runs: what the person set, `.env`, and what follows from both."""
+"""The environment of every process of the platform: variables that are set, `.env`, and what follows from both."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else seven more processes for jobs that nobody submits
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else seven more processes for a kind of job that isn't used here
 }
 
 
 def with_dotenv(environ: Mapping[str, str], folder: Path = ROOT) -> dict[str, str]:
-    """The environment completed by the `.env` of a folder; what is set for one command is stronger than the file."""
+    """The environment with the variables of a folder's `.env`; a variable that is already set wins over the file."""
     file = folder / ".env"
     return {**(parse(file.read_text("utf-8")) if file.exists() else {}), **environ}
 
@@ -31,8 +31,8 @@ def with_dotenv(environ: Mapping[str, str], folder: Path = ROOT) -> dict[str, st
 def for_services(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """The environment of every service.
 
-    Paths are made absolute because the services run in the folder of state: run in the project's folder, Dagster
-    would read `.env` again by itself and let it overrule what was set for one command.
+    Paths are made absolute because the services run in the state folder. In the project's folder Dagster would read
+    `.env` by itself and let it override variables that were set for one command.
     """
     dagster_home = environ.get("DAGSTER_HOME") or str(settings.home / "dagster")
     env = {
@@ -48,7 +48,7 @@ def for_services(environ: Mapping[str, str], settings: Settings) -> dict[str, st
         "PARIVISION_UI_PORT": str(settings.ui_port),
         "PARIVISION_FEED_PORT": str(settings.feed_port),
         "DAGSTER_HOME": str(Path(dagster_home).expanduser().absolute()),
-        # For the Procfile, which shows what is run with which of them.
+        # Used by the commands in the Procfile.
         "UP_TRACKING_STORE": _absolute(settings.tracking_uri),
         "UP_ARTIFACTS": str(settings.artifacts),
     }
@@ -60,6 +60,6 @@ def for_services(environ: Mapping[str, str], settings: Settings) -> dict[str, st
 
 
 def _absolute(uri: str) -> str:
-    """An SQLite address with a relative path means the same file wherever a process runs."""
+    """An SQLite address with an absolute path, so that it means the same file in every working directory."""
     scheme, found, path = uri.partition("sqlite:///")
     return uri if scheme or not found else f"sqlite:///{Path(path).absolute()}"

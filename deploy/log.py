@@ -1,4 +1,4 @@
-"""What the person sees: every line with the time and the name of the service that wrote it, in honcho's format."""
+"""The output of `make up`: each line with the time and the name of the service that wrote it, in honcho's format."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from parivision_core.fault_lines import FaultLines
 
 LAUNCHER = "parivision"
 _RUN = re.compile(rb"^\S+ \S+ \S+ - dagster - (?P<level>[A-Z]+) - \S+ - [0-9a-f]{8}-[0-9a-f-]{27} - ")
-"""How a line begins that is said within a run: time, job and run are known from elsewhere, and would fill the line."""
+"""The start of a line that is logged within a run. It is cut off: Dagster's page shows time, job and run anyway."""
 _NOISE = re.compile(
     rb"updated partitions, exceeding the maximum of 100 for per-partition timestamp fetching"
     rb"|^Registry store URI not provided|^\[MLflow\] Security middleware enabled"
     rb"|Starting a new mlflow run with id [0-9a-f]+ in experiment"
     rb"| - Dependencies for step \S+ (failed|were not executed): \["
 )
-"""Dagster's word on each range of more than 100 batches, of which the times that it uses instead will do; what MLflow
-says of settings that are as they should be; the id of a run to which Dagster's page links; and for each step after one
-that failed, that it wasn't run."""
+"""Lines that need no attention: Dagster's note on ranges of more than 100 partitions, whose timestamps aren't used
+here; MLflow's notes on intended settings; the id of an MLflow run, to which Dagster's page links; and for each step
+after a failed one, that it wasn't run."""
 _QUIT = re.compile(rb" \(Press CTRL\+C to quit\)")
-"""Uvicorn's advice, which is wrong here: Ctrl-C ends all services, not this one."""
+"""Uvicorn's hint, which is wrong here: Ctrl-C ends all services, not only this one."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
-class Log:
-    """The one writer to the terminal."""
+class TerminalLog:
+    """Prints the lines of all services and of the launcher; nothing else writes to the terminal while they run."""
 
     def __init__(self) -> None:
         self.lines: SimpleQueue[Line] = SimpleQueue()
@@ -41,14 +41,14 @@ class Log:
         self._colour_of: dict[str, str] = {}
         self._faults: defaultdict[str, FaultLines] = defaultdict(FaultLines)
         self.quiet = False
-        """Whether the services' lines are dropped: asked to end, a run under way leaves pages of traces."""
+        """Whether lines of services are dropped: a run that is interrupted writes pages of stack traces."""
 
     def say(self, text: str) -> None:
-        """A line of the launcher itself."""
+        """Print a line of the launcher itself."""
         self._write(LAUNCHER, text, None)
 
     def show(self, wait: float = 0.0) -> None:
-        """Print the lines that have come, waiting so many seconds for the first."""
+        """Print the lines that have arrived, waiting up to `wait` seconds for the first."""
         try:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
@@ -70,5 +70,5 @@ def _short(line: bytes) -> bytes:
     plain = _ANSI.sub(b"", line)
     if found := _RUN.match(plain):
         return (b"" if found["level"] == b"INFO" else found["level"] + b" ") + plain[found.end() :]
-    # Dagster colours its lines even in a file, where the codes are litter.
+    # Dagster colours its lines even when they go to a file.
     return line if sys.stdout.isatty() else plain

@@ -1,4 +1,4 @@
-"""Processes that outlived their parents: on Linux the launcher adopts them, so that none escapes by forking away."""
+"""Processes whose parents have ended: on Linux the launcher becomes their parent, so that it can end them too."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt() -> None:
-    """Make this process the parent of every orphan below it; where that can't be had, process groups must do."""
+    """Make this process the parent of every orphan below it. On other systems only process groups are ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def reap(known: Collection[int]) -> None:
-    """Clear away adopted children that have ended, as far as no known one that has ended comes first.
+    """Reap adopted children that have ended, until the next ended child is a known one.
 
-    The known ones are cleared away by whoever started them, who needs their exit codes.
+    Known children are left to the code that started them, because it needs their exit codes.
     """
     while True:
         try:
@@ -34,14 +34,14 @@ def reap(known: Collection[int]) -> None:
 
 
 def descendants(of: int) -> set[int]:
-    """All living processes below a process; none where there is no /proc."""
+    """All running processes below a process; empty on systems without /proc."""
     children = defaultdict(list)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The command in brackets may hold anything, so the fields are counted from the last bracket.
+            # The command name in brackets may contain anything, so the fields are counted from the last bracket.
             state, parent = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
         except OSError:
-            continue  # it ended meanwhile
+            continue  # it has ended in the meantime
         if state not in "ZX":
             children[int(parent)].append(int(stat.parent.name))
     found: set[int] = set()

@@ -1,4 +1,4 @@
-"""Which addresses the house needs, and which of them somebody else holds already."""
+"""The ports of the services: whether they are free, and a file that names them while the platform is up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from honcho.environ import parse
 from deploy.dagster_home import write
 
 LOOPBACK = "127.0.0.1"
-NOTE = "up.env"
+PORTS_FILE = "up.env"
 
 
 @dataclass(frozen=True)
 class Address:
-    """A port of the loopback address, whom it belongs to and how one sees that it answers."""
+    """Where a service listens on the loopback address: its title, its setting, and the path of its health check."""
 
     title: str
     variable: str
@@ -27,20 +27,20 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What a person opens in a browser."""
+        """The address to open in a browser."""
         return f"http://{LOOPBACK}:{self.port}"
 
 
 def taken(port: int) -> bool:
-    """Whether somebody listens on this port."""
-    # Both questions, because neither is enough: macOS lets one bind a port that a wildcard listener holds (AirPlay on
-    # 5000), and a bound socket that doesn't listen yet refuses connections.
-    with socket.socket() as caller:
-        caller.settimeout(1)
-        if caller.connect_ex((LOOPBACK, port)) == 0:
+    """Whether another process uses this port."""
+    # Both tests are needed: macOS allows binding a port on which a wildcard listener listens (AirPlay on 5000), and a
+    # socket that is bound but doesn't listen yet refuses connections.
+    with socket.socket() as client:
+        client.settimeout(1)
+        if client.connect_ex((LOOPBACK, port)) == 0:
             return True
     with socket.socket() as listener:
-        # Else connections that linger from the last `make up` would count as a taken port.
+        # Otherwise connections that linger from the last `make up` would count as a taken port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
@@ -50,40 +50,41 @@ def taken(port: int) -> bool:
 
 
 def problems(addresses: Sequence[Address]) -> list[str]:
-    """What is wrong with the ports, a sentence each: taken ones, and ones given to two services."""
+    """What is wrong with the ports, a sentence each: ports that are taken, and ports given to two services."""
     found = []
     uses = Counter(a.port for a in addresses)
     for port in (p for p, n in uses.items() if n > 1):
         names = " and ".join(a.variable for a in addresses if a.port == port)
         found.append(f"{names} are both {port}: each service needs its own port.")
-    lost = [a for a in addresses if taken(a.port)]
-    found += [f"Port {a.port}, wanted by {a.title}, is taken by another process." for a in lost]
-    if lost:
-        others, spoken_for = [], set(uses)
-        for a in lost:
-            free = _free_above(a.port, spoken_for)
-            spoken_for.add(free)
+    unavailable = [a for a in addresses if taken(a.port)]
+    found += [f"Port {a.port}, wanted by {a.title}, is taken by another process." for a in unavailable]
+    if unavailable:
+        others, reserved = [], set(uses)
+        for a in unavailable:
+            free = _free_above(a.port, reserved)
+            reserved.add(free)
             others.append(f"{a.variable}={free}")
-        found.append(f"End what holds {'it' if len(lost) == 1 else 'them'}, or choose: {' '.join(others)} make up")
+        which = "it" if len(unavailable) == 1 else "them"
+        found.append(f"End the process that uses {which}, or choose other ports: {' '.join(others)} make up")
     return found
 
 
-def note(home: Path, addresses: Iterable[Address]) -> None:
-    """Leave word in the house which ports it has, so that commands in another terminal find it."""
-    write(home / NOTE, "".join(f"{a.variable}={a.port}\n" for a in addresses))
+def write_ports(home: Path, addresses: Iterable[Address]) -> None:
+    """Write the ports in use to a file in the state folder, where commands in another terminal find them."""
+    write(home / PORTS_FILE, "".join(f"{a.variable}={a.port}\n" for a in addresses))
 
 
-def noted(home: Path) -> dict[str, str]:
-    """The ports of a house that is up, by variable; empty for one that isn't."""
-    file = home / NOTE
+def read_ports(home: Path) -> dict[str, str]:
+    """The ports of a platform that is up, by variable; empty when it isn't."""
+    file = home / PORTS_FILE
     return dict(parse(file.read_text("utf-8"))) if file.exists() else {}
 
 
-def forget(home: Path) -> None:
-    """Take the word back: the house is down."""
-    (home / NOTE).unlink(missing_ok=True)
+def remove_ports(home: Path) -> None:
+    """Remove the file: the platform is down."""
+    (home / PORTS_FILE).unlink(missing_ok=True)
 
 
-def _free_above(port: int, spoken_for: Collection[int]) -> int:
-    ahead = (p for p in range(port + 1, min(port + 100, 65536)) if p not in spoken_for and not taken(p))
-    return next(ahead, port + 1)
+def _free_above(port: int, reserved: Collection[int]) -> int:
+    candidates = (p for p in range(port + 1, min(port + 100, 65536)) if p not in reserved and not taken(p))
+    return next(candidates, port + 1)

@@ -1,7 +1,7 @@
-"""The tables of Dagster and MLflow, made once, by one process, before anybody needs them.
+"""Creates the database tables of Dagster and MLflow once, in one process, before the services start.
 
-Neither makes them safely from two processes at once: of a webserver and a daemon that both find no tables one dies with
-"table runs already exists", of an MLflow server and a run with "Online migration expected to match one row".
+Neither tool creates them safely from two processes at once: when webserver and daemon both find no tables, one of
+them fails with "table runs already exists"; MLflow fails with "Online migration expected to match one row".
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from deploy.dagster_home import write, write_instance
 
-ASK_MLFLOW = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
-"""Any question makes it create the tables; `mlflow db upgrade` can't."""
+CREATE_MLFLOW_TABLES = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
+"""Any query makes MLflow create its tables; `mlflow db upgrade` doesn't create them."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something to be done once for a text: the version that did it."""
+    """A command that is run once for each `text`, a version or an address; the file `stamp` holds the last one."""
 
     stamp: Path
     text: str
@@ -30,29 +30,29 @@ class Step:
 
     @property
     def due(self) -> bool:
-        """Whether it hasn't been done for this text."""
+        """Whether the command hasn't been run for this text yet."""
         return not self.stamp.exists() or self.stamp.read_text("utf-8") != self.text
 
 
 def prepare(env: Mapping[str, str]) -> Path:
-    """Make the folders of state ready and answer Dagster's."""
+    """Create the state folders and the tables; returns DAGSTER_HOME. Raises RuntimeError when a command fails."""
     state, home = Path(env["PARIVISION_HOME"]), Path(env["DAGSTER_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    Path(env["UP_ARTIFACTS"]).mkdir(parents=True, exist_ok=True)  # SQLite creates the file beside it, not the folder
+    Path(env["UP_ARTIFACTS"]).mkdir(parents=True, exist_ok=True)  # and its parent, where SQLite puts mlflow.db
     with (state / ".preparing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        write_instance(home, of_our_own=home == state / "dagster")
+        write_instance(home, overwrite=home == state / "dagster")
         _run([step for step in steps(env) if step.due], env)
     return home
 
 
 def steps(env: Mapping[str, str]) -> Iterator[Step]:
-    """What has to have been done, before all else, in this environment."""
+    """The commands that must have been run in this environment before any service starts."""
     home, store = Path(env["DAGSTER_HOME"]), env["UP_TRACKING_STORE"]
     yield Step(home / ".prepared", version("dagster"), ("dagster", "instance", "migrate"))
     if store.startswith("sqlite:"):
         stamp = Path(env["PARIVISION_HOME"]) / "mlflow" / ".prepared"
-        yield Step(stamp, store, (sys.executable, "-c", ASK_MLFLOW, store))
+        yield Step(stamp, store, (sys.executable, "-c", CREATE_MLFLOW_TABLES, store))
 
 
 def _run(due: list[Step], env: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ def _run(due: list[Step], env: Mapping[str, str]) -> None:
         for s in due
     ]
     for step, process in zip(due, running, strict=True):
-        words, _ = process.communicate()
+        output, _ = process.communicate()
         if process.returncode:
-            raise RuntimeError(f"{' '.join(step.command)} failed:\n{words}")
+            raise RuntimeError(f"{' '.join(step.command)} failed:\n{output}")
         write(step.stamp, step.text)

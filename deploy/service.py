@@ -1,4 +1,4 @@
-"""One service of the house: a shell command in a process group of its own, whose lines go to a shared queue."""
+"""One service of the platform: a shell command in its own process group, whose output goes to a shared queue."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ class ManagedProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # A session of its own: Ctrl-C in the terminal reaches the launcher alone, which then ends the services in
-            # its own way, and one signal to the group reaches whatever the service started.
+            # A session of its own: Ctrl-C in the terminal reaches only the launcher, which then ends the services in
+            # order, and one signal to the group reaches everything that the service started.
             start_new_session=True,
         )
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
 
     @property
     def exit_code(self) -> int | None:
-        """How the command itself ended; None while it runs. What it started may live on: see `alive`."""
+        """Exit code of the command itself; None while it runs. Its children may still run: see `alive`."""
         return self.process.poll()
 
     @property
     def alive(self) -> bool:
-        """Whether any process of the group is left."""
+        """Whether any process of the group still exists."""
         return self.signal(0)
 
     def signal(self, number: int) -> bool:
-        """Send a signal to the whole group; whether anybody was there to receive it."""
+        """Send a signal to the whole group; returns whether the group had a process to receive it."""
         self.process.poll()
         try:
             os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        except (ProcessLookupError, PermissionError):  # macOS raises the latter for a group of zombies
             return False
         return True
 

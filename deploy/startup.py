@@ -1,4 +1,4 @@
-"""The order in which services start, and the moment at which all their addresses answer."""
+"""The order in which the services start, and the announcement once all of them answer."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from deploy.asking import ask
 from deploy.ports import Address
+from deploy.probe import probe
 from deploy.progress import StartProgress
 from deploy.supervisor import Supervisor
 
 AFTER_CODE = frozenset({"webserver", "daemon"})
-"""They start when the code server listens: told of an absent one they fill the log with traces, then find it anyway."""
+"""Services that start once the code server listens; before, they fill the log with stack traces while they wait."""
 
 AFTER_MLFLOW = frozenset({"api"})
-"""It starts when the registry answers: before that, its first words would be a warning."""
+"""Services that start once the registry answers; before, the first line of the API would be a warning."""
 
 REMINDER_SECONDS = 60.0
 LATEST_SECONDS = 600.0
-"""After which the addresses are told even though no champion is served yet."""
+"""Seconds after which the addresses are printed even though no champion is served yet."""
 
 
 class Startup:
-    """What has still to start and to answer; `step` does what is due and never waits long."""
+    """The services that have still to start or to answer; `step` does what is due and never waits long."""
 
     def __init__(
         self,
         supervisor: Supervisor,
         commands: Mapping[str, str],
-        sites: Mapping[str, Address],
+        addresses: Mapping[str, Address],
         socket: Path,
         progress: StartProgress | None,
-        awaited: bool,
+        wait_for_champion: bool,
         notes: Sequence[str],
         began: float,
     ) -> None:
-        """The addresses are told when all answer and, where it is `awaited`, `progress` is over; `notes` with them."""
-        self._supervisor, self._commands, self._sites = supervisor, commands, sites
-        self._socket, self._progress, self._awaited, self._notes = socket, progress, awaited, notes
+        """The addresses and `notes` are printed once all answer and, with `wait_for_champion`, `progress` is over."""
+        self._supervisor, self._commands, self._addresses = supervisor, commands, addresses
+        self._socket, self._progress, self._notes = socket, progress, notes
+        self._wait_for_champion = wait_for_champion
         self._began = self._reminded = began
         self._to_start = list(commands)
-        self._to_answer = list(sites)
+        self._to_answer = list(addresses)
         self._announced = False
 
     def step(self) -> None:
-        """Start what may start; announce the addresses once each answers."""
+        """Start the services that may start; print the addresses once all answer."""
         waiting: frozenset[str] = frozenset()
         if "code" in self._commands and not self._socket.exists():
             waiting |= AFTER_CODE
@@ -60,26 +61,26 @@ class Startup:
         if self._announced:
             return
         if self._to_answer:
-            self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._sites[n])]
-            if not self._to_answer and self._waits and "webserver" in self._sites:
-                self._supervisor.log.say(f"all services answer; watch the assets at {self._sites['webserver'].url}")
+            self._to_answer = [n for n in self._to_answer if n in self._to_start or not answers(self._addresses[n])]
+            if not self._to_answer and self._waits and "webserver" in self._addresses:
+                self._supervisor.log.say(f"all services answer; watch the assets at {self._addresses['webserver'].url}")
         if not self._to_answer and not self._waits:
             self._announced = True
             print(self._announcement(), flush=True)
         elif self._to_answer and time.monotonic() - self._reminded > REMINDER_SECONDS:
             self._reminded = time.monotonic()
-            missing = ", ".join(f"{self._sites[n].title} ({self._sites[n].url})" for n in self._to_answer)
+            missing = ", ".join(f"{self._addresses[n].title} ({self._addresses[n].url})" for n in self._to_answer)
             self._supervisor.log.say(f"still starting, which takes long on a busy machine: {missing}")
 
     @property
     def _waits(self) -> bool:
-        """Whether the first champion is still worth waiting for."""
+        """Whether to wait longer for the first champion."""
         late = time.monotonic() - self._began > LATEST_SECONDS
-        return self._awaited and self._progress is not None and not self._progress.over and not late
+        return self._wait_for_champion and self._progress is not None and not self._progress.over and not late
 
     def _announcement(self) -> str:
         seconds = time.monotonic() - self._began
-        lines = [f"  {site.title:<8} {site.url}" for site in self._sites.values()]
+        lines = [f"  {address.title:<8} {address.url}" for address in self._addresses.values()]
         return "\n".join(
             (
                 f"\nPariVision is up, after {seconds:.0f} s:",
@@ -90,6 +91,6 @@ class Startup:
         )
 
 
-def answers(site: Address) -> bool:
-    """Whether a service says that it is well."""
-    return ask(site.url + site.health)[0] == HTTPStatus.OK
+def answers(address: Address) -> bool:
+    """Whether a service's health check succeeds."""
+    return probe(address.url + address.health)[0] == HTTPStatus.OK

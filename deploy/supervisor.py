@@ -1,4 +1,4 @@
-"""Starts the services, watches them and ends them: all of them, whatever they do about it."""
+"""Starts the services, watches them, and ends all of them, even those that ignore signals."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from pathlib import Path
 from types import FrameType
 
 from deploy import orphans
-from deploy.log import Log
+from deploy.log import TerminalLog
 from deploy.service import ManagedProcess, how_it_ended
 
 GRACE_SECONDS = 14.0
-"""From SIGTERM to SIGKILL; with what follows everything is gone within twenty. The API may need all of it."""
+"""Seconds from SIGTERM to SIGKILL; everything has ended within twenty. The API may need all of them."""
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
     """The parent of all services.
 
-    honcho's own manager isn't used: it starts counting towards SIGKILL only after a first process has ended, so that
-    services which all ignore SIGTERM keep it waiting for ever, and it notices the end of a process only when everything
-    that inherited its output has ended too.
+    honcho's own manager isn't used. It counts towards SIGKILL only after a first process has ended, so it waits for
+    ever when all services ignore SIGTERM; and it notices that a process has ended only once every process that
+    inherited its output has ended too.
     """
 
-    def __init__(self, log: Log, env: Mapping[str, str], cwd: Path, grace_seconds: float = GRACE_SECONDS) -> None:
+    def __init__(
+        self, log: TerminalLog, env: Mapping[str, str], cwd: Path, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
         self.log = log
         self.services: list[ManagedProcess] = []
         self._env, self._cwd, self._grace = env, cwd, grace_seconds
-        self._requests: list[signal.Signals] = []
-        # Handlers, also where a signal was ignored: a background job of a script inherits an ignored SIGINT, hands it
-        # on, and Dagster, which treats SIGTERM as it treats SIGINT, would then ignore both.
-        for number in ENDING:
+        self._stop_signals: list[signal.Signals] = []
+        # Handlers are set even for ignored signals: a background job of a script inherits an ignored SIGINT and passes
+        # it on, and Dagster, which handles SIGTERM like SIGINT, would then ignore both.
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
         orphans.adopt()
         self._watchdog = subprocess.Popen(
@@ -47,25 +49,25 @@ class Supervisor:
         )
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._requests.append(signal.Signals(number))
+        self._stop_signals.append(signal.Signals(number))
 
     @property
-    def asked_to_end(self) -> signal.Signals | None:
-        """The signal that asked for the end, if one did."""
-        return self._requests[0] if self._requests else None
+    def stop_signal(self) -> signal.Signals | None:
+        """The first signal to stop that the launcher received, if any."""
+        return self._stop_signals[0] if self._stop_signals else None
 
     def start(self, name: str, command: str) -> ManagedProcess:
-        """Start a service and tell the watchdog."""
+        """Start a service and register it with the watchdog."""
         service = ManagedProcess(name, command, self._env, self._cwd, self.log.lines)
         self.services.append(service)
-        self._tell_watchdog(str(service.process.pid))
+        self._send_to_watchdog(str(service.process.pid))
         return service
 
     def first_ended(self) -> str | None:
-        """The service that ended though nobody asked it to, in words; None while all run.
+        """A message that names the first service that ended by itself; None while all run.
 
-        Nothing is restarted: a crash is worth being seen, a service that can't start would restart for ever, and all
-        state is on disk, so that `make up` goes on where it was. Who wants restarts runs docker compose or systemd.
+        Nothing is restarted: a crash should be seen, a service that can't start would restart for ever, and all state
+        is on disk, so that `make up` goes on where it was. For restarts, run docker compose or systemd.
         """
         self._reap()
         for service in self.services:
@@ -76,19 +78,19 @@ class Supervisor:
         return None
 
     def end(self) -> list[str]:
-        """End every service and all that they started; the names of those that had to be killed.
+        """End every service and all its descendants; returns the names of services that had to be killed.
 
-        A second Ctrl-C cuts the waiting short.
+        A second Ctrl-C kills at once what is left.
         """
-        asked = len(self._requests)
+        received = len(self._stop_signals)
         for service in self.services:
             service.signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
-        while self._left() and time.monotonic() < deadline and len(self._requests) == asked:
+        while self._any_left() and time.monotonic() < deadline and len(self._stop_signals) == received:
             self._show(0.1)
-        stubborn = [s.name for s in self.services if s.alive]
+        killed = [s.name for s in self.services if s.alive]
         deadline = time.monotonic() + 3
-        while self._left() and time.monotonic() < deadline:
+        while self._any_left() and time.monotonic() < deadline:
             for service in self.services:
                 service.signal(signal.SIGKILL)
             for pid in self._strays():
@@ -96,33 +98,33 @@ class Supervisor:
                     os.kill(pid, signal.SIGKILL)
             self._show(0.1)
         self._show(0)
-        self._tell_watchdog("done")
+        self._send_to_watchdog("done")
         self._watchdog.wait()
-        return stubborn
+        return killed
 
-    def _left(self) -> bool:
+    def _any_left(self) -> bool:
         self._reap()
         return any(s.alive for s in self.services) or bool(self._strays())
 
     def _strays(self) -> set[int]:
-        """Descendants that left their group."""
+        """Descendants other than the watchdog, also those that left their process group."""
         return orphans.descendants(os.getpid()) - {self._watchdog.pid}
 
     def _reap(self) -> None:
-        """Clear away what has ended: a group counts as alive while it holds as much as a zombie."""
-        # Own children first: `orphans.reap` stops at the first of them that has ended and isn't cleared away.
+        """Reap processes that have ended: a group counts as alive as long as it holds a zombie."""
+        # Own children first: `orphans.reap` stops at the first of them that has ended and isn't reaped.
         for child in (self._watchdog, *(s.process for s in self.services)):
             child.poll()
         orphans.reap({self._watchdog.pid, *(s.process.pid for s in self.services)})
 
-    def _tell_watchdog(self, word: str) -> None:
+    def _send_to_watchdog(self, line: str) -> None:
         assert self._watchdog.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # without it the house stands, only less safely
-            self._watchdog.stdin.write(f"{word}\n".encode())
+        with contextlib.suppress(BrokenPipeError):  # the end of the watchdog is reported by `first_ended`
+            self._watchdog.stdin.write(f"{line}\n".encode())
             self._watchdog.stdin.flush()
 
     def _show(self, wait: float) -> None:
-        # `make up | head` closes the output early; the services must end all the same.
+        # `make up | head` closes the output early; the services must be ended all the same.
         started = time.monotonic()
         with contextlib.suppress(OSError, ValueError):
             self.log.show(wait)

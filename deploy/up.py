@@ -1,4 +1,4 @@
-"""`make up`: the whole house in one terminal, from taken ports to the last process ended."""
+"""`make up`: runs the whole platform in one terminal; checks settings and ports first, and ends every process."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from honcho.environ import parse_procfile
 
 from deploy.dagster_home import code_socket, write_workspace
 from deploy.environment import ROOT, for_services, with_dotenv
-from deploy.feeds import InboxWatch, simulates, unread, with_feeds
-from deploy.log import Log
-from deploy.ports import Address, forget, note, problems
+from deploy.feeds import InboxWatch, simulates, unread_files, with_feeds
+from deploy.log import TerminalLog
+from deploy.ports import Address, problems, remove_ports, write_ports
 from deploy.prepare import prepare
 from deploy.progress import StartProgress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
-from deploy.variables import check, fed_by, misspelt
+from deploy.variables import check_settings, describe_feeds, unknown_variables
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
 
-HOW_LONG = "on a busy machine this takes some minutes"
 LEAST_FREE_BYTES = 300 * 2**20
-"""A simulated season takes 60 MB in the end, and up to three times as much while it is written anew."""
+"""A simulated season takes 60 MB, and up to three times as much while it is rewritten."""
 
 
 def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
-    """The addresses of the services that are to run."""
+    """The addresses of the services with these names."""
     known = {
         "ui": Address("page", "PARIVISION_UI_PORT", settings.ui_port, "/"),
         "api": Address("API", "PARIVISION_API_PORT", settings.api_port, "/health/live"),
@@ -47,8 +46,8 @@ def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
     return {name: address for name, address in known.items() if name in names}
 
 
-def only_one(home: Path) -> IO[str] | str:
-    """The lock of this folder of state, or who holds it: two daemons on one folder would do everything twice."""
+def lock_home(home: Path) -> IO[str] | str:
+    """The lock of the state folder, or a message that names its holder: two daemons would do everything twice."""
     home.mkdir(parents=True, exist_ok=True)
     lock = (home / "up.lock").open("a+", encoding="utf-8")
     try:
@@ -63,7 +62,7 @@ def only_one(home: Path) -> IO[str] | str:
 
 
 def main(procfile: Path, grace_seconds: float) -> int:
-    """Run the house; 0 when somebody asked for its end, 1 when it couldn't start or something in it ended."""
+    """Run the platform; returns 0 when a signal ended it, 1 when it couldn't start or a service ended by itself."""
     began = time.monotonic()
     try:
         environ = with_dotenv(os.environ)
@@ -76,19 +75,20 @@ def main(procfile: Path, grace_seconds: float) -> int:
         if not simulates(settings):
             commands.pop("feed", None)
         sites = addresses(settings, set(commands))
-        check(environ, commands)
-        for name in misspelt(environ, commands):
-            print(f"{name} is no setting of PariVision and does nothing; .env.example names them all.")
-        lock = only_one(settings.home)
-        # Of a house that is up already, the ports are no news.
+        check_settings(environ, commands)
+        for name in unknown_variables(environ, commands):
+            print(f"{name} is no setting of PariVision and has no effect; .env.example lists all settings.")
+        lock = lock_home(settings.home)
+        # When the platform is up already, it is the one that uses the ports.
         if wrong := [lock] if isinstance(lock, str) else [*problems(list(sites.values())), *full_disk(settings.home)]:
             print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
             return 1
         if settings.mongo_url:
             reach(settings.mongo_url)
         env = for_services(environ, settings)
-        fed = fed_by(settings, environ, commands)
-        print(f"Starting PariVision on {settings.home}, fed by {fed}; {HOW_LONG} ...", flush=True)
+        feeds = describe_feeds(settings, environ, commands)
+        started = f"Starting PariVision in {settings.home}, fed by {feeds}"
+        print(f"{started}; on a busy machine this takes some minutes ...", flush=True)
         home = prepare(env)
     except (PariVisionError, RuntimeError, OSError) as error:
         print(f"Nothing was started: {error}", file=sys.stderr)
@@ -96,40 +96,40 @@ def main(procfile: Path, grace_seconds: float) -> int:
     except KeyboardInterrupt:
         return 0
     socket = code_socket(home)
-    socket.unlink(missing_ok=True)  # a killed server leaves it, and it would look like a server that is ready
+    socket.unlink(missing_ok=True)  # a killed server leaves its socket, which would look like a server that is ready
     settings.inbox.mkdir(parents=True, exist_ok=True)
     env |= {"UP_CODE_SOCKET": str(socket), "UP_WORKSPACE": str(write_workspace(home, socket))}
-    log = Log()
+    log = TerminalLog()
     supervisor = Supervisor(log, env, settings.home, grace_seconds)
     progress = None
     if {"api", "code", "daemon"} <= set(commands):
         local = settings.feed_url if "feed" in commands else None
         progress = StartProgress(open_store(settings, NBA), sites["api"].url, local, log.say)
-    # Shots that simulate themselves are worth waiting for; files come when somebody puts them there.
-    awaited = VIRTUAL_BETS in settings.feeds
-    note(settings.home, sites.values())
+    # Simulated shots arrive by themselves, so the first champion is worth waiting for; season files may never come.
+    wait_for_champion = VIRTUAL_BETS in settings.feeds
+    write_ports(settings.home, sites.values())
     try:
-        startup = Startup(supervisor, commands, sites, socket, progress, awaited, notes(settings), began)
+        startup = Startup(supervisor, commands, sites, socket, progress, wait_for_champion, notes(settings), began)
         return run(supervisor, startup, InboxWatch(settings, log.say))
     finally:
-        forget(settings.home)
+        remove_ports(settings.home)
 
 
 def full_disk(home: Path) -> list[str]:
-    """What is wrong with the room for the state, if anything; of a disk that fills up later the writers tell."""
+    """A message when the disk has too little space to start; a disk that fills up later is reported by the services."""
     free = shutil.disk_usage(home).free
     if free >= LEAST_FREE_BYTES:
         return []
     return [
-        f"Only {free >> 20} MB are free where {home} lies, and a season needs up to {LEAST_FREE_BYTES >> 20}. Make "
-        "room, or choose another place: PARIVISION_HOME=/path/to/folder make up"
+        f"Only {free >> 20} MB are free on the disk of {home}, and a season needs up to {LEAST_FREE_BYTES >> 20} MB. "
+        "Free some space, or choose another folder: PARIVISION_HOME=/path/to/folder make up"
     ]
 
 
 def notes(settings: Settings) -> list[str]:
-    """What a person should know about the feeds."""
+    """Lines about the inbox that are printed with the addresses."""
     address = [f"inbox    {settings.inbox}  (drop season files here)"] if INBOX in settings.feeds else []
-    return [*address, *filter(None, [unread(settings)])]
+    return [*address, *filter(None, [unread_files(settings)])]
 
 
 def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
@@ -138,32 +138,32 @@ def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
     try:
         while True:
             log.show(wait=0.2)
-            if asked := supervisor.asked_to_end:
-                log.say(f"{asked.name}: ending everything; what is interrupted is taken up by the next `make up`")
+            if received := supervisor.stop_signal:
+                log.say(f"{received.name}: ending everything; the next `make up` goes on with interrupted work")
                 log.quiet = True
                 code = 0
                 break
             if ended := supervisor.first_ended():
-                log.show(wait=0.2)  # its last words
-                log.say(f"{ended}; ending everything, because half a house misleads. `make up` goes on where it was.")
+                log.show(wait=0.2)  # the last lines of the service
+                log.say(f"{ended}; ending everything, because a service is missing. `make up` goes on where it was.")
                 break
             startup.step()
             inbox.step()
     except BrokenPipeError:
-        pass  # nobody reads any more: the same as a closed terminal
+        pass  # the reader of the output is gone: treated like a closed terminal
     finally:
         began = time.monotonic()
-        stubborn = supervisor.end()
+        killed = supervisor.end()
         with contextlib.suppress(OSError):
-            for name in stubborn:
-                log.say(f"{name} didn't end when asked and was killed; what it was doing is done again")
+            for name in killed:
+                log.say(f"{name} didn't end in time and was killed; the next `make up` repeats its unfinished work")
             log.say(f"everything ended, in {time.monotonic() - began:.1f} s")
     return code
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="what to run")
-    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds from asking to killing")
+    parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="the services to run")
+    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds from SIGTERM to SIGKILL")
     chosen = parser.parse_args()
     sys.exit(main(chosen.procfile, chosen.grace))

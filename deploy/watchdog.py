@@ -1,8 +1,8 @@
-"""Ends the services when the launcher is gone without having ended them, which only `kill -9` or a crash can do.
+"""Ends the services when the launcher was killed (`kill -9`) or crashed and couldn't end them itself.
 
-It reads process groups from its standard input, which the launcher holds open; the end of that input without the word
-`done` means that the launcher died. A process of its own because nothing in the launcher outlives it, and a pipe
-because that works wherever processes have parents.
+It reads process group ids from its standard input, which the launcher keeps open. If the input ends without the line
+`done`, the launcher has died. It is a separate process because it must outlive the launcher, and uses a pipe because
+that works on every Unix.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GRACE_SECONDS = 10
 
 
 def watch(lines: Iterable[str]) -> None:
-    """Collect process groups until the input ends, then end them unless the launcher did so."""
+    """Collect process group ids until the input ends, then end the groups unless the launcher wrote `done`."""
     groups = []
     for line in lines:
         if line.strip() == "done":
@@ -33,7 +33,7 @@ def watch(lines: Iterable[str]) -> None:
 
 
 def _send(group: int, number: int) -> bool:
-    """Whether the group still had a process to receive the signal."""
+    """Send a signal to a process group; returns whether the group still had a process to receive it."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

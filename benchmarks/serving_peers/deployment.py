@@ -39,7 +39,7 @@ def made(files: list[Path], folder: Path) -> Path:
     for file in files:
         shutil.copy(file, folder / "inbox")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    command = [sys.executable, "-m", "deploy.within", sys.executable, "-m", "parivision_assets.commands.refresh"]
+    command = [sys.executable, "-m", "deploy.run", sys.executable, "-m", "parivision_assets.commands.refresh"]
     settings = {"PARIVISION_HOME": str(folder), "PARIVISION_FEED": "inbox", "PARIVISION_INBOX_SETTLE_SECONDS": "0"}
     done = subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, check=False)
     if "result: promoted" not in done.stdout:

@@ -65,7 +65,7 @@ def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> 
 
 
 def test_a_file_that_comes_later_is_reported_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
     simulated.inbox.mkdir()
     (simulated.inbox / "known.csv").touch()
@@ -87,7 +87,7 @@ def test_a_file_that_comes_later_is_reported_of_once(tmp_path: Path, monkeypatch
 
 
 def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     settings = settings_of(tmp_path, PARIVISION_FEED="inbox,virtual_bets")
     watch = InboxWatch(settings, pytest.fail)
     settings.inbox.mkdir()
@@ -96,7 +96,7 @@ def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_file_of_no_known_kind_is_reported_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     settings = settings_of(tmp_path, PARIVISION_FEED="inbox")
     settings.inbox.mkdir()
     said: list[str] = []

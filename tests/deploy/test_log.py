@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.log import Log
+from deploy.log import TerminalLog
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from deploy.log import Log
 def test_what_is_wrong_here_or_no_news_is_left_out(
     line: bytes, shown: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = Log()
+    log = TerminalLog()
     log.lines.put(("mlflow", line))
     log.show()
     said = capsys.readouterr().out
@@ -35,7 +35,7 @@ def test_of_an_input_at_fault_its_words_are_reported_by_service_and_no_stack(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fault = b"dagster._core.definitions.events.Failure: 1 of 2 batches failed\n"
-    log = Log()
+    log = TerminalLog()
     for line in (fault, b"Stack Trace:\n", b"  File\n"):
         log.lines.put(("code", line))
     log.lines.put(("api", b"  of another service\n"))

@@ -30,7 +30,8 @@ class Services:
         self.batches: int | None = None
         self.champion: int | None = None
 
-    def ask(self, url: str) -> tuple[int, bytes]:
+
+    def probe(self, url: str) -> tuple[int, bytes]:
         if url.startswith(FEED):
             return (0, b"") if self.batches is None else (200, json.dumps({"newest": self.batches}).encode())
         return (503, b"") if self.champion is None else (200, json.dumps({"champion_version": self.champion}).encode())
@@ -39,9 +40,9 @@ class Services:
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch) -> Services:
     services = Services()
-    monkeypatch.setattr(progress, "ask", services.ask)
+    monkeypatch.setattr(progress, "probe", services.probe)
     monkeypatch.setattr(progress, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(progress, "WORD_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "REPORT_SECONDS", -1.0)
     return services
 
 
@@ -61,8 +62,8 @@ def test_each_stage_has_its_line(services: Services, store: FileStore, put: Call
     assert look() == []
     put(store, shots.season(games=2, shots=8, seed=1))
     assert look() == [
-        "lake: 1 of the 3 batches to begin with",
-        "lake: still 1 of the 3 batches to begin with; others come with the next ingest",
+        "lake: 1 of the first 3 batches",
+        "lake: still 1 of the first 3 batches; the next ingest brings more",
     ]
     assert look() == []  # said once
     put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))

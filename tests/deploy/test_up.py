@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from deploy.environment import ROOT
-from deploy.ports import Address, noted, problems, taken
+from deploy.ports import Address, problems, read_ports, taken
 from deploy.up import full_disk
 from parivision_core.store.files import FileStore
 from tests.deploy.conftest import Deployment, running
@@ -36,7 +36,7 @@ def test_a_taken_port_is_named_before_anything_starts(deployment: Deployment) ->
     with socket.create_server(("127.0.0.1", deployment.dagster)):
         assert deployment.up(deployment.procfile()).wait(PATIENCE) == 1
     assert f"Port {deployment.dagster}, wanted by Dagster, is taken" in deployment.said
-    assert "End what holds it, or choose: PARIVISION_DAGSTER_PORT=" in deployment.said
+    assert "End the process that uses it, or choose other ports: PARIVISION_DAGSTER_PORT=" in deployment.said
     assert "wanted by API" not in deployment.said
     assert not deployment.roles
 
@@ -80,7 +80,7 @@ def test_a_command_in_another_terminal_finds_the_ports_of_a_platform_that_is_up(
         assert int(done.stdout) == port
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
-    assert noted(deployment.home) == {}
+    assert read_ports(deployment.home) == {}
 
 
 def test_one_port_for_two_services_is_refused(deployment: Deployment) -> None:
@@ -123,7 +123,7 @@ def test_too_little_room_is_reported_before_anything_starts(tmp_path: Path, monk
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=20 * 2**20))
     (said,) = full_disk(tmp_path)
-    assert f"Only 20 MB are free where {tmp_path} lies" in said
+    assert f"Only 20 MB are free on the disk of {tmp_path}" in said
     assert "PARIVISION_HOME=" in said
 
 
@@ -168,7 +168,7 @@ def test_services_that_ignore_signals_end_with_all_their_children(
     assert launcher.wait(PATIENCE) == 0
     assert all_gone(deployment)
     for name in ("mlflow", "webserver", "api"):
-        assert f"{name} didn't end when asked and was killed" in deployment.said
+        assert f"{name} didn't end in time and was killed" in deployment.said
 
 
 def test_what_ends_by_itself_is_named_and_ends_the_rest(deployment: Deployment) -> None:
