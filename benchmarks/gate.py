@@ -40,7 +40,7 @@ from parivision_assets.steps.promotion.verdict import (
     compare,
     gate,
 )
-from parivision_core.scoring import Floats
+from parivision_core.arrays import Floats
 
 SEASON = 1_230
 CANDIDATE_EVERY = 86

@@ -20,8 +20,9 @@ from benchmarks.seasons import ingested
 from parivision_assets.steps.features.folding import KEPT, OFFSET, matrix_of, update_warehouse
 from parivision_assets.steps.training import fitting
 from parivision_assets.steps.training.fitting import TrainingRows, masked
+from parivision_core.arrays import Floats
 from parivision_core.nba.shots import NBA
-from parivision_core.scoring import Floats, logit, losses, recalibration, sigmoid
+from parivision_core.scoring import logit, losses, recalibration, sigmoid
 
 VALIDATION = 0.1
 """Share of the training rows that stops the fits."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Float32s
 from parivision_core.problems import BundleError
 
 FORMAT = 1
@@ -21,8 +21,6 @@ TOLERANCE = 1e-5
 WIDE_ROWS = 500
 """From so many rows on, several threads are worth waking up."""
 MOST_THREADS = 4
-
-Floats = NDArray[np.float32]
 
 
 class KnownAnswers(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ class Bundle:
     wide: ort.InferenceSession | None = None
     """On several, for many rows; each row's answer is the same to the bit."""
 
-    def predict(self, features: Floats, offset: Floats) -> Floats:
+    def predict(self, features: Float32s, offset: Float32s) -> Float32s:
         """Probability of a make, (n,), from features (n, k) and offset (n,), both float32."""
         chosen = self.wide if self.wide and len(features) >= WIDE_ROWS else self.session
         # ONNX Runtime's stubs don't know that a named float output is an array.

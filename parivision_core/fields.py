@@ -10,16 +10,14 @@ from typing import Any, Literal, cast
 import msgspec
 import numpy as np
 from msgspec import inspect
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Bools, Columns
 from parivision_core.arrow import Column, ColumnError
-from parivision_core.sport import Columns
 
-Kind = Literal["number", "whole number", "yes or no", "word", "text", "list"]
-Rows = NDArray[np.bool_]
+FieldKind = Literal["number", "whole number", "yes or no", "word", "text", "list"]
 
-_NOT_GIVEN: dict[Kind, Any] = {"number": 0.0, "whole number": 0, "yes or no": -1, "text": ""}
-_HELD_BY: dict[Kind, str] = {"number": "number", "whole number": "number", "yes or no": "yes or no"}
+_NOT_GIVEN: dict[FieldKind, Any] = {"number": 0.0, "whole number": 0, "yes or no": -1, "text": ""}
+_HELD_BY: dict[FieldKind, str] = {"number": "number", "whole number": "number", "yes or no": "yes or no"}
 """Which kind of Arrow column holds a field; those of all others are text."""
 _PLURAL = {"number": "numbers", "yes or no": "booleans", "text": "text"}
 
@@ -29,7 +27,7 @@ class RequestField:
     """One field of a request."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     required: bool
     type: Any
     """As msgspec takes it."""
@@ -40,7 +38,7 @@ class RequestField:
     description: str
     examples: tuple[Any, ...]
 
-    def column(self, values: list[Any]) -> NDArray[Any]:
+    def column(self, values: list[Any]) -> Array:
         """Values of requests, (n,), as `Sport.prepare_many` takes them."""
         if self.kind == "word":
             return np.fromiter(map(self.codes.__getitem__, values), dtype=np.int64, count=len(values))
@@ -51,7 +49,7 @@ class RequestField:
             values = [missing if value is None else value for value in values]
         return np.array(values, dtype=_DTYPES[self.kind])
 
-    def read(self, column: Column) -> tuple[NDArray[Any], Rows]:
+    def read(self, column: Column) -> tuple[Array, Bools]:
         """An Arrow column's values (n,) as `Sport.prepare_many` takes them, and where they can't be right, (n,).
 
         What can't be right stands as what wasn't given. Raises ColumnError for a column that can't hold the field.
@@ -68,14 +66,14 @@ class RequestField:
         wrong |= known & ~right
         return np.where(known & right, values, missing).astype(_DTYPES[self.kind], copy=False), wrong
 
-    def _texts(self, column: Column) -> tuple[NDArray[Any], Rows]:
+    def _texts(self, column: Column) -> tuple[Array, Bools]:
         if self.kind == "word":
             codes = np.array([*(self.codes.get(word, 0) for word in column.words), 0])[column.values]
             return codes, codes > 0
         right = np.array([*(_fits(word, self.type) for word in column.words), False])
         return np.array([*column.words, ""], dtype=object)[column.values], right[column.values]
 
-    def _numbers(self, values: NDArray[Any]) -> tuple[NDArray[Any], Rows]:
+    def _numbers(self, values: Array) -> tuple[Array, Bools]:
         right = np.ones(len(values), dtype=np.bool_)
         if values.dtype.kind == "f":
             values = values.astype(np.float64)  # in half precision the bounds themselves would be rounded
@@ -87,7 +85,7 @@ class RequestField:
         return values, right
 
 
-_DTYPES: dict[Kind, Any] = {
+_DTYPES: dict[FieldKind, Any] = {
     "number": np.float64, "whole number": np.int64, "yes or no": np.int64, "word": np.int64, "text": object,
 }  # fmt: skip
 
@@ -121,7 +119,7 @@ def _field(field: inspect.Field, annotation: Any) -> RequestField:
     codes: dict[Any, int] = {}
     match of:
         case inspect.FloatType() | inspect.IntType():
-            kind: Kind = "number" if isinstance(of, inspect.FloatType) else "whole number"
+            kind: FieldKind = "number" if isinstance(of, inspect.FloatType) else "whole number"
             limits = ("greater", of.gt), ("greater_equal", of.ge), ("less", of.lt), ("less_equal", of.le)
             bounds = [(comparison, limit) for comparison, limit in limits if limit is not None]
         case inspect.BoolType():

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from parivision_core.arrays import Floats
 
 _EPS = 1e-15
 

@@ -11,14 +11,12 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Bools, Columns, Float32s, Floats, Ints
 from parivision_core.records import FeatureStateRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Columns = dict[str, NDArray[Any]]
-Features = NDArray[np.float32]
-Floats = NDArray[np.float64]
 Details = Mapping[str, str | int | float]
 
 
@@ -102,8 +100,8 @@ class Parsed:
 class Prepared(msgspec.Struct, frozen=True, gc=False):
     """One request ready for a bundle: features (1, k), offset (1,), and what to tell the caller about the shot."""
 
-    features: Features
-    offset: Features
+    features: Float32s
+    offset: Float32s
     points: int
     """What a make is worth."""
     league_average: float
@@ -117,9 +115,9 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 class PreparedMany:
     """Many requests ready for a bundle: features (n, k), offset (n,), and what each shot is worth."""
 
-    features: Features
-    offset: Features
-    points: NDArray[Any]
+    features: Float32s
+    offset: Float32s
+    points: Array
     """What a make is worth, (n,)."""
     league_average: Floats
     """As of Prepared, (n,)."""
@@ -129,11 +127,11 @@ class PreparedMany:
 class Occlusions:
     """One request, and then as if one of its parts weren't known: rows (m, k) for a bundle."""
 
-    features: Features
-    offset: Features
+    features: Float32s
+    offset: Float32s
     names: tuple[str, ...]
     """The parts."""
-    hidden: NDArray[np.int64]
+    hidden: Ints
     """Index of the part that a row hides, (m - 1,): of all rows but the first."""
     weights: Floats
     """How much of its part's mean such a row makes, (m - 1,); those of each part sum to 1."""
@@ -214,9 +212,9 @@ class Sport:
     load_feature_state: Callable[[FeatureStateRecord], Any]
     warm_up: Callable[[Any], None]
     """Prepare what a feature state lays out for single shots and for the search by name, once per feature state."""
-    fold: Callable[[Any, Columns], tuple[Features, Features, Any]]
+    fold: Callable[[Any, Columns], tuple[Float32s, Float32s, Any]]
     """Feature state and later shots -> features (n, k), offset (n,), the feature state after them."""
-    baseline: Callable[[Features, NDArray[Any], Features], NDArray[np.float64]]
+    baseline: Callable[[Float32s, Array, Float32s], Floats]
     """Training features and outcomes, features to predict -> the probabilities the first champion must beat."""
     part_of: Callable[[str], str]
     """ISO date -> name of the part of the warehouse it belongs to; parts follow each other in time and name."""
@@ -238,7 +236,7 @@ class Sport:
     """
     prepare: Callable[[Any, Any], Prepared]
     """Request and feature state -> model inputs, by the same builder as training."""
-    doubtful: Callable[[Columns], NDArray[np.bool_]]
+    doubtful: Callable[[Columns], Bools]
     """Columns of requests, as `prepare_many` takes them -> rows (n,) that may have problems; the others have none."""
     prepare_many: Callable[[Columns, Any], PreparedMany]
     """Requests without problems, as columns (n,) by field, and feature state -> model inputs, equal to those of `prepare`.
@@ -262,7 +260,7 @@ class Sport:
     from_afar: Callable[[Any], bool]
     """Whether a request is about a shot from farther away than most, as a world that has drifted would send."""
 
-    def left_out(self, rows: int, rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
+    def left_out(self, rows: int, rng: np.random.Generator) -> dict[str, Bools]:
         """Optional input -> whether it is left out of each row, (rows,): each row is asked about by one caller."""
         callers = list(self.callers.values())
         caller = rng.choice(len(callers), size=rows, p=[c.share for c in callers])
@@ -271,12 +269,12 @@ class Sport:
             name: rng.random(rows) < np.array(chance)[caller] for name, chance in zip(self.masks, chances, strict=True)
         }
 
-    def asked_by(self, caller: str, matrix: Features) -> Features:
+    def asked_by(self, caller: str, matrix: Float32s) -> Float32s:
         """Features (n, k) as one caller would ask, with everything left out that he may leave out."""
         left_out = self.callers[caller].leaves_out
         return self.mask(matrix, {name: np.ones(len(matrix), dtype=np.bool_) for name in left_out})
 
-    def mask(self, matrix: Features, missing: Mapping[str, NDArray[np.bool_]]) -> Features:
+    def mask(self, matrix: Float32s, missing: Mapping[str, Bools]) -> Float32s:
         """A copy of features (n, k) as if each optional input were left out on the rows marked (n,) in `missing`."""
         masked = matrix.copy()
         for name, rows in missing.items():

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Bools
+
 LONGEST_TEXT = 100
 """Bytes; no field of a request takes a longer text, and none is to be repeated in an answer."""
 
@@ -18,9 +20,6 @@ NULL, INTEGER, FLOAT, TEXT, BOOLEAN, LARGE_TEXT, TEXT_VIEW = 1, 2, 3, 5, 6, 20, 
 _VIEW = np.dtype([("size", "<i4"), ("prefix", "V4"), ("buffer", "<i4"), ("start", "<i4")])
 """Where a text lies; one of up to _INLINE bytes lies in the view itself, behind its size."""
 _INLINE = 12
-
-Floats = NDArray[np.float64]
-Bits = NDArray[np.bool_]
 
 
 class StreamError(ValueError):
@@ -51,7 +50,7 @@ class Column:
     kind: Literal["number", "yes or no", "text", "nothing"]
     values: NDArray[Any]
     """Numbers or truth values; of text the index of each row's word. (n,)"""
-    known: Bits | None = None
+    known: Bools | None = None
     """Which rows have a value, (n,); None when all have."""
     words: Sequence[str] = ()
     """The texts that a column of text may hold."""
@@ -138,7 +137,7 @@ class Body:
         packed = np.frombuffer(buffer, np.uint8)
         return np.unpackbits(packed, count=self._rows, bitorder="little").astype(np.bool_)
 
-    def _text(self, of: Type, known: Bits | None, views: int) -> Column:
+    def _text(self, of: Type, known: Bools | None, views: int) -> Column:
         texts = self._viewed(views, known) if of.number == TEXT_VIEW else self._sliced(of.number, known)
         words: dict[bytes, int] = {}
         rows = np.array([words.setdefault(text, len(words)) for text in texts], dtype=np.int64)
@@ -147,7 +146,7 @@ class Body:
         except UnicodeDecodeError as error:
             raise _DamageError(f"it holds a text that is no UTF-8: {error}") from None
 
-    def _sliced(self, number: int, known: Bits | None) -> Iterator[bytes]:
+    def _sliced(self, number: int, known: Bools | None) -> Iterator[bytes]:
         width = np.dtype("<i8" if number == LARGE_TEXT else "<i4")
         # A column without rows may leave out its first offset too.
         bounds = self._array(width, self._rows + 1) if self._rows else np.zeros(1, dtype=width)
@@ -161,7 +160,7 @@ class Body:
             return (data[start:stop] for start, stop in pairwise(starts))
         return (data[a:b] if one else b"" for (a, b), one in zip(pairwise(starts), known.tolist(), strict=True))
 
-    def _viewed(self, views: int, known: Bits | None) -> Iterator[bytes]:
+    def _viewed(self, views: int, known: Bools | None) -> Iterator[bytes]:
         view = self._array(_VIEW, self._rows)
         raw = view.tobytes()
         buffers = [self._buffer() for _ in range(views)]
@@ -183,7 +182,7 @@ class Body:
         return (text(row, size) for row, size in enumerate(sizes.tolist()))
 
 
-def _check_lengths(sizes: NDArray[Any], known: Bits | None) -> None:
+def _check_lengths(sizes: NDArray[Any], known: Bools | None) -> None:
     longest = int(np.max(sizes if known is None else np.where(known, sizes, 0), initial=0))
     if longest > LONGEST_TEXT:
         raise _DamageError(f"it holds a text of {longest} bytes; none that is asked for has more than {LONGEST_TEXT}")

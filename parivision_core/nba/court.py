@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from parivision_core.arrays import Array
 
 TENTHS_PER_FOOT = 10
 METRES_PER_TENTH = 0.03048
@@ -43,8 +44,6 @@ ZONES = {
 
 FIRST_THREE_POINT_ZONE = 5
 """From this number on, a make counts 3."""
-
-Array = NDArray[Any]
 
 
 def distance(x: ArrayLike, y: ArrayLike) -> Array:

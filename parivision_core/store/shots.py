@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Bools, Ints
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 
@@ -26,8 +27,6 @@ KEPT_BYTES = 128 * 2**20
 """Shots kept in memory by a process, at some 106 bytes each: 1.2 million, five or six seasons."""
 
 Shot = dict[str, Any]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 
 class ShotQuery(msgspec.Struct, frozen=True, kw_only=True):

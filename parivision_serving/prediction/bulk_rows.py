@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_core import arrow
+from parivision_core.arrays import Columns
 from parivision_core.fields import columns_of, fields_of
-from parivision_core.sport import Columns, FieldProblem, Sport
+from parivision_core.sport import FieldProblem, Sport
 from parivision_serving.prediction.json_pieces import PIECE_BYTES, pieces
 from parivision_serving.web.body import field_problems
 from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestError, TooLargeError, shortened

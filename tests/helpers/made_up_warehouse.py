@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from parivision_assets.steps.features.folding import KEPT, OFFSET
 from parivision_assets.steps.monitoring.drift import Drift, measure_drift
+from parivision_core.arrays import Columns
 from parivision_core.bundle import Bundle, Card, KnownAnswers, Provenance
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
-from parivision_core.sport import Columns
 from parivision_core.store.base import WarehouseState
 
 GAMES, SHOTS = 300, 100

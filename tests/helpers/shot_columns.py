@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from parivision_core.arrays import Columns
 from parivision_core.nba.shots.history import feature_state
-from parivision_core.sport import Columns
 
 TEAMS = np.array(["BOS", "LAL", "GSW", ""])
 

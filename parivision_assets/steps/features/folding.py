@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from parivision_core.arrays import Columns
 from parivision_core.problems import StoreError
 from parivision_core.records import FeatureStateRecord
-from parivision_core.sport import Columns, Sport
+from parivision_core.sport import Sport
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE, Store, WarehouseState
 
 KEPT = ("_id", "game_date", "game_id", "season", "made")

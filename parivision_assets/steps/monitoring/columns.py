@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Columns, Float32s
 from parivision_core.scoring import losses
-from parivision_core.sport import Columns, Features, Monitored, Sport
+from parivision_core.sport import Monitored, Sport
 
 Floats = NDArray[np.float64]
 Method = Literal["wasserstein", "jensenshannon", "mean_shift"]
@@ -52,7 +53,7 @@ def report_columns(sport: Sport) -> list[DriftColumn]:
 
 
 def read_columns(
-    features: Features, made: NDArray[Any], probability: Floats, unfitted: NDArray[np.bool_], sport: Sport
+    features: Float32s, made: NDArray[Any], probability: Floats, unfitted: NDArray[np.bool_], sport: Sport
 ) -> Columns:
     """Columns (n,) of shots with features (n, k), outcome (n,) and the champion's probability (n,).
 
@@ -95,7 +96,7 @@ def in_words(column: DriftColumn, reference: NDArray[Any], newest: NDArray[Any])
     return was, now
 
 
-def _read(monitored: Monitored, features: Features) -> NDArray[Any]:
+def _read(monitored: Monitored, features: Float32s) -> NDArray[Any]:
     if monitored.reading == "number":
         return features[:, 0].astype(np.float64)
     if monitored.reading == "origin":

@@ -18,12 +18,13 @@ from parivision_assets.steps.monitoring.columns import (
     read_columns,
     report_columns,
 )
-from parivision_assets.steps.monitoring.noise import in_order, thresholds
 from parivision_assets.steps.monitoring.evidently_report import compare, headed
+from parivision_assets.steps.monitoring.noise import in_order, thresholds
+from parivision_core.arrays import Columns
 from parivision_core.bundle import Bundle
 from parivision_core.problems import NotEnoughGamesError
 from parivision_core.scoring import losses
-from parivision_core.sport import Columns, Sport
+from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 NEWEST_SHOTS = 16_000

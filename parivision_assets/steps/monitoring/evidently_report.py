@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from parivision_assets.steps.monitoring.columns import DriftColumn
-from parivision_core.sport import Columns
+from parivision_core.arrays import Columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_assets.steps.monitoring.columns import DriftColumn, Method
-from parivision_core.sport import Columns
+from parivision_core.arrays import Columns
 
 Array = NDArray[np.floating[Any]]
 

@@ -13,10 +13,10 @@ from parivision_assets.steps.features.folding import OFFSET, current_state, matr
 from parivision_assets.steps.promotion.challengers import place_of
 from parivision_assets.steps.promotion.sequential import alpha_of
 from parivision_assets.steps.promotion.verdict import FUTILITY, MARGIN, RULES, Games, Ruling, Side, refusal
+from parivision_core.arrays import Floats
 from parivision_core.bundle import Bundle
 from parivision_core.problems import BundleError, StoreError
 from parivision_core.records import Verdict
-from parivision_core.scoring import Floats
 from parivision_core.settings import LOG_LOSS
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parivision_core.scoring import Floats, logit, recalibration, sigmoid
+from parivision_core.arrays import Floats
+from parivision_core.scoring import logit, recalibration, sigmoid
 
 ONE_SIDED = 0.05
 """The chance that a model which isn't worse looks worse than it is by more than the lower end."""

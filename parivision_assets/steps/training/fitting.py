@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parivision_assets.steps.training.calibrating import Calibrator
+from parivision_core.arrays import Float32s
 from parivision_core.problems import PariVisionError
-from parivision_core.sport import Features, Sport
+from parivision_core.sport import Sport
 
 # Read when XGBoost and scikit-learn are loaded. Threads that wait for each other spin by default, which on cores that
 # are shared costs half as much again as the work.
@@ -51,8 +52,8 @@ FOREST: dict[str, Any] = {
 class TrainingRows:
     """Model inputs and outcomes: features (n, k), offset (n,) in log odds, made (n,) 0 or 1."""
 
-    features: Features
-    offset: Features
+    features: Float32s
+    offset: Float32s
     made: NDArray[np.int8]
 
     def take(self, rows: NDArray[Any]) -> TrainingRows:
@@ -69,7 +70,7 @@ class Fitted:
 
     name: str
     estimator: Any
-    predict: Callable[[Features, Features], NDArray[np.float64]]
+    predict: Callable[[Float32s, Float32s], NDArray[np.float64]]
     """The trainer's probabilities (n,) from features (n, k) and offset (n,)."""
     parameters: dict[str, Any]
     importance: dict[str, float] = field(default_factory=dict)
@@ -129,7 +130,7 @@ def boost(
     return booster[: booster.best_iteration + 1]
 
 
-def predict_boosted(booster: Any, features: Features, offset: Features) -> NDArray[np.float64]:
+def predict_boosted(booster: Any, features: Float32s, offset: Float32s) -> NDArray[np.float64]:
     """Probabilities (n,) of a booster on top of the offset (n,)."""
     return np.asarray(booster.predict(_matrix(features, offset)), dtype=np.float64)
 
@@ -181,12 +182,12 @@ def fit_forest(train: TrainingRows, validation: TrainingRows, sport: Sport) -> F
     )
 
 
-def _stack(features: Features, offset: Features) -> Features:
+def _stack(features: Float32s, offset: Float32s) -> Float32s:
     """Features and offset as the last column, (n, k + 1)."""
     return np.column_stack([features, offset]).astype(np.float32)
 
 
-def _matrix(features: Features, offset: Features, made: NDArray[Any] | None = None) -> Any:
+def _matrix(features: Float32s, offset: Float32s, made: NDArray[Any] | None = None) -> Any:
     import xgboost as xgb
 
     return xgb.DMatrix(features, label=made, base_margin=offset)

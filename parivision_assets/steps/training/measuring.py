@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from parivision_assets.steps.clusters import intervals
 from parivision_core import scoring
-from parivision_core.sport import Features, Sport
+from parivision_core.arrays import Float32s
+from parivision_core.sport import Sport
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: 
     return Measurement(scoring.score(y, p), intervals(each, game), scoring.reliability(y, p))
 
 
-def askings(features: Features, sport: Sport) -> dict[str, Features]:
+def askings(features: Float32s, sport: Sport) -> dict[str, Float32s]:
     """Features (n, k) with the full record, and as the callers ask who always leave out the same."""
     less = {
         name: sport.asked_by(name, features)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Columns, Float32s
 from parivision_core.nba import court, teams
 from parivision_core.nba.shots import contract, filters, monitored
 from parivision_core.nba.shots.history import feature_state
 from parivision_core.nba.shots.inputs import court_grid as grid
 from parivision_core.nba.shots.inputs import drifted, features, many, occlusion, original, request
-from parivision_core.sport import Columns, Details, Features, Parsed, Player, Rate, Sport
+from parivision_core.sport import Details, Parsed, Player, Rate, Sport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def _parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     return parse(raw, known)
 
 
-def _fold(before: feature_state.FeatureState, shots: Columns) -> tuple[Features, Features, feature_state.FeatureState]:
+def _fold(before: feature_state.FeatureState, shots: Columns) -> tuple[Float32s, Float32s, feature_state.FeatureState]:
     history, after = feature_state.fold(before, shots)
     matrix, offset = features.build(shots, history)
     return matrix, offset, after
@@ -55,7 +56,7 @@ def _find_players(current: feature_state.FeatureState, search: str, limit: int) 
     return current.roster.find(search, limit)
 
 
-def zone_rates(train: Features, made: NDArray[Any], shots: Features) -> NDArray[np.float64]:
+def zone_rates(train: Float32s, made: NDArray[Any], shots: Float32s) -> NDArray[np.float64]:
     """Make rate of each shot's zone among the training shots: the baseline a first champion must beat."""
     zones = [features.NAMES.index(f"zone_{z}") for z in court.ZONES]
     attempts, makes = train[:, zones].sum(axis=0), np.asarray(made, dtype=np.float64) @ train[:, zones]

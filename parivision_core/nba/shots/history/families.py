@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Bools, Columns, Ints
 from parivision_core.nba import court
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
-
-Ints = NDArray[np.int64]
-Columns = dict[str, NDArray[Any]]
 
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
 """Kind -> its number; 0 is for an unknown one."""
@@ -64,7 +60,7 @@ NEAR = 100
 """Tenths of a foot from the hoop up to which an arena's recorders are known square foot by square foot."""
 
 
-def team_codes(teams: NDArray[Any]) -> Ints:
+def team_codes(teams: Array) -> Ints:
     """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself.
 
     Numbers are taken for franchise ids.
@@ -72,12 +68,12 @@ def team_codes(teams: NDArray[Any]) -> Ints:
     return _codes(teams, FRANCHISE)
 
 
-def kind_codes(kinds: NDArray[Any]) -> Ints:
+def kind_codes(kinds: Array) -> Ints:
     """1, 2, ... for each of KINDS, 0 where the kind is unknown; numbers are taken for these codes."""
     return _codes(kinds, KIND_CODES)
 
 
-def _codes(names: NDArray[Any], codes: Mapping[str, int]) -> Ints:
+def _codes(names: Array, codes: Mapping[str, int]) -> Ints:
     names = np.asarray(names)
     if np.issubdtype(names.dtype, np.integer):
         return names.astype(np.int64, copy=False)
@@ -98,7 +94,7 @@ def keys_of(shots: Columns, spots: court.Spots) -> dict[str, Ints]:
     column, row = (np.rint(np.clip(place, -NEAR, NEAR) / 10).astype(np.int64) + 10 for place in (spots.x, spots.y))
     near = spots.distance < NEAR
 
-    def both(one: Ints, other: Ints, size: int, known: NDArray[np.bool_] | bool = True) -> Ints:
+    def both(one: Ints, other: Ints, size: int, known: Bools | bool = True) -> Ints:
         return np.where((one > 0) & known, one * size + other, 0)
 
     return {

@@ -17,11 +17,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Columns, Floats, Ints
 from parivision_core.nba import court
 from parivision_core.nba.shots.history import league
-from parivision_core.nba.shots.history.families import FAMILIES, KIND, Columns, Ints, keys_of, team_codes
+from parivision_core.nba.shots.history.families import FAMILIES, KIND, keys_of, team_codes
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.in_game import in_game
 from parivision_core.nba.shots.history.league import LeagueTable, cell_of
@@ -29,8 +29,6 @@ from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.history.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
-
-Floats = NDArray[np.float64]
 
 COMPRESSION = 1
 """A feature state is written after every batch: a tenth of it saved is not worth ten times the CPU."""
@@ -261,7 +259,7 @@ def fold(feature_state: FeatureState, shots: Columns) -> tuple[History, FeatureS
     return History.joined(days), state
 
 
-def arena_of(shots: Columns) -> NDArray[Any]:
+def arena_of(shots: Columns) -> Array:
     """The home team of each shot's game, (n,): who plays there knows whose scorers record; empty where unknown."""
     home = np.asarray(shots["home"])
     return np.where(home == 1, shots["team"], np.where(home == 0, shots["opponent"], ""))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Bools, Columns, Floats, Ints
 from parivision_core.nba.shots.contract import OVERTIME_SECONDS, QUARTER_SECONDS
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Columns = dict[str, NDArray[Any]]
 
-
-def elapsed(period: NDArray[Any], seconds_remaining: NDArray[Any]) -> Floats:
+def elapsed(period: Array, seconds_remaining: Array) -> Floats:
     """Whole seconds played since the game began, (n,), from the period (1-4 are quarters) and the seconds left in it.
 
     A fraction of a second is dropped, for the official record has none: what it can't tell apart, nobody may.
@@ -62,7 +56,7 @@ def in_game(shots: Columns, surprise: Floats) -> dict[str, Floats]:
     any_last[order] = start > 0
     any_last &= (game[last] == game) & (period[last] == period)
 
-    def told(yes: NDArray[np.bool_], known: NDArray[np.bool_] | bool = True) -> Floats:
+    def told(yes: Bools, known: Bools | bool = True) -> Floats:
         return np.where(any_last & known, np.where(yes, 1.0, -1.0), 0.0)
 
     def before(key: Ints, value: Floats) -> Floats:

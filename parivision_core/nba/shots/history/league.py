@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array, Floats, Ints
 from parivision_core.scoring import logit
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 FEET = 41
 """Distance cells of each zone: 0 .. 39 ft and everything beyond."""
@@ -37,7 +33,7 @@ DEFINITION = {
 """All that the table's rates depend on beside the shots."""
 
 
-def cell_of(zone: NDArray[Any], feet: NDArray[Any]) -> Ints:
+def cell_of(zone: Array, feet: Array) -> Ints:
     """Index of the base table's cell: zone x foot."""
     cell: Ints = np.asarray(zone, dtype=np.int64) * FEET + np.minimum(feet, FEET - 1)
     return cell

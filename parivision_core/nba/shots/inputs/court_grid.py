@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from parivision_core.arrays import Columns, Floats
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.nba import court
 from parivision_core.nba.shots.inputs.request import Clock, Kind, Period, PlayerId, ShotRequest, Team, problems
-from parivision_core.sport import Columns, FieldProblem, Floats, Surface
+from parivision_core.sport import FieldProblem, Surface
 
 _FIELDS = fields_of(ShotRequest)
 

@@ -7,9 +7,10 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Columns, Floats
 from parivision_core.nba import court
-from parivision_core.nba.shots.history.families import Columns, kind_codes
-from parivision_core.nba.shots.history.feature_state import Floats, History
+from parivision_core.nba.shots.history.families import kind_codes
+from parivision_core.nba.shots.history.feature_state import History
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.kinds import KINDS
 

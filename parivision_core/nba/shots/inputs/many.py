@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parivision_core.arrays import Columns
 from parivision_core.nba import court
 from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.history import feature_state
@@ -21,7 +22,7 @@ from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.inputs.request import EarlierShot, is_day
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.scoring import sigmoid
-from parivision_core.sport import Columns, PreparedMany
+from parivision_core.sport import PreparedMany
 
 _FRANCHISES = np.array([0, *ABBREVIATIONS], dtype=np.int64)
 """Number of a team, 0 for none -> its franchise id."""

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from parivision_core.arrays import Float32s, Floats
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.nba import court
 from parivision_core.nba.shots.history import feature_state
@@ -16,7 +17,7 @@ from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.inputs.many import prepare_many
 from parivision_core.nba.shots.inputs.request import ShotRequest, prepare
 from parivision_core.scoring import sigmoid
-from parivision_core.sport import Features, Floats, Occlusions
+from parivision_core.sport import Occlusions
 
 CLOCKS = [(period, second) for period in range(1, 5) for second in range(60, 720, 120)]
 """The clock when it isn't known: any quarter, every other minute."""
@@ -61,7 +62,7 @@ def occlusions(request: ShotRequest, current: feature_state.FeatureState) -> Occ
     )
 
 
-def _moved(request: ShotRequest, current: feature_state.FeatureState, cells: np.ndarray) -> tuple[Features, Features]:
+def _moved(request: ShotRequest, current: feature_state.FeatureState, cells: np.ndarray) -> tuple[Float32s, Float32s]:
     """Features and offset of the request at the spots of some cells; of its game nothing is known."""
     columns = columns_of(_FIELDS, [request])
     columns = {name: np.repeat(column, len(cells)) for name, column in columns.items() if name != "earlier_shots"}

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from parivision_core.arrays import Columns
 from parivision_core.nba import court
 from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.history import feature_state
@@ -18,7 +19,7 @@ from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.inputs import features, single
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
-from parivision_core.sport import Columns, FieldProblem, Prepared, RequestProfile
+from parivision_core.sport import FieldProblem, Prepared, RequestProfile
 
 # Made from the tables, so that the API can't offer a kind or team that the features don't know.
 Kind = Enum("Kind", {kind: kind for kind in KINDS}, type=str, module=__name__)  # type: ignore[misc]

@@ -11,6 +11,7 @@ import math
 import msgspec
 import numpy as np
 
+from parivision_core.arrays import Float32s
 from parivision_core.nba import court
 from parivision_core.nba.shots.history.families import KIND_CODES, NEAR
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
@@ -19,7 +20,6 @@ from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.inputs import features
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
-from parivision_core.sport import Features
 
 _METRES = court.METRES_PER_TENTH
 _ZONES = {zone: tuple(float(zone == z) for z in court.ZONES) for zone in court.ZONES}
@@ -30,7 +30,7 @@ _NOTHING_IN_GAME = (0.0,) * len(IN_GAME)
 class Single(msgspec.Struct, frozen=True, gc=False):
     """What one shot's features are made of, and what to tell of it."""
 
-    row: Features
+    row: Float32s
     """(1, len(features.NAMES))."""
     base_logit: float
     distance: float

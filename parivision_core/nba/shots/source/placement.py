@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array
 from parivision_core.nba import court
 from parivision_core.problems import BatchError
 from parivision_core.sport import Details
-
-Array = NDArray[Any]
 
 REQUIRED_AGREEMENT = 0.99
 FORGIVEN_ROWS = 2

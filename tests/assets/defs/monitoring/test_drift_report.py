@@ -19,12 +19,12 @@ from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.keys import DRIFT_TAG
 from parivision_assets.resources import FileStoreResource
 from parivision_assets.tracking.registry import ModelRegistry
+from parivision_core.arrays import Columns
 from parivision_core.bundle import Bundle
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import RegistryError
 from parivision_core.records import FeatureStateRecord
 from parivision_core.settings import Settings
-from parivision_core.sport import Columns
 from parivision_core.store import open_store
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE
 from tests.helpers.made_up_warehouse import CHAMPION, STATE, Memory, report, world

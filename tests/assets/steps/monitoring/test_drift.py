@@ -25,13 +25,13 @@ from parivision_assets.steps.monitoring.columns import (
     report_columns,
 )
 from parivision_assets.steps.monitoring.drift import Drift
-from parivision_assets.steps.monitoring.noise import in_order, tally, thresholds
 from parivision_assets.steps.monitoring.evidently_report import compare
+from parivision_assets.steps.monitoring.noise import in_order, tally, thresholds
+from parivision_core.arrays import Columns
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.monitored import NEITHER
 from parivision_core.problems import NotEnoughGamesError, StoreError
 from parivision_core.scoring import logit, sigmoid
-from parivision_core.sport import Columns
 from tests.helpers.made_up_warehouse import (
     CHAMPION,
     FIRST,

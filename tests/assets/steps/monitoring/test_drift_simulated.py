@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from parivision_core.arrays import Columns
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.kinds import kinds_of
-from parivision_core.sport import Columns
 from parivision_serving.virtual_bets.nba.actions import ACTIONS
 from parivision_serving.virtual_bets.nba.players import SLOTS, TEAMS
 from parivision_serving.virtual_bets.nba.season import Season

@@ -17,10 +17,10 @@ from parivision_assets.steps.training.calibrating import Calibrator
 from parivision_assets.steps.training.code_version import code_version
 from parivision_assets.steps.training.pipeline import Trained, train
 from parivision_core import __version__, bundle
+from parivision_core.arrays import Columns
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
-from parivision_core.sport import Columns
 from tests.helpers.made_up_warehouse import Memory, world
 
 pytestmark = pytest.mark.usefixtures("few_trees")
