@@ -1,6 +1,6 @@
-"""The page in its container: `python page.py 0.0.0.0` serves what `python -m gradio_ui` serves on the loopback address.
+"""The web page in its container: `python page.py 0.0.0.0` serves on any address what `python -m gradio_ui` serves.
 
-uvicorn's own command would wait at the end for every open page, then cut it off with a traceback.
+uvicorn's own command isn't used: at the end it waits for every open page, then cuts it off with a traceback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from parivision_core.settings import Settings
 
 
 def main(host: str) -> None:
-    """Serve until a signal, with the log of the other services."""
+    """Serve until a signal; logs in the format of the other services."""
     logging.config.dictConfig(json.loads(Path(__file__).with_name("log.json").read_text("utf-8")))
     settings = Settings.from_env()
     with socket.create_server((host, settings.ui_port)) as listener:

@@ -230,7 +230,7 @@ def test_well_is_who_answers_200(server: int) -> None:
     assert (well.returncode, well.stdout) == (0, "200 so it is\n")
     assert (ill.returncode, ill.stdout) == (1, "503 so it is\n")
     assert absent.returncode == 1
-    assert "no answer" in absent.stdout
+    assert "no response" in absent.stdout
 
 
 def test_the_page_is_served_from_its_lock_alone_and_ends_well_with_a_visitor_on_it(tmp_path: Path) -> None:

@@ -1,19 +1,19 @@
-// The health check of MongoDB: well is a writable primary into which PariVision can log in. What isn't there yet it
-// makes: the replica set, root, and the user `parivision`, whose password follows MONGO_PASSWORD. It may be interrupted
-// anywhere and goes on with the next check, which the image's own init scripts can't: they run on an empty volume alone.
+// The health check of MongoDB: healthy is a writable primary into which PariVision can log in. It creates what is
+// missing: the replica set, root, and the user `parivision`, whose password follows MONGO_PASSWORD. It can be interrupted
+// at any point and the next check goes on; the image's own init scripts can't, for they run only on an empty volume.
 const fs = require("fs");
 
 const NODE = "mongodb://127.0.0.1:27017/admin?directConnection=true&serverSelectionTimeoutMS=3000";
 const ROOT = { user: "root", pwd: fs.readFileSync("/data/configdb/root-password", "utf8"), roles: ["root"] };
-const OURS = {
+const PARIVISION = {
   user: "parivision",
   pwd: process.env.MONGO_PASSWORD,
   roles: [{ role: "readWrite", db: "parivision" }],
 };
 
-function loggedIn(database, who) {
+function loggedIn(database, account) {
   try {
-    return database.auth(who.user, who.pwd).ok === 1;
+    return database.auth(account.user, account.pwd).ok === 1;
   } catch (error) {
     if (error.codeName !== "AuthenticationFailed") throw error;
     return false;
@@ -29,24 +29,24 @@ function untilPrimary(database) {
 
 let admin = connect(NODE);
 if (admin.hello().isreplicaset) {
-  // It belongs to a replica set that nobody has founded.
+  // mongod was started with --replSet, and the replica set isn't initiated yet.
   admin.adminCommand({ replSetInitiate: { _id: "rs0", members: [{ _id: 0, host: "mongo:27017" }] } });
-  print("the replica set is founded");
+  print("the replica set is initiated");
 }
 untilPrimary(admin);
-if (!loggedIn(admin, OURS)) {
+if (!loggedIn(admin, PARIVISION)) {
   admin = connect(NODE);
   if (!loggedIn(admin, ROOT)) {
-    // Allowed from this machine as long as there is no user at all.
+    // MongoDB allows this from the same machine as long as there is no user.
     admin.createUser(ROOT);
     loggedIn(admin, ROOT);
     print("root is created");
   }
-  if (admin.getUser(OURS.user)) {
-    admin.updateUser(OURS.user, { pwd: OURS.pwd, roles: OURS.roles });
+  if (admin.getUser(PARIVISION.user)) {
+    admin.updateUser(PARIVISION.user, { pwd: PARIVISION.pwd, roles: PARIVISION.roles });
     print("the password of parivision is changed");
   } else {
-    admin.createUser(OURS);
+    admin.createUser(PARIVISION);
     print("the user parivision is created");
   }
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts mongod with secrets of its own, made at the first start and kept in their volume: the key file, without which a
-# replica set has no authentication, and root's password, which nobody has to know. To read it:
+# Starts mongod with two secrets that are created at the first start and kept in a volume: the key file, which a replica
+# set needs for authentication, and root's password, which is rarely needed. To read it:
 #   docker compose exec mongo cat /data/configdb/root-password
 set -eu
 
