@@ -43,7 +43,7 @@ class Listed(msgspec.Struct, frozen=True):
 class ListingPage(msgspec.Struct, frozen=True):
     """One answer to GET /batches."""
 
-    world: str
+    source: str
     batches: list[Listed]
     next: int
     newest: int
@@ -90,7 +90,7 @@ class _Remote:
         """As it is shown."""
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(ANSWER_SECONDS, connect=2.0))
         self._lock = threading.Lock()
-        self._world = ""
+        self._source = ""
         self._cursor = 0
         self._known: list[Listed] = []
         self._silence: tuple[float, str] = (0.0, "")
@@ -99,13 +99,13 @@ class _Remote:
     def listing(self) -> list[Listed]:
         """What is announced; only what came since the last time is asked for.
 
-        A service that went back in time, or shows another world, is listed anew from its beginning: what the lake holds
+        A service that went back in time, or serves another source, is listed anew from its beginning: what the lake holds
         already is recognised by its fingerprint.
         """
         with self._lock:
             page = self._page(self._cursor)
-            if page is None or page.world != self._world:
-                self._world, self._known, self._cursor = page.world if page else "", [], 0
+            if page is None or page.source != self._source:
+                self._source, self._known, self._cursor = page.source if page else "", [], 0
                 page = self._page(0)
             while page is not None:
                 if page.next != self._cursor + len(page.batches) or (page.next < page.newest and not page.batches):
@@ -113,10 +113,10 @@ class _Remote:
                 self._known += page.batches
                 self._cursor = page.next
                 if page.next >= page.newest:
-                    self._world = page.world
+                    self._source = page.source
                     return list(self._known)
                 page = self._page(self._cursor)
-            self._world = ""  # begin anew next time
+            self._source = ""  # begin anew next time
             raise FeedError(f"{self.url} lists its batches wrongly: its cursor doesn't count them")
 
     def content(self, listed: Listed) -> bytes:

@@ -1,1 +1,1 @@
-"""The command line of whoever asks the service: one shot by its options, or a file of shots with its answers."""
+"""The service's command line client: one shot given by options, or a file of shots."""

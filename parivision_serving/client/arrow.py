@@ -1,4 +1,4 @@
-"""Rows as an Arrow IPC stream: the same questions in a tenth of the time that JSON takes the service to read."""
+"""Encodes rows as an Arrow IPC stream, which the service reads in a tenth of the time that JSON takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parivision_serving.client.rows import FileError
 
 
 def encoded(requests: Sequence[msgspec.Struct], fields: Iterable[InputField]) -> bytes:
-    """A stream of one batch, with a column for each field that any of the requests gives.
+    """A stream of one record batch, with a column for each field that any of the requests gives.
 
     Raises FileError for a field that is a list.
     """
@@ -26,7 +26,7 @@ def encoded(requests: Sequence[msgspec.Struct], fields: Iterable[InputField]) ->
         "yes or no": DataType.bool(),
         "text": DataType.string(),
     }
-    words = DataType.dictionary(DataType.int32(), DataType.string())
+    dictionary = DataType.dictionary(DataType.int32(), DataType.string())
     records = msgspec.to_builtins(requests)
     columns: dict[str, Any] = {}
     for field in fields:
@@ -36,8 +36,8 @@ def encoded(requests: Sequence[msgspec.Struct], fields: Iterable[InputField]) ->
         if field.kind not in types:
             raise FileError(f"{field.name} can't be sent as Arrow; send the file with --format json")
         column = Array(values, types[field.kind])
-        # A few words said often: numbered, they are read in a fifth of the time.
-        columns[field.name] = column.cast(words) if field.kind == "text" else column
+        # Few texts that repeat: dictionary-encoded, they are read in a fifth of the time.
+        columns[field.name] = column.cast(dictionary) if field.kind == "text" else column
     stream = BytesIO()
     write_ipc_stream(RecordBatch.from_pydict(columns), stream, compression=None)
     return stream.getvalue()

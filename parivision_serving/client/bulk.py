@@ -1,4 +1,4 @@
-"""A file's rows asked in requests of many, several at once, and their answers written in the rows' order."""
+"""Sends a file's rows in bulk requests, several at once, and writes the answers in the order of the rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from parivision_serving.client.results import Answer, Result, Results
 from parivision_serving.client.rows import Row, RowSource
 from parivision_serving.client.service import RequestFailedError, ServiceClient, decoded
 
-ROUTE = "/api/v1/predict/batch"
+ROUTE = "/api/v1/predict/bulk"
 AHEAD = 2
-"""Requests in memory for each that is under way: one slow answer holds up the writing, but not the asking."""
+"""Requests in memory for each one under way: a slow answer delays the writing, but not the next requests."""
 
 Ask = Callable[[list[Row]], Awaitable[list[Result]]]
 
@@ -30,7 +30,7 @@ class _RowProblems(msgspec.Struct):
     errors: list[FieldProblem]
 
 
-class _Answers(msgspec.Struct):
+class _BulkAnswer(msgspec.Struct):
     id: str
     champion_version: int
     predictions: list[Answer | None]
@@ -39,17 +39,17 @@ class _Answers(msgspec.Struct):
 
 @dataclass
 class BulkTally:
-    """What came of the rows that were written."""
+    """Counts of the rows that were written."""
 
     left_out: int = 0
     answered: int = 0
     refused: int = 0
     probability: float = 0.0
-    """Sum over the answered."""
+    """Sum over the answered rows."""
     versions: set[int] = field(default_factory=set)
 
     def count(self, results: list[Result]) -> None:
-        """Add what was written."""
+        """Count results that were written."""
         for result in results:
             if result.answer is not None and result.champion_version is not None:
                 self.answered += 1
@@ -59,8 +59,8 @@ class BulkTally:
                 self.refused += 1
 
 
-def chosen(source: RowSource, wanted: Callable[[msgspec.Struct], bool], tally: BulkTally) -> RowSource:
-    """A source with the wanted rows alone, and those with problems, of which nobody knows."""
+def filtered(source: RowSource, wanted: Callable[[msgspec.Struct], bool], tally: BulkTally) -> RowSource:
+    """A source of the wanted rows only; rows with problems stay in, to be reported."""
 
     def rows() -> Iterator[Row]:
         for row in source.rows:
@@ -72,8 +72,8 @@ def chosen(source: RowSource, wanted: Callable[[msgspec.Struct], bool], tally: B
     return replace(source, rows=rows())
 
 
-def asker(service: ServiceClient, fields: list[InputField], *, as_arrow: bool) -> Ask:
-    """How one chunk of rows is asked, in one request; rows with problems aren't sent."""
+def ask_with(service: ServiceClient, fields: list[InputField], *, as_arrow: bool) -> Ask:
+    """A function that sends one chunk of rows in one request; rows with problems aren't sent."""
 
     async def ask(chunk: list[Row]) -> list[Result]:
         sound = [row for row in chunk if not row.problems]
@@ -101,14 +101,14 @@ async def send(
     size: int,
     concurrency: int,
 ) -> None:
-    """Ask about all rows and write what came of them, in their order.
+    """Send all rows and write their results in order.
 
-    Raises what `ask` raises; what was answered by then, and when the task is cancelled, is written all the same.
+    Raises what `ask` raises; answers that arrived before a failure or a cancellation are still written.
     """
-    places = asyncio.Semaphore(concurrency)
+    slots = asyncio.Semaphore(concurrency)
 
-    async def asked(chunk: list[Row]) -> list[Result]:
-        async with places:
+    async def ask_in_turn(chunk: list[Row]) -> list[Result]:
+        async with slots:
             return await ask(chunk)
 
     def write(found: list[Result]) -> None:
@@ -124,7 +124,7 @@ async def send(
 
     try:
         for chunk in source.chunks(size):
-            waiting.append(asyncio.create_task(asked(chunk)))
+            waiting.append(asyncio.create_task(ask_in_turn(chunk)))
             await asyncio.sleep(0)  # the request leaves before the next rows are read
             if len(waiting) >= AHEAD * concurrency:
                 await write_first()
@@ -142,14 +142,14 @@ async def send(
 
 
 def _read(raw: bytes, sound: list[Row], url: str) -> dict[int, Result]:
-    """Row number -> what the service said of it."""
-    told = decoded(raw, _Answers, url)
-    if len(told.predictions) != len(sound):
-        raise RequestFailedError(f"The service at {url} answered {len(told.predictions)} of {len(sound)} rows.")
-    problems = {p.row: p.errors for p in told.problems}
+    """Row number -> its result."""
+    answer = decoded(raw, _BulkAnswer, url)
+    if len(answer.predictions) != len(sound):
+        raise RequestFailedError(f"The service at {url} answered {len(answer.predictions)} of {len(sound)} rows.")
+    problems = {p.row: p.errors for p in answer.problems}
     return {
-        row.number: Result(row, answer, f"{told.id}:{i}", told.champion_version)
-        if answer
-        else Result(row, problems=problems.get(i, [FieldProblem("row", "the service doesn't say why")]))
-        for i, (row, answer) in enumerate(zip(sound, told.predictions, strict=True))
+        row.number: Result(row, prediction, f"{answer.id}:{i}", answer.champion_version)
+        if prediction
+        else Result(row, problems=problems.get(i, [FieldProblem("row", "the service gives no reason")]))
+        for i, (row, prediction) in enumerate(zip(sound, answer.predictions, strict=True))
     }

@@ -1,4 +1,4 @@
-"""A sport's request as a person gives it: options of a command, columns of a file."""
+"""The fields of a request, given as options of a command or as columns of a file."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class InputField:
     required: bool
     description: str
     choices: tuple[str, ...] = ()
-    """All that a text may be, where that is limited."""
+    """The values that a text may have, where they are limited."""
 
     def read(self, text: str) -> Any:
-        """The value that a text stands for, as JSON has it.
+        """The value of a text, as JSON has it.
 
         Raises msgspec.MsgspecError, also for a value that is out of range.
         """
-        given = msgspec.json.decode(text) if self.kind == "json" else text.strip()
-        return msgspec.to_builtins(msgspec.convert(given, self.type, strict=self.kind == "json"))
+        value = msgspec.json.decode(text) if self.kind == "json" else text.strip()
+        return msgspec.to_builtins(msgspec.convert(value, self.type, strict=self.kind == "json"))
 
 
 def fields_of(request: type[msgspec.Struct]) -> list[InputField]:
@@ -47,16 +47,16 @@ def fields_of(request: type[msgspec.Struct]) -> list[InputField]:
     described = inspect.type_info(request)
     assert isinstance(described, inspect.StructType)
     fields = []
-    for told, field in zip(described.fields, msgspec.structs.fields(request), strict=True):
-        core, description = _core(told.type)
+    for info, field in zip(described.fields, msgspec.structs.fields(request), strict=True):
+        core, description = _core(info.type)
         kind = _KINDS.get(type(core), "json")
         choices = tuple(str(m.value) for m in core.cls) if isinstance(core, inspect.EnumType) else ()
-        fields.append(InputField(told.encode_name, kind, field.type, told.required, description, choices))
+        fields.append(InputField(info.encode_name, kind, field.type, info.required, description, choices))
     return fields
 
 
 def add_options(group: argparse._ArgumentGroup, fields: Iterable[InputField]) -> None:
-    """Give a group of a command's options one for each field."""
+    """Add one option for each field to a group."""
     for field in fields:
         option, help_text = f"--{field.name.replace('_', '-')}", field.description.replace("%", "%%")
         if field.kind == "yes or no":
@@ -68,14 +68,14 @@ def add_options(group: argparse._ArgumentGroup, fields: Iterable[InputField]) ->
             )
 
 
-def given(chosen: argparse.Namespace, fields: Iterable[InputField]) -> dict[str, Any]:
-    """The request that a person's options make, without what was left out."""
-    values = {field.name: getattr(chosen, field.name) for field in fields}
+def from_options(options: argparse.Namespace, fields: Iterable[InputField]) -> dict[str, Any]:
+    """The request that options describe, without those that were left out."""
+    values = {field.name: getattr(options, field.name) for field in fields}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def loosely(record: Mapping[str, str], fields: Mapping[str, InputField]) -> dict[str, Any]:
-    """A record of texts as a request: empty cells are left out, and what can't be right stays for all to see."""
+def from_texts(record: Mapping[str, str], fields: Mapping[str, InputField]) -> dict[str, Any]:
+    """A record of texts as a request: empty cells are left out, and a wrong value stays, to be reported."""
     values: dict[str, Any] = {}
     for name, text in record.items():
         if text.strip():
@@ -106,7 +106,7 @@ def _reader(field: InputField) -> Callable[[str], Any]:
 
 
 def _core(described: inspect.Type) -> tuple[inspect.Type, str]:
-    """What a type is without its wrappings, and how it is described."""
+    """A type without its wrappers, and its description."""
     description = ""
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.UnionType):

@@ -1,4 +1,4 @@
-"""The commands and their options."""
+"""The command line's commands and their options."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from parivision_serving.client.service import Patience
 
 PROGRAM = "python -m parivision_serving.client"
 EPILOG = (
-    "exit codes: 0 all answered; 1 no answer (what was answered before is kept); 2 wrong options; 3 some rows were "
-    "refused; 130 interrupted (what was answered is kept)"
+    "exit codes: 0 all answered; 1 no answer (earlier answers are kept); 2 wrong options; 3 some rows were refused; "
+    "130 interrupted (earlier answers are kept)"
 )
 SIZE, MOST_ROWS, CONCURRENCY = 2_000, 100_000, 2
 
@@ -23,22 +23,22 @@ def parser(fields: list[InputField], settings: Settings) -> argparse.ArgumentPar
     made = argparse.ArgumentParser(prog=PROGRAM, description="Ask the prediction service.", epilog=EPILOG)
     commands = made.add_subparsers(dest="command", required=True)
     _predict(commands.add_parser("predict", help="ask about one shot", epilog=EPILOG), fields, settings)
-    _batch(commands.add_parser("batch", help="ask about a file of shots", epilog=EPILOG), settings)
+    _bulk(commands.add_parser("bulk", help="ask about a file of shots", epilog=EPILOG), settings)
     return made
 
 
 def _predict(command: argparse.ArgumentParser, fields: list[InputField], settings: Settings) -> None:
     add_options(command.add_argument_group("the shot"), fields)
-    command.add_argument("--explain", action="store_true", help="also tell what moved the probability")
-    command.add_argument("--json", action="store_true", help="print the answer as it came")
+    command.add_argument("--explain", action="store_true", help="also show what moved the probability")
+    command.add_argument("--json", action="store_true", help="print the answer as JSON")
     _service(command, settings)
 
 
-def _batch(command: argparse.ArgumentParser, settings: Settings) -> None:
+def _bulk(command: argparse.ArgumentParser, settings: Settings) -> None:
     add = command.add_argument
     add("file", type=Path, help="csv, json, jsonl or Arrow; columns are named as predict's options, with underscores")
     add("--output", type=Path, metavar="FILE", help="csv or jsonl; by default jsonl on standard output")
-    add("--drift", action="store_true", help="send only shots from afar, as a world that has drifted would")
+    add("--drift", action="store_true", help="send only long shots, to try out drift detection")
     add("--format", choices=["json", "arrow"], default="json", help="how rows are sent, json by default")
     add("--size", type=_whole(1, MOST_ROWS), default=SIZE, metavar="ROWS", help=f"a request, {SIZE} by default")
     concurrency = f"requests at once, {CONCURRENCY} by default"

@@ -1,4 +1,4 @@
-"""Answers written beside the rows they belong to, as csv or jsonl."""
+"""Writes each row with its answer or its problem, as csv or jsonl."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRACE = ("prediction_id", "champion_version")
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the service says of one row."""
+    """The prediction for one row."""
 
     probability: float
     expected_points: float
@@ -27,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A row and what came of it: an answer, or problems."""
+    """A row with its answer, or with its problems."""
 
     row: Row
     answer: Answer | None = None
@@ -36,7 +36,7 @@ class Result(msgspec.Struct, frozen=True):
     problems: Sequence[FieldProblem] = ()
 
     def record(self) -> dict[str, Any]:
-        """The row's own values, then what the service said."""
+        """The row's own values, then the answer."""
         answer = {name: getattr(self.answer, name, None) for name in ANSWERED}
         trace = {name: getattr(self, name) for name in TRACE}
         problem = "; ".join(f"{p.field}: {p.message}" for p in self.problems) or None
@@ -44,21 +44,21 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Results:
-    """Writes results as they come; the file is made with the first, so that a wrong call leaves an old one alone."""
+    """Writes results as they come. The file is created with the first, so that a failed call keeps an old one."""
 
     def __init__(self, path: Path | None, columns: Sequence[str]) -> None:
-        """`columns` are the request's fields that a csv gets; None for a path is standard output, as jsonl.
+        """`columns` are the request's fields in a csv. Without a path jsonl goes to standard output.
 
         Raises FileError for a kind of file that isn't written.
         """
         if path and path.suffix.lower() not in SUFFIXES:
-            raise FileError(f"{path}: answers are written as {' or '.join(SUFFIXES)}")
+            raise FileError(f"{path}: answers can be written as {' or '.join(SUFFIXES)}")
         self._path, self._columns = path, columns
         self._file: TextIO | None = None
         self._put: Callable[[dict[str, Any]], Any]
 
     def write(self, results: Iterable[Result]) -> None:
-        """Add results and hand them to the system, so that they are there if this process dies.
+        """Write results and flush them, so that they survive this process.
 
         Raises FileError when the file can't be written.
         """

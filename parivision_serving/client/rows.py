@@ -1,4 +1,4 @@
-"""Files of shots, read row by row: csv, json (a list of objects), jsonl and Arrow (.arrow, .feather, .arrows, .ipc)."""
+"""Reads files of shots row by row: csv, json (a list of objects), jsonl and Arrow (.arrow, .feather, .arrows, .ipc)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import msgspec
 
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import FieldProblem
-from parivision_serving.client.fields import InputField, loosely
+from parivision_serving.client.fields import InputField, from_texts
 
 ARROW = (".arrow", ".arrows", ".feather", ".ipc")
 FILE_MAGIC, STREAM_MAGIC = b"ARROW1", b"\xff\xff\xff\xff"
 ROW = "row"
-"""Stands for the field when a row as a whole is wrong."""
+"""In place of a field's name when the row as a whole is wrong."""
 
 
 class FileError(PariVisionError):
-    """A file can't be read as shots, or answers can't be written into it."""
+    """A file can't be read as shots, or answers can't be written to it."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ class Row:
     values: dict[str, Any]
     """The request's fields as JSON has them."""
     problems: list[FieldProblem]
-    """What is no request of the sport; such a row isn't sent."""
+    """Why it is no valid request; such a row isn't sent."""
     request: msgspec.Struct | None
-    """None where there are problems."""
+    """None when there are problems."""
 
 
 @dataclass(frozen=True)
 class RowSource:
-    """A file under reading."""
+    """A file that is being read."""
 
     total: int
-    """How many rows it has, or seems to have: line breaks within a csv's cells count too."""
+    """How many rows it has; for a csv an upper bound, for line breaks within cells count too."""
     columns: list[str] | None
-    """The fields that its rows may have; None where each row tells its own."""
+    """The fields that its rows may have; None where each row names its own."""
     rows: Iterator[Row]
 
     def chunks(self, size: int) -> Iterator[list[Row]]:
-        """The rows in their order, so many at a time."""
+        """The rows in order, `size` at a time."""
         while chunk := list(islice(self.rows, size)):
             yield chunk
 
@@ -73,7 +73,7 @@ def opened(path: Path, kind: type[msgspec.Struct], fields: Mapping[str, InputFie
         raise FileError(f"{path} is no text in UTF-8 with rows and cells: {error}") from error
     for column in columns or ():
         if column not in fields:
-            raise FileError(f"{path}: there is no field {column!r} to ask with; known are {', '.join(fields)}")
+            raise FileError(f"{path}: there is no field {column!r} in a request; known are {', '.join(fields)}")
     try:
         yield RowSource(total, columns, (_row(i, record, kind) for i, record in enumerate(records, start=1)))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -81,7 +81,7 @@ def opened(path: Path, kind: type[msgspec.Struct], fields: Mapping[str, InputFie
 
 
 def _row(number: int, record: Any, kind: type[msgspec.Struct]) -> Row:
-    """A record as a row, with its problems in the service's words."""
+    """A record as a row, with its problems worded as by the service."""
     if isinstance(record, FieldProblem):
         return Row(number, {}, [record], None)
     try:
@@ -110,7 +110,7 @@ def _csv(path: Path, fields: Mapping[str, InputField]) -> Read:
                         ROW, f"it has {len(columns) + len(record[None])} cells for {len(columns)} columns"
                     )
                 else:
-                    yield loosely(record, fields)
+                    yield from_texts(record, fields)
 
     return max(_lines(path) - 1, 0), columns, records()
 
@@ -141,7 +141,7 @@ def _arrow(path: Path, _: Mapping[str, InputField]) -> Read:
 
     with path.open("rb") as file:
         start = file.read(6)
-    # Whatever its name. arro3 would take the first bytes of anything else for a size, and reserve gigabytes.
+    # Checked by content: arro3 would read the first bytes of anything else as a size, and reserve gigabytes.
     if start != FILE_MAGIC and start[:4] != STREAM_MAGIC:
         raise FileError(f"{path} is no Arrow file: it begins with {start!r}")
     try:

@@ -1,4 +1,4 @@
-"""The service as the command line asks it: patient while it is busy or restarting, plain when it refuses."""
+"""HTTP client of the prediction service: retries while it is busy or restarting, explains a refusal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUSY = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-"""What passes by itself."""
+"""Answers after which a retry may succeed."""
 ADVICE: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: " Give a key with --api-key or PARIVISION_API_KEY.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: " Send fewer rows at once with --size.",
@@ -38,11 +38,11 @@ T = TypeVar("T")
 
 
 class RequestFailedError(PariVisionError):
-    """The service gave no answer; the message says why, and what to do."""
+    """There is no answer; the message says why, and what to do."""
 
 
 class _ProblemBody(msgspec.Struct):
-    """The part of an RFC 9457 answer that a person is told."""
+    """The part of an RFC 9457 answer that is shown."""
 
     detail: str
     errors: list[FieldProblem] = []
@@ -50,23 +50,23 @@ class _ProblemBody(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a question is asked again, and after what pauses in seconds."""
+    """How often a request is repeated, and after what pauses in seconds."""
 
     retries: int = 6
     first_pause: float = 0.5
     longest_pause: float = 30.0
     longest_wait: float = 120.0
-    """A service that asks for a longer wait than this isn't waited for."""
+    """When the service asks for a longer wait, the request fails at once."""
 
     def pause(self, retry: int, asked_for: float) -> float:
-        """Before the n-th retry, counted from 0: what the service asked for, and a random part of what doubles."""
+        """Seconds before a retry, counted from 0: what the service asked for, and a random part of a doubling limit."""
         return asked_for + random.uniform(0, min(self.longest_pause, self.first_pause * 2**retry))
 
 
 class ServiceClient:
-    """The service at one address: `async with Service(...) as service`.
+    """The service at one address: `async with ServiceClient(...) as service`.
 
-    Raises RequestFailedError for what is no address.
+    Raises RequestFailedError for an invalid address.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class ServiceClient:
         url: str,
         key: str = "",
         patience: Patience | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         answer_seconds: float = 60.0,
     ) -> None:
-        self.url, self._patience, self._tell, self._seconds = url, patience or Patience(), tell, answer_seconds
-        self._told = ("", 0.0)
+        self.url, self._patience, self._report, self._seconds = url, patience or Patience(), report, answer_seconds
+        self._last_report = ("", 0.0)
         if not url.startswith(("http://", "https://")):
             raise RequestFailedError(f"{url!r} is no address of a service: it must begin with http:// or https://")
         try:
@@ -99,16 +99,16 @@ class ServiceClient:
         await self._http.aclose()
 
     async def post(self, route: str, body: bytes, media_type: str) -> bytes:
-        """The body of a good answer.
+        """The body of a successful answer.
 
-        Raises RequestFailedError when the service refuses, or is busy or away for longer than one is patient.
+        Raises RequestFailedError when the service refuses, or is busy or silent for longer than the retries last.
         """
         headers = {"Content-Type": media_type, "Accept": "application/json"}
         for retry in range(self._patience.retries + 1):
             try:
                 answer = await self._http.post(route, content=body, headers=headers)
             except httpx.TransportError as error:
-                problem, asked_for = self._silence(error), 0.0
+                problem, asked_for = self._no_answer(error), 0.0
             else:
                 if answer.is_success:
                     return answer.content
@@ -117,18 +117,18 @@ class ServiceClient:
                     break
             if retry < self._patience.retries:
                 pause = self._patience.pause(retry, asked_for)
-                self._tell_of(problem)
+                self._report_once(problem)
                 await asyncio.sleep(pause)
         raise RequestFailedError(problem)
 
-    def _tell_of(self, problem: str) -> None:
-        """Say why it takes longer, but not for each of many requests that wait for the same."""
-        last, now = self._told, time.monotonic()
+    def _report_once(self, problem: str) -> None:
+        """Report why it takes longer, but not for each of many requests that wait for the same reason."""
+        last, now = self._last_report, time.monotonic()
         if problem != last[0] or now - last[1] >= REPEAT_SECONDS:
-            self._told = problem, now
-            self._tell(f"{problem} Asking again.")
+            self._last_report = problem, now
+            self._report(f"{problem} Asking again.")
 
-    def _silence(self, error: httpx.TransportError) -> str:
+    def _no_answer(self, error: httpx.TransportError) -> str:
         if isinstance(error, httpx.ReadTimeout):
             return f"The service at {self.url} took longer than {self._seconds:g} seconds."
         return f"The service at {self.url} doesn't answer ({error or type(error).__name__}). Is it running?"
@@ -138,31 +138,31 @@ class ServiceClient:
         try:
             problem = msgspec.json.decode(answer.content, type=_ProblemBody)
         except msgspec.DecodeError:
-            return f"What answers at {self.url} says {answer.status_code} and isn't PariVision's service.{advice}"
-        told = "; ".join(f"{e.field}: {e.message}" for e in problem.errors) or problem.detail.rstrip(".")
-        return f"The service says {answer.status_code}: {told}.{advice}"
+            return f"What answers at {self.url} (status {answer.status_code}) isn't PariVision's service.{advice}"
+        reason = "; ".join(f"{e.field}: {e.message}" for e in problem.errors) or problem.detail.rstrip(".")
+        return f"The service answers {answer.status_code}: {reason}.{advice}"
 
 
 def decoded(raw: bytes, kind: type[T], url: str) -> T:
-    """A good answer as what it should be.
+    """A successful answer, decoded.
 
-    Raises RequestFailedError when it isn't.
+    Raises RequestFailedError when it is of another kind.
     """
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         raise RequestFailedError(
-            f"What {url} answers isn't understood ({error}): is it a service of this version?"
+            f"The answer of {url} can't be read ({error}): is it a service of this version?"
         ) from error
 
 
 def _retry_after(answer: httpx.Response) -> float:
     """Seconds that the service asks to wait; 0 when it doesn't."""
-    asked = answer.headers.get("Retry-After", "").strip()
-    if asked.isdecimal():
-        return float(asked)
+    value = answer.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
     try:
-        then = parsedate_to_datetime(asked)
+        then = parsedate_to_datetime(value)
     except ValueError:
         return 0.0
     then = then if then.tzinfo else then.replace(tzinfo=UTC)

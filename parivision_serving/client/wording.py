@@ -1,4 +1,4 @@
-"""An answer as a person reads it; what it holds beyond the common parts, a sport's details, is told by name."""
+"""Formats an answer for people, whatever fields it has."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 SHARES = {"probability", "league_average", "league_make_rate", "confidence"}
 TRACE = {"champion_sha256", "feature_state_stamp"}
-"""For programs: nobody reads a digest."""
+"""Digests, which only programs need."""
 
 
-def told(answer: dict[str, Any]) -> str:
-    """One line for each thing that the answer says."""
-    lines = list(dict.fromkeys(_lines(answer)))  # some things are said in several places
+def as_text(answer: dict[str, Any]) -> str:
+    """One line for each field of the answer."""
+    lines = list(dict.fromkeys(_lines(answer)))  # some fields appear in several places
     width = max((len(name) for name, _ in lines), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 

@@ -17,4 +17,4 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.told("parivision_serving.virtual_bets", _work))
+    sys.exit(process.exit_code("parivision_serving.virtual_bets", _work))

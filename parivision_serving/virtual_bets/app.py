@@ -27,7 +27,7 @@ LARGEST_BODY = 1024
 
 
 def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], float] = time.monotonic) -> Litestar:
-    """The service of one world; `now` tells seconds, for tests that can't wait.
+    """The service over the source that the settings name; `now` is a clock in seconds, which tests replace.
 
     Raises ConfigurationError or StoreError when settings, file or state can't be used.
     """

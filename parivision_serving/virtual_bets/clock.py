@@ -1,4 +1,4 @@
-"""Simulated time, and the file that keeps it over a restart."""
+"""Simulated time, and the file in which it survives a restart."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LOCK = "state.lock"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All that VirtualBets keeps."""
+    """All that VirtualBets must not lose."""
 
-    world: str
-    """What the other fields refer to."""
+    source: str = msgspec.field(name="world")
+    """Name of the source that the other fields refer to; files of earlier versions have it under this key."""
     days: float = 0.0
-    """Simulated days since the first season was there at once."""
+    """Simulated days since the start, at which the first season is complete."""
     batch: int = 0
-    """Cursor of the last batch that GET /getdata has handed out to its end."""
+    """Cursor of the last batch that GET /getdata has handed out in full."""
     offset: int = 0
-    """Documents of the next batch that it has handed out."""
+    """Documents of the next batch that it has handed out already."""
     counter: int = 0
     """Documents that it has handed out since the last reset."""
     served: int = 0
@@ -35,7 +35,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateFile:
-    """Keeps one state in a folder, for one process at a time; a write happens whole or not at all."""
+    """Keeps one state in a folder, for one process at a time; writes are atomic."""
 
     def __init__(self, folder: Path) -> None:
         """Raise StoreError when the folder can't be used or another process uses it."""
@@ -49,28 +49,28 @@ class StateFile:
         except OSError as error:
             raise StoreError(f"VirtualBets can't keep its state in {folder}: {error}") from error
 
-    def load(self, world: str) -> State:
-        """The state of a world, fresh where there is none.
+    def load(self, source: str) -> State:
+        """The state for a source, a new one where there is none.
 
-        Raises ConfigurationError when the file is of another world, StoreError when it can't be read.
+        Raises ConfigurationError when the file belongs to another source, StoreError when it can't be read.
         """
         try:
             state = msgspec.json.decode(self.path.read_bytes(), type=State)
         except FileNotFoundError:
-            return State(world=world)
+            return State(source=source)
         except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"{self.path} can't be read ({error}); remove it to begin anew") from error
-        if state.world != world:
+            raise StoreError(f"{self.path} can't be read ({error}); remove it to begin again") from error
+        if state.source != source:
             raise ConfigurationError(
-                f"{self.path} belongs to '{state.world}', but the variables VIRTUAL_BETS_* ask for '{world}'; set them "
-                "back, or set another PARIVISION_HOME: shots of two worlds in one lake would contradict each other"
+                f"{self.path} belongs to '{state.source}', but the variables VIRTUAL_BETS_* ask for '{source}'; set "
+                "them back, or set another PARIVISION_HOME: shots of two sources contradict each other in one lake"
             )
         return state
 
     def save(self, state: State) -> None:
-        """Replace the state; once this returns, it outlives a crash of the machine.
+        """Replace the state; once this returns, it survives a crash of the machine.
 
-        Raises StoreError when the disk refuses; the old state then stands.
+        Raises StoreError when it can't be written; the old state then stays.
         """
         new = self.path.with_suffix(".new")
         try:
@@ -93,7 +93,7 @@ class StateFile:
 
 
 class Clock:
-    """Simulated days, running on from where a state left off; they never go back."""
+    """Simulated days, counted on from a saved state; they never go back."""
 
     def __init__(self, days: float, days_a_minute: float, now: Callable[[], float] = time.monotonic) -> None:
         self._days, self._speed, self._now = days, days_a_minute / 60, now
@@ -105,5 +105,5 @@ class Clock:
         return self._days + (self._now() - self._started) * self._speed
 
     def hold(self, days: float) -> None:
-        """Go on from here; the time since then, in which somebody was waited for, doesn't count."""
+        """Go on from this day: the time that passed meanwhile, while a reader was waited for, doesn't count."""
         self._days, self._started = days, self._now()

@@ -1,4 +1,4 @@
-"""How far the simulated days may run ahead of whoever reads the batches: a busy house shall not lag ever further."""
+"""How far simulated time may run ahead of the client that reads the batches, so that a busy platform can keep up."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import math
 import time
 from collections.abc import Callable
 
-from parivision_serving.virtual_bets.announcing import Announcements
+from parivision_serving.virtual_bets.announcements import Announcements
 
 PATIENCE_SECONDS = 1200.0
-"""Whoever has read nothing for so long is gone, or has all of it already, and is waited for no more. A house that
-searches for parameters reads nothing for ten minutes."""
+"""A client that has read nothing for this long is gone, or has read everything, and is no longer waited for. A platform
+that searches for parameters reads nothing for ten minutes."""
 
 
 class Lead:
-    """Remembers what was read, since this process began: who hasn't read yet is not waited for."""
+    """Remembers what was read since this process began; before the first read there is no client to wait for."""
 
     def __init__(self, ahead_days: int, now: Callable[[], float] = time.monotonic) -> None:
-        """`ahead_days` are whole simulated days; 0 waits for nobody."""
+        """`ahead_days` are whole simulated days; with 0 it never waits."""
         self._ahead_days, self._now = ahead_days, now
         self._newest = 0
-        """The latest cursor that was read; a batch before it that wasn't is waited for by its reader, not by us."""
+        """The latest cursor that was read. Unread batches before it don't count: clients may skip them."""
         self._until = -math.inf
-        """When patience ends, in the seconds of `now`."""
+        """Until when the clock waits for its reader, in the seconds of `now`."""
 
     def read(self, cursor: int) -> None:
-        """Take note that the batch at a cursor was read."""
+        """Note that the batch at a cursor was read."""
         if cursor > self._newest:
             self._newest, self._until = cursor, self._now() + PATIENCE_SECONDS
 
     def most_days(self, announcements: Announcements) -> float:
-        """Simulated days that may have passed by now; infinite when nobody has to be waited for."""
+        """Simulated days that may have passed by now; infinite when there is no reader to wait for."""
         unread = announcements.day(self._newest + 1)
         if not self._ahead_days or unread is None or self._now() > self._until:
             return math.inf

@@ -1,4 +1,4 @@
-"""The errors of VirtualBets that the other service doesn't know, as problem+json like all others."""
+"""Turns the errors that only VirtualBets has into problem+json answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 
 from parivision_core.sport import FieldProblem
 from parivision_serving.virtual_bets.feed import OutageError, UnknownBatchError, UnknownCursorError
-from parivision_serving.web.problems import MEDIA_TYPE, URN, InvalidRequestError, Problem, answer
+from parivision_serving.web.problems import MEDIA_TYPE, URN, InvalidRequestError, Problem, problem_response
 
 
 def _unknown_batch(_: Request[Any, Any, Any], error: UnknownBatchError) -> Response[Problem]:
@@ -19,7 +19,7 @@ def _unknown_batch(_: Request[Any, Any, Any], error: UnknownBatchError) -> Respo
 
 
 def _unknown_cursor(request: Request[Any, Any, Any], error: UnknownCursorError) -> Response[Problem]:
-    return answer(request, InvalidRequestError([FieldProblem("after", str(error))]))
+    return problem_response(request, InvalidRequestError([FieldProblem("after", str(error))]))
 
 
 def _outage(_: Request[Any, Any, Any], error: OutageError) -> Response[Problem]:
@@ -35,7 +35,7 @@ HANDLERS: ExceptionHandlersMap = {
     UnknownBatchError: _unknown_batch,
     UnknownCursorError: _unknown_cursor,
     OutageError: _outage,
-    Exception: answer,
+    Exception: problem_response,
 }
 
 NOT_FOUND = {

@@ -1,4 +1,4 @@
-"""What may go wrong or change in the world that VirtualBets simulates."""
+"""What may go wrong or change in the league that VirtualBets simulates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parivision_serving.virtual_bets.source import Fault, Offer
 REVOLUTION_DAYS = 28
 BAD_EVERY = 5
 FAULTS = (Fault.DOCUMENTS, Fault.CUT, Fault.DOCUMENTS, Fault.GARBLED, Fault.DOCUMENTS, Fault.OUTAGE)
-"""Of bad batches, in turn."""
+"""The faults of bad batches, in turn."""
 LATE_SHARE = 0.1
 LATE_DAYS = (10, 20)
 
@@ -24,17 +24,17 @@ class Scenario(StrEnum):
     `calm`: nothing changes but the players.
 
     `three_point_revolution`: from the middle of the second season, over four weeks, the share of threes rises by 12
-    points and stays there; most of it is taken from long twos. How well a shot of one kind goes in stays the same.
+    points and stays there; most of it is taken from long twos. The make rate of each kind of shot stays the same.
 
     `new_recording`: from the middle of the second season, a quarter of the closest shots are recorded at exactly
-    (0, 0), dunks first. Nothing changes in the games, but what is made from a recorded place does.
+    (0, 0), dunks first. The games don't change, but the make rates of recorded places do.
 
-    `bad_batches`: every fifth day's batch is bad, which its id says with `-bad`. In turn: some documents break the
+    `bad_batches`: every fifth day's batch is bad; its id ends in `-bad`. In turn: some documents break the
     contract, the last third of the documents is missing though the listing counts them, the bytes are no JSON, or the
     batch answers 500 to its first two requests after each start. GET /getdata hands out the documents of all of them.
 
-    `late_batches`: a tenth of the days are announced 10 to 20 days late, which their id says with `-late`. Cursors
-    follow the announcements, so those days come out of order.
+    `late_batches`: a tenth of the days are announced 10 to 20 days late; their ids end in `-late`. Cursors follow the
+    announcements, so those days come out of order.
     """
 
     CALM = "calm"
@@ -45,7 +45,7 @@ class Scenario(StrEnum):
 
 
 def change(scenario: Scenario, season: int, days: NDArray[np.int64], length: int) -> NDArray[np.float64]:
-    """How far the world has changed, 0 to 1, on days (n,) of a season of so many days; seasons count from 0."""
+    """How far the league has changed, 0 to 1, on days (n,) of a season of `length` days; seasons count from 0."""
     if scenario not in (Scenario.THREE_POINT_REVOLUTION, Scenario.NEW_RECORDING) or season == 0:
         return np.zeros(len(days))
     if season > 1:
@@ -65,7 +65,7 @@ def timetable(scenario: Scenario, first: dt.date, days: list[int], rng: np.rando
     for i, day in enumerate(days):
         date = first + dt.timedelta(days=day)
         offer = Offer(str(date), date, day)
-        # None is late beyond the season's end, where the summer is skipped.
+        # No batch is delayed beyond the season's end: the summer after it is skipped.
         if scenario is Scenario.LATE_BATCHES and delay[i] and day + delay[i] <= days[-1]:
             offer = Offer(f"{date}-late", date, day + delay[i])
         elif scenario is Scenario.BAD_BATCHES and (i + 1) % BAD_EVERY == 0:

@@ -1,4 +1,4 @@
-"""What VirtualBets answers, as structs: the OpenAPI page and the JSON on the wire both come from here."""
+"""The answers of VirtualBets as structs; the OpenAPI page and the JSON are made from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 
 
 class ListedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that can be had."""
+    """A batch that can be fetched."""
 
     id: str
     cursor: Annotated[int, Meta(description="Counts the announcements from 1.")]
@@ -23,9 +23,9 @@ class ListedBatch(msgspec.Struct, frozen=True, kw_only=True):
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Batches by cursor."""
 
-    world: Annotated[str, Meta(description="What ids and cursors refer to; another world begins at cursor 0.")]
+    source: Annotated[str, Meta(description="What ids and cursors refer to; another source begins at cursor 0.")]
     batches: list[ListedBatch]
-    next: Annotated[int, Meta(description="To be given as `after` next time.")]
+    next: Annotated[int, Meta(description="Give it as `after` in the next request.")]
     newest: Annotated[int, Meta(description="Cursor of the newest batch; equal to `next` when all are listed.")]
 
 
@@ -37,17 +37,17 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the simulated world stands."""
+    """How far the simulation is."""
 
-    world: str
+    source: str
     scenario: str
     seed: int
     days_a_minute: float
     today: Annotated[dt.date, Meta(description="The last simulated day that is over.")]
     season: Annotated[int, Meta(description="Season of the newest batch, counted from 1.")]
-    waits: Annotated[bool, Meta(description="Whether the days stand still until somebody reads more batches.")]
+    waits: Annotated[bool, Meta(description="Whether simulated time stands still until a client reads more batches.")]
     finished: Annotated[bool, Meta(description="Whether there will be no more batches.")]
-    batches: Annotated[int, Meta(description="Batches that can be had, which is also the newest cursor.")]
+    batches: Annotated[int, Meta(description="Batches announced so far, which is also the newest cursor.")]
     counter: Annotated[int, Meta(description="Documents handed out by GET /getdata since the last reset.")]
     documents_served: Annotated[int, Meta(description="Documents handed out by GET /getdata in all.")]
 
@@ -59,6 +59,6 @@ class FeedWelcome(msgspec.Struct, frozen=True, kw_only=True):
     batches: str = "/batches"
     next_documents: str = "/getdata/{n}"
     reset: str = "/getdata/reset"
-    world: str = "/status"
+    progress: str = "/status"
     documentation: str = "/schema"
     openapi: str = "/schema/openapi.json"

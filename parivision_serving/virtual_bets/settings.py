@@ -1,4 +1,4 @@
-"""The environment variables that VirtualBets alone has, with what it shares with the house, as one frozen object."""
+"""The settings of VirtualBets: its own environment variables, and those that it shares with the platform."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VirtualBetsSettings:
     ahead_days: int = env_field(
         "VIRTUAL_BETS_AHEAD",
         14,
-        "simulated days that it runs ahead of whoever reads its batches before it waits; 0 waits for nobody",
+        "simulated days that it runs ahead of the client that reads its batches before it waits; 0 never waits",
     )
     scenario: Scenario = env_field("VIRTUAL_BETS_SCENARIO", Scenario.CALM, f"what happens: {', '.join(Scenario)}")
     seed: int = env_field("VIRTUAL_BETS_SEED", 1, "the same seed gives the same seasons")

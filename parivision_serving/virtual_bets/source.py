@@ -1,4 +1,4 @@
-"""What VirtualBets hands out: seasons of batches, simulated or read from a file."""
+"""What VirtualBets serves: seasons of batches, simulated or read from a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Offer:
     id: str
     date: dt.date
     announced: int
-    """At the end of which day of its season it can be had, counted from 0."""
+    """Day of its season, counted from 0, at whose end it is announced."""
     fault: Fault | None = None
 
 
@@ -42,9 +42,9 @@ class Plan:
 
 
 class BatchSource(Protocol):
-    """Seasons, counted from 0: each answer depends on the world and the arguments alone. For one thread at a time."""
+    """Seasons, counted from 0. Equal names and arguments give equal answers. For one thread at a time."""
 
-    world: str
+    name: str
     """Names all that the content depends on."""
     seasons: int
 

@@ -42,14 +42,14 @@ from parivision_core.nba.shots import NBA
 from parivision_core.settings import VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
-from parivision_serving.virtual_bets.announcing import Announced, Announcements
+from parivision_serving.virtual_bets.announcements import AnnouncedBatch, Announcements
 from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.clock import State, StateFile
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Document, Fault
-from tests.helpers.small_world import FakeTime
+from tests.helpers.small_feed import FakeTime
 
 SEED = 1
 MOST_TICKS = 12
@@ -73,7 +73,7 @@ class Service:
         self.delay_seconds = 0.0
         """Before each answer."""
         file = StateFile(self.settings.folder)
-        file.save(State(world=Simulator(SEED, scenario).world, days=days))
+        file.save(State(source=Simulator(SEED, scenario).name, days=days))
         file.close()
         with socket.create_server(("127.0.0.1", 0)) as found:
             self.port = found.getsockname()[1]
@@ -293,7 +293,7 @@ class Deployment:
 
     # What is known of it
 
-    def announced(self) -> list[Announced]:
+    def announced(self) -> list[AnnouncedBatch]:
         """The batches that VirtualBets has announced, as its source says."""
         return announced(self.scenario, self.memory.days)
 
@@ -327,7 +327,7 @@ def _copy_database(source: Path, target: Path) -> None:
         ours.backup(theirs)
 
 
-def announced(scenario: Scenario, days: float) -> list[Announced]:
+def announced(scenario: Scenario, days: float) -> list[AnnouncedBatch]:
     """The batches of a world that can be had after so many days."""
     found = Announcements(Simulator(SEED, scenario))
     found.advance(int(days))

@@ -29,9 +29,9 @@ class Level:
 def balance(league: SimulatedLeague, table: ActionTable, share: Array, rate: Array, rng: np.random.Generator) -> Level:
     """The level at which a league takes its shots from zones by `share` and makes them at `rate`, both (8,).
 
-    Found on a sample of who shoots against whom in which state of the game, with the chances of its shots, not their
-    outcomes: shares are raked to 1e-4, and each shift found by Newton's method. The error left is that of the sample,
-    0.1 points of a make rate in the larger zones and 0.3 in the corners.
+    Found on a sample of shooters, opponents and states of the game, with the chances of its shots, not their outcomes:
+    shares are raked to 1e-4, and each shift found by Newton's method. The error left is that of the sample, 0.1 points
+    of a make rate in the larger zones and 0.3 in the corners.
     """
     stream = tempo()
     n = SAMPLE

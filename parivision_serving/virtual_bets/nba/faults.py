@@ -1,4 +1,4 @@
-"""Breaks documents in the ways that the scenario `bad_batches` promises."""
+"""Breaks documents in the ways that the scenario `bad_batches` describes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WRONG: tuple[Document, ...] = (
     {"Y Location": "NaN"},
     {"Game Date": "20231399"},
 )
-"""What each broken document says instead of the truth: no player, an impossible clock, a place off the court, text for
-a number, no number, an impossible date."""
+"""What broken documents have in place of the true values: no player, an impossible clock, a place off the court, text
+for a number, no number, an impossible date."""
 BROKEN = 2 * len(WRONG)
 """Broken documents a batch."""
 

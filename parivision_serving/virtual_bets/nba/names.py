@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 FILE = Path(__file__).with_name("names.json")
-"""First names, and the stems and endings of surnames, made up so that they fit nobody in the league."""
+"""First names, and the stems and endings of surnames, made up so that no real player has such a name."""
 SPREAD = 7919
 """A prime that shares no factor with the number of names, so that one player after another gets another name."""
 _THRICE = re.compile(r"(.)\1\1")

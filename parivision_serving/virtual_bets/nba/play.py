@@ -72,7 +72,8 @@ class Setting:
 def play(setting: Setting, rng: np.random.Generator) -> Shots:
     """Play the season.
 
-    Every step draws the same count of numbers whatever happens, so games before a change of level stay as they were.
+    Every step draws the same count of random numbers whatever happens, so that a change of level leaves the games
+    before it as they were.
     """
     table, games = tempo(), len(setting.pace)
     sides = np.stack([setting.schedule.away, setting.schedule.home], axis=1)

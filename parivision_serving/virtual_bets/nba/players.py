@@ -1,4 +1,4 @@
-"""The invented players: who plays where, how much, what each is good at, and how that changes over the years."""
+"""The invented players: their teams, their shares of the shots, their skills, and how these change over the years."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SimulatedLeague:
     number: Array
     """A player's id is this more than FIRST_ID."""
     standing: Array
-    """Who shoots more: compared within a team alone."""
+    """Rank by shots taken; compared only within a team."""
     skill: Array
     """What a player adds to the log odds of a make, (n, 5) by SKILLS."""
     style: Array

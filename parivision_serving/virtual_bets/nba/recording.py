@@ -1,4 +1,4 @@
-"""Where the scorers of an arena write a shot down: near the hoop they differ, and some click on the hoop itself."""
+"""Where a shot is recorded: near the hoop the scorers of arenas differ, and some click on the hoop itself."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def make_schedule(season: int, rng: np.random.Generator) -> Schedule:
 
 
 def _pairings(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Who plays whom: every pair at home and away, and 24 games more within the conference, 12 of them at home.
+    """Home and away team of each game: every pair twice, and 24 games more within the conference, 12 of them at home.
 
     The teams of a conference sit in a circle; five of its seven distances meet twice more, two once more. So each team
     plays ten of its conference four times, four of them three times and the others twice, as in the real league.

@@ -30,7 +30,7 @@ ON_THE_HOOP = 0.25
 
 
 class Stream(IntEnum):
-    """What draws random numbers of its own, so that one part of a season doesn't disturb another."""
+    """The parts of a season, each with its own random numbers: a change in one leaves the others as they were."""
 
     ARENAS = 0
     PLAYERS = 1
@@ -84,7 +84,7 @@ def simulate(
     streams: Streams,
     powers: Array,
 ) -> Season:
-    """Play and record the season that ends in a year and is the number-th of its world."""
+    """Play and record the season that ends in `year`, the league's `number`-th, counted from 0."""
     share = level.share
     table = actions(level.season)
     before = balance(league, table, share, level.rate, streams(Stream.BALANCE))

@@ -24,16 +24,16 @@ class SeasonFile:
     def __init__(self, path: Path) -> None:
         """Raise BatchError when the file holds no shots in a known layout, OSError when it can't be read."""
         self._rows: Counter[dt.date] = Counter()
-        self._pieces: dict[dt.date, list[bytes]] = defaultdict(list)
+        self._compressed: dict[dt.date, list[bytes]] = defaultdict(list)
         waiting: dict[dt.date, list[bytes]] = defaultdict(list)
         for i, (date, document) in enumerate(dated_documents(SeasonTable(path)), start=1):
             waiting[date].append(msgspec.json.encode(document))
             self._rows[date] += 1
             if i % AT_ONCE == 0:
-                self._put_away(waiting)
-        self._put_away(waiting)
+                self._compress(waiting)
+        self._compress(waiting)
         with path.open("rb") as file:
-            self.world = f"file {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+            self.name = f"file {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
         seasons: dict[int, list[dt.date]] = defaultdict(list)
         for day in sorted(self._rows):
             seasons[day.year + (day.month >= 10)].append(day)  # as in the contract: a season begins in October
@@ -41,22 +41,22 @@ class SeasonFile:
         self.seasons = len(self._seasons)
 
     def plan(self, season: int) -> Plan:
-        """See Source."""
+        """See BatchSource."""
         days = self._seasons[season]
         offers = [Offer(str(day), day, (day - days[0]).days) for day in days]
         return Plan(days[0], offers[-1].announced + 1, offers)
 
     def rows(self, season: int, offer: Offer) -> int:
-        """See Source."""
+        """See BatchSource."""
         return self._rows[offer.date]
 
     def documents(self, season: int, offer: Offer) -> list[Document]:
-        """See Source."""
-        pieces = b",".join(zlib.decompress(piece) for piece in self._pieces[offer.date])
-        documents: list[Document] = msgspec.json.decode(b"[" + pieces + b"]", type=list[Document])
+        """See BatchSource."""
+        content = b",".join(zlib.decompress(piece) for piece in self._compressed[offer.date])
+        documents: list[Document] = msgspec.json.decode(b"[" + content + b"]", type=list[Document])
         return documents
 
-    def _put_away(self, waiting: dict[dt.date, list[bytes]]) -> None:
+    def _compress(self, waiting: dict[dt.date, list[bytes]]) -> None:
         for date, documents in waiting.items():
-            self._pieces[date].append(zlib.compress(b",".join(documents), 1))
+            self._compressed[date].append(zlib.compress(b",".join(documents), 1))
         waiting.clear()

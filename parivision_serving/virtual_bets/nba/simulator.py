@@ -1,4 +1,4 @@
-"""The simulated league as a source: season after season of one world."""
+"""The simulated league as a source of seasons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from parivision_serving.virtual_bets.scenarios import Scenario, timetable
 from parivision_serving.virtual_bets.source import Document, Fault, Offer, Plan
 
 REVISION = 1
-"""To be raised with every change that gives other shots: a world's past must stay as it was told."""
+"""To be raised with every change that gives other shots: a source that has been read must not change its past."""
 FIRST_YEAR, LAST_YEAR = 1997, 2026
 """Years in which the first and the last season end: the first with official shots, and the last that is over, for a
 shot in the future breaks the contract."""
@@ -31,7 +31,7 @@ class Simulator:
     """A source of simulated seasons; for one thread at a time."""
 
     def __init__(self, seed: int, scenario: Scenario, measured: int = MEASURED) -> None:
-        self.world = f"simulation {REVISION}, seed {seed}, {scenario}"
+        self.name = f"simulation {REVISION}, seed {seed}, {scenario}"
         self.seasons = LAST_YEAR - FIRST_YEAR + 1
         self._seed, self._scenario, self._level = seed, scenario, era(measured)
         self._powers = arenas(self._streams(0)(Stream.ARENAS))
@@ -40,19 +40,19 @@ class Simulator:
         self._played: OrderedDict[int, Season] = OrderedDict()
 
     def plan(self, season: int) -> Plan:
-        """See Source."""
+        """See BatchSource."""
         schedule = self._schedule(season)
         days = np.unique(schedule.day).tolist()
         offers = timetable(self._scenario, schedule.first, days, self._streams(season)(Stream.DELIVERY))
         return Plan(schedule.first, schedule.length, offers)
 
     def rows(self, season: int, offer: Offer) -> int:
-        """See Source."""
+        """See BatchSource."""
         found = self._rows(season, offer)
         return int(found.stop - found.start)
 
     def documents(self, season: int, offer: Offer) -> list[Document]:
-        """See Source."""
+        """See BatchSource."""
         found = self._rows(season, offer)
         sound = documents(self.season(season), found)
         if offer.fault is Fault.CUT:

@@ -1,4 +1,4 @@
-"""The stream of a game: how long until the next shot, which team takes it, and what the clock does to it."""
+"""The rhythm of a game: how long until the next shot, which team takes it, and how the clock changes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = 16
 STATES = START + 1
 
 HASTY = 6
-"""Whole seconds at the end of a period that are told apart."""
+"""Whole seconds at the end of a period that are distinguished."""
 CLOCKS = HASTY + 2
 """Then come the rest of the last minute, and all before it."""
 PLAIN_SECOND = 0.00138
@@ -32,7 +32,7 @@ FURTHER_OVERTIME = 0.13
 
 @dataclass(frozen=True)
 class Tempo:
-    """Tables of the stream. Makes are 1 and misses 0; a state is what `state_of` says, a clock what `clock_of` says."""
+    """Tables of the stream. Makes are 1 and misses 0; states are numbered by `state_of`, clocks by `clock_of`."""
 
     gap_rising: Array
     """Cumulated share of GAPS after a miss and after a make, (2, 4)."""

@@ -26,20 +26,20 @@ def dated_documents(table: SeasonTable) -> Iterator[tuple[dt.date, Document]]:
 
     Raises BatchError when no row has a date, or when the coordinates fit no unit.
     """
-    column, feature_state = table.layout.columns["date"], table.layout.date_format
-    date = next((day for row in table if (day := _day(row.get(column, ""), feature_state))), None)
+    column, date_format = table.layout.columns["date"], table.layout.date_format
+    date = next((day for row in table if (day := _day(row.get(column, ""), date_format))), None)
     if date is None:
-        raise BatchError(f"no row has a date like {feature_state} in {column}")
+        raise BatchError(f"no row has a date like {date_format} in {column}")
     places = _places(table) if table.layout is SEASON else None
     for i, row in enumerate(table):
-        date = _day(row.get(column, ""), feature_state) or date
+        date = _day(row.get(column, ""), date_format) or date
         yield date, row if places is None else _translated(row, *places[i])
 
 
 @cache
-def _day(text: str, feature_state: str) -> dt.date | None:
+def _day(text: str, date_format: str) -> dt.date | None:
     try:
-        return dt.datetime.strptime(text.strip(), feature_state).date()
+        return dt.datetime.strptime(text.strip(), date_format).date()
     except ValueError:
         return None
 

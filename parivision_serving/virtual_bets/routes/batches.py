@@ -1,4 +1,4 @@
-"""GET /batches and /batches/{id}: batches by cursor and id, the same answer however often one asks."""
+"""GET /batches and /batches/{id}: batches by cursor and id; both are safe to repeat."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.problems import NOT_FOUND
 from parivision_serving.virtual_bets.schemas import Listing
 from parivision_serving.web.operations import PlainOperation
-from parivision_serving.web.problems import documented
+from parivision_serving.web.problems import problem_specs
 
 MOST = 500
 
 
 def batch_routes(feed: FeedService) -> list[HTTPRouteHandler]:
-    """Build the handlers. The feed's work is done in a thread: a day takes 10 ms, a new season a second."""
+    """Build the handlers. The feed works in a thread: a day takes it 10 ms, a new season a second."""
 
     @get(
         "/batches",
         operation_id="batches",
         operation_class=PlainOperation,
-        summary="Batches that can be had",
+        summary="Batches announced so far",
         description="Those after a cursor, in the order of their announcement. The service keeps nothing of its "
-        "clients: whoever remembers `next` once a batch is safe sees every batch exactly once.",
+        "clients: one that stores `next` once a batch is safe gets every batch exactly once.",
         tags=["batches"],
-        responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+        responses=problem_specs(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
     )
     async def batches(
-        after: Annotated[int, Parameter(ge=0, description="The last answer's `next`; 0 for all.")] = 0,
-        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many batches.")] = 50,
+        after: Annotated[int, Parameter(ge=0, description="`next` of the last answer; 0 for all.")] = 0,
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="The most batches to list.")] = 50,
     ) -> Listing:
         return await anyio.to_thread.run_sync(feed.listing, after, limit)
 
@@ -48,7 +48,7 @@ def batch_routes(feed: FeedService) -> list[HTTPRouteHandler]:
         tags=["batches"],
         media_type="application/json",
         responses=NOT_FOUND
-        | documented(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False)
+        | problem_specs(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False)
         | {
             HTTPStatus.OK.value: ResponseSpec(
                 list[dict[str, str]], generate_examples=False, description="The documents."

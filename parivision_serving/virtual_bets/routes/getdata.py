@@ -1,4 +1,4 @@
-"""GET /getdata/{n}, /getdata/reset and /reset: what the original service promised its callers."""
+"""GET /getdata/{n}, /getdata/reset and /reset: the routes of the original service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litestar.params import Parameter
 from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.schemas import Reset
 from parivision_serving.web.operations import PlainOperation
-from parivision_serving.web.problems import documented
+from parivision_serving.web.problems import problem_specs
 
 MOST = 10_000
 NEVER_CACHED = CacheControlHeader(no_store=True)
@@ -30,10 +30,10 @@ def getdata_routes(feed: FeedService) -> list[HTTPRouteHandler]:
         summary="The next n documents",
         description="One counter for all callers, which survives restarts. It moves before the answer is sent: a "
         "client that dies after its call, or whose connection breaks, has lost these documents. GET /batches has no "
-        "such flaw. At the end of what there is, the list is shorter or empty.",
+        "such flaw. When fewer documents are left, the list is shorter or empty.",
         tags=["original"],
         cache_control=NEVER_CACHED,
-        responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+        responses=problem_specs(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
     )
     async def next_documents(
         n: Annotated[int, Parameter(ge=1, le=MOST, description="How many documents.")],
@@ -45,10 +45,10 @@ def getdata_routes(feed: FeedService) -> list[HTTPRouteHandler]:
             path,
             operation_id=operation_id,
             summary="Back to the first document",
-            description="Two paths do the same: the original's code and its report differed.",
+            description="Two paths do the same: the original's code has the one, its report the other.",
             tags=["original"],
             cache_control=NEVER_CACHED,
-            responses=documented(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+            responses=problem_specs(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
         )
         async def reset() -> Reset:
             return await anyio.to_thread.run_sync(feed.reset)

@@ -1,4 +1,4 @@
-"""GET /, /health/live and /status: whether the service answers, and where its world stands."""
+"""GET /, /health/live and /status: whether the service answers, and how far its simulation is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.schemas import FeedWelcome, Status
-from parivision_serving.web.live import live
-from parivision_serving.web.problems import documented
+from parivision_serving.web.liveness import live
+from parivision_serving.web.problems import problem_specs
 
 
 def health_routes(feed: FeedService) -> list[HTTPRouteHandler]:
@@ -24,9 +24,9 @@ def health_routes(feed: FeedService) -> list[HTTPRouteHandler]:
     @get(
         "/status",
         operation_id="status",
-        summary="Where the simulated world stands",
+        summary="How far the simulation is",
         tags=["health"],
-        responses=documented(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+        responses=problem_specs(HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
     )
     async def status() -> Status:
         return await anyio.to_thread.run_sync(feed.status)

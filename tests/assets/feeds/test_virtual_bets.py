@@ -26,7 +26,7 @@ from parivision_core.store.files import FileStore
 from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from tests.helpers import shots
-from tests.helpers.small_world import FakeTime
+from tests.helpers.small_feed import FakeTime
 
 SHOTS = shots.as_kaggle(shots.season(games=24, shots=10, seed=1, start="2021-10-18")).to_dict("records")
 Answer = tuple[int, bytes]
@@ -84,7 +84,7 @@ class Scripted:
             {"id": n, "fingerprint": hashlib.sha256(self.contents[n]).hexdigest(), "rows": self.rows[n]}
             for n in names[after : after + limit]
         ]
-        told = {"world": self.world, "batches": found, "next": after + len(found), "newest": len(names)}
+        told = {"source": self.world, "batches": found, "next": after + len(found), "newest": len(names)}
         return 200, msgspec.json.encode(told)
 
 
@@ -144,9 +144,9 @@ def test_only_what_is_new_is_asked_for(service: Scripted, monkeypatch: pytest.Mo
     [
         ((500, b"out of order"), "answers 500 when asked for its batches: out of order"),
         ((200, b"<html>a router's login page</html>"), "is not VirtualBets"),
-        ((200, b'{"world": "x", "batches": [], "next": 0}'), "is not VirtualBets"),
-        ((200, b'{"world": "x", "batches": [], "next": 0, "newest": 9}'), "lists its batches wrongly"),
-        ((200, b'{"world": "x", "batches": [], "next": 7, "newest": 7}'), "lists its batches wrongly"),
+        ((200, b'{"source": "x", "batches": [], "next": 0}'), "is not VirtualBets"),
+        ((200, b'{"source": "x", "batches": [], "next": 0, "newest": 9}'), "lists its batches wrongly"),
+        ((200, b'{"source": "x", "batches": [], "next": 7, "newest": 7}'), "lists its batches wrongly"),
     ],
 )
 def test_rubbish_is_named_and_forgotten(service: Scripted, answer: Answer, told: str) -> None:

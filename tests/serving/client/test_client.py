@@ -1,4 +1,4 @@
-"""The command line against a service that speaks the contract: every file and format, every failure, and Ctrl-C."""
+"""The command line against a fake service: every kind of file, every format, every failure, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ ASK_ONE = ["predict", "--x", "-120", "--y", "85", "--period", "4", "--seconds-re
 
 
 def chance(row: dict[str, Any]) -> float:
-    """What the fake service answers: each row differs."""
+    """The fake service's probability, different for each row."""
     return 0.5 + row["x"] / 1000
 
 
 class FakeService:
-    """The two routes that the client asks, with the rules of requests; `script` holds what goes wrong before that."""
+    """The two routes that the client uses, with the contract's checks; `script` holds answers to give first."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.rows: list[int] = []
         self.script: list[tuple[int, dict[str, str], bytes]] = []
         self.held = threading.Event()
@@ -62,8 +62,8 @@ class FakeService:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                fake.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
-                if fake.hold_from is not None and len(fake.asked) > fake.hold_from:
+                fake.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                if fake.hold_from is not None and len(fake.requests) > fake.hold_from:
                     fake.held.set()
                     threading.Event().wait(60)
                 if fake.script:
@@ -97,9 +97,9 @@ class FakeService:
             row = json.loads(body)
             answer = {"probability": chance(row), "shot": {"shooter": "known"}, "champion_sha256": "c17e", "asked": row}
             explanation = {"league_make_rate": 0.47, "effects": [{"by": "player_id", "change": 0.032}]}
-            told = {"explanation": explanation} if row.get("explain") else {}
-            return json.dumps(answer | told).encode()
-        assert path == "/api/v1/predict/batch"
+            more = {"explanation": explanation} if row.get("explain") else {}
+            return json.dumps(answer | more).encode()
+        assert path == "/api/v1/predict/bulk"
         rows = self._arrow(body) if media_type == ARROW else json.loads(body)
         self.rows.append(len(rows))
         problems: list[dict[str, Any]] = []
@@ -178,25 +178,25 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_a_shot_is_asked_by_its_options(fake: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--team", "GSW", "--no-home", "--player-id", "201939", "--earlier-shots", "[]", "--json"]
     assert main([*ASK_ONE, *more]) == 0
-    asked = SHOT | {"team": "GSW", "home": False, "player_id": 201939, "earlier_shots": []}
-    assert json.loads(capsys.readouterr().out)["asked"] == asked
+    expected = SHOT | {"team": "GSW", "home": False, "player_id": 201939, "earlier_shots": []}
+    assert json.loads(capsys.readouterr().out)["asked"] == expected
 
 
 def test_the_answer_is_reported_in_words_and_without_digests(
     fake: FakeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(ASK_ONE) == 0
-    told = capsys.readouterr().out
-    assert "probability        38.0%\n" in told
-    assert "shooter            known\n" in told
-    assert "c17e" not in told
-    assert "effects" not in told
+    output = capsys.readouterr().out
+    assert "probability        38.0%\n" in output
+    assert "shooter            known\n" in output
+    assert "c17e" not in output
+    assert "effects" not in output
     assert main([*ASK_ONE, "--explain"]) == 0
     assert "effects            player_id, +3.2%\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "expected"),
     [
         ("--x", "900", "argument --x: '900': Expected `float` <= 250.0"),
         ("--period", "4.5", "Expected `int`"),
@@ -204,13 +204,13 @@ def test_the_answer_is_reported_in_words_and_without_digests(
         ("--earlier-shots", "[", "Input data was truncated"),
     ],
 )
-def test_an_option_that_cant_be_used_is_named(
-    fake: FakeService, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+def test_an_invalid_option_is_reported(
+    fake: FakeService, capsys: pytest.CaptureFixture[str], option: str, value: str, expected: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*ASK_ONE, option, value])
-    assert said in capsys.readouterr().err
-    assert fake.asked == []
+    assert expected in capsys.readouterr().err
+    assert fake.requests == []
 
 
 def test_the_key_goes_with_the_request(fake: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,20 +218,20 @@ def test_the_key_goes_with_the_request(fake: FakeService, monkeypatch: pytest.Mo
     monkeypatch.setenv("PARIVISION_API_KEY", "from-env")
     assert main(ASK_ONE) == 0
     assert main([*ASK_ONE, "--api-key", "given"]) == 0
-    assert [headers.get("x-api-key") for _, headers in fake.asked] == [None, "from-env", "given"]
+    assert [headers.get("x-api-key") for _, headers in fake.requests] == [None, "from-env", "given"]
 
 
 # Many shots
 
 
-@pytest.mark.parametrize("feature_state", ["json", "arrow"])
+@pytest.mark.parametrize("row_format", ["json", "arrow"])
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".arrow", ".arrows"])
 def test_each_kind_of_file_is_answered_row_by_row(
-    fake: FakeService, tmp_path: Path, suffix: str, feature_state: str
+    fake: FakeService, tmp_path: Path, suffix: str, row_format: str
 ) -> None:
     rows, output = shots(50), tmp_path / "answers.jsonl"
     file = written(tmp_path / f"shots{suffix}", rows)
-    assert main(["batch", str(file), "--output", str(output), "--format", feature_state, "--size", "7"]) == 0
+    assert main(["bulk", str(file), "--output", str(output), "--format", row_format, "--size", "7"]) == 0
     assert sorted(fake.rows) == [1, *[7] * 7]
     answers = read(output)
     assert [a["row"] for a in answers] == list(range(1, 51))
@@ -244,7 +244,7 @@ def test_each_kind_of_file_is_answered_row_by_row(
 
 def test_a_csv_of_answers_has_the_rows_own_columns_first(fake: FakeService, tmp_path: Path) -> None:
     file, output = written(tmp_path / "shots.csv", shots(3)), tmp_path / "answers.csv"
-    assert main(["batch", str(file), "--output", str(output)]) == 0
+    assert main(["bulk", str(file), "--output", str(output)]) == 0
     with output.open(newline="") as opened:
         answers = list(csv.DictReader(opened))
     assert list(answers[0])[:8] == ["row", *shots(1)[0], "probability"]
@@ -255,34 +255,32 @@ def test_a_csv_of_answers_has_the_rows_own_columns_first(fake: FakeService, tmp_
 def test_without_an_output_answers_are_lines_on_standard_output(
     fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["batch", str(written(tmp_path / "shots.csv", shots(3)))]) == 0
-    told = capsys.readouterr()
-    assert [json.loads(line)["row"] for line in told.out.splitlines()] == [1, 2, 3]
-    assert "3 rows answered" in told.err
-    assert "by version 7" in told.err
+    assert main(["bulk", str(written(tmp_path / "shots.csv", shots(3)))]) == 0
+    printed = capsys.readouterr()
+    assert [json.loads(line)["row"] for line in printed.out.splitlines()] == [1, 2, 3]
+    assert "3 rows answered" in printed.err
+    assert "by version 7" in printed.err
 
 
-@pytest.mark.parametrize("feature_state", ["json", "arrow"])
-def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
-    fake: FakeService, tmp_path: Path, feature_state: str
-) -> None:
+@pytest.mark.parametrize("row_format", ["json", "arrow"])
+def test_a_bad_row_has_its_problem_and_the_rest_is_answered(fake: FakeService, tmp_path: Path, row_format: str) -> None:
     file, output = tmp_path / "shots.csv", tmp_path / "answers.jsonl"
     file.write_text(
         "x,y,period,seconds_remaining,team,opponent\n"
         "1,2,1,3,GSW,BOS\n"
         "far,2,1,3,,\n"  # no number
-        "1,2,5,400,,\n"  # longer than an overtime: the service says so
-        "1,2,1,3,GSW,GSW\n"  # so does it here
+        "1,2,5,400,,\n"  # longer than an overtime: the service reports it
+        "1,2,1,3,GSW,GSW\n"  # so here
         "1,2,1\n"  # a cell is missing
         "1,2,1,3,,,7\n"  # one too many
         "nan,2,1,3,SEA,\n"
         "4,2,1.0,3,,\n"
         "900,2,1,3,,\n"
     )
-    assert main(["batch", str(file), "--output", str(output), "--format", feature_state]) == 3
-    told = [(a["probability"], a["problem"]) for a in read(output)]
-    assert [p for p, _ in told] == [0.501, None, None, None, None, None, None, 0.504, None]
-    problems = [problem or "" for _, problem in told]
+    assert main(["bulk", str(file), "--output", str(output), "--format", row_format]) == 3
+    answers = [(a["probability"], a["problem"]) for a in read(output)]
+    assert [p for p, _ in answers] == [0.501, None, None, None, None, None, None, 0.504, None]
+    problems = [problem or "" for _, problem in answers]
     assert problems[1].startswith("x: Expected `float`")
     assert problems[2] == "seconds_remaining: period 5 lasts 300 seconds"
     assert problems[3] == "opponent: a team can't defend against itself"
@@ -294,21 +292,21 @@ def test_a_bad_row_has_its_problem_beside_it_and_the_rest_is_answered(
     assert problems[8] == f"x: Expected `float` <= 250.0 ({unit})"
 
 
-def test_lines_that_are_no_requests_are_reported_and_the_others_sent(fake: FakeService, tmp_path: Path) -> None:
+def test_invalid_lines_are_reported_and_the_others_sent(fake: FakeService, tmp_path: Path) -> None:
     file, output = tmp_path / "shots.jsonl", tmp_path / "answers.jsonl"
     file.write_text(f'{json.dumps(SHOT)}\n{{"x": 1\n\n[1]\n{json.dumps(SHOT | {"foot": 1})}\n')
-    assert main(["batch", str(file), "--output", str(output)]) == 3
-    told = [a["problem"] for a in read(output)]
-    assert told[0] is None
-    assert told[1].startswith("row: Input data was truncated")
-    assert told[2] == "body: the body must be a JSON object"
-    assert told[3].startswith("foot: there is no such field; known are x, y")
+    assert main(["bulk", str(file), "--output", str(output)]) == 3
+    problems = [a["problem"] for a in read(output)]
+    assert problems[0] is None
+    assert problems[1].startswith("row: Input data was truncated")
+    assert problems[2] == "body: the body must be a JSON object"
+    assert problems[3].startswith("foot: there is no such field; known are x, y")
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
-        ("shots.csv", b"x,y,LOC\n1,2,3\n", "there is no field 'LOC' to ask with; known are x, y"),
+        ("shots.csv", b"x,y,LOC\n1,2,3\n", "there is no field 'LOC' in a request; known are x, y"),
         ("shots.csv", b"", "its first line must name the columns"),
         ("shots.csv", b"x,y\n\xff,1\n", "no text in UTF-8"),
         ("shots.json", b'{"x": 1}', "no JSON list of objects"),
@@ -319,50 +317,48 @@ def test_lines_that_are_no_requests_are_reported_and_the_others_sent(fake: FakeS
         ("shots.parquet", b"PAR1", "unknown kind: known are .csv, .json, .jsonl, .arrow"),
     ],
 )
-def test_a_file_that_cant_be_used_is_named_and_nothing_is_sent(
-    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, said: str
+def test_an_unusable_file_is_reported_and_nothing_is_sent(
+    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, expected: str
 ) -> None:
     file, output = tmp_path / name, tmp_path / "answers.jsonl"
     file.write_bytes(content)
     output.write_text("of yesterday")
-    assert main(["batch", str(file), "--output", str(output)]) == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert str(file) in told
-    assert (fake.asked, output.read_text()) == ([], "of yesterday")
+    assert main(["bulk", str(file), "--output", str(output)]) == 1
+    message = capsys.readouterr().err
+    assert expected in message
+    assert str(file) in message
+    assert (fake.requests, output.read_text()) == ([], "of yesterday")
 
 
 @pytest.mark.parametrize("output", ["shots.csv", "answers.xlsx", "missing/answers.csv"])
-def test_an_output_that_cant_be_written_is_named(
+def test_an_unwritable_output_is_reported(
     fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
 ) -> None:
     file = written(tmp_path / "shots.csv", shots(3))
-    assert main(["batch", str(file), "--output", str(tmp_path / output)]) == 1
+    assert main(["bulk", str(file), "--output", str(tmp_path / output)]) == 1
     assert output in capsys.readouterr().err
     assert len(file.read_text().splitlines()) == 4
 
 
-def test_lists_go_as_json_and_arrow_says_so(
+def test_lists_are_sent_as_json_and_refused_as_arrow(
     fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = written(tmp_path / "shots.json", [SHOT | {"earlier_shots": []}])
-    assert main(["batch", str(file), "--format", "arrow"]) == 1
+    assert main(["bulk", str(file), "--format", "arrow"]) == 1
     assert "earlier_shots can't be sent as Arrow; send the file with --format json" in capsys.readouterr().err
-    assert main(["batch", str(file)]) == 0
+    assert main(["bulk", str(file)]) == 0
 
 
-def test_a_drifted_batch_sends_long_shots_alone(
-    fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_drift_sends_only_long_shots(fake: FakeService, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     near_and_far = [SHOT | {"x": x, "y": y} for x, y in ((0, 0), (0, 249), (0, 251), (-200, 200), (150, 199))]
     file, output = written(tmp_path / "shots.json", near_and_far), tmp_path / "answers.jsonl"
-    assert main(["batch", str(file), "--output", str(output), "--drift"]) == 0
+    assert main(["bulk", str(file), "--output", str(output), "--drift"]) == 0
     assert [a["row"] for a in read(output)] == [3, 4]
     assert fake.rows == [2]
     assert "3 left out" in capsys.readouterr().err
 
 
-# What goes wrong on the way
+# Failures
 
 
 def problem(status: int, detail: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -378,7 +374,7 @@ def problem(status: int, detail: str, **headers: str) -> tuple[int, dict[str, st
         (0, {}, b""),  # the connection breaks off
     ],
 )
-def test_what_passes_is_waited_for(
+def test_a_passing_failure_is_retried(
     fake: FakeService,
     slept: list[float],
     tmp_path: Path,
@@ -387,24 +383,22 @@ def test_what_passes_is_waited_for(
 ) -> None:
     fake.script = [failure, failure]
     file, output = written(tmp_path / "shots.csv", shots(5)), tmp_path / "answers.jsonl"
-    assert main(["batch", str(file), "--output", str(output)]) == 0
+    assert main(["bulk", str(file), "--output", str(output)]) == 0
     assert [a["probability"] for a in read(output)] == [chance(row) for row in shots(5)]
     assert len(slept) == 2
     assert all(pause >= 7 for pause in slept) or "Retry-After" not in failure[1]
     assert capsys.readouterr().err.count("Asking again") == 1
 
 
-def test_a_busy_service_is_asked_so_often_and_no_more(
-    fake: FakeService, slept: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_retries_are_limited(fake: FakeService, slept: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     fake.script = [problem(503, "No champion has been promoted yet.")] * 10
     assert main([*ASK_ONE, "--retries", "3"]) == 1
-    assert (len(fake.asked), len(slept)) == (4, 3)
-    assert "The service says 503: No champion has been promoted yet." in capsys.readouterr().err
+    assert (len(fake.requests), len(slept)) == (4, 3)
+    assert "The service answers 503: No champion has been promoted yet." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         (problem(401, "this route needs an API key"), "Give a key with --api-key or PARIVISION_API_KEY"),
         (problem(413, "too many rows"), "--size"),
@@ -412,72 +406,72 @@ def test_a_busy_service_is_asked_so_often_and_no_more(
         (problem(429, "come back tomorrow", **{"Retry-After": "86400"}), "come back tomorrow"),
         (problem(503, "closed", **{"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}), "closed"),
         ((404, {}, b"<html>"), "isn't PariVision's service"),
-        ((599, {}, b"?"), "says 599"),
-        ((200, {}, b"[]"), "isn't understood"),
+        ((599, {}, b"?"), "(status 599)"),
+        ((200, {}, b"[]"), "can't be read"),
     ],
 )
-def test_what_doesnt_pass_is_reported_at_once(
+def test_a_lasting_failure_is_reported_at_once(
     fake: FakeService,
     slept: list[float],
     capsys: pytest.CaptureFixture[str],
     answer: tuple[int, dict[str, str], bytes],
-    said: str,
+    expected: str,
 ) -> None:
     fake.script = [answer]
     assert main(ASK_ONE) == 1
-    assert said in capsys.readouterr().err
-    assert (len(fake.asked), slept) == (1, [])
+    assert expected in capsys.readouterr().err
+    assert (len(fake.requests), slept) == (1, [])
 
 
 @pytest.mark.parametrize(
     "body", [b'{"rows": []}', b'{"id": "1", "champion_version": 1, "predictions": [], "problems": []}']
 )
-def test_an_answer_that_isnt_the_contracts_is_no_answer(fake: FakeService, tmp_path: Path, body: bytes) -> None:
+def test_an_answer_of_another_kind_is_a_failure(fake: FakeService, tmp_path: Path, body: bytes) -> None:
     fake.script = [(200, {}, body)]
-    assert main(["batch", str(written(tmp_path / "shots.csv", shots(5)))]) == 1
+    assert main(["bulk", str(written(tmp_path / "shots.csv", shots(5)))]) == 1
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "http://[", "http://127.0.0.1:1"])
-def test_an_address_where_nobody_answers(slept: list[float], capsys: pytest.CaptureFixture[str], url: str) -> None:
+def test_an_address_without_a_service(slept: list[float], capsys: pytest.CaptureFixture[str], url: str) -> None:
     assert main([*ASK_ONE, "--url", url]) == 1
     assert url in capsys.readouterr().err
 
 
-def test_what_was_answered_before_a_failure_is_kept(fake: FakeService, tmp_path: Path) -> None:
+def test_answers_before_a_failure_are_kept(fake: FakeService, tmp_path: Path) -> None:
     file, output = written(tmp_path / "shots.csv", shots(20)), tmp_path / "answers.jsonl"
-    fresh = fake.answer("/api/v1/predict/batch", "application/json", json.dumps(shots(20)[:5]).encode())
+    fresh = fake.answer("/api/v1/predict/bulk", "application/json", json.dumps(shots(20)[:5]).encode())
     fake.script = [(200, {}, fresh), problem(403, "the key was revoked")]
-    assert main(["batch", str(file), "--output", str(output), "--size", "5", "--concurrency", "1"]) == 1
+    assert main(["bulk", str(file), "--output", str(output), "--size", "5", "--concurrency", "1"]) == 1
     assert [a["row"] for a in read(output)] == [1, 2, 3, 4, 5]
 
 
-def test_ctrl_c_leaves_what_was_answered(fake: FakeService, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_answers(fake: FakeService, tmp_path: Path) -> None:
     file, output = written(tmp_path / "shots.csv", shots(40)), tmp_path / "answers.jsonl"
     fake.hold_from = 2
-    command = [sys.executable, "-m", "parivision_serving.client", "batch", str(file), "--output", str(output)]
+    command = [sys.executable, "-m", "parivision_serving.client", "bulk", str(file), "--output", str(output)]
     client = subprocess.Popen([*command, "--size", "10", "--concurrency", "1"], stderr=subprocess.PIPE, text=True)
     assert fake.held.wait(60)
     client.send_signal(signal.SIGINT)
-    told = client.communicate(timeout=60)[1]
+    log = client.communicate(timeout=60)[1]
     assert client.returncode == 130
-    assert "20 rows answered" in told
-    assert "Traceback" not in told
+    assert "20 rows answered" in log
+    assert "Traceback" not in log
     assert [a["row"] for a in read(output)] == list(range(1, 21))
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure_to_shout_about(fake: FakeService, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_quietly(fake: FakeService, tmp_path: Path) -> None:
     file = written(tmp_path / "shots.csv", shots(3000))
-    command = [sys.executable, "-m", "parivision_serving.client", "batch", str(file), "--size", "100"]
+    command = [sys.executable, "-m", "parivision_serving.client", "bulk", str(file), "--size", "100"]
     client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert client.stdout
     assert client.stderr
     client.stdout.readline()
     client.stdout.close()
-    told = client.stderr.read().decode()
+    log = client.stderr.read().decode()
     client.stderr.close()
     assert client.wait(60) == 1
-    assert "Traceback" not in told
-    assert "Exception ignored" not in told
+    assert "Traceback" not in log
+    assert "Exception ignored" not in log
 
 
 # The parts
@@ -510,21 +504,21 @@ def test_every_row_is_written_once_and_in_order(rows: int, size: int, concurrenc
     assert (tally.answered, tally.refused) == (rows, 0)
 
 
-def test_a_row_that_the_service_leaves_unexplained_counts_as_refused() -> None:
+def test_a_row_without_an_answer_counts_as_refused() -> None:
     tally = BulkTally()
     tally.count([Result(Row(1, {}, [], None), problems=[FieldProblem("row", "?")])])
     assert (tally.answered, tally.refused) == (0, 1)
 
 
 @given(retry=st.integers(0, 50), asked_for=st.floats(0, 1000))
-def test_a_pause_is_no_shorter_than_asked_and_no_longer_than_patience(retry: int, asked_for: float) -> None:
+def test_a_pause_lasts_at_least_as_asked_and_at_most_as_allowed(retry: int, asked_for: float) -> None:
     patience = Patience()
     pause = patience.pause(retry, asked_for)
     assert asked_for <= pause <= asked_for + min(patience.longest_pause, patience.first_pause * 2**retry)
 
 
 class Terminal(io.StringIO):
-    """A terminal that remembers."""
+    """A terminal whose output can be read."""
 
     def isatty(self) -> bool:
         return True
@@ -540,14 +534,14 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(
     progress.reach(100)
     progress.note("The service is busy.")
     progress.close()
-    told = out.getvalue()
-    assert "100 of 400 rows" in told
-    assert ("[######.................." in told) is bar
-    assert "The service is busy.\n" in told
-    assert told.endswith("\r\x1b[K" if bar else "\n")
+    shown = out.getvalue()
+    assert "100 of 400 rows" in shown
+    assert ("[######.................." in shown) is bar
+    assert "The service is busy.\n" in shown
+    assert shown.endswith("\r\x1b[K" if bar else "\n")
 
 
-def test_the_command_line_starts_without_what_only_the_service_needs() -> None:
+def test_the_command_line_imports_nothing_that_only_the_service_needs() -> None:
     heavy = {"litestar", "onnxruntime", "arro3", "pymongo", "prometheus_client", "pandas", "gradio"}
     code = f"import sys, parivision_serving.client.__main__; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The feed on a small world: nothing comes twice, nothing is lost, nothing is taken back."""
+"""The feed over a small source: nothing comes twice, nothing is lost, nothing is taken back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_serving.virtual_bets.clock import FILE, State, StateFile
 from parivision_serving.virtual_bets.feed import UnknownBatchError, UnknownCursorError
-from tests.helpers.small_world import FakeTime, drop, everything, open_feed
+from tests.helpers.small_feed import FakeTime, drop, everything, open_feed
 
 ALL = everything()
 FIRST_SEASON = 5
@@ -33,23 +33,23 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=150, deadline=None)
-def test_every_client_sees_every_batch_once_whatever_happens(script: list[tuple]) -> None:
+def test_every_client_gets_every_batch_once_over_restarts_and_kills(script: list[tuple]) -> None:
     now = FakeTime()
-    # Nothing here pulls the plug, and waiting for the disk would take minutes.
+    # The machine doesn't crash here, and waiting for the disk would take minutes.
     with tempfile.TemporaryDirectory() as name, mock.patch("os.fsync"):
         folder = Path(name)
         feed, cursors, seen, taken, newest = open_feed(folder, now), [0, 0, 0], [[], [], []], [], 0
         for what, first, second in script:
             if what == "list":
-                told = feed.listing(cursors[first], second)
-                assert told.newest >= newest, "a batch was taken back"
-                newest = told.newest
-                assert [b.cursor for b in told.batches] == list(range(cursors[first] + 1, told.next + 1))
-                for batch in told.batches:
+                listing = feed.listing(cursors[first], second)
+                assert listing.newest >= newest, "a batch was taken back"
+                newest = listing.newest
+                assert [b.cursor for b in listing.batches] == list(range(cursors[first] + 1, listing.next + 1))
+                for batch in listing.batches:
                     content, fingerprint = feed.content(batch.id)
                     assert fingerprint == batch.fingerprint
                     seen[first].append((batch.id, content))
-                cursors[first] = told.next
+                cursors[first] = listing.next
             elif what == "pass":
                 now.pass_days(first)
             elif what == "take":
@@ -84,11 +84,11 @@ def test_the_first_season_is_there_at_once_and_the_next_day_by_day(tmp_path: Pat
 def test_today_is_the_last_day_that_is_over(tmp_path: Path) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now)
-    told = []
+    shown = []
     for days in (0, 0.9, 0.2, 7.0, 1, 30):
         now.pass_days(days)
-        told.append(str(feed.status().today))
-    assert told == ["2001-11-08", "2001-11-08", "2002-11-01", "2002-11-08", "2003-11-01", "2003-11-08"]
+        shown.append(str(feed.status().today))
+    assert shown == ["2001-11-08", "2001-11-08", "2002-11-01", "2002-11-08", "2003-11-01", "2003-11-08"]
     feed.close()
 
 
@@ -127,10 +127,10 @@ def test_a_batch_is_unknown_until_its_day_is_over(tmp_path: Path) -> None:
     feed.close()
 
 
-def test_a_cursor_from_another_world_is_refused(tmp_path: Path) -> None:
+def test_a_cursor_from_another_source_is_refused(tmp_path: Path) -> None:
     feed = open_feed(tmp_path, FakeTime())
     assert feed.listing(FIRST_SEASON, 10).batches == []
-    with pytest.raises(UnknownCursorError, match="cursor 6 was never given out, the newest is 5"):
+    with pytest.raises(UnknownCursorError, match="cursor 6 was never handed out, the newest is 5"):
         feed.listing(FIRST_SEASON + 1, 10)
     feed.close()
 
@@ -161,7 +161,7 @@ def test_callers_at_once_get_different_shots(tmp_path: Path) -> None:
 
 
 def test_the_counter_is_on_disk_before_the_answer(tmp_path: Path) -> None:
-    """Which is the original's flaw: who dies after the call has lost these shots."""
+    """Which is the original's flaw: a client that dies after the call has lost these shots."""
     feed = open_feed(tmp_path, FakeTime())
     feed.take(3)
     drop(feed)
@@ -185,20 +185,20 @@ def test_a_state_that_cannot_be_written_moves_no_counter(tmp_path: Path, monkeyp
     feed.close()
 
 
-def test_a_full_disk_is_named_and_leaves_the_old_state(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_the_old_state(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
-    file.save(State(world="small", counter=1))
+    file.save(State(source="small", counter=1))
     with (
         mock.patch("os.fsync", side_effect=OSError(28, "No space left on device")),
         pytest.raises(StoreError) as caught,
     ):
-        file.save(State(world="small", counter=2))
+        file.save(State(source="small", counter=2))
     assert "state.json can't be written" in str(caught.value)
     assert file.load("small").counter == 1
     file.close()
 
 
-def test_one_process_at_a_time(tmp_path: Path) -> None:
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
     feed = open_feed(tmp_path, FakeTime())
     with pytest.raises(StoreError, match="another VirtualBets uses"):
         open_feed(tmp_path, FakeTime())
@@ -206,24 +206,24 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     open_feed(tmp_path, FakeTime()).close()
 
 
-def test_the_state_of_another_world_is_not_taken_up(tmp_path: Path) -> None:
+def test_the_state_of_another_source_is_refused(tmp_path: Path) -> None:
     file = StateFile(tmp_path / "virtual_bets")
-    file.save(State(world="simulation 1, seed 7, calm", days=3.0, counter=9))
+    file.save(State(source="simulation 1, seed 7, calm", days=3.0, counter=9))
     file.close()
     with pytest.raises(ConfigurationError, match=r"belongs to 'simulation 1, seed 7, calm'.*ask for 'small'"):
         open_feed(tmp_path, FakeTime())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"world": 3}', b"\xff"])
-def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_state_is_reported(tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / "virtual_bets"
     folder.mkdir()
     (folder / FILE).write_bytes(content)
-    with pytest.raises(StoreError, match="remove it to begin anew"):
+    with pytest.raises(StoreError, match="remove it to begin again"):
         open_feed(tmp_path, FakeTime())
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "virtual_bets").write_text("a file")
     with pytest.raises(StoreError, match="can't keep its state"):
         open_feed(tmp_path, FakeTime())

@@ -1,4 +1,4 @@
-"""Who reads slowly is waited for: the days run ahead of the batches that were read so far, and no further."""
+"""The clock waits for a slow reader: the days run only so far ahead of the batches that were read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parivision_serving.virtual_bets.announcing import Announcements
+from parivision_serving.virtual_bets.announcements import Announcements
 from parivision_serving.virtual_bets.feed import FeedService
 from parivision_serving.virtual_bets.lead import PATIENCE_SECONDS
-from tests.helpers.small_world import FakeTime, SmallSource, everything, open_feed
+from tests.helpers.small_feed import FakeTime, SmallSource, everything, open_feed
 
 ALL = everything()
 FIRST_SEASON = 5
@@ -21,7 +21,7 @@ AHEAD = 2
 EVERYTHING = Announcements(SmallSource())
 EVERYTHING.advance(100)
 DAYS = [batch.day for batch in EVERYTHING.all]
-"""Simulated days after which each batch can be had."""
+"""Simulated days after which each batch is announced."""
 
 
 def newest(feed: FeedService) -> int:
@@ -41,7 +41,7 @@ def test_the_days_of_announcement_go_on_over_the_seasons() -> None:
     assert EVERYTHING.day(len(ALL) + 1) is None
 
 
-def test_a_reader_is_waited_for_and_the_days_go_on_as_it_reads(tmp_path: Path) -> None:
+def test_the_days_go_on_as_the_reader_reads(tmp_path: Path) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=AHEAD)
     read(feed, FIRST_SEASON)
@@ -49,7 +49,7 @@ def test_a_reader_is_waited_for_and_the_days_go_on_as_it_reads(tmp_path: Path) -
     assert newest(feed) == FIRST_SEASON + 2, "more than the days 1 to 3, which are 2 ahead of the unread day 1"
     assert feed.status().waits
     read(feed, FIRST_SEASON + 1)
-    now.pass_days(1)  # of the days 3 to 5, of which nothing can be had
+    now.pass_days(1)  # of the days 3 to 5, in which nothing is announced
     assert newest(feed) == FIRST_SEASON + 2
     assert not feed.status().waits, "the time that it waited counts"
     now.pass_days(5)
@@ -64,20 +64,22 @@ def test_a_reader_is_waited_for_and_the_days_go_on_as_it_reads(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("ahead_days", "reads"), [(0, True), (AHEAD, False)])
-def test_nobody_is_waited_for_when_nobody_reads_or_none_should(tmp_path: Path, ahead_days: int, reads: bool) -> None:
+def test_without_a_reader_or_a_limit_the_clock_never_waits(
+    tmp_path: Path, ahead_days: int, reads: bool
+) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=ahead_days)
     if reads:
         read(feed, FIRST_SEASON)
     else:
-        feed.take(1000)  # who takes documents by number has no way to say what arrived
+        feed.take(1000)  # a client of /getdata doesn't show what it has received
     now.pass_days(50)
     assert newest(feed) == len(ALL)
     assert not feed.status().waits
     feed.close()
 
 
-def test_patience_with_a_reader_ends_and_comes_back_with_its_return(tmp_path: Path) -> None:
+def test_a_silent_reader_is_given_up_and_waited_for_again_once_it_reads(tmp_path: Path) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=AHEAD)
     read(feed, FIRST_SEASON)
@@ -94,7 +96,7 @@ def test_patience_with_a_reader_ends_and_comes_back_with_its_return(tmp_path: Pa
     feed.close()
 
 
-def test_an_old_batch_read_once_more_renews_no_patience(tmp_path: Path) -> None:
+def test_reading_an_old_batch_again_does_not_prolong_the_wait(tmp_path: Path) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=AHEAD)
     read(feed, FIRST_SEASON)
@@ -105,7 +107,7 @@ def test_an_old_batch_read_once_more_renews_no_patience(tmp_path: Path) -> None:
     feed.close()
 
 
-def test_a_new_process_waits_for_nobody_until_somebody_reads(tmp_path: Path) -> None:
+def test_a_new_process_does_not_wait_before_the_first_read(tmp_path: Path) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=AHEAD)
     read(feed, FIRST_SEASON)

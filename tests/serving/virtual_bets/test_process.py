@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,17 +16,10 @@ import httpx
 import pytest
 
 from tests.helpers.paths import ROOT
-from tests.helpers.serving_world import until
+from tests.helpers.processes import free_port, until
 
 MODULE = "parivision_serving.virtual_bets"
 GRACE = 20
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from tests.helpers import shots
-from tests.helpers.small_world import FakeTime
+from tests.helpers.small_feed import FakeTime
 
 DAYS = 6
 SHOTS = 4 * 10
@@ -51,15 +51,15 @@ def client(home_settings: VirtualBetsSettings, now: FakeTime) -> Iterator[TestCl
 def listed(client: TestClient[Any], **query: int) -> dict[str, Any]:
     answer = client.get("/batches", params=query)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    listing: dict[str, Any] = answer.json()
+    return listing
 
 
 def test_batches_are_listed_by_cursor(client: TestClient[Any]) -> None:
-    told = listed(client, limit=4)
-    assert (told["next"], told["newest"]) == (4, DAYS)
-    assert told["world"].startswith("file ")
-    assert told["batches"][0] | {"fingerprint": ""} == {
+    listing = listed(client, limit=4)
+    assert (listing["next"], listing["newest"]) == (4, DAYS)
+    assert listing["source"].startswith("file ")
+    assert listing["batches"][0] | {"fingerprint": ""} == {
         "id": "2021-10-18",
         "cursor": 1,
         "fingerprint": "",
@@ -69,8 +69,8 @@ def test_batches_are_listed_by_cursor(client: TestClient[Any]) -> None:
     }
     rest = listed(client, after=4)
     assert [b["cursor"] for b in rest["batches"]] == [5, 6]
-    assert listed(client, after=6) == {"world": told["world"], "batches": [], "next": 6, "newest": 6}
-    assert listed(client, limit=4) == told
+    assert listed(client, after=6) == {"source": listing["source"], "batches": [], "next": 6, "newest": 6}
+    assert listed(client, limit=4) == listing
 
 
 def test_a_batch_answers_the_bytes_of_its_fingerprint(client: TestClient[Any]) -> None:
@@ -107,12 +107,12 @@ def test_an_unknown_batch_is_a_problem(client: TestClient[Any], batch: str) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_batch_of_tomorrow_says_that_it_is_not_announced(client: TestClient[Any], now: FakeTime) -> None:
+def test_a_later_batch_is_reported_as_not_announced(client: TestClient[Any], now: FakeTime) -> None:
     assert client.get("/batches/2022-10-18").json() == {
         "type": "urn:parivision:problem:unknown-batch",
         "title": "Not Found",
         "status": 404,
-        "detail": "no batch '2022-10-18' has been announced; GET /batches lists those there are",
+        "detail": "no batch '2022-10-18' has been announced; GET /batches lists those that are",
     }
     now.pass_days(1)
     assert client.get("/batches/2022-10-18").status_code == 200
@@ -142,7 +142,7 @@ def test_an_impossible_number_names_its_field(client: TestClient[Any], path: str
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-def test_getdata_keeps_its_promise_to_the_original_caller(
+def test_getdata_answers_as_the_original_service(
     client: TestClient[Any], home_settings: VirtualBetsSettings, now: FakeTime, frame: pd.DataFrame
 ) -> None:
     expected = frame[frame["Game Date"] < "20220901"].to_dict("records")
@@ -172,9 +172,9 @@ def test_status_and_health(client: TestClient[Any], now: FakeTime) -> None:
     assert client.get("/health/live").json() == {"status": "alive"}
     now.pass_days(2.2)
     client.get("/getdata/9")
-    told = client.get("/status").json()
-    assert told.pop("world").startswith("file ")
-    assert told == {
+    status = client.get("/status").json()
+    assert status.pop("source").startswith("file ")
+    assert status == {
         "scenario": "calm",
         "seed": 1,
         "days_a_minute": 30.0,
@@ -188,15 +188,15 @@ def test_status_and_health(client: TestClient[Any], now: FakeTime) -> None:
     }
 
 
-def test_what_is_not_there_is_a_problem(client: TestClient[Any]) -> None:
+def test_unknown_paths_and_methods_are_problems(client: TestClient[Any]) -> None:
     for method, path, status in (("GET", "/nothing", 404), ("GET", "/getdata", 404), ("POST", "/batches", 405)):
         answer = client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
-def test_openapi_promises_what_is_answered(client: TestClient[Any]) -> None:
-    told = client.get("/schema/openapi.json").json()
-    assert sorted(told["paths"]) == [
+def test_openapi_describes_the_answers(client: TestClient[Any]) -> None:
+    schema = client.get("/schema/openapi.json").json()
+    assert sorted(schema["paths"]) == [
         "/",
         "/batches",
         "/batches/{batch_id}",
@@ -206,9 +206,9 @@ def test_openapi_promises_what_is_answered(client: TestClient[Any]) -> None:
         "/reset",
         "/status",
     ]
-    assert sorted(told["paths"]["/batches/{batch_id}"]["get"]["responses"]) == ["200", "304", "404", "500"]
-    assert sorted(told["paths"]["/getdata/{n}"]["get"]["responses"]) == ["200", "422", "500"]
-    n = told["paths"]["/getdata/{n}"]["get"]["parameters"][0]["schema"]
+    assert sorted(schema["paths"]["/batches/{batch_id}"]["get"]["responses"]) == ["200", "304", "404", "500"]
+    assert sorted(schema["paths"]["/getdata/{n}"]["get"]["responses"]) == ["200", "422", "500"]
+    n = schema["paths"]["/getdata/{n}"]["get"]["parameters"][0]["schema"]
     assert (n["type"], n["minimum"], n["maximum"]) == ("integer", 1, 10_000)
-    listing = told["paths"]["/batches"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    listing = schema["paths"]["/batches"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert listing["$ref"].endswith("/Listing")

@@ -20,7 +20,7 @@ from parivision_serving.virtual_bets.scenarios import BAD_EVERY, FAULTS, LATE_DA
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Fault
 from tests.helpers.simulated_seasons import parse, plain
-from tests.helpers.small_world import FakeTime
+from tests.helpers.small_feed import FakeTime
 
 REASONS = (
     "Player ID is missing",
@@ -91,7 +91,7 @@ def test_new_recording_moves_shots_onto_the_hoop_and_their_make_rates_with_them(
     assert share[1] > share[0] + 0.12
 
 
-def test_bad_batches_hold_what_they_promise() -> None:
+def test_bad_batches_have_their_faults() -> None:
     calm, bad = Simulator(1, Scenario.CALM), Simulator(1, Scenario.BAD_BATCHES)
     offers = bad.plan(0).offers
     faulty = [offer for offer in offers if offer.fault]
@@ -117,7 +117,7 @@ def test_bad_batches_hold_what_they_promise() -> None:
     assert seen == {None, *Fault}
 
 
-def test_bad_batches_on_the_wire(bad: TestClient[Any]) -> None:
+def test_bad_batches_over_http(bad: TestClient[Any]) -> None:
     listed = {b["id"]: b for b in bad.get("/batches?limit=500").json()["batches"]}
     faulty = [batch for batch in listed.values() if batch["id"].endswith("-bad")][: len(FAULTS)]
     for batch, fault in zip(faulty, FAULTS, strict=True):

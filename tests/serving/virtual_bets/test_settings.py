@@ -38,7 +38,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "expected"),
     [
         ("VIRTUAL_BETS_SPEED", "fast", "days a minute"),
         ("VIRTUAL_BETS_SPEED", "-1", "from 0"),
@@ -54,15 +54,15 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         ("PARIVISION_FEED_PORT", "http", "whole number"),
     ],
 )
-def test_a_bad_value_names_its_variable(variable: str, value: str, told: str) -> None:
+def test_a_bad_value_names_its_variable(variable: str, value: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         VirtualBetsSettings.from_env({variable: value})
     message = str(caught.value)
     assert message.startswith(f"{variable}={value!r}")
-    assert told in message
+    assert expected in message
 
 
-def test_a_file_knows_no_scenario(tmp_path: Path) -> None:
+def test_a_file_excludes_a_scenario(tmp_path: Path) -> None:
     (tmp_path / "shots.csv").write_text("")
     env = {"VIRTUAL_BETS_FILE": str(tmp_path / "shots.csv"), "VIRTUAL_BETS_SCENARIO": "bad_batches"}
     with pytest.raises(ConfigurationError, match="VIRTUAL_BETS_SCENARIO='bad_batches' needs a simulation"):
@@ -70,7 +70,7 @@ def test_a_file_knows_no_scenario(tmp_path: Path) -> None:
 
 
 def test_another_seed_needs_another_home(tmp_path: Path) -> None:
-    """A world's shots are in someone's lake already; those of another would contradict them."""
+    """The shots of one simulation may be in a lake already; those of another would contradict them."""
     with TestClient(create_app(VirtualBetsSettings(home=tmp_path, seed=1))) as client:
         client.get("/reset")
     with pytest.raises(
@@ -82,7 +82,7 @@ def test_another_seed_needs_another_home(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x00\x01", b"PK\x05\x06 no archive", b"GAME_ID\n\xff\xfe\n"])
-def test_a_file_without_shots_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_shots_is_reported(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "shots.csv").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"VIRTUAL_BETS_FILE=.*shots.csv' can't be served"):
         create_app(VirtualBetsSettings(home=tmp_path, file=tmp_path / "shots.csv"))

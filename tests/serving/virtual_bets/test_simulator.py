@@ -26,7 +26,7 @@ PINNED = {
     (0, "1996-10-22"): "90401ec0b33064543dde13754f844a7cba650755839ef1b2366685d9cfef3e24",
     (1, "1998-01-14"): "302e176bc775f6db769f6e0e57cb6c943b124f11e3e75909a7fcca7b71c452ee",
 }
-"""Changing what is simulated means raising REVISION in simulator.py: a running world's past must not change."""
+"""A change of what is simulated must raise REVISION in simulator.py: a simulation must not change its past."""
 
 OTHER_PROCESS = """
 import hashlib, msgspec
@@ -41,7 +41,7 @@ for season, date in {days!r}:
 
 def test_same_seed_same_season_in_every_process() -> None:
     source = Simulator(1, Scenario.CALM)
-    # The later season first: what was asked before must not matter.
+    # The later season first: the order of the calls must not matter.
     ours = {}
     for number, date in reversed(PINNED):
         offer = next(offer for offer in source.plan(number).offers if offer.id == date)
@@ -61,7 +61,7 @@ def test_same_seed_same_season_in_every_process() -> None:
 
 def test_other_seeds_give_other_seasons() -> None:
     one, other = (Simulator(seed, Scenario.CALM) for seed in (1, 2))
-    assert one.world != other.world
+    assert one.name != other.name
     assert not np.array_equal(one.season(0).schedule.home, other.season(0).schedule.home)
 
 
@@ -96,7 +96,7 @@ def test_events_follow_the_clock() -> None:
 
 
 @pytest.mark.parametrize("year", [1997, 2004, 2026])
-def test_the_calendar_is_a_season_s(year: int) -> None:
+def test_the_calendar_is_that_of_a_season(year: int) -> None:
     schedule = make_schedule(year, np.random.default_rng(year))
     home, away, day = schedule.home, schedule.away, schedule.day
     assert (np.bincount(home) == 41).all()

@@ -1,4 +1,4 @@
-"""The state file outlives a kill at any moment: it holds a state that was written, whole."""
+"""The state file survives a kill at any moment: it holds a complete state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 from parivision_serving.virtual_bets.clock import State, StateFile
 file = StateFile(Path(sys.argv[1]))
-state = file.load("world")
+state = file.load("source")
 print("ready", flush=True)
 for counter in range(state.counter + 1, 10**9):
-    file.save(State(world="world" , days=counter / 2, counter=counter, served=counter))
+    file.save(State(source="source", days=counter / 2, counter=counter, served=counter))
     print(counter, flush=True)
 """
 
@@ -35,15 +35,15 @@ def test_a_kill_between_writes_leaves_the_last_state(tmp_path: Path, delay: floa
     assert writer.stdout.readline() == "ready\n"
     time.sleep(delay)
     writer.send_signal(signal.SIGKILL)
-    told = [int(line) for line in writer.stdout.read().splitlines()]
+    reported = [int(line) for line in writer.stdout.read().splitlines()]
     writer.wait()
     writer.stdout.close()
     file = StateFile(tmp_path)
-    state = file.load("world")
+    state = file.load("source")
     # What was reported as written is there; of the write under way, all or nothing.
-    last = told[-1] if told else 0
+    last = reported[-1] if reported else 0
     assert state.counter in (last, last + 1)
     assert (state.days, state.served) == (state.counter / 2, state.counter)
-    file.save(State(world="world", counter=1))
-    assert file.load("world").counter == 1
+    file.save(State(source="source", counter=1))
+    assert file.load("source").counter == 1
     file.close()

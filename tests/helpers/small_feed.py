@@ -1,4 +1,4 @@
-"""A world small enough to be walked through thousands of times: three seasons, and a clock that a test moves."""
+"""A feed small enough to be played thousands of times: three seasons, and a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class FakeTime:
 
 
 class SmallSource:
-    """Three seasons of five batches; in each the second is announced after the fourth. The days take 8 each."""
+    """Three seasons of five batches and eight days; in each the second batch is announced after the fourth."""
 
-    world = "small"
+    name = "small"
     seasons = 3
     DAYS = (0, 1, 2, 5, 7)
     ANNOUNCED = (0, 6, 2, 5, 7)
@@ -51,7 +51,7 @@ class SmallSource:
 
 
 def everything() -> list[tuple[str, list[str]]]:
-    """The ids of all batches of the small world with their shots, in the order of their announcement."""
+    """The ids of all batches of the small source with their shots, in the order of their announcement."""
     source = SmallSource()
     return [
         (offer.id, [document["shot"] for document in source.documents(season, offer)])
@@ -61,11 +61,11 @@ def everything() -> list[tuple[str, list[str]]]:
 
 
 def open_feed(folder: Path, now: FakeTime, days_a_minute: float = 30.0, ahead_days: int = 0) -> FeedService:
-    """The small world, its state in a folder; as a rule it waits for nobody."""
+    """A feed over the small source with its state in a folder; by default it never waits for a reader."""
     settings = VirtualBetsSettings(home=folder, days_a_minute=days_a_minute, ahead_days=ahead_days)
     return FeedService(SmallSource(), StateFile(settings.folder), settings, now)
 
 
 def drop(feed: FeedService) -> None:
-    """End as a kill does: nothing more is written, and the kernel lets go of the lock."""
+    """End as a kill does: nothing more is written, and the lock is released."""
     feed._file.close()

@@ -1,4 +1,4 @@
-"""Serving a file: both layouts become documents that the platform reads as it reads the file itself."""
+"""Serving a file: both layouts become documents from which the platform reads the same shots as from the file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_zipped_file_is_the_same(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert served(SeasonFile(tmp_path / "shots.zip")) == served(SeasonFile(path))
 
 
-def test_rows_that_break_the_contract_travel_as_they_are(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_rows_that_break_the_contract_are_served_unchanged(frame: pd.DataFrame, tmp_path: Path) -> None:
     broken = frame.copy()
     for column, row, value in (
         ("PLAYER_ID", 3, ""),
@@ -96,7 +96,7 @@ def test_rows_that_break_the_contract_travel_as_they_are(frame: pd.DataFrame, tm
     assert documents[5]["X Location"] == "wide"
 
 
-def test_a_row_without_a_date_travels_with_its_neighbour(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_row_without_a_date_travels_with_the_row_before_it(frame: pd.DataFrame, tmp_path: Path) -> None:
     broken = shots.as_kaggle(frame)
     broken.loc[[0, 100], "Game Date"] = ""
     source = SeasonFile(shots.write(broken, tmp_path / "shots.csv"))

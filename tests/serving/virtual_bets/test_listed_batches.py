@@ -1,4 +1,4 @@
-"""What was told of batches is told again after a restart, without a season played for it; and never from a bad file."""
+"""The listing survives a restart without a season being played again; a damaged file is replaced."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from parivision_serving.virtual_bets.listed_batches import FILE
 from parivision_serving.virtual_bets.schemas import Listing
-from parivision_serving.virtual_bets.told import FILE
-from tests.helpers.small_world import FakeTime, SmallSource, open_feed
+from tests.helpers.small_feed import FakeTime, SmallSource, open_feed
 
 
 def listing(folder: Path, now: FakeTime) -> Listing:
-    """What a feed lists that was started for it."""
+    """The listing of a feed that is started and closed for it."""
     feed = open_feed(folder, now)
     try:
         return feed.listing(0, 100)
@@ -26,7 +26,7 @@ def file_of(folder: Path) -> Path:
     return found
 
 
-def test_a_restart_lists_what_was_reported_without_playing_it_again(
+def test_a_restart_lists_the_same_batches_without_playing_them_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = FakeTime()
@@ -55,7 +55,7 @@ def test_a_restart_lists_what_was_reported_without_playing_it_again(
 
 
 @pytest.mark.parametrize("cut", [1, 30])
-def test_a_file_that_was_cut_off_is_made_whole(tmp_path: Path, cut: int) -> None:
+def test_a_file_that_was_cut_off_is_repaired(tmp_path: Path, cut: int) -> None:
     now = FakeTime()
     before = listing(tmp_path, now)
     whole = file_of(tmp_path).read_bytes()
@@ -64,8 +64,8 @@ def test_a_file_that_was_cut_off_is_made_whole(tmp_path: Path, cut: int) -> None
     assert file_of(tmp_path).read_bytes() == whole
 
 
-@pytest.mark.parametrize("content", [b"", b"no JSON", b'"another world"\n{"id":"x"}\n', b'"small"\n{"id":"x"}\n'])
-def test_a_file_that_is_of_no_use_is_replaced(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no JSON", b'"another source"\n{"id":"x"}\n', b'"small"\n{"id":"x"}\n'])
+def test_an_unusable_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     now = FakeTime()
     before = listing(tmp_path, now)
     whole = file_of(tmp_path).read_bytes()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from parivision_assets.steps.features.folding import update_warehouse
-from parivision_assets.steps.training.training import train
+from parivision_assets.steps.training.pipeline import train
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.records import Manifest
