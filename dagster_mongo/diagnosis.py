@@ -1,8 +1,8 @@
-"""What a driver's error means in plain words, and what to do about it.
+"""Translates pymongo's errors into plain words with advice.
 
-pymongo reports most troubles as "no server found in time" and keeps the causes apart, in what it knows of each server,
-without their types: only their text tells a refused connection from an untrusted certificate. Hence rules about text,
-the most telling first; numbers of errors are matched, for their texts differ between systems.
+pymongo reports most problems as "no server found in time". The causes are part of its description of each server, as
+text without a type: only the text distinguishes a refused connection from an untrusted certificate. Hence the rules
+match text, the most specific first. System errors are matched by number, because their texts differ between systems.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_AUTHORISED = {13}
 
 
 def _numbered(*numbers: int) -> tuple[str, ...]:
-    """How Python writes errors of these numbers."""
+    """Python's text for system errors with these numbers."""
     return tuple(f"[Errno {number}]" for number in numbers)
 
 
@@ -39,39 +39,39 @@ UNRESOLVABLE = (*_numbered(socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)
 REFUSED = _numbered(errno.ECONNREFUSED)
 UNREACHABLE = _numbered(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 CUT = (*_numbered(errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED), "connection closed")
-OWN_WORDS = (r"certificate verify failed: ([^(]+)", r"\[Errno -?\d+\] ([^(,[]+)")
+CAUSES = (r"certificate verify failed: ([^(]+)", r"\[Errno -?\d+\] ([^(,[]+)")
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """An error of pymongo, and all that it and its causes say."""
+class Problem:
+    """An error of pymongo, and the text of the error and all its causes."""
 
     error: PyMongoError
     text: str
 
     @property
     def code(self) -> int | None:
-        """The number of the error that a server answered with."""
+        """The error code that a server answered with, if it did."""
         return self.error.code if isinstance(self.error, OperationFailure) else None
 
-    def says(self, *words: str) -> bool:
-        """Whether any of these words occurs."""
-        return any(word in self.text for word in words)
+    def mentions(self, *phrases: str) -> bool:
+        """Whether the text contains any of these phrases."""
+        return any(phrase in self.text for phrase in phrases)
 
-    def own_words(self) -> str:
-        """The part of the text that tells the cause."""
+    def cause(self) -> str:
+        """The part of the text that names the cause."""
         if isinstance(self.error, OperationFailure):
             return f"{self.code} ({(self.error.details or {}).get('errmsg', self.error)})"
-        found = (re.search(pattern, self.text) for pattern in OWN_WORDS)
+        found = (re.search(pattern, self.text) for pattern in CAUSES)
         first_part = re.split(r" \(configured timeouts|, Timeout:|, Topology Description", str(self.error))[0]
         return next((match[1].strip() for match in found if match), first_part)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When it applies, and what to say; `{}` in `what` is filled with the trouble's own words."""
+    """When it applies, and the reason, message and advice; `{}` in `what` stands for the problem's cause."""
 
-    applies: Callable[[Trouble], bool]
+    applies: Callable[[Problem], bool]
     reason: Reason
     what: str
     advice: str
@@ -79,104 +79,104 @@ class Rule:
 
 RULES = (
     Rule(
-        lambda t: t.code in BAD_CREDENTIALS,
+        lambda p: p.code in BAD_CREDENTIALS,
         "authentication",
         "it doesn't accept the user name or the password",
         "Check both in the URL, and authSource: the database in which the user was created.",
     ),
     Rule(
-        lambda t: t.code in NOT_AUTHORISED and t.says("requires authentication"),
+        lambda p: p.code in NOT_AUTHORISED and p.mentions("requires authentication"),
         "authentication",
-        "it wants a user name and a password, and the URL has none",
+        "it requires a user name and a password, and the URL has none",
         "Write them into the URL: mongodb://user:password@host:port/database.",
     ),
     Rule(
-        lambda t: t.code in NOT_AUTHORISED,
+        lambda p: p.code in NOT_AUTHORISED,
         "authorisation",
         "the user may not do this: {}",
         "Grant the user a role on this database (read or readWrite), or name a collection that it may read.",
     ),
     Rule(
-        lambda t: isinstance(t.error, ConfigurationError) and t.says("wire version"),
+        lambda p: isinstance(p.error, ConfigurationError) and p.mentions("wire version"),
         "version",
         "it doesn't fit the installed pymongo: {}",
         "Update the older of the two.",
     ),
     Rule(
-        lambda t: is_name_trouble(t.error) or t.says(*UNRESOLVABLE),
+        lambda p: is_lookup_error(p.error) or p.mentions(*UNRESOLVABLE),
         "unresolvable",
         "the name has no address",
         "Check the host in the URL, and DNS where this process runs.",
     ),
     Rule(
-        lambda t: t.says("certificate verify failed"),
+        lambda p: p.mentions("certificate verify failed"),
         "tls",
         "its certificate isn't trusted: {}",
         "Set tls_ca_file to the authority that signed it, and use the host name that the certificate has.",
     ),
     Rule(
-        lambda t: t.says("SSL handshake failed", "[SSL", "EOF occurred in violation of protocol"),
+        lambda p: p.mentions("SSL handshake failed", "[SSL", "EOF occurred in violation of protocol"),
         "tls",
         "the TLS handshake failed",
-        "Perhaps the server speaks no TLS (then leave tls unset), or wants a certificate (tls_certificate_key_file).",
+        "Perhaps the server has no TLS (then leave tls unset), or requires a certificate (tls_certificate_key_file).",
     ),
     Rule(
-        lambda t: isinstance(t.error, NotPrimaryError),
+        lambda p: isinstance(p.error, NotPrimaryError),
         "no primary",
         "it is no longer the primary of its replica set",
         "Try again when the election is over; leave directConnection out of the URL, so that the primary is found.",
     ),
     Rule(
-        lambda t: isinstance(t.error, (NetworkTimeout, ExecutionTimeout)) or t.says("timed out"),
+        lambda p: isinstance(p.error, (NetworkTimeout, ExecutionTimeout)) or p.mentions("timed out"),
         "time-out",
         "it didn't answer in time",
         "Check that it isn't overloaded, and that no firewall is in between.",
     ),
     Rule(
-        lambda t: t.says(*REFUSED),
+        lambda p: p.mentions(*REFUSED),
         "absent",
         "nothing listens there",
         "Start the server, or correct host and port in the URL.",
     ),
-    Rule(lambda t: t.says(*UNREACHABLE), "absent", "it can't be reached: {}", "Check the network, host and port."),
+    Rule(lambda p: p.mentions(*UNREACHABLE), "absent", "it can't be reached: {}", "Check the network, host and port."),
     Rule(
-        lambda t: t.says(*CUT),
+        lambda p: p.mentions(*CUT),
         "cut",
         "it closed the connection without an answer",
-        "Perhaps it demands TLS (set tls), has reached its limit of connections, or was stopped just now.",
+        "Perhaps it requires TLS (set tls), has reached its limit of connections, or was just stopped.",
     ),
-    Rule(lambda t: t.code is not None, "refused", "it answered with error {}", "See the server's log for more."),
+    Rule(lambda p: p.code is not None, "refused", "it answered with error {}", "See the server's log for more."),
     Rule(
-        lambda t: isinstance(t.error, ServerSelectionTimeoutError),
+        lambda p: isinstance(p.error, ServerSelectionTimeoutError),
         "time-out",
         "no server could be used in time: {}",
         "Check host and port, and that no firewall is in between.",
     ),
-    Rule(lambda t: True, "refused", "it can't be used: {}", "See the server's log for more."),
+    Rule(lambda p: True, "refused", "it can't be used: {}", "See the server's log for more."),
 )
 
 
 def diagnose(error: PyMongoError, address: str, topology: TopologyDescription | None = None) -> MongoUnavailableError:
-    """What to raise in place of an error of pymongo, with that as its cause.
+    """The error to raise from an error of pymongo.
 
-    `address` is host:port, without credentials; `topology` is what the client knows of its servers, if there is one.
+    `address` is host:port, without credentials; `topology` is the client's view of its servers, if there is a client.
     """
     members = _members(topology)
     if isinstance(error, ServerSelectionTimeoutError) and any(member != "Unknown" for member in members):
         what = f"no member of its replica set can serve (they are: {', '.join(members)})"
         return MongoUnavailableError(address, "no primary", what, "See rs.status(), and replicaSet in the URL.")
-    trouble = Trouble(error, " ".join(str(cause) for cause in _chain(error)))
-    rule = next(rule for rule in RULES if rule.applies(trouble))
-    return MongoUnavailableError(address, rule.reason, rule.what.replace("{}", trouble.own_words()), rule.advice)
+    problem = Problem(error, " ".join(str(cause) for cause in _chain(error)))
+    rule = next(rule for rule in RULES if rule.applies(problem))
+    return MongoUnavailableError(address, rule.reason, rule.what.replace("{}", problem.cause()), rule.advice)
 
 
-def is_name_trouble(error: BaseException) -> bool:
+def is_lookup_error(error: BaseException) -> bool:
     """Whether the DNS lookup of a mongodb+srv:// name failed; pymongo uses dnspython for that alone."""
     return any(type(cause).__module__.startswith("dns.") for cause in _chain(error))
 
 
 def _members(topology: TopologyDescription | None) -> list[str]:
-    """What the members of a replica set are; empty where there is none."""
+    """The state of each member of a replica set; empty where there is none."""
     if topology is None or not topology.topology_type_name.startswith("ReplicaSet"):
         return []
     return [server.server_type_name for server in topology.server_descriptions().values()]
@@ -186,4 +186,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__ or cause.__context__  # older releases of pymongo hide the cause of a failed look-up
+        cause = cause.__cause__ or cause.__context__  # older releases of pymongo hide the cause of a failed lookup

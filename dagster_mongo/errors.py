@@ -1,6 +1,6 @@
-"""What can be wrong: with the configuration, or with the database.
+"""The errors of this package: a configuration that can't be used, and a database that can't be used.
 
-Neither message ever holds a user name or a password.
+Their messages never contain a user name or a password.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 Reason = Literal[
-    "absent",  # nothing listens there, or no way leads there
+    "absent",  # nothing listens there, or there is no route to it
     "unresolvable",  # the name has no address
-    "authentication",  # wrong credentials, or none where some are wanted
-    "authorisation",  # right credentials that don't reach far enough
+    "authentication",  # wrong credentials, or none where they are required
+    "authorisation",  # valid credentials without the necessary role
     "tls",  # the two sides don't agree on TLS, or a certificate isn't trusted
     "time-out",  # no answer in time
     "version",  # the server is too old or too new for the installed pymongo
@@ -29,10 +29,10 @@ class MongoConfigError(Exception):
 
 
 class MongoUnavailableError(Exception):
-    """The database can't be used now. The message names its address, the reason and what to do.
+    """The database can't be used now. The message names its address, the reason and a remedy.
 
     `address` is host:port (several are joined with commas), `reason` is for programs, `what` is the reason in plain
-    words, and `advice` says what to do about it.
+    words, and `advice` is what to do about it.
     """
 
     def __init__(self, address: str, reason: Reason, what: str, advice: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether the database is there, and this process may read it."""
+"""The health check: whether the database answers, and whether this process may read it."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ Deployment = Literal["standalone", "replica set", "sharded cluster"]
 
 @dataclass(frozen=True)
 class MongoHealth:
-    """What a healthy database told of itself; fit for the metadata of an asset check, for it holds no credentials."""
+    """What a healthy database reports. It contains no credentials, so it can be metadata of an asset check."""
 
     address: str
     """host:port of the server that answered."""
     server_version: str | None
-    """Such as "7.0.14"; None where the server doesn't tell."""
+    """Such as "7.0.14"; None where the server doesn't report it."""
     deployment: Deployment
-    """What it is part of."""
+    """What the server is part of."""
     replica_set: str | None
     """The name of its replica set, if it is in one."""
     database: str | None
-    """The database that was read from; None where none is configured, and only the connection was tested."""
+    """The database that was read from; None when none is configured and only the connection was tested."""
     round_trip_ms: float
     """Milliseconds that a ping took on an open connection."""
 
 
 def measure(client: MongoClient[dict[str, Any]], database: str | None, collection: str) -> MongoHealth:
-    """Ask the server. Raises what pymongo raises, within the client's time-outs for selection and connecting together.
+    """Run the check, within the sum of the client's time-outs for server selection and connecting.
 
-    A connection that broke while it lay idle in the pool says nothing about the server now: hence a second attempt.
+    A connection that broke while it was idle in the pool says nothing about the server now: hence a second attempt.
+    Raises what pymongo raises.
     """
     _ = client.is_primary  # waits for a server; inside pymongo.timeout() that wait would have another limit
     with pymongo.timeout(client.options.pool_options.connect_timeout):
         try:
             return _ask(client, database, collection)
         except (NetworkTimeout, ServerSelectionTimeoutError):
-            raise  # both are AutoReconnect too, and time is up
+            raise  # both are subclasses of AutoReconnect, but the time is up
         except AutoReconnect:
             return _ask(client, database, collection)
 
@@ -66,7 +67,7 @@ def _ask(client: MongoClient[dict[str, Any]], database: str | None, collection: 
 
 
 def _deployment(hello: dict[str, Any]) -> Deployment:
-    if hello.get("msg") == "isdbgrid":  # what a router of a sharded cluster calls itself
+    if hello.get("msg") == "isdbgrid":  # how a router of a sharded cluster identifies itself
         return "sharded cluster"
     return "replica set" if "setName" in hello else "standalone"
 
@@ -74,6 +75,6 @@ def _deployment(hello: dict[str, Any]) -> Deployment:
 def _version(client: MongoClient[dict[str, Any]]) -> str | None:
     try:
         version = client.admin.command("buildInfo").get("version")
-    except OperationFailure:  # not for everybody under a strict API version
+    except OperationFailure:  # not allowed under a strict API version
         return None
     return version if isinstance(version, str) else None

@@ -1,7 +1,7 @@
-"""From the fields of the resource to options of MongoClient: who wins where the URL speaks too.
+"""From the fields of the resource to the options of MongoClient, with precedence where the URL sets the same option.
 
-A field that was set wins over the URL, the URL wins over the defaults. None is what an unset field holds: Dagster
-makes a resource anew from its values when a run starts, so pydantic's record of the fields that were set is lost.
+A field that was set wins over the URL, and the URL wins over the defaults. An unset field is None: Dagster creates a
+resource again from its values when a run starts, so pydantic's record of the fields that were set is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMES = {
     "max_pool_size": "maxPoolSize",
     "app_name": "appname",
 }
-"""The name of a field, and of the option that it sets."""
+"""Each field, and the option that it sets."""
 
 DEFAULTS: Mapping[str, Any] = {
     "server_selection_timeout_ms": 10_000,
@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, Any] = {
     "write_concern_timeout_ms": 60_000,
     "app_name": "dagster",
 }
-"""What holds where neither a field nor the URL says anything; for the rest, pymongo's own defaults."""
+"""Used where neither a field nor the URL sets the option; the other options have pymongo's own defaults."""
 
 
 def client_options(fields: Mapping[str, Any], url: ParsedUrl) -> dict[str, Any]:
@@ -61,10 +61,10 @@ def client_options(fields: Mapping[str, Any], url: ParsedUrl) -> dict[str, Any]:
 
 def _validate(field: str, value: Any) -> None:
     if field in ("tls_ca_file", "tls_certificate_key_file"):
-        return  # pymongo opens the files: not before a client is made, perhaps on another machine
+        return  # pymongo opens the files when it creates a client, perhaps on another machine
     try:
         validate_options({NAMES[field]: str(value).lower() if isinstance(value, bool) else str(value)})
         return
     except (PyMongoError, ValueError, TypeError) as error:
-        said = str(error)
-    raise MongoConfigError(f"MongoResource can't use {field}={value!r}: {said.rstrip('.')}.")
+        reason = str(error)
+    raise MongoConfigError(f"MongoResource can't use {field}={value!r}: {reason.rstrip('.')}.")

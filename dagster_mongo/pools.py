@@ -1,8 +1,8 @@
 """One client, with its pool of connections, for each configuration in each process.
 
-A MongoClient is made to live as long as its process: it watches the servers from threads of its own, and opening one
-for every asset would cost a handshake (and with credentials some tens of milliseconds) each time. It isn't made to
-live through a fork: a child forgets the clients of its parent, without closing what the parent goes on using.
+A MongoClient is meant to live as long as its process: it monitors the servers from threads of its own, and a new one
+for every asset would cost a handshake each time (with credentials some tens of milliseconds). It doesn't survive a
+fork: a forked child drops the clients of its parent, without closing the connections that the parent still uses.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any
 import pymongo
 from pymongo import MongoClient
 
-FAREWELL_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
 Document = dict[str, Any]
 Key = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 class SharedClient(MongoClient[Document]):
-    """A client that others use too: `close()` gives it back, and it stays open."""
+    """A client that several resources share: `close()` leaves it open."""
 
     def close(self) -> None:
-        """Do nothing; `dagster_mongo.close_clients` closes it for everybody."""
+        """Do nothing; `dagster_mongo.close_clients` closes it for all."""
 
-    def close_for_everybody(self) -> None:
-        """Close it; a server that is gone isn't waited for any longer than `FAREWELL_SECONDS`."""
-        with pymongo.timeout(FAREWELL_SECONDS):  # pymongo ends its sessions first, which needs a server
+    def close_for_all(self) -> None:
+        """Close it; waits for a server that is gone no longer than `CLOSE_SECONDS`."""
+        with pymongo.timeout(CLOSE_SECONDS):  # pymongo ends its sessions first, for which it needs a server
             super().close()
 
 
 @dataclass(eq=False)
 class _Slot:
-    """Room for one client. Its lock lets one thread make it while those of other configurations go on."""
+    """Holds one client. Its lock lets one thread create the client while threads of other configurations go on."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     client: SharedClient | None = None
@@ -46,10 +46,10 @@ class _Pools:
     """The clients of this process."""
 
     def __init__(self) -> None:
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
-        """Start empty, with a lock that nobody holds: a thread of the parent may have held it during the fork."""
+    def reset(self) -> None:
+        """Start empty, with a new lock: a thread of the parent may have held the old one during the fork."""
         self.lock = threading.Lock()
         self.slots: dict[Key, _Slot] = {}
 
@@ -58,7 +58,7 @@ _pools = _Pools()
 
 
 def client_for(url: str, options: Mapping[str, Any]) -> SharedClient:
-    """The client of this process for a URL and keyword options, made by the first who asks. Safe to call in threads.
+    """The client of this process for a URL and keyword options, created by the first call. Safe to call in threads.
 
     Raises what MongoClient raises for a configuration that it can't use, and for a mongodb+srv:// name without address.
     """
@@ -74,7 +74,7 @@ def client_for(url: str, options: Mapping[str, Any]) -> SharedClient:
 def close_clients() -> None:
     """Close every shared client of this process; the next use of a resource opens a new one.
 
-    Operations that are under way in other threads fail. Called at the end of the process by itself.
+    Operations in other threads that haven't ended fail. It runs by itself at the end of the process.
     """
     with _pools.lock:
         slots = list(_pools.slots.values())
@@ -82,9 +82,9 @@ def close_clients() -> None:
     for slot in slots:
         with slot.lock:
             if slot.client is not None:
-                slot.client.close_for_everybody()
+                slot.client.close_for_all()
 
 
 atexit.register(close_clients)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.begin)
+    os.register_at_fork(after_in_child=_pools.reset)

@@ -1,4 +1,4 @@
-"""The resource: a MongoDB for assets, ops, sensors and checks."""
+"""MongoResource: a MongoDB for assets, ops, sensors and checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
 
-from dagster_mongo.diagnosis import diagnose, is_name_trouble
+from dagster_mongo.diagnosis import diagnose, is_lookup_error
 from dagster_mongo.errors import MongoConfigError
 from dagster_mongo.health import MongoHealth, measure
 from dagster_mongo.options import NAMES, client_options
@@ -23,7 +23,7 @@ from dagster_mongo.url import ParsedUrl, checked_name, parse
 
 @dataclass(frozen=True)
 class _Settings:
-    """The configuration, read and found usable."""
+    """The configuration, parsed and validated."""
 
     url: str = field(repr=False)
     parsed: ParsedUrl
@@ -48,7 +48,7 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     model_config = ConfigDict(
-        extra="forbid",  # a misspelt field would leave the default in force, unnoticed
+        extra="forbid",  # otherwise a misspelt field would silently leave the default
         hide_input_in_errors=True,  # the input may be a URL with a password
     )
 
@@ -72,7 +72,7 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=None, description="PEM file with this client's certificate and private key. Needs tls."
     )
     server_selection_timeout_ms: int | None = Field(
-        default=None, description="Milliseconds to wait for a server that can serve. Default: 10000."
+        default=None, description="Milliseconds to wait for a server that can take the command. Default: 10000."
     )
     connect_timeout_ms: int | None = Field(
         default=None, description="Milliseconds to wait for one connection to open. Default: 10000."
@@ -85,7 +85,7 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     write_concern: str | None = Field(
         default=None,
-        description="Who must have a write before it counts: 'majority', a number of members such as '1', or a tag. "
+        description="Which members must have a write before it counts: 'majority', a number such as '1', or a tag. "
         "Default: majority.",
     )
     write_concern_timeout_ms: int | None = Field(
@@ -101,12 +101,12 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=None, description="How the server's log and currentOp name this client. Default: dagster."
     )
 
-    if not TYPE_CHECKING:  # type checkers shall see the fields, not **data
+    if not TYPE_CHECKING:  # type checkers should see the fields instead of **data
 
         def __init__(self, **data: Any) -> None:
             super().__init__(**data)
             if not any(_is_variable(getattr(self, name)) for name in ("url", "database", *NAMES)):
-                self._settings()  # what is wrong shows now, not in the first run
+                self._settings()  # raises for a mistake now instead of in the first run
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Check the configuration when a run starts. Raises MongoConfigError. Opens no connection."""
@@ -116,19 +116,19 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def get_client(self) -> Iterator[MongoClient[dict[str, Any]]]:
         """The client of this process for this configuration; the same one for every resource, op and thread.
 
-        It stays open after the block, and `close()` doesn't close it: see `close_clients`. Take it anew in a process
-        that was forked. No server is asked yet, save that a mongodb+srv:// name is looked up.
+        It stays open after the block, and `close()` doesn't close it: see `close_clients`. A forked process must take
+        a client of its own. Nothing is sent to a server yet; a mongodb+srv:// name is looked up.
 
         Raises MongoConfigError when the configuration can't be used, and MongoUnavailableError when the name in a
-        mongodb+srv:// URL can't be resolved. What a command raises is left as pymongo raises it.
+        mongodb+srv:// URL can't be resolved. Errors of commands are pymongo's own.
         """
         yield self._client(self._settings())
 
     @contextmanager
     def get_database(self, name: str | None = None) -> Iterator[Database[dict[str, Any]]]:
-        """A database: the one named, else the field `database`, else the one in the URL's path.
+        """The database `name`, by default that of the field `database`, and then that of the URL's path.
 
-        Raises what `get_client` raises, and MongoConfigError when no database is named anywhere, or not a possible one.
+        Raises what `get_client` raises, and MongoConfigError when no database is named or the name isn't allowed.
         """
         settings = self._settings()
         chosen = checked_name(name) if name else settings.database
@@ -140,13 +140,14 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         yield self._client(settings)[chosen]
 
     def check(self, *, collection: str = "health") -> MongoHealth:
-        """Ask the server who it is, and read at most one document of a collection.
+        """Ask the server for its identity, and read at most one document of a collection.
 
-        The collection needn't exist; name one that the user may read, if it may not read them all. Where no database
-        is configured, nothing is read. It ends within `server_selection_timeout_ms` and `connect_timeout_ms` together.
+        The collection needn't exist; name one that the user may read, if the user may not read all. Without a
+        configured database nothing is read. It ends within the sum of `server_selection_timeout_ms` and
+        `connect_timeout_ms`.
 
-        Raises MongoUnavailableError when the database can't be used, with the reason and what to do; MongoConfigError
-        when the configuration can't be used.
+        Raises MongoUnavailableError with reason and advice when the database can't be used, and MongoConfigError when
+        the configuration can't be used.
         """
         settings = self._settings()
         client = self._client(settings)
@@ -166,21 +167,21 @@ class MongoResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         try:
             return client_for(settings.url, settings.options)
         except ConfigurationError as error:
-            if is_name_trouble(error):
+            if is_lookup_error(error):
                 raise diagnose(error, settings.parsed.address) from error
-            said = settings.parsed.scrubbed(str(error))
+            reason = settings.parsed.scrubbed(str(error))
         except (PyMongoError, ValueError, TypeError, OSError) as error:
-            said = settings.parsed.scrubbed(str(error))
-        raise MongoConfigError(f"MongoClient can't use this configuration: {said.rstrip('.')}.")
+            reason = settings.parsed.scrubbed(str(error))
+        raise MongoConfigError(f"MongoClient can't use this configuration: {reason.rstrip('.')}.")
 
 
 def _is_variable(value: Any) -> bool:
-    """Whether a field holds an environment variable's name instead of a value."""
+    """Whether a field holds an environment variable (dg.EnvVar) instead of a value."""
     return hasattr(value, "get_value")
 
 
 def _value_of(value: Any) -> Any:
-    """A field's value; outside a run Dagster hasn't put an environment variable's value in its place."""
+    """A field's value; outside a run, Dagster hasn't replaced an environment variable by its value yet."""
     if not _is_variable(value):
         return value
     found = value.get_value()

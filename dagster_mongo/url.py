@@ -1,7 +1,7 @@
-"""Reading a MongoDB URL without touching the network and without ever repeating a secret.
+"""Parses a MongoDB URL without using the network and without showing a secret.
 
 pymongo's parser resolves the names of mongodb+srv:// at once, and its messages quote parts of the URL: a password with
-an unescaped character would show. Hence its building blocks, each with a message of ours.
+an unescaped character would show. Hence this module uses its building blocks, each with a message of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SECRET_OPTIONS = {"tlscertificatekeyfilepassword", "authmechanismproperties", "
 
 @dataclass(frozen=True)
 class ParsedUrl:
-    """What a URL says."""
+    """The parts of a URL."""
 
     address: str
     """host:port of each server, joined with commas; for mongodb+srv:// the name that is looked up."""
@@ -33,7 +33,7 @@ class ParsedUrl:
     options: Mapping[str, Any] = field(repr=False)
     """The options of the query string, by their names in lower case."""
     secrets: tuple[str, ...] = field(repr=False)
-    """What must not show, not even where a debugger prints local variables."""
+    """Parts that must not show, not even where a debugger prints local variables."""
 
     def scrubbed(self, text: str) -> str:
         """The text with every secret replaced."""
@@ -43,11 +43,11 @@ class ParsedUrl:
 
 
 def parse(url: str) -> ParsedUrl:
-    """Read a URL. Raises MongoConfigError, whose message holds no part of it that might be secret."""
+    """Parse a URL. Raises MongoConfigError, whose message contains no part of the URL that might be secret."""
     if not url.strip():
         raise MongoConfigError(
-            "The MongoDB URL is empty. If it comes from an environment variable, set that variable where this process "
-            f"runs, for example to {EXAMPLE}."
+            "The MongoDB URL is empty. If it comes from an environment variable, set that variable for this process, "
+            f"for example to {EXAMPLE}."
         )
     scheme, _, rest = url.strip().partition("://")
     if scheme not in ("mongodb", "mongodb+srv"):
@@ -59,7 +59,7 @@ def parse(url: str) -> ParsedUrl:
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
     userinfo, at, hosts = authority.rpartition("@")
-    if "@" in path or (not at and "@" in query):  # part of a password would be taken for host, database or options
+    if "@" in path or (not at and "@" in query):  # part of a password would be read as host, database or options
         raise MongoConfigError(f"The MongoDB URL has an '@' after the host. {ENCODE}.")
     secrets = _secrets_of(userinfo, query)
     return ParsedUrl(_address(hosts, scheme, userinfo), _database(path), _options(query, secrets), secrets)
@@ -70,10 +70,10 @@ def _address(hosts: str, scheme: str, userinfo: str) -> str:
         if userinfo:
             parse_userinfo(userinfo)
     except (PyMongoError, ValueError):
-        user_is_wrong = True
+        invalid = True
     else:
-        user_is_wrong = False
-    if user_is_wrong:  # raised here, outside the handler, so that pymongo's own message isn't printed along
+        invalid = False
+    if invalid:  # raised outside the handler, so that pymongo's own message isn't printed too
         raise MongoConfigError(f"The user name and password in the MongoDB URL can't be read. {ENCODE}.")
     try:
         nodes = split_hosts(hosts, default_port=None if scheme == "mongodb+srv" else 27017)
@@ -100,21 +100,21 @@ def _database(path: str) -> str | None:
 
 def checked_name(name: str) -> str:
     """The name of a database, if MongoDB allows it. Raises MongoConfigError."""
-    if re.search(r'[/\\. "$\0]', name):  # it isn't quoted, for a broken URL may have put anything here
+    if re.search(r'[/\\. "$\0]', name):  # the message doesn't quote it: in a malformed URL it may be anything
         raise MongoConfigError("A database name can't hold any of / \\ . \" $, a space or a null character; one does.")
     return name
 
 
 def _options(query: str, secrets: tuple[str, ...]) -> dict[str, Any]:
-    """Stricter than MongoClient, which ignores what it can't read: `tls=ture` would send the password unencrypted."""
+    """Stricter than MongoClient, which ignores invalid options: `tls=ture` would send the password unencrypted."""
     if not query:
         return {}
     try:
         split_options(query, validate=True, warn=False)
         return {name.lower(): value for name, value in split_options(query, validate=False, normalize=False).items()}
     except (PyMongoError, ValueError, TypeError, OSError) as error:
-        said = ParsedUrl("", None, {}, secrets).scrubbed(str(error))
-    raise MongoConfigError(f"The options in the MongoDB URL can't be used: {said.rstrip('.')}.")
+        reason = ParsedUrl("", None, {}, secrets).scrubbed(str(error))
+    raise MongoConfigError(f"The options in the MongoDB URL can't be used: {reason.rstrip('.')}.")
 
 
 def _secrets_of(userinfo: str, query: str) -> tuple[str, ...]:
