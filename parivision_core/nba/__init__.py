@@ -1,1 +1,1 @@
-"""Basketball: the court and the teams, and a folder for each thing that is predicted."""
+"""Basketball: the court and the teams, and a package for each thing that is predicted."""

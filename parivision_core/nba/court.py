@@ -29,7 +29,7 @@ CORNER_END_Y = 88
 ARC_RADIUS = 237.5
 BACKCOURT_Y = 420
 MID_RANGE_SPLIT = 160
-"""At 16 ft the official mid-range areas change their angles."""
+"""At 16 ft the angle between the official mid-range areas changes."""
 
 ZONES = {
     1: "restricted area",
@@ -42,8 +42,11 @@ ZONES = {
 }
 """The seven zones of the original system, by its numbers."""
 
+ZONE_SLOTS = len(ZONES) + 1
+"""Places in an array by zone, whose numbers begin with 1."""
+
 FIRST_THREE_POINT_ZONE = 5
-"""From this number on, a make counts 3."""
+"""A make counts 3 in this and all higher zones."""
 
 
 def distance(x: ArrayLike, y: ArrayLike) -> Array:
@@ -63,7 +66,7 @@ def angle(x: ArrayLike, y: ArrayLike) -> Array:
 
 @dataclass(frozen=True)
 class Spots:
-    """What the court says about n places, worked out once; each is (n,), the distance in tenths of a foot."""
+    """What follows from n spots, computed once; each field is (n,), distances in tenths of a foot."""
 
     x: Array
     y: Array
@@ -77,20 +80,20 @@ class Spots:
         return (self.distance // TENTHS_PER_FOOT).astype(np.int64)
 
     def part(self, rows: slice) -> Spots:
-        """Some of the places."""
+        """Some of the spots."""
         return Spots(*(getattr(self, name.name)[rows] for name in fields(self)))
 
 
 def joined(pieces: Sequence[Spots]) -> Spots:
-    """The places of several, in their order."""
+    """The spots of several, in their order."""
     return Spots(*(np.concatenate([getattr(piece, name.name) for piece in pieces]) for name in fields(Spots)))
 
 
 def locate(x: ArrayLike, y: ArrayLike) -> Spots:
-    """Distance, zone (1-7, see ZONES) and points of places.
+    """Distance, zone (1-7, see ZONES) and points of spots.
 
-    The boundaries of the zones were read off official records; they reproduce the stated zone of all 1,225,848 shots of
-    six seasons, and 2 or 3 points on 99.96 % of them.
+    The zones' boundaries were derived from official records: they reproduce the stated zone of all 1,225,848 shots of
+    six seasons, and the stated points of 99.96 % of them.
     """
     px, py = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     d = distance(px, py)
@@ -107,10 +110,10 @@ def locate(x: ArrayLike, y: ArrayLike) -> Spots:
 
 
 def zone(x: ArrayLike, y: ArrayLike) -> Array:
-    """Zone 1-7 of a place (see ZONES)."""
+    """Zone 1-7 of a spot (see ZONES)."""
     return locate(x, y).zone
 
 
 def points(x: ArrayLike, y: ArrayLike) -> Array:
-    """2 or 3: what a make from the place counts."""
+    """2 or 3: the points of a make from the spot."""
     return locate(x, y).points

@@ -1,4 +1,4 @@
-"""Franchises and the abbreviations they have used since 1996: official records name the shooter's team by id alone."""
+"""Franchises and their abbreviations since 1996: official records name the shooter's team by its id alone."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ ABBREVIATIONS: dict[int, tuple[str, ...]] = {
     1610612765: ("DET",),
     1610612766: ("CHA", "CHH"),
 }
-"""Franchise id -> abbreviations, today's first."""
+"""Franchise id -> abbreviations, the current one first."""
 
 FRANCHISE: dict[str, int] = {abbreviation: team for team, names in ABBREVIATIONS.items() for abbreviation in names}
-"""Abbreviation, of any year -> franchise id."""
+"""Abbreviation of any year -> franchise id."""
 
 NAMES: dict[int, tuple[str, str]] = {
     1610612737: ("Atlanta", "Hawks"),
@@ -73,16 +73,16 @@ NAMES: dict[int, tuple[str, str]] = {
     1610612765: ("Detroit", "Pistons"),
     1610612766: ("Charlotte", "Hornets"),
 }
-"""Franchise id -> city and nickname of today."""
+"""Franchise id -> current city and nickname."""
 
 CARDS: tuple[TeamCard, ...] = tuple(
     TeamCard(
         team_id=team,
-        abbreviation=today,
+        abbreviation=current,
         former_abbreviations=tuple(former),
         city=NAMES[team][0],
         name=" ".join(NAMES[team]),
     )
-    for team, (today, *former) in ABBREVIATIONS.items()
+    for team, (current, *former) in ABBREVIATIONS.items()
 )
 """All teams, for people and programs to choose from."""

@@ -24,16 +24,19 @@ FIELDS: dict[str, str] = {
     "event_id": "int64",
 }
 """Field -> Arrow type. x and y are tenths of a foot from the hoop (see court), seconds are left in the period, the
-season is the year it ends, home, made are 0 or 1, event_id is -1 where the feed doesn't carry one."""
+season is the year it ends in, home and made are 0 or 1, event_id is -1 where the feed has none."""
 
 IDENTITY = ("game_date", "game_id", "player_id", "period", "seconds_remaining")
-"""What names a shot; an occurrence number tells apart the few that share all five."""
+"""Fields that identify a shot; an occurrence number distinguishes the few that share all five."""
 
 MATCH = ("x", "y", "made")
-"""Attributes by which a shot is recognised among those that share its identity, when event ids can't tell."""
+"""Fields that match a shot among those with the same identity, when there are no event ids to compare."""
 
+LARGEST_ID = 2**53 - 1
+"""Of games and players: larger integers aren't exact in JSON."""
+QUARTERS = 4
 MAX_PERIOD = 14
-"""Four quarters and ten overtimes; the record is six."""
+"""Four quarters and ten overtimes; the record is six overtimes."""
 QUARTER_SECONDS = 720
 OVERTIME_SECONDS = 300
 
@@ -43,4 +46,4 @@ SEASON_TYPES = {1: "preseason", 2: "regular", 3: "all-star", 4: "playoffs", 5: "
 
 def period_seconds(period: int) -> int:
     """Length of a period in seconds: quarters last 720, overtimes 300."""
-    return QUARTER_SECONDS if period <= 4 else OVERTIME_SECONDS
+    return QUARTER_SECONDS if period <= QUARTERS else OVERTIME_SECONDS

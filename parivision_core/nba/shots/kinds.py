@@ -1,4 +1,4 @@
-"""Coarse kinds of shot. Fine official labels may follow the outcome (bank shots go in too often), so they merge."""
+"""Coarse kinds of shot. The fine official labels may depend on the outcome (bank shots go in too often): they merge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def kind_of(action: str) -> str:
-    """Coarse kind of one official action label; the empty string when it tells none ("No Shot")."""
+    """Coarse kind of one official action label; the empty string when it names none ("No Shot")."""
     label = action.lower()
     return next((kind for word, kind in _WORDS if word in label), "")
 

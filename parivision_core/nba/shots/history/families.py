@@ -1,4 +1,8 @@
-"""The families of feature state: whose past is summed up, how fast it fades, and how strongly a short one is shrunk to zero."""
+"""The families of the feature state: how shots are grouped, how fast a group's past fades, and how far it is shrunk.
+
+A group's key joins two numbers as `one * stride + other`, where the stride exceeds every value of the other. The
+vectorised builder (`keys_of`) and the one for single shots (`inputs.single`) share these strides.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import FRANCHISE
 
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
-"""Kind -> its number; 0 is for an unknown one."""
+"""Kind -> its number; an unknown kind is 0."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +27,18 @@ class Family:
     prior: float
     """Strength of the empirical-Bayes prior at zero, in units of p(1-p) summed over shots (about four shots each)."""
     half_life: float | None = None
-    """In days with games; None for a past that never fades."""
+    """In days with games; None for sums that never fade."""
     of_kind: bool = False
-    """Whether residuals are measured against the rate of the kind of shot, which must be known then."""
+    """Whether residuals are taken against the rate of the shot's kind, which must be known then."""
 
     @property
-    def fading(self) -> float:
-        """What is left of a sum after a day."""
+    def decay(self) -> float:
+        """Share of a sum that is left after a day."""
         return 1.0 if self.half_life is None else 0.5 ** (1 / self.half_life)
 
 
 KIND = "kind_foot"
-"""The league's rate of each kind from each distance: what residuals of a known kind are measured against."""
+"""The league's rate of each kind from each distance, against which residuals of a known kind are taken."""
 
 FAMILIES: dict[str, Family] = {
     KIND: Family(100, 120),
@@ -56,20 +60,32 @@ FAMILIES: dict[str, Family] = {
 }
 """Family by name, in the order in which they are looked up; the priors and half-lives were chosen on season 2021."""
 
+ZONE_STRIDE = court.ZONE_SLOTS
+KIND_STRIDE = 16
+FOOT_STRIDE = 40
+LAST_FOOT = FOOT_STRIDE - 1
+"""Whole feet from the hoop; shots from farther away are counted here."""
+TWO_FEET_STRIDE = FOOT_STRIDE // 2
+"""Distances in steps of two feet."""
+
 NEAR = 100
-"""Tenths of a foot from the hoop up to which an arena's recorders are known square foot by square foot."""
+"""Tenths of a foot from the hoop within which an arena's shots are grouped by square foot."""
+SQUARES_TO_EDGE = NEAR // court.TENTHS_PER_FOOT
+"""Square feet from the one at the hoop to each edge of that area."""
+SQUARES_A_SIDE = 2 * SQUARES_TO_EDGE + 1
+SQUARE_STRIDE = SQUARES_A_SIDE**2
 
 
 def team_codes(teams: Array) -> Ints:
-    """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise that moved stays itself.
+    """Franchise id of each abbreviation, 0 where it is unknown or missing; a franchise keeps its id when it moves.
 
-    Numbers are taken for franchise ids.
+    Integers are returned unchanged, as franchise ids.
     """
     return _codes(teams, FRANCHISE)
 
 
 def kind_codes(kinds: Array) -> Ints:
-    """1, 2, ... for each of KINDS, 0 where the kind is unknown; numbers are taken for these codes."""
+    """1, 2, ... for each of KINDS, 0 where the kind is unknown; integers are returned unchanged."""
     return _codes(kinds, KIND_CODES)
 
 
@@ -82,7 +98,7 @@ def _codes(names: Array, codes: Mapping[str, int]) -> Ints:
 
 
 def keys_of(shots: Columns, spots: court.Spots) -> dict[str, Ints]:
-    """Integer key of each shot in each family, (n,); 0 stands for unknown and has no past.
+    """Integer key of each shot in each family, (n,); 0 means unknown and has no past.
 
     `shots` holds `player_id`, `team`, `opponent`, `arena` (the home team of the arena whose scorers recorded the spot)
     and `kind`, each (n,), with 0 or the empty string where it isn't known.
@@ -90,28 +106,33 @@ def keys_of(shots: Columns, spots: court.Spots) -> dict[str, Ints]:
     shooter = np.asarray(shots["player_id"], dtype=np.int64)
     team, opponent, arena = (team_codes(shots[name]) for name in ("team", "opponent", "arena"))
     kind, zone = kind_codes(shots["kind"]), np.asarray(spots.zone, dtype=np.int64)
-    feet = np.minimum(spots.feet, 39)
-    column, row = (np.rint(np.clip(place, -NEAR, NEAR) / 10).astype(np.int64) + 10 for place in (spots.x, spots.y))
+    feet = np.minimum(spots.feet, LAST_FOOT)
+    column, row = (_square(axis) + SQUARES_TO_EDGE for axis in (spots.x, spots.y))
     near = spots.distance < NEAR
 
-    def both(one: Ints, other: Ints, size: int, known: Bools | bool = True) -> Ints:
-        return np.where((one > 0) & known, one * size + other, 0)
+    def both(one: Ints, other: Ints, stride: int, known: Bools | bool = True) -> Ints:
+        return np.where((one > 0) & known, one * stride + other, 0)
 
     return {
-        KIND: both(kind, feet // 2, 20),
+        KIND: both(kind, feet // 2, TWO_FEET_STRIDE),
         "shooter": shooter,
         "shooter_recent": shooter,
-        "shooter_zone": both(shooter, zone, 8),
-        "shooter_kind": both(shooter, kind, 16, kind > 0),
+        "shooter_zone": both(shooter, zone, ZONE_STRIDE),
+        "shooter_kind": both(shooter, kind, KIND_STRIDE, kind > 0),
         "team": team,
         "opponent": opponent,
         "opponent_recent": opponent,
-        "opponent_zone": both(opponent, zone, 8),
-        "opponent_zone_recent": both(opponent, zone, 8),
+        "opponent_zone": both(opponent, zone, ZONE_STRIDE),
+        "opponent_zone_recent": both(opponent, zone, ZONE_STRIDE),
         "arena": arena,
-        "arena_zone": both(arena, zone, 8),
-        "arena_foot": both(arena, feet, 40),
-        "arena_foot_recent": both(arena, feet, 40),
-        "arena_spot": both(arena, column * 21 + row, 441, near),
-        "arena_kind": both(arena, kind, 16, kind > 0),
+        "arena_zone": both(arena, zone, ZONE_STRIDE),
+        "arena_foot": both(arena, feet, FOOT_STRIDE),
+        "arena_foot_recent": both(arena, feet, FOOT_STRIDE),
+        "arena_spot": both(arena, column * SQUARES_A_SIDE + row, SQUARE_STRIDE, near),
+        "arena_kind": both(arena, kind, KIND_STRIDE, kind > 0),
     }
+
+
+def _square(axis: Array) -> Ints:
+    """Square feet from the hoop along an axis (n,), in tenths of a foot, within the area of `NEAR`."""
+    return np.rint(np.clip(axis, -NEAR, NEAR) / court.TENTHS_PER_FOOT).astype(np.int64)

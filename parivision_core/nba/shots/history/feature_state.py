@@ -1,7 +1,8 @@
 """The feature state: what the shots before a day say about shooters, teams, arenas and the league, folded day by day.
 
-To fold is to look a day's shots up and then to add them, day after day; to serve is to look up. So a shot's features
-know earlier days, and of its own day no more than its game so far: the order of a day's games can't matter.
+To fold is, day after day, to look the day's shots up and then to add them; to serve is only to look up. So the features
+of a shot depend on earlier days, and of its own day on nothing but its game so far: the order of a day's games doesn't
+matter.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ from parivision_core.nba import court
 from parivision_core.nba.shots.history import league
 from parivision_core.nba.shots.history.families import FAMILIES, KIND, keys_of, team_codes
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
-from parivision_core.nba.shots.history.in_game import in_game
+from parivision_core.nba.shots.history.in_game import in_game_features
 from parivision_core.nba.shots.history.league import LeagueTable, cell_of
 from parivision_core.nba.shots.history.lookup import Lookup
 from parivision_core.nba.shots.history.players import Directory, Roster, decode, encode, fold_directory
 from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
+from parivision_core.sport import Player
 
 COMPRESSION = 1
-"""A feature state is written after every batch: a tenth of it saved is not worth ten times the CPU."""
+"""Level of zlib. A feature state is written after every batch: a tenth less size isn't worth ten times the CPU."""
 
 
 def base_fingerprint() -> str:
-    """Digest of the base table's definition and the families; bundles and feature states of different ones are never paired."""
+    """Digest of the definitions of base table and families; bundle and feature state must agree in it to be paired."""
     definition = {
         **league.DEFINITION,
         "families": {name: [f.prior, f.half_life, f.of_kind] for name, f in FAMILIES.items()},
@@ -45,14 +47,14 @@ def base_fingerprint() -> str:
 
 @dataclass
 class Sums:
-    """What is summed up of one family, by key: residual makes, variance p(1-p), shots."""
+    """The sums of one family by key: residual makes, variance p(1-p), shots."""
 
     keys: Ints = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Sorted; the first is 0, which stands for every key that isn't known and stays empty."""
+    """Sorted; the first is 0, which stands for all unknown keys and stays empty."""
     values: Floats = field(default_factory=lambda: np.zeros((1, 3)))
 
     def rows_of(self, key: Ints) -> Ints:
-        """Row of each key, (n,); that of 0 for one never seen."""
+        """Row of each key, (n,); that of key 0 for one never seen."""
         at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where(self.keys[at] == key, at, 0)
 
@@ -63,10 +65,10 @@ class Sums:
         values[np.searchsorted(keys, self.keys)] = self.values
         return Sums(keys, values)
 
-    def add(self, rows: Ints, values: Floats, fading: float) -> None:
-        """Let the past fade by a day, then add a day's values (n, 3) to their rows."""
-        if fading < 1:
-            self.values *= fading
+    def add(self, rows: Ints, values: Floats, decay: float) -> None:
+        """Decay the past by a day, then add a day's values (n, 3) to their rows."""
+        if decay < 1:
+            self.values *= decay
         for column in range(3):
             self.values[:, column] += np.bincount(rows, weights=values[:, column], minlength=len(self.keys))
         self.values[0] = 0.0
@@ -74,7 +76,7 @@ class Sums:
 
 @dataclass
 class FeatureState:
-    """The running history state after some days; `fold` moves it forward, `look_up` reads it."""
+    """The state after some days; `fold` moves it forward, `look_up` reads it."""
 
     schema: str = ""
     through: str | None = None
@@ -85,31 +87,39 @@ class FeatureState:
     played: dict[int, int] = field(default_factory=dict)
     """Day of each team's latest game, in days since 1970."""
     directory: Directory = field(default_factory=dict)
-    """Name, team and day of the latest shot of each shooter."""
+    """Name, team and date of each shooter's latest shot."""
 
     @cached_property
     def base_logits(self) -> Floats:
-        """Log odds of every cell of the base table, computed once per feature state."""
+        """Log odds of every cell of the base table, computed once."""
         return self.league.logits()
 
     @cached_property
     def lookup(self) -> Lookup:
-        """What single shots are looked up in, laid out once per feature state."""
+        """Where single shots are looked up, laid out once."""
         shooters = self.sums["shooter"]
         strengths = {name: (self.sums[name].keys, values) for name, values in self.strengths.items()}
         return Lookup.of(self.base_logits, strengths, (shooters.keys, shooters.values[:, 2]))
 
     @cached_property
     def strengths(self) -> dict[str, Floats]:
-        """Strength of each key of each family, (keys,), worked out once per feature state."""
+        """Strength of each key of each family, (keys,), computed once."""
         return {name: strength(self.sums[name].values, name) for name in FAMILIES}
 
     @cached_property
     def roster(self) -> Roster:
-        """The shooters for search by name, prepared once per feature state."""
+        """The shooters for search by name, prepared once."""
         ids = np.fromiter(self.directory, dtype=np.int64, count=len(self.directory))
         shooters = self.sums["shooter"]
         return Roster(self.directory, shooters.values[shooters.rows_of(ids), 2])
+
+    def warm_up(self) -> None:
+        """Compute what single shots and the search by name need, so that no request waits for it."""
+        _ = self.lookup, self.roster
+
+    def find_players(self, search: str, limit: int) -> list[Player]:
+        """Shooters whose names match a search; see `Roster.find`."""
+        return self.roster.find(search, limit)
 
     def record(self) -> FeatureStateRecord:
         """Serialise for the store, as arrays without pickle."""
@@ -156,21 +166,21 @@ class FeatureState:
 
 @dataclass(frozen=True)
 class History:
-    """What is known before each shot: its place, base log odds (n,), sums (n, 3) of each family, and the game."""
+    """What is known before each shot: spot, base log odds (n,), sums (n, 3) of each family, in-game features."""
 
     spots: court.Spots
     base_logit: Floats
     sums: dict[str, Floats]
     in_game: dict[str, Floats]
-    """What the game so far says; zeros where it isn't known."""
+    """In-game features (n,); zeros where the game isn't known."""
     rest_days: Floats
     """Days since the team's last game, 0 where they aren't known."""
     strengths: dict[str, Floats] = field(default_factory=dict)
-    """Strength (n,) of each family, where they were worked out before."""
+    """Strength (n,) of each family that was computed before."""
 
     @classmethod
     def joined(cls, days: Sequence[History]) -> History:
-        """One history of several, in their order."""
+        """The histories of several days as one, in their order."""
         return cls(
             spots=court.joined([day.spots for day in days]),
             base_logit=np.concatenate([day.base_logit for day in days]),
@@ -191,7 +201,7 @@ class History:
         )
 
     def strength(self, family: str) -> Floats:
-        """Empirical-Bayes residual form as a shift in log odds, (n,), shrunk towards 0 for few shots.
+        """Empirical-Bayes residual as a shift in log odds, (n,), shrunk towards 0 for few shots.
 
         One Newton step of a logistic intercept with a normal prior: sum(made - p) / (sum(p (1 - p)) + prior).
         """
@@ -199,7 +209,7 @@ class History:
 
 
 def strength(sums: Floats, family: str) -> Floats:
-    """See History.strength; `sums` are (n, 3)."""
+    """See `History.strength`; `sums` are (n, 3)."""
     return sums[:, 0] / (sums[:, 1] + FAMILIES[family].prior)
 
 
@@ -208,7 +218,7 @@ def look_up(feature_state: FeatureState, shots: Columns) -> History:
 
     `shots` are columns (n,): `x`, `y` and those that `keys_of` names, with `rest_days` where it is known. With
     `game_id`, `made`, `period` and `seconds_remaining` among them, the earlier shots of the same games are the game so
-    far; without `made`, nothing is known of it.
+    far; without `made` the in-game features are 0.
     """
     spots = court.locate(shots["x"], shots["y"])
     rows = {name: feature_state.sums[name].rows_of(key) for name, key in keys_of(shots, spots).items()}
@@ -260,7 +270,7 @@ def fold(feature_state: FeatureState, shots: Columns) -> tuple[History, FeatureS
 
 
 def arena_of(shots: Columns) -> Array:
-    """The home team of each shot's game, (n,): who plays there knows whose scorers record; empty where unknown."""
+    """Home team of each shot's game, (n,), whose scorers record its spots; empty where unknown."""
     home = np.asarray(shots["home"])
     return np.where(home == 1, shots["team"], np.where(home == 0, shots["opponent"], ""))
 
@@ -275,34 +285,34 @@ def _history(
 
 
 def game_so_far(shots: Columns, spots: court.Spots, base_logit: Floats) -> dict[str, Floats]:
-    """What the earlier shots of its game, which are among the shots, say about each; see `in_game`."""
+    """What the earlier shots of its game, which are among the shots, say about each; see `in_game_features`."""
     game = np.unique(shots["game_id"], return_inverse=True)[1]
     known = {"game": game, "team": team_codes(shots["team"]), "points": spots.points}
-    return in_game(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base_logit))
+    return in_game_features(shots | known, np.asarray(shots["made"], dtype=np.float64) - sigmoid(base_logit))
 
 
 def nothing_so_far(rows: int) -> dict[str, Floats]:
-    """The same where no game is known."""
+    """The same for shots of whose games nothing is known."""
     return {name: np.zeros(rows) for name in IN_GAME}
 
 
 def _add(state: FeatureState, history: History, rows: dict[str, Ints], made: Floats) -> None:
     """Add a day's shots to the state that their history was looked up in."""
-    for_all = _surprise(made, history.base_logit)
-    of_kind = _surprise(made, history.base_logit + history.strength(KIND))
+    for_all = _residuals(made, history.base_logit)
+    of_kind = _residuals(made, history.base_logit + history.strength(KIND))
     for name, family in FAMILIES.items():
-        state.sums[name].add(rows[name], of_kind if family.of_kind else for_all, family.fading)
+        state.sums[name].add(rows[name], of_kind if family.of_kind else for_all, family.decay)
     state.league = state.league.after_day(cell_of(history.spots.zone, history.spots.feet), made)
 
 
-def _surprise(made: Floats, log_odds: Floats) -> Floats:
+def _residuals(made: Floats, log_odds: Floats) -> Floats:
     """Residual, variance and count of each shot, (n, 3)."""
     p = sigmoid(log_odds)
     return np.column_stack([made - p, p * (1 - p), np.ones_like(p)])
 
 
 def _rest(played: dict[int, int], team: Ints, date: str) -> Floats:
-    """Days since each shot's team last played, (n,), 0 where that isn't known; notes that it plays today."""
+    """Days since each shot's team last played, (n,), 0 where unknown; then records in `played` that it plays today."""
     today = int(np.datetime64(date).astype(np.int64))
     teams, row = np.unique(team, return_inverse=True)
     rest = np.array([today - played[t] if t in played else 0 for t in teams.tolist()], dtype=np.float64)

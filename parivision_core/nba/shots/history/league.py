@@ -1,4 +1,4 @@
-"""The daily league table: the make rate of every zone and foot before a day, which follows the league as it drifts."""
+"""The daily league table: the make rate of every zone and foot before a day, which follows the league's drift."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parivision_core.arrays import Array, Floats, Ints
+from parivision_core.nba.court import ZONE_SLOTS
 from parivision_core.scoring import logit
 
 FEET = 41
 """Distance cells of each zone: 0 .. 39 ft and everything beyond."""
-CELLS = 8 * FEET
+CELLS = ZONE_SLOTS * FEET
 
 PRIOR_RATE = {1: 0.6157, 2: 0.4011, 3: 0.3984, 4: 0.4016, 5: 0.3503, 6: 0.3866, 7: 0.0218}
-"""Make rate by zone over 1.02 million shots (seasons 2015-2018 and 2020): where the league table starts."""
+"""Make rate by zone over 1.02 million shots (seasons 2015-2018 and 2020): what the league table starts from."""
 
 ZONE_PRIOR_SHOTS = 2000.0
 CELL_PRIOR_SHOTS = 200.0
 CELL_HALF_LIFE = 120.0
-"""In days with games: slow, the shape of the table within a zone hardly changes."""
+"""In days with games: long, for the shape of the table within a zone hardly changes."""
 ZONE_HALF_LIFE = 60.0
-"""In days with games: fast, so that the league's drift enters the base rate."""
+"""In days with games: short, so that the base rate follows the league's drift."""
 
 DEFINITION = {
     "cells": [CELLS, FEET],
@@ -30,7 +31,7 @@ DEFINITION = {
     "strength": [ZONE_PRIOR_SHOTS, CELL_PRIOR_SHOTS],
     "half_life": [CELL_HALF_LIFE, ZONE_HALF_LIFE],
 }
-"""All that the table's rates depend on beside the shots."""
+"""Everything besides the shots that the table's rates depend on."""
 
 
 def cell_of(zone: Array, feet: Array) -> Ints:
@@ -41,15 +42,18 @@ def cell_of(zone: Array, feet: Array) -> Ints:
 
 @dataclass
 class LeagueTable:
-    """The daily league table: decayed shots and makes by cell (slow) and by zone (fast), (2, cells) and (2, 8)."""
+    """The daily league table: decayed shots and makes by cell (slow) and by zone (fast and slow).
+
+    Shapes are (2, CELLS) and (2, ZONE_SLOTS).
+    """
 
     cells: Floats = field(default_factory=lambda: np.zeros((2, CELLS)))
-    zones: Floats = field(default_factory=lambda: np.zeros((2, 8)))
-    slow_zones: Floats = field(default_factory=lambda: np.zeros((2, 8)))
+    zones: Floats = field(default_factory=lambda: np.zeros((2, ZONE_SLOTS)))
+    slow_zones: Floats = field(default_factory=lambda: np.zeros((2, ZONE_SLOTS)))
 
     def logits(self) -> Floats:
-        """Base rate of every cell as log odds, (cells,): the slow cell shifted by the zone's recent drift."""
-        prior = np.array([PRIOR_RATE.get(z, 0.5) for z in range(8)])
+        """Base rate of every cell as log odds, (CELLS,): the slow cell shifted by the zone's recent drift."""
+        prior = np.array([PRIOR_RATE.get(z, 0.5) for z in range(ZONE_SLOTS)])
         fast = (self.zones[1] + ZONE_PRIOR_SHOTS * prior) / (self.zones[0] + ZONE_PRIOR_SHOTS)
         slow = (self.slow_zones[1] + ZONE_PRIOR_SHOTS * prior) / (self.slow_zones[0] + ZONE_PRIOR_SHOTS)
         parent = np.repeat(slow, FEET)
@@ -59,7 +63,7 @@ class LeagueTable:
     def after_day(self, cell: Ints, made: Floats) -> LeagueTable:
         """The table once a day's shots are added and the older ones have decayed by one day."""
         counts = np.stack([np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=made, minlength=CELLS)])
-        by_zone = counts.reshape(2, 8, FEET).sum(axis=2)
+        by_zone = counts.reshape(2, ZONE_SLOTS, FEET).sum(axis=2)
         slow, fast = 0.5 ** (1 / CELL_HALF_LIFE), 0.5 ** (1 / ZONE_HALF_LIFE)
         return LeagueTable(self.cells * slow + counts, self.zones * fast + by_zone, self.slow_zones * slow + by_zone)
 

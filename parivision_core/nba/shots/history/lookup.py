@@ -1,4 +1,4 @@
-"""A feature state laid out for single shots: dictionaries of plain numbers, which are read faster than arrays of one."""
+"""A feature state laid out for single shots: reading a number from a dictionary is faster than from an array."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Lookup:
-    """What the features of a single shot are looked up in."""
+    """Where the features of a single shot are looked up."""
 
     base_logits: list[float]
     """Log odds of every cell of the base table."""
     strengths: tuple[dict[int, float], ...]
-    """Key -> strength, one dictionary for each family, in their order."""
+    """Key -> strength, a dictionary for each family in the order of `families.FAMILIES`."""
     shooter_shots: dict[int, float]
 
     @classmethod
@@ -26,7 +26,7 @@ class Lookup:
         strengths: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
         shooter_shots: tuple[NDArray[Any], NDArray[Any]],
     ) -> Lookup:
-        """From arrays; pairs are keys and values, each (n,), by family in their order."""
+        """From arrays; pairs are keys and values, each (n,)."""
         return cls(
             base_logits.tolist(),
             tuple(_dictionary(*pair) for pair in strengths.values()),

@@ -1,4 +1,4 @@
-"""Who the shooters are: the directory that the fold keeps beside the sums, and the search for names in it."""
+"""The shooters' names: the directory that the fold keeps beside the sums, and the search by name in it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from parivision_core.sport import Player
 
 _DOTLESS = "\N{LATIN SMALL LETTER DOTLESS I}"
 _LETTERS = str.maketrans({"đ": "d", "ð": "d", _DOTLESS: "i", "ł": "l", "ø": "o", "þ": "th", "æ": "ae", "œ": "oe"})
-"""Letters that no accent can be taken off, as people without the key type them."""
+"""Letters that have no accent to remove -> how they are typed on a keyboard without them."""
 _INNER = re.compile("['`.\N{RIGHT SINGLE QUOTATION MARK}]")
-"""What one leaves out when typing a name: D.J. is dj, O'Neal is oneal."""
+"""Marks that are often left out when a name is typed: D.J. is dj, O'Neal is oneal."""
 _WORD = re.compile(r"[^\W_]+")
 
 
 class DirectoryEntry(msgspec.Struct, frozen=True, array_like=True):
-    """What a shooter's latest shot says of him."""
+    """What a shooter's latest shot says about the shooter."""
 
     name: str
     team: str
-    """Abbreviation as the shot has it, which may be one of former times."""
+    """Abbreviation as the shot has it, which may be a former one."""
     last_date: str
     """ISO date of the shot."""
 
@@ -49,7 +49,7 @@ def fold_directory(known: Directory, shots: Mapping[str, NDArray[Any]]) -> Direc
 
 
 def encode(directory: Directory) -> bytes:
-    """As JSON, for names differ too much in length for an array of text."""
+    """A directory as JSON: names differ too much in length for an array of text."""
     return msgspec.json.encode(directory)
 
 
@@ -59,13 +59,13 @@ def decode(data: bytes) -> Directory:
 
 
 class Roster:
-    """Players to be searched by name; names are taken apart once, so that a search only compares."""
+    """Players to search by name; the names are split into words once, so that a search only compares."""
 
     def __init__(self, directory: Directory, shots: Iterable[float]) -> None:
         """Take a directory and how many shots each of its players has, in its order."""
         players = [
             Player(
-                player_id=player_id, name=entry.name, team=_today(entry.team), shots=int(n), last_date=entry.last_date
+                player_id=player_id, name=entry.name, team=_current(entry.team), shots=int(n), last_date=entry.last_date
             )
             for (player_id, entry), n in zip(directory.items(), shots, strict=True)
         ]
@@ -73,9 +73,9 @@ class Roster:
         self._names = ["".join(f" {word}" for word in words_of(player.name)) for player in self._players]
 
     def find(self, search: str, limit: int) -> list[Player]:
-        """Players in whose name every word of the search begins a word, then those in whose name each is a part.
+        """Players in whose name every word of the search begins a word, then those in whose name each occurs anywhere.
 
-        Among equals more shots come first; an empty search finds everyone.
+        Among equals those with more shots come first; an empty search finds all players.
         """
         words = words_of(search)
         anywhere = self._holding(words, range(len(self._names)))
@@ -93,13 +93,13 @@ class Roster:
 
 
 def words_of(name: str) -> list[str]:
-    """The different words of a name in small letters without accents: "Luka Dončić" is luka, doncic."""
+    """The different words of a name in lower case without accents: "Luka Dončić" is luka, doncic."""
     letters = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
     bare = _INNER.sub("", "".join(letter for letter in letters if not unicodedata.combining(letter)))
     return list(dict.fromkeys(_WORD.findall(bare)))
 
 
-def _today(team: str) -> str | None:
-    """The franchise's abbreviation of today, which is the one that a request takes."""
+def _current(team: str) -> str | None:
+    """The franchise's current abbreviation, the one that a request takes."""
     franchise = FRANCHISE.get(team)
     return ABBREVIATIONS[franchise][0] if franchise else None

@@ -18,7 +18,7 @@ _FIELDS = fields_of(ShotRequest)
 
 
 class CourtGrid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which map is wanted: how fine, and of which shot. By default an average shooter's in the middle of a quarter."""
+    """Which map to draw: how fine, and of which shot; by default an average shooter's in the middle of a quarter."""
 
     step: Annotated[
         int,
@@ -48,17 +48,17 @@ class CourtGrid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         )
 
 
-def grid_problems(wanted: CourtGrid) -> list[FieldProblem]:
-    """What no single field shows."""
-    return problems(wanted.shot)
+def grid_problems(query: CourtGrid) -> list[FieldProblem]:
+    """Problems that the fields' own limits can't show."""
+    return problems(query.shot)
 
 
-def places(wanted: CourtGrid) -> tuple[Floats, Floats, Columns]:
+def places(query: CourtGrid) -> tuple[Floats, Floats, Columns]:
     """The axes x (a,) and y (b,), which meet at the hoop, and columns (a * b,) of a request for each spot."""
-    step = wanted.step
+    step = query.step
     x = step * np.arange(-(court.HALF_WIDTH // step), court.HALF_WIDTH // step + 1, dtype=np.float64)
     y = step * np.arange(-(-court.BASELINE_Y // step), -(-court.BACKCOURT_Y // step), dtype=np.float64)
-    columns = {name: np.repeat(column, len(x) * len(y)) for name, column in columns_of(_FIELDS, [wanted.shot]).items()}
+    columns = {name: np.repeat(column, len(x) * len(y)) for name, column in columns_of(_FIELDS, [query.shot]).items()}
     columns["x"], columns["y"] = np.tile(x, len(y)), np.repeat(y, len(x))
     return x, y, columns
 

@@ -1,4 +1,4 @@
-"""Shots of a world that has drifted: nothing but long ones, to try what notices it."""
+"""Shots of a drifted league, long ones alone, to try out drift detection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from parivision_core.nba import court
 from parivision_core.nba.shots.inputs.request import ShotRequest
 
 FARTHER_THAN_FEET = 25.0
-"""Of the usual shots a quarter is taken from so far."""
+"""A quarter of usual shots are taken from farther away."""
 
 
 def from_afar(request: ShotRequest) -> bool:

@@ -1,4 +1,4 @@
-"""What a probability rests on: a request seen without one of its parts at a time, as the league would fill it in."""
+"""Rows that explain a probability: the request without one of its parts at a time, as the league would fill it in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from parivision_core.arrays import Float32s, Floats
 from parivision_core.fields import columns_of, fields_of
 from parivision_core.nba import court
+from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.history import feature_state
-from parivision_core.nba.shots.history.families import KIND, kind_codes
+from parivision_core.nba.shots.history.families import KIND, LAST_FOOT, TWO_FEET_STRIDE, kind_codes
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.league import CELLS, FEET, cell_of
 from parivision_core.nba.shots.inputs import features
@@ -19,23 +20,29 @@ from parivision_core.nba.shots.inputs.request import ShotRequest, prepare
 from parivision_core.scoring import sigmoid
 from parivision_core.sport import Occlusions
 
-CLOCKS = [(period, second) for period in range(1, 5) for second in range(60, 720, 120)]
-"""The clock when it isn't known: any quarter, every other minute."""
+CLOCKS = [
+    (period, second)
+    for period in range(1, contract.QUARTERS + 1)
+    for second in range(60, contract.QUARTER_SECONDS, 120)
+]
+"""What the clock may show when it isn't known: any quarter, every other minute."""
 LEAST_SHARE = 0.002
-"""A spot from which the league takes fewer of its shots doesn't count."""
+"""Cells from which the league takes a smaller share of its shots are left out."""
+STEP = 5
+"""Tenths of a foot between the spots among which each cell gets one."""
 
-_CALLED = {"player_id": "shooter"}
-"""Inputs whose part in the answer has another name."""
+_SHOWN_AS = {"player_id": "shooter"}
+"""Inputs whose part has another name in the answer."""
 _FIELDS = fields_of(ShotRequest)
-_OF_THE_PLACE = [features.NAMES.index(name) for name in features.NAMES if name not in IN_GAME]
+_OF_THE_SPOT = [features.NAMES.index(name) for name in features.NAMES if name not in IN_GAME]
 _PERIOD, _SECOND = (features.NAMES.index(name) for name in ("period", "seconds_remaining"))
 
 
 def occlusions(request: ShotRequest, current: feature_state.FeatureState) -> Occlusions:
     """The request itself, then without each optional input that was given, without its clock, without its spot.
 
-    An optional input is hidden as training hides it. Without the clock it is any of CLOCKS; without the spot it is one
-    of those that the league shoots from, with the same kind if that is known, each as often as the league does.
+    An optional input is hidden as training hides it. The clock becomes any of CLOCKS. The spot becomes that of any cell
+    that the league shoots from, weighted by its shots (of the same kind, if that is known).
     """
     prepared = prepare(request, current)
     given = [name for name in features.MASKS if getattr(request, name) is not None]
@@ -49,13 +56,13 @@ def occlusions(request: ShotRequest, current: feature_state.FeatureState) -> Occ
     first = 1 + len(given)
     matrix[first : first + len(CLOCKS), [_PERIOD, _SECOND]] = CLOCKS
     moved_matrix, moved_offset = _moved(request, current, cells)
-    matrix[-len(cells) :, _OF_THE_PLACE] = moved_matrix[:, _OF_THE_PLACE]
+    matrix[-len(cells) :, _OF_THE_SPOT] = moved_matrix[:, _OF_THE_SPOT]
     offset[-len(cells) :] = moved_offset
     weights = [np.ones(len(given)), np.full(len(CLOCKS), 1 / len(CLOCKS)), share[cells] / share[cells].sum()]
     return Occlusions(
         features=matrix,
         offset=offset,
-        names=tuple(_CALLED.get(name, name) for name in rows),
+        names=tuple(_SHOWN_AS.get(name, name) for name in rows),
         hidden=np.repeat(np.arange(len(rows)), list(rows.values())),
         weights=np.concatenate(weights),
         league_make_rate=float(_league_shares(current) @ sigmoid(current.base_logits)),
@@ -63,7 +70,7 @@ def occlusions(request: ShotRequest, current: feature_state.FeatureState) -> Occ
 
 
 def _moved(request: ShotRequest, current: feature_state.FeatureState, cells: np.ndarray) -> tuple[Float32s, Float32s]:
-    """Features and offset of the request at the spots of some cells; of its game nothing is known."""
+    """Features and offset of the request at the spots of some cells, without in-game features."""
     columns = columns_of(_FIELDS, [request])
     columns = {name: np.repeat(column, len(cells)) for name, column in columns.items() if name != "earlier_shots"}
     columns["x"], columns["y"] = _spots()[cells].T
@@ -73,22 +80,22 @@ def _moved(request: ShotRequest, current: feature_state.FeatureState, cells: np.
 
 @cache
 def _spots() -> np.ndarray:
-    """A place x, y in each cell of the league's table, (cells, 2), at its middle angle; NaN where there is none."""
-    x, y = (
-        axis.ravel() for axis in np.meshgrid(np.arange(-250.0, 251.0, 5), np.arange(-50.0, court.FAR_BASELINE_Y, 5))
-    )
+    """A spot x, y in each cell of the league's table, (CELLS, 2), at its middle angle; NaN where there is none."""
+    across = np.arange(-court.HALF_WIDTH, court.HALF_WIDTH + 1, STEP, dtype=np.float64)
+    along = np.arange(-50, court.FAR_BASELINE_Y, STEP, dtype=np.float64)
+    x, y = (axis.ravel() for axis in np.meshgrid(across, along))
     spots = court.locate(x, y)
     cell = cell_of(spots.zone, spots.feet)
     order = np.lexsort((court.angle(x, y), cell))
     found, first, count = np.unique(cell[order], return_index=True, return_counts=True)
     middle = order[first + count // 2]
-    places = np.full((CELLS, 2), np.nan)
-    places[found] = np.column_stack([x[middle], y[middle]])
-    return places
+    chosen = np.full((CELLS, 2), np.nan)
+    chosen[found] = np.column_stack([x[middle], y[middle]])
+    return chosen
 
 
 def _league_shares(current: feature_state.FeatureState) -> Floats:
-    """Share of the league's shots that come from each cell, (cells,); the same for all while there are none."""
+    """Share of the league's shots from each cell, (CELLS,); equal for all cells while there are no shots."""
     on_court = ~np.isnan(_spots()[:, 0])
     shots = np.where(on_court, current.league.cells[0], 0.0)
     shots = shots if shots.any() else on_court.astype(np.float64)
@@ -96,14 +103,14 @@ def _league_shares(current: feature_state.FeatureState) -> Floats:
 
 
 def _shares(request: ShotRequest, current: feature_state.FeatureState) -> Floats:
-    """The same of shots of the request's kind, as far as the kind's distances tell."""
+    """The same for shots of the request's kind, estimated from the distances of that kind."""
     league = _league_shares(current)
     if request.kind is None:
         return league
-    # The family's keys join a kind with two feet of distance.
-    code, reach = int(kind_codes(np.array([request.kind.value]))[0]), np.minimum(np.arange(CELLS) % FEET, 39) // 2
+    code = int(kind_codes(np.array([request.kind.value]))[0])
+    reach = np.minimum(np.arange(CELLS) % FEET, LAST_FOOT) // 2  # of each cell, in steps of two feet
     kinds = current.sums[KIND]
-    taken = kinds.values[kinds.rows_of(code * 20 + np.arange(20)), 2]
-    everything = np.bincount(reach, weights=league, minlength=20)
-    shots = league * np.divide(taken, everything, out=np.zeros(20), where=everything > 0)[reach]
+    taken = kinds.values[kinds.rows_of(code * TWO_FEET_STRIDE + np.arange(TWO_FEET_STRIDE)), 2]
+    everything = np.bincount(reach, weights=league, minlength=TWO_FEET_STRIDE)
+    shots = league * np.divide(taken, everything, out=np.zeros(TWO_FEET_STRIDE), where=everything > 0)[reach]
     return np.asarray(shots / shots.sum()) if shots.any() else league

@@ -1,9 +1,8 @@
-"""How the original system's callers asked: seven fields, most of which follow from the spot.
+"""The request of the original system: seven fields, most of which follow from the spot.
 
-Its coordinates are taken as its feed wrote them (`X Location` and `Y Location` of the Kaggle layout): tenths of a foot
-from the hoop, left negative. Of its numbers the distance alone was named after another unit, so that alone had been
-converted. The stated distance, points and zone are held against the spot, so a caller who means another unit or hand is
-told so and never answered wrongly.
+Its coordinates are those of its feed (`X Location` and `Y Location` of the Kaggle layout): tenths of a foot from the
+hoop, left negative. Only the distance was converted, to metres, as its name says. The stated distance, points and zone
+are compared with the spot, so that a request in another unit or orientation is refused, not answered wrongly.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from parivision_core.nba.shots.inputs.request import Clock, PlayerId, ShotReques
 from parivision_core.sport import FieldProblem, Original
 
 PERIOD = 2
-"""The original didn't ask for it. On 40,000 real shots the second quarter's answers cost 0.00002 in log loss against
-the true period's, which is less than those of any other."""
+"""Assumed, for the original request doesn't have it. On 40,000 real shots the second quarter costs 0.00002 in log loss
+against the true period, less than any other does."""
 ROUNDED_FEET = 2
-"""Official distances are cut to whole feet, and the house takes records that are off by one more."""
+"""Official distances are rounded down to whole feet, and records that are off by one more are accepted."""
 NEAR = court.TENTHS_PER_FOOT
-"""A shot so near to another zone may be stated as one of that zone, in tenths of a foot."""
+"""Tenths of a foot; a shot this close to another zone may be stated as one of that zone."""
 
 
 class OriginalRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A shot as the original system's `POST /predict` took it. Numbers may come as text; other fields are ignored."""
+    """A shot as the original system's `POST /predict` took it. Numbers may be text; other fields are ignored."""
 
     player_id: PlayerId = msgspec.field(name="Player_ID")
     x: X = msgspec.field(name="X_Location")
@@ -47,11 +46,11 @@ class OriginalRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DESCRIPTION = (
-    "Seven fields as the original system took them; numbers may be text, other fields are passed over. `X_Location` "
-    "and `Y_Location` are tenths of a foot from the hoop, left negative, as its feed wrote them, and "
+    "Seven fields as the original system took them; numbers may be text, other fields are ignored. `X_Location` "
+    "and `Y_Location` are tenths of a foot from the hoop, left negative, as in its feed, and "
     "`Total_Seconds_Remaining` are those of the period. Distance, points and zone follow from the spot; where they "
-    "contradict it by far more than rounding, the answer is 422 naming the field. The period, which was never asked "
-    "for, is taken to be the second. The prediction log keeps the prediction like any other."
+    "contradict it by far more than rounding, the answer is 422 and names the field. The period, which isn't among the "
+    "fields, is assumed to be the second. The prediction log keeps the prediction like any other."
 )
 
 
@@ -82,7 +81,7 @@ def problems(shot: OriginalRequest) -> list[FieldProblem]:
 
 
 def translate(shot: OriginalRequest) -> ShotRequest:
-    """The request of today: what the original didn't know is left out, and the period is a usual one."""
+    """The same as a request of this API: what the original doesn't have is left out, but for the period."""
     return ShotRequest(
         x=shot.x, y=shot.y, period=PERIOD, seconds_remaining=shot.seconds_remaining, player_id=shot.player_id
     )

@@ -1,4 +1,4 @@
-"""A shot as a caller asks about it: the request's fields and limits, and how it becomes one row of model inputs."""
+"""The request about a single shot: its fields and limits, and how it becomes one row of model inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.sport import FieldProblem, Prepared, RequestProfile
 
-# Made from the tables, so that the API can't offer a kind or team that the features don't know.
+# Made from the tables, so that the API offers exactly the kinds and teams that the features know.
 Kind = Enum("Kind", {kind: kind for kind in KINDS}, type=str, module=__name__)  # type: ignore[misc]
 Team = Enum("Team", {names[0]: names[0] for names in ABBREVIATIONS.values()}, type=str, module=__name__)  # type: ignore[misc]
 
@@ -51,14 +51,20 @@ Clock = Annotated[
     float, Meta(ge=0, le=contract.QUARTER_SECONDS, description="Seconds left in the period.", examples=[35])
 ]
 PlayerId = Annotated[
-    int, Meta(gt=0, lt=2**53, description="The shooter's NBA id; /api/v1/players?search= tells it.", examples=[201939])
+    int,
+    Meta(
+        gt=0,
+        lt=contract.LARGEST_ID + 1,
+        description="The shooter's NBA id; /api/v1/players?search= finds it.",
+        examples=[201939],
+    ),
 ]
 MOST_EARLIER_SHOTS = 500
 """The longest game ever, with six overtimes, had under 300."""
 
 
 class EarlierShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A shot that was taken before in the same game."""
+    """An earlier shot of the same game."""
 
     x: X
     y: Y
@@ -89,8 +95,8 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Annotated[
             Team,
             Meta(
-                description="Home team of the arena whose scorers recorded the spot. Scorers differ in what they call "
-                "two feet from the hoop, so leave it out for a spot that nobody recorded."
+                description="Home team of the arena whose scorers recorded the spot. Scorers differ in how they record "
+                "distances, so leave it out for a spot that wasn't recorded in an arena."
             ),
         ]
         | None
@@ -112,8 +118,8 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             Meta(
                 pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
                 max_length=10,
-                description="ISO date of the game. With it, game and player, the prediction log learns what came of the shot "
-                "once the feed brings it. It moves no probability.",
+                description="ISO date of the game. With date, game and player, the prediction log finds the shot's "
+                "outcome once a feed delivers the shot. It doesn't change the probability.",
                 examples=["2023-10-24"],
             ),
         ]
@@ -121,7 +127,13 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ) = None
     game_id: (
         Annotated[
-            int, Meta(gt=0, lt=2**53, description="The NBA's id of the game; see `game_date`.", examples=[22300061])
+            int,
+            Meta(
+                gt=0,
+                lt=contract.LARGEST_ID + 1,
+                description="The NBA's id of the game; see `game_date`.",
+                examples=[22300061],
+            ),
         ]
         | None
     ) = None
@@ -135,7 +147,8 @@ CALLERS = {
     "spot and clock alone": RequestProfile(0.1, dict.fromkeys(features.MASKS, 1.0)),
     "anything": RequestProfile(0.15, dict.fromkeys(features.MASKS, 0.5)),
 }
-"""Who asks: a program with the whole record, one before the shot is described, a person on the page, and the rest."""
+"""The profiles of requests: a program with the whole record, one that asks before the kind is known, a person on the
+page, a minimal request, and everything else."""
 
 
 class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +161,8 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
     shooter: Annotated[
         Literal["known", "unknown", "not given"],
         Meta(
-            description="Whether the feature state has seen the shooter; if it hasn't, the answer is that for an average one."
+            description="Whether the feature state knows the shooter; the answer for an unknown one is that for an "
+            "average shooter."
         ),
     ]
     shooter_shots: Annotated[
@@ -157,31 +171,31 @@ class ShotDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def problems(request: ShotRequest) -> list[FieldProblem]:
-    """What no single field shows: a clock longer than the period, a team that plays itself, somebody else's arena.
+    """Problems that the fields' own limits can't show.
 
-    And what no pattern does: a day that no calendar has.
+    A clock longer than the period, a team that plays itself, a third team's arena, a date that doesn't exist.
     """
     found = []
     shots: list[tuple[str, ShotRequest | EarlierShot]] = [("", request)]
     shots += ((f"earlier_shots[{i}].", s) for i, s in enumerate(request.earlier_shots or ()))
-    for place, shot in shots:
+    for prefix, shot in shots:
         longest = contract.period_seconds(shot.period)
         if shot.seconds_remaining > longest:
-            found.append(FieldProblem(f"{place}seconds_remaining", f"period {shot.period} lasts {longest} seconds"))
+            found.append(FieldProblem(f"{prefix}seconds_remaining", f"period {shot.period} lasts {longest} seconds"))
     if request.team is not None and request.team == request.opponent:
         found.append(FieldProblem("opponent", "a team can't defend against itself"))
     if request.team and request.opponent and request.arena not in (None, request.team, request.opponent):
-        found.append(FieldProblem("arena", "it is the home team's, so it must be the team or the opponent"))
+        found.append(FieldProblem("arena", "it is the home team, so it must be the team or the opponent"))
     hosts = request.team if request.home else request.opponent
     if request.home is not None and request.arena and hosts and request.arena != hosts and not found:
-        found.append(FieldProblem("arena", "it is that of the team that plays at home"))
+        found.append(FieldProblem("arena", "it must be the team that plays at home"))
     if request.game_date is not None and not is_day(request.game_date):
         found.append(FieldProblem("game_date", "there is no such day"))
     return found
 
 
 def is_day(iso_date: str) -> bool:
-    """Whether a calendar has the day."""
+    """Whether the date exists."""
     try:
         datetime.date.fromisoformat(iso_date)
     except ValueError:
@@ -192,7 +206,7 @@ def is_day(iso_date: str) -> bool:
 def columns_of(request: ShotRequest) -> Columns:
     """The request as columns, with the contract's markers for what was left out.
 
-    One row; or, where the game so far is known, the earlier shots before it, and their outcomes.
+    One row; where the game so far is given, the earlier shots come before it, with their outcomes.
     """
     earlier = request.earlier_shots or []
     shots: list[ShotRequest | EarlierShot] = [*earlier, request]
@@ -213,12 +227,12 @@ def columns_of(request: ShotRequest) -> Columns:
 
 
 def _text(value: Enum | None) -> str:
-    # As a plain text; an enum's own ways to its value are a microsecond's work in Python.
+    # The text itself: an enum's `value` costs a microsecond.
     return "" if value is None else str.__str__(value)
 
 
 def shot_key(request: ShotRequest) -> str | None:
-    """The fields of contract.IDENTITY as the lake's ids join them; None when the request doesn't tell them all."""
+    """The fields of contract.IDENTITY as joined in the lake's ids; None when the request doesn't give all of them."""
     if request.game_date is None or request.game_id is None or request.player_id is None:
         return None
     second = int(request.seconds_remaining)
@@ -228,7 +242,7 @@ def shot_key(request: ShotRequest) -> str | None:
 
 
 def prepare(request: ShotRequest, current: feature_state.FeatureState) -> Prepared:
-    """Model inputs of one request as of the current feature state: equal to what training would build for such a shot."""
+    """Model inputs of one request as of the current feature state, equal to those that training builds for the shot."""
     built = _with_its_game(request, current) if request.earlier_shots else _alone(request, current.lookup)
     return Prepared(
         features=built.row,
@@ -247,7 +261,7 @@ def prepare(request: ShotRequest, current: feature_state.FeatureState) -> Prepar
     )
 
 
-def _alone(request: ShotRequest, look: Lookup) -> single.Single:
+def _alone(request: ShotRequest, look: Lookup) -> single.SingleShot:
     return single.build(
         look,
         x=request.x,
@@ -264,12 +278,12 @@ def _alone(request: ShotRequest, look: Lookup) -> single.Single:
     )
 
 
-def _with_its_game(request: ShotRequest, current: feature_state.FeatureState) -> single.Single:
+def _with_its_game(request: ShotRequest, current: feature_state.FeatureState) -> single.SingleShot:
     columns = columns_of(request)
     history = feature_state.look_up(current, columns).part(slice(-1, None))
     matrix, _ = features.build({name: column[-1:] for name, column in columns.items()}, history)
     spots = history.spots
-    return single.Single(
+    return single.SingleShot(
         row=matrix,
         base_logit=float(history.base_logit[0]),
         distance=float(spots.distance[0]),

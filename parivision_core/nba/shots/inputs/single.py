@@ -1,7 +1,7 @@
-"""One shot at a time: the features of `features.build`, from a feature state laid out for it.
+"""One shot at a time: the row that `features.build` gives, from a feature state laid out for it.
 
-numpy costs a microsecond an operation, however short the array, and a shot has hundreds of them. Plain numbers and
-dictionaries give the same row in a twentieth of the time; a test holds the two builders equal.
+An operation of numpy costs a microsecond, however short the array, and a shot needs hundreds of them. Plain numbers and
+dictionaries give the same row in a twentieth of the time; a test compares the two builders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,18 @@ import numpy as np
 
 from parivision_core.arrays import Float32s
 from parivision_core.nba import court
-from parivision_core.nba.shots.history.families import KIND_CODES, NEAR
+from parivision_core.nba.shots.history.families import (
+    FOOT_STRIDE,
+    KIND_CODES,
+    KIND_STRIDE,
+    LAST_FOOT,
+    NEAR,
+    SQUARE_STRIDE,
+    SQUARES_A_SIDE,
+    SQUARES_TO_EDGE,
+    TWO_FEET_STRIDE,
+    ZONE_STRIDE,
+)
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.history.league import FEET
 from parivision_core.nba.shots.history.lookup import Lookup
@@ -27,8 +38,8 @@ _KINDS = [tuple(float(code == c) for c in range(1, len(KINDS) + 1)) for code in 
 _NOTHING_IN_GAME = (0.0,) * len(IN_GAME)
 
 
-class Single(msgspec.Struct, frozen=True, gc=False):
-    """What one shot's features are made of, and what to tell of it."""
+class SingleShot(msgspec.Struct, frozen=True, gc=False):
+    """One shot's row of features, and what the answer says about the shot."""
 
     row: Float32s
     """(1, len(features.NAMES))."""
@@ -38,12 +49,12 @@ class Single(msgspec.Struct, frozen=True, gc=False):
     zone: int
     points: int
     shooter_shots: int
-    """Earlier shots of the shooter; 0 if he isn't known."""
+    """Earlier shots of the shooter; 0 if the shooter isn't known."""
 
 
 def locate(x: float, y: float) -> tuple[float, float, int]:
-    """Distance in tenths of a foot, degrees from straight in front, and zone of a place: `court.locate` for one."""
-    distance = abs(complex(x, y))  # the C library's hypot, which is numpy's; math.hypot rounds otherwise
+    """Distance in tenths of a foot, degrees from straight in front, and zone of a spot: `court.locate` for one."""
+    distance = abs(complex(x, y))  # the C library's hypot, as in numpy; math.hypot rounds differently
     angle = math.degrees(math.atan2(x, y))
     in_corner_strip = y < court.CORNER_END_Y
     three = abs(x) >= court.CORNER_THREE_X if in_corner_strip else distance > court.ARC_RADIUS
@@ -63,30 +74,30 @@ def locate(x: float, y: float) -> tuple[float, float, int]:
 def keys_of(
     x: float, y: float, distance: float, zone: int, shooter: int, team: int, opponent: int, arena: int, kind: int
 ) -> tuple[int, ...]:
-    """Key of a shot in each family, in their order, 0 for what isn't known: `families.keys_of` for one."""
-    foot = min(int(distance // court.TENTHS_PER_FOOT), 39)
-    spot = 0
+    """Key of a shot in each family, in their order, 0 where unknown: `families.keys_of` for one."""
+    foot = min(int(distance // court.TENTHS_PER_FOOT), LAST_FOOT)
+    square = 0
     if arena and distance < NEAR:
-        column, row = (round(max(-NEAR, min(place, NEAR)) / 10) + 10 for place in (x, y))
-        spot = arena * 441 + column * 21 + row
-    by_zone, at_foot = opponent and opponent * 8 + zone, arena and arena * 40 + foot
+        column, row = (round(max(-NEAR, min(axis, NEAR)) / court.TENTHS_PER_FOOT) + SQUARES_TO_EDGE for axis in (x, y))
+        square = arena * SQUARE_STRIDE + column * SQUARES_A_SIDE + row
+    by_zone, at_foot = opponent and opponent * ZONE_STRIDE + zone, arena and arena * FOOT_STRIDE + foot
     return (
-        kind and kind * 20 + foot // 2,
+        kind and kind * TWO_FEET_STRIDE + foot // 2,
         shooter,
         shooter,
-        shooter and shooter * 8 + zone,
-        shooter * 16 + kind if shooter and kind else 0,
+        shooter and shooter * ZONE_STRIDE + zone,
+        shooter * KIND_STRIDE + kind if shooter and kind else 0,
         team,
         opponent,
         opponent,
         by_zone,
         by_zone,
         arena,
-        arena and arena * 8 + zone,
+        arena and arena * ZONE_STRIDE + zone,
         at_foot,
         at_foot,
-        spot,
-        arena * 16 + kind if arena and kind else 0,
+        square,
+        arena * KIND_STRIDE + kind if arena and kind else 0,
     )
 
 
@@ -103,8 +114,8 @@ def build(
     rest_days: int,
     kind: str,
     arena: str,
-) -> Single:
-    """Features of one shot of whose game nothing else is known; 0, None or an empty text for what was left out."""
+) -> SingleShot:
+    """Features of one shot without its game so far; what was left out is 0, None or an empty text."""
     distance, angle, zone = locate(x, y)
     points = 3 if zone >= court.FIRST_THREE_POINT_ZONE else 2
     foot = int(distance // court.TENTHS_PER_FOOT)
@@ -130,4 +141,4 @@ def build(
         math.log1p(shots),
         *_NOTHING_IN_GAME,
     )
-    return Single(np.array([row], dtype=np.float32), base, distance, zone, points, int(shots))
+    return SingleShot(np.array([row], dtype=np.float32), base, distance, zone, points, int(shots))

@@ -1,4 +1,4 @@
-"""How sources write a shot: the column for each thing it is made of, by which a layout is recognised."""
+"""The layouts of sources: which column holds which part of a shot. A layout is recognised by its columns."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from parivision_core.problems import BatchError
 
 @dataclass(frozen=True)
 class Layout:
-    """A source's column for each thing a shot is made of; optional ones may be absent."""
+    """A source's column for each part of a shot; optional ones may be absent."""
 
     name: str
     columns: Mapping[str, str]
     optional: Mapping[str, str]
     date_format: str
     units: tuple[Unit, ...]
-    """Units seen in this layout; others are considered only when none of them fits."""
+    """Units known in this layout; others are considered only when none of these fits."""
 
     def missing(self, given: set[str]) -> list[str]:
-        """Required columns that a file lacks."""
+        """Required columns that are missing."""
         return [column for column in self.columns.values() if column not in given]
 
 
@@ -81,16 +81,16 @@ LAYOUTS = (KAGGLE, SEASON)
 
 
 def recognise(columns: list[str]) -> Layout:
-    """The layout whose required columns are all there. Raises BatchError naming what the nearest one lacks."""
+    """The layout whose required columns are all present. Raises BatchError naming what the closest one lacks."""
     given = set(columns)
     nearest = min(LAYOUTS, key=lambda layout: len(layout.missing(given)))
     lacking = nearest.missing(given)
     if not lacking:
         return nearest
     if len(lacking) == len(nearest.columns):
-        wanted = " or ".join(f"{', '.join(list(x.columns.values())[:4])} ... ({x.name})" for x in LAYOUTS)
+        expected = " or ".join(f"{', '.join(list(x.columns.values())[:4])} ... ({x.name})" for x in LAYOUTS)
         raise BatchError(
-            f"unknown layout: found the columns {sorted(given)[:8]}, wanted {wanted}; "
-            "take the file away, or write it with these columns"
+            f"unknown layout: found the columns {sorted(given)[:8]}, expected {expected}; "
+            "remove the file, or write it with these columns"
         )
     raise BatchError(f"looks like the {nearest.name} layout but lacks the columns {', '.join(lacking)}")

@@ -17,12 +17,12 @@ from parivision_core.problems import BatchError
 from parivision_core.sport import Details, Parsed
 
 _MADE = {"1": 1, "0": 0, "1.0": 1, "0.0": 0, "TRUE": 1, "FALSE": 0}
-"""With decimals too, which is how a column with a missing cell is often saved."""
+"""With decimals too, as a column with missing cells is often saved."""
 
 _UTC = r"(?:Z|\+00:?00)$"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|\+00:?00)?)?"
 _EPOCH = "[0-9]{13}|[3-9][0-9]{11}"
-"""Thirteen digits are no date in any layout, nor are twelve where the first four are no year of ours."""
+"""Milliseconds. Thirteen digits are no date in any layout, nor are twelve that begin with no possible year."""
 
 
 class _Reasons:
@@ -40,7 +40,7 @@ class _Reasons:
 def parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     """Translate a batch of text columns into the contract.
 
-    Unit and hand are those `known` of the batch that the rows were taken out of, else inferred from the rows.
+    Unit and hand are those `known` of the batch that the rows come from, else they are inferred from the rows.
     Every row of `raw` has its row in the result; one that breaks the contract has a reason. Raises BatchError for an
     unknown layout, an empty batch, or coordinates that fit no unit.
     """
@@ -97,7 +97,7 @@ def _number(text: pd.Series, column: str, reasons: _Reasons, *, whole: bool) -> 
     reasons.add(~np.isfinite(value), column + "={} is not a number", text)
     if whole:
         reasons.add(np.isfinite(value) & (value != np.floor(value)), column + "={} is not a whole number", text)
-        reasons.add(np.abs(value) >= 2**53, column + "={} is out of range", text)
+        reasons.add(np.abs(value) > contract.LARGEST_ID, column + "={} is out of range", text)
     return value
 
 
@@ -111,14 +111,14 @@ def _dates(text: pd.Series, layout: Layout, reasons: _Reasons) -> pd.Series:
     reasons.add(days.isna(), column + "={} is not a date like " + layout.date_format + " or %Y-%m-%d", text)
     reasons.add(days != moments, column + "={} is a time of day, not a date alone", text)
     reasons.add(days < "1946-11-01", column + "={} lies before the league's first season", text)
-    # A day of grace, because somewhere it is tomorrow already.
+    # One day later is allowed, because elsewhere it is tomorrow already.
     tomorrow = pd.Timestamp(dt.datetime.now(dt.UTC).date()) + pd.Timedelta(days=1)
     reasons.add(days > tomorrow, column + "={} lies in the future", text)
     return days.dt.strftime("%Y-%m-%d")
 
 
 def _iso_or_epoch(text: pd.Series) -> pd.Series:
-    """Moments as programs write them where the layout has dates: ISO, or milliseconds since 1970 in UTC."""
+    """Dates as programs write them instead: ISO, or milliseconds since 1970 in UTC."""
     iso, milliseconds = text.str.fullmatch(_ISO), text.str.fullmatch(_EPOCH)
     plain = text.where(iso).str.replace(_UTC, "", regex=True)
     moments = pd.to_datetime(plain, format="ISO8601", errors="coerce")
@@ -131,7 +131,7 @@ def _clock(number: dict[str, pd.Series], reasons: _Reasons) -> pd.Series:
     reasons.add((seconds < 0) | (seconds > 59), "the clock shows {} seconds, which must be 0 to 59", seconds)
     reasons.add(minutes < 0, "the clock shows {} minutes", minutes)
     left = minutes * 60 + seconds
-    longest = np.where(period <= 4, contract.QUARTER_SECONDS, contract.OVERTIME_SECONDS)
+    longest = np.where(period <= contract.QUARTERS, contract.QUARTER_SECONDS, contract.OVERTIME_SECONDS)
     reasons.add(left > longest, "{} seconds left are more than the period has", left)
     return left
 

@@ -1,4 +1,7 @@
-"""Unit and hand of a source's coordinates: inferred from the shots and proven, never keyed on a file's name."""
+"""Unit and hand of a source's coordinates: inferred from the shots and verified, never taken from a file's name.
+
+The hand is the sign of X on the shooter's right.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from parivision_core.sport import Details
 
 REQUIRED_AGREEMENT = 0.99
 FORGIVEN_ROWS = 2
-"""In a small batch, so many rows may contradict their stated distance."""
+"""Rows of a small batch that may contradict their stated distance."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Unit:
     y_scale: float
     y_shift: float
     hand: int
-    """Sign of X on the shooter's right where the source's own shots can't tell."""
+    """The hand to assume where the shots don't show it."""
 
 
 HOOP_TENTHS = Unit("tenths of a foot from the hoop", 1, 1, 0, hand=1)
@@ -40,7 +43,7 @@ UNITS = (HOOP_TENTHS, BASELINE_FEET, BASELINE_TENS, HOOP_FEET, HOOP_INCHES)
 
 @dataclass(frozen=True)
 class Placement:
-    """A unit and a hand, with the share of shots that prove each (1 where there was nothing to prove it by)."""
+    """A unit and a hand, with the share of shots that agree with each (1 where none could be compared)."""
 
     unit: Unit
     hand: int
@@ -56,7 +59,7 @@ class Placement:
         )
 
     def details(self) -> dict[str, str | int | float]:
-        """For the batch's manifest."""
+        """As the batch's manifest keeps it."""
         return {
             "unit": self.unit.name,
             "hand": self.hand,
@@ -66,7 +69,7 @@ class Placement:
 
 
 def known_placement(details: Details) -> Placement | None:
-    """The placement that `Placement.details` described; None when it described none."""
+    """The placement that `Placement.details` gave these details; None when there are none."""
     unit = next((unit for unit in UNITS if unit.name == details.get("unit")), None)
     if unit is None:
         return None
@@ -75,16 +78,16 @@ def known_placement(details: Details) -> Placement | None:
 
 
 def infer_placement(x: Array, y: Array, stated_feet: Array, side: Array, usual: tuple[Unit, ...] = ()) -> Placement:
-    """Find the unit for which whole feet from the hoop equal the stated distance, and the hand that the areas name.
+    """Find the unit for which whole feet from the hoop equal the stated distance, and the hand that the areas show.
 
-    All arrays are (n,); `side` is -1 where the source says left, 1 right, 0 centre. `usual` units are preferred while
-    they agree, for under the rim of a small batch every unit does. Raises BatchError when no unit agrees on 99 % of the
-    shots, when too few shots leave two usual ones, or when no hand fits 99 % of the shots with a side.
+    All arrays are (n,); `side` is -1 where the source says left, 1 right, 0 centre. `usual` units are preferred as long
+    as they agree, for with few shots under the rim every unit does. Raises BatchError when no unit agrees on 99 % of
+    the shots, when too few shots leave two usual ones, or when no hand fits 99 % of the shots with a side.
     """
     if not len(x):
         raise BatchError("no shot has a readable location and distance, so the unit can't be inferred")
     agreement = {unit: _agreement(unit, x, y, stated_feet) for unit in UNITS}
-    # Few rows may contradict their distance without casting doubt on the unit, but never more than a quarter.
+    # A few rows may contradict their distance without making the unit doubtful, but never more than a quarter.
     allowed = max((1 - REQUIRED_AGREEMENT) * len(x), min(FORGIVEN_ROWS, len(x) // 4)) + 1e-9
     fitting = [unit for unit in UNITS if (1 - agreement[unit]) * len(x) <= allowed]
     candidates = [unit for unit in usual if unit in fitting] or fitting
@@ -105,7 +108,7 @@ def infer_placement(x: Array, y: Array, stated_feet: Array, side: Array, usual: 
 
 
 def _same(one: Unit, other: Unit, x: Array, y: Array) -> bool:
-    """Whether two units put every shot in the same place."""
+    """Whether two units put every shot at the same location."""
     places = zip(Placement(one, 1, 1, 1).apply(x, y), Placement(other, 1, 1, 1).apply(x, y), strict=True)
     return all(np.array_equal(a, b) for a, b in places)
 
@@ -116,15 +119,15 @@ def _agreement(unit: Unit, x: Array, y: Array, stated_feet: Array) -> float:
 
 
 def _hand(unit: Unit, x: Array, side: Array) -> tuple[int, float]:
-    telling = (side != 0) & (x != 0)
-    if not telling.any():
+    off_centre = (side != 0) & (x != 0)
+    if not off_centre.any():
         return unit.hand, 1.0
-    agreement = float(np.mean(np.sign(x[telling]) == side[telling]))
+    agreement = float(np.mean(np.sign(x[off_centre]) == side[off_centre]))
     hand, agreement = (1, agreement) if agreement >= 0.5 else (-1, 1 - agreement)
-    wrong = (1 - agreement) * telling.sum()
-    if wrong > max((1 - REQUIRED_AGREEMENT) * telling.sum(), FORGIVEN_ROWS):
+    wrong = (1 - agreement) * off_centre.sum()
+    if wrong > max((1 - REQUIRED_AGREEMENT) * off_centre.sum(), FORGIVEN_ROWS):
         raise BatchError(
-            f"left and right contradict the coordinates: the better hand fits {agreement:.1%} of {telling.sum()} shots "
-            "(99 % needed)"
+            f"left and right contradict the coordinates: the better orientation fits {agreement:.1%} of "
+            f"{off_centre.sum()} shots (99 % needed)"
         )
     return hand, agreement

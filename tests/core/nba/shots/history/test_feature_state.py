@@ -32,7 +32,7 @@ def plainly(shots: feature_state.Columns, name: str) -> np.ndarray:
     for i in range(len(key)):
         for j in range(len(key)):
             if key[j] == key[i] > 0 and day[j] < day[i]:
-                out[i] += value[j] * family.fading ** (day[i] - day[j] - 1)
+                out[i] += value[j] * family.decay ** (day[i] - day[j] - 1)
     return out
 
 

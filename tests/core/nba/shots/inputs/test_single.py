@@ -50,7 +50,7 @@ def test_keys_equal_those_of_the_fold(asked: dict[str, Any]) -> None:
 
 
 def test_features_take_the_families_in_their_order() -> None:
-    assert tuple(features.FEATURE_STATES.values()) == tuple(families.FAMILIES)
+    assert tuple(features.RESIDUALS.values()) == tuple(families.FAMILIES)
 
 
 @pytest.mark.parametrize("step", [1, 0.5])

@@ -12,7 +12,7 @@ from parivision_core.problems import BatchError
 from tests.helpers import shots
 
 
-def test_both_layouts_tell_the_same_shots() -> None:
+def test_both_layouts_give_the_same_shots() -> None:
     frame = shots.season(games=8)
     one, other = parse(frame), parse(shots.as_kaggle(frame))
     assert (one.layout, other.layout) == ("season", "kaggle")
@@ -94,7 +94,7 @@ def test_a_bad_field_is_named(column: str) -> None:
 
 def test_an_unknown_layout_names_what_is_missing() -> None:
     with pytest.raises(
-        BatchError, match=r"found the columns \['a', 'b'\], wanted Game ID, .* or GAME_ID, .*; take the file away"
+        BatchError, match=r"found the columns \['a', 'b'\], expected Game ID, .* or GAME_ID, .*; remove the file"
     ):
         parse(pd.DataFrame({"a": ["1"], "b": ["2"]}))
     with pytest.raises(BatchError, match=r"season layout but lacks the columns LOC_X, SHOT_MADE"):
