@@ -31,6 +31,8 @@ from tests.helpers.stores import named
 DEFINITIONS = "{repositoriesOrError{... on RepositoryConnection{nodes{location{name} assetNodes{id}}}}}"
 CLICKED = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
 """The README's shot."""
+SHOWN_ID = "01a20456-5326-7000-8000-f8c3556624b3"
+"""The prediction that the pages name."""
 PATIENCE = 120
 """Seconds after which the test gives up; it takes about thirty on two idle cores."""
 
@@ -54,11 +56,19 @@ def predict(deployment: Deployment, **shot: object) -> dict[str, object]:
     return answer
 
 
-def readme(deployment: Deployment, *words: str) -> str:
-    """What the README's curl command with these words prints, run as it stands but for the port."""
+def curl(deployment: Deployment, *words: str) -> str:
+    """What the one curl command of the pages with these words prints."""
     (command,) = (c for c in commands() if c.startswith("curl ") and all(word in c for word in words))
-    command = command.replace(":8000/", f":{deployment.api}/")
-    return subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
+    return run_curl(deployment, command)
+
+
+def run_curl(deployment: Deployment, command: str, prediction: str = SHOWN_ID) -> str:
+    """What a curl command prints, run as it stands but for the port and the prediction; fails for an error's answer."""
+    command = command.replace(":8000/", f":{deployment.api}/").replace(":8800/", f":{deployment.feed}/")
+    command = command.replace("curl ", "curl --fail ", 1).replace(SHOWN_ID, prediction)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout
 
 
 def ready(deployment: Deployment) -> bool:
@@ -78,7 +88,7 @@ def started(deployment: Deployment) -> subprocess.Popen[bytes]:
 
 
 def make(deployment: Deployment, corrections: Path, *words: str) -> str:
-    """What the README's make command with these words prints, run as it stands but for its file's folder."""
+    """What the one make command of the pages with these words prints, run as it stands but for its file's folder."""
     (command,) = (c for c in commands() if c.startswith("make ") and all(word in c for word in words))
     command = command.replace("corrections.jsonl", str(corrections))
     done = subprocess.run(
@@ -133,8 +143,10 @@ def test_with_nothing_but_make_up_a_season_passes(deployment: Deployment, monkey
     places = [deployment.said.index(stage) for stage in stages]
     assert places == sorted(places)
     assert "Will this shot go in?" in ask(f"http://127.0.0.1:{deployment.ui}")
-    world = json.loads(ask(f"http://127.0.0.1:{deployment.feed}/status"))
-    assert world["scenario"] == "calm"
+    status = json.loads(ask(f"http://127.0.0.1:{deployment.feed}/status"))
+    assert status["scenario"] == "calm"
+    for command in (c for c in commands() if c.startswith("curl ") and ":8800/" in c):
+        assert run_curl(deployment, command)
 
     def verdicts() -> list[dict[str, Any]]:
         return list(json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/verdicts")))
@@ -159,13 +171,16 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
     assert ask(f"http://127.0.0.1:{deployment.mlflow}/health") == "OK"
     until(lambda: loaded(deployment.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
 
-    shots.write(shots.season(games=160, shots=100, skill=1.5), deployment.home / "inbox" / "season.csv")
+    (copy,) = (c for c in commands() if c.startswith("cp "))
+    shots.write(shots.season(games=160, shots=100, skill=1.5), deployment.folder / copy.split()[1])
+    copy = copy.replace(".real/", f"{deployment.home}/")
+    subprocess.run(copy, shell=True, cwd=deployment.folder, check=True)
     (deployment.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
     until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
-    assert readme(deployment, "/health/ready").startswith("HTTP/1.1 200")
-    assert json.loads(readme(deployment, "/players")) == []  # nobody here is called so
+    assert curl(deployment, "/health/ready").startswith("HTTP/1.1 200")
+    assert json.loads(curl(deployment, "/players")) == []  # nobody here is called so
     assert json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
-    clicked, again = json.loads(readme(deployment, "/predict")), predict(deployment, **CLICKED)
+    clicked, again = json.loads(curl(deployment, "/api/v1/predict -H")), predict(deployment, **CLICKED)
     assert clicked.pop("id") != again.pop("id")
     assert clicked == again
     more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
@@ -183,8 +198,13 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
         assert (answer["champion_version"], answer["feature_state_stamp"]) == (1, record.stamp)
     assert clicked["probability"] != known["probability"]
     assert [v.decision for v in store.verdicts()] == ["pass"]
-    assert [m.source for m in store.manifests()] == ["season.csv"]
+    assert [m.source for m in store.manifests()] == [copy.split()[1]]
     assert "unknown layout" in store.failures()[0].error
+    for command in (c for c in commands() if c.startswith("curl ") and ":8000/" in c):
+        assert run_curl(deployment, command, str(known["id"]))
+    bulk = json.loads(curl(deployment, "/predict/bulk"))
+    assert (len(bulk["predictions"]), [problem["row"] for problem in bulk["problems"]]) == (2, [1])
+    assert "%" in make(deployment, deployment.folder, "client", "--explain")
 
     below = psutil.Process(launcher.pid).children(recursive=True)
     open_to_others = [
