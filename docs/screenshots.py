@@ -30,12 +30,12 @@ FRAME = """names => {
     const right = Math.max(...sides.map(s => s.right)), bottom = Math.max(...sides.map(s => s.bottom));
     return {x: left, y: top, width: right - left, height: bottom - top};
 }"""
-"""The box around all groups of the graph; null while an asset of these names isn't shown with its events."""
+"""The box around all groups of the graph; null until every named asset is shown with its latest event."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser for as long as pictures are taken. Raises FileNotFoundError when none is installed."""
+    """A headless browser. Raises FileNotFoundError when none is installed."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         raise FileNotFoundError("no Chromium is installed; install one (on Debian: apt install chromium)")
@@ -72,7 +72,7 @@ def take_page(browser: Browser, url: str, player: str, file: Path) -> None:
 
 
 def shrink(file: Path) -> None:
-    """Write a picture anew with a palette: its few colours need no more, and it takes a third of the room."""
+    """Save a picture with a palette: it has few colours, and then takes a third of the space."""
     with Image.open(file) as picture:
         picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
 
@@ -83,9 +83,9 @@ def take_graph(browser: Browser, url: str, file: Path) -> None:
     names = [node["assetKey"]["path"][-1] for node in nodes]
     page = open_at(browser, f"{url}/asset-groups", 2400, 1200, 1)
     page.locator("foreignObject").first.wait_for()
-    page.keyboard.press("Alt+KeyE")  # opens all groups, and writes so into the address
+    page.keyboard.press("Alt+KeyE")  # opens all groups, and puts that into the address
     page.wait_for_url("**expanded=**")
-    page.reload()  # a graph that is opened open is fitted into the window
+    page.reload()  # a graph whose groups are open at the start is fitted into the window
     page.wait_for_function(FRAME, arg=names)
     page.wait_for_timeout(1500)  # the graph glides into its place
     box = page.evaluate(FRAME, names)
@@ -103,7 +103,7 @@ def take_graph(browser: Browser, url: str, file: Path) -> None:
 
 
 def main() -> int:
-    """Take both pictures; 1 with a sentence when something isn't there."""
+    """Take both pictures; 1 with a message when something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", default="http://127.0.0.1:7860", help="address of the web page")
     parser.add_argument("--dagster", default="http://127.0.0.1:3000", help="address of Dagster")

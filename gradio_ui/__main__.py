@@ -15,11 +15,11 @@ from parivision_core.settings import Settings
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 1
-"""For answers under way: a slow one of the prediction service is not worth waiting for."""
+"""For answers under way when it ends: a slow prediction isn't waited for."""
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve on a bound socket, so that nobody can take the port meanwhile, nor the server another one."""
+    """Serve on a bound socket: no other program can take the port meanwhile, nor Gradio choose another one."""
     from gradio_ui.app import create_app, end_streams  # noqa: PLC0415 - seconds, which a taken port needn't wait for
 
     app = create_app(settings)
@@ -38,10 +38,10 @@ def main() -> int:
     """Serve until a signal; 1 when the page can't start."""
     logging.basicConfig(format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    # While it serves, uvicorn catches both; before, importing Gradio takes seconds in which one may ask to end, too.
-    # An exception would do: but an import that tries another way when the first fails swallows it.
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, lambda *_: os._exit(0))
+    # While it serves, uvicorn handles both; before, importing Gradio takes seconds in which a signal may come, too. An
+    # exception raised here could be swallowed by an import that tries an alternative when the first one fails.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
     try:
         settings = Settings.from_env()
     except PariVisionError as error:
@@ -53,8 +53,8 @@ def main() -> int:
             listener.bind((HOST, settings.ui_port))
         except OSError as error:
             print(
-                f"gradio_ui can't start: port {settings.ui_port} can't be taken ({error.strerror}). End what listens "
-                "there, or choose another port with PARIVISION_UI_PORT.",
+                f"gradio_ui can't start: port {settings.ui_port} can't be taken ({error.strerror}). End the "
+                "program that listens there, or choose another port with PARIVISION_UI_PORT.",
                 file=sys.stderr,
             )
             return 1

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-# Before Gradio is imported: it would tell its makers that it was started, and ask them for its latest version.
+# Before Gradio is imported: else it reports its start to its makers and asks them for its latest version.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
@@ -37,10 +37,10 @@ def build_page(client: Client) -> gr.Blocks:
                 ShotTab(client, lay_out()).wire(page)
             with gr.Tab("Models") as models:
                 models_tab = ModelsTab(client)
-            with gr.Tab("Deployment") as deployment:
+            with gr.Tab("Services") as services:
                 services_tab = ServicesTab(client)
-        models_tab.wire(models, [shot, deployment])
-        services_tab.wire(deployment, [shot, models])
+        models_tab.wire(models, [shot, services])
+        services_tab.wire(services, [shot, models])
     return page
 
 
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The page's server. Raises ConfigurationError when the settings can't be used."""
     settings = settings or Settings.from_env()
     client = Client(settings.api_url, key=settings.api_key)
-    # Where Gradio puts the drawn court; its own choice, one folder for all users of a machine, may belong to another.
+    # Where Gradio puts the drawn court; its default, one folder for all users of a machine, may belong to another user.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.home / "page"))
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @server.post("/gradio_api/upload")
     def refuse_files() -> Response:
-        """Gradio would take files of any size from any website that the person visits; the page needs none."""
+        """Gradio would accept files of any size from any website that a visitor has open; the page needs none."""
         return Response(status_code=HTTPStatus.FORBIDDEN)
 
     app: FastAPI = gr.mount_gradio_app(
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def end_streams(app: FastAPI) -> None:
-    """Let go of the connection that every open page holds: it has no end of its own, and a server waits for it."""
+    """End the connection that every open page holds: it never ends by itself, and the server would wait for it."""
     for route in app.routes:
         if isinstance(route, Mount) and isinstance(route.app, gr.routes.App):
             route.app.stop_event.set()

@@ -1,4 +1,4 @@
-"""The only caller of the prediction service. Whatever goes wrong on the way becomes one sentence for a person."""
+"""The page's HTTP client of the prediction service; every failure becomes one sentence for a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parivision_core.records import Verdict
 from parivision_core.sport import FieldProblem, Player
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 5.0
-"""An answer takes milliseconds; whoever waits longer than this is better told so."""
+"""An answer takes milliseconds; after this time the page reports a failure."""
 
 _KEY_WANTED = (401, 403)
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 class NoAnswerError(PariVisionError):
-    """The service gave no answer to show; the message says why, `passing` whether asking again later may help."""
+    """There is no answer to show; the message says why, `passing` whether a later request may succeed."""
 
-    def __init__(self, sentence: str, *, passing: bool) -> None:
+    def __init__(self, message: str, *, passing: bool) -> None:
         self.passing = passing
-        super().__init__(sentence)
+        super().__init__(message)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +43,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ShotView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service derived from the question."""
+    """What the service derived from the request."""
 
     distance_feet: float
     zone: int
@@ -64,21 +64,21 @@ class PredictionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureStateView(msgspec.Struct, frozen=True, kw_only=True):
-    """The history state in service."""
+    """The feature state in service."""
 
     through: str | None
     shots: int
 
 
 class ProvenanceView(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model came from: ISO dates of the first and last game that it was fitted on."""
+    """What a model was fitted on: ISO dates of the first and last game."""
 
     first_date: str
     last_train_date: str
 
 
 class ChampionView(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair of model and feature state that answers now."""
+    """The model and the feature state that answer now."""
 
     version: int
     model: str
@@ -86,18 +86,18 @@ class ChampionView(msgspec.Struct, frozen=True, kw_only=True):
     provenance: ProvenanceView
     feature_state: FeatureStateView
     page: str
-    """Address of its version in MLflow's page."""
+    """Address of this version in MLflow."""
     reload_problem: str | None = None
 
 
 class VerdictView(Verdict, frozen=True, kw_only=True):
-    """A verdict, and where its candidate can be looked at."""
+    """A verdict, and the address of its candidate in MLflow."""
 
     page: str
 
 
 class WindowView(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time that was compared."""
+    """A time window that was compared."""
 
     first_date: str
     last_date: str
@@ -105,25 +105,25 @@ class WindowView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ColumnView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether one column of the shots moved."""
+    """Whether one column of the shots has drifted."""
 
     name: str
     alarms: bool
 
 
 class DriftView(msgspec.Struct, frozen=True, kw_only=True):
-    """A report on how far the newest shots have moved from those that a champion was trained on."""
+    """A report on how far the newest shots differ from those that a champion was trained on."""
 
     reported_at: int
     champion: int
     newest: WindowView
     columns: list[ColumnView]
     page: str
-    """Address of the whole report."""
+    """Address of the full report."""
 
 
 class LakeView(msgspec.Struct, frozen=True, kw_only=True):
-    """The shots as they came."""
+    """The content of the lake."""
 
     batches: int
     shots: int
@@ -134,14 +134,14 @@ class LakeView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a part of the house answers."""
+    """Whether a service of the platform answers."""
 
     name: str
     address: str
     up: bool
     problem: str | None = None
-    told: str | None = None
-    """What it says of itself."""
+    details: str | None = None
+    """What it is doing, in words; only the feed reports that."""
 
 
 class _Summary(msgspec.Struct):
@@ -149,17 +149,17 @@ class _Summary(msgspec.Struct):
 
 
 class _ProblemView(msgspec.Struct):
-    """The part of an RFC 9457 answer that a person is told."""
+    """The part of an RFC 9457 answer that is shown."""
 
     detail: str
     errors: list[FieldProblem] = []
 
 
 class Client:
-    """The service at one address; its connections are shared by everyone who looks at the page."""
+    """The service at one address; all visitors of the page share its connections."""
 
     def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS, key: str = "") -> None:
-        """Take the service's address, and the API key to send if it asks for one."""
+        """`key` is the API key to send, where the service asks for one."""
         self.url = url
         self._pages: dict[int, str] = {}
         self._seconds = answer_seconds
@@ -170,7 +170,7 @@ class Client:
         )
 
     async def predict(self, question: Question) -> PredictionView:
-        """The chance that this shot goes in."""
+        """The prediction for a shot."""
         headers = {"Content-Type": "application/json"}
         body = msgspec.json.encode(question)
         return await self._ask(PredictionView, "POST", "/api/v1/predict", content=body, headers=headers)
@@ -180,20 +180,20 @@ class Client:
         return await self._ask(list[Player], "GET", "/api/v1/players", params={"search": search, "limit": limit})
 
     async def champion(self) -> ChampionView:
-        """Who answers now."""
+        """The champion in service."""
         found = await self._ask(ChampionView, "GET", "/api/v1/champion")
         self._pages[found.version] = found.page
         return found
 
     async def page_of(self, version: int) -> str:
-        """Address of a version that answered in MLflow's page; empty when it can't be told."""
+        """Address in MLflow of a version that has answered; empty when it isn't known."""
         if version not in self._pages:
             with suppress(NoAnswerError):
                 await self.champion()
         return self._pages.get(version, "")
 
     async def verdicts(self, limit: int) -> list[VerdictView]:
-        """How the latest candidates were judged, newest first."""
+        """The latest verdicts, newest first."""
         return await self._ask(list[VerdictView], "GET", "/api/v1/verdicts", params={"limit": limit})
 
     async def drift(self) -> DriftView | None:
@@ -202,50 +202,50 @@ class Client:
         return found[0] if found else None
 
     async def lake(self) -> LakeView:
-        """How many shots there are, and where they come from."""
+        """The content of the lake, and where it comes from."""
         return (await self._ask(_Summary, "GET", "/api/v1/data/summary")).lake
 
     async def services(self) -> list[ServiceView]:
-        """Which parts of the house answer now."""
+        """The services of the platform, and whether they answer."""
         return await self._ask(list[ServiceView], "GET", "/api/v1/services")
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def _ask(self, kind: type[T], method: str, route: str, **request: Any) -> T:
-        """One request; NoAnswerError is the only way in which it fails."""
+        """One request; raises nothing but NoAnswerError."""
         try:
             answer = await self._http.request(method, route, **request)
         except httpx.TimeoutException as error:
-            sentence = f"The prediction service at {self.url} took longer than {self._seconds:g} seconds."
-            raise NoAnswerError(sentence, passing=True) from error
+            message = f"The prediction service at {self.url} took longer than {self._seconds:g} seconds."
+            raise NoAnswerError(message, passing=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            sentence = f"The prediction service at {self.url} doesn't answer. Is it running? `make up` starts it."
-            raise NoAnswerError(sentence, passing=True) from error
+            message = f"The prediction service at {self.url} doesn't answer. Is it running? `make up` starts it."
+            raise NoAnswerError(message, passing=True) from error
         if answer.status_code in _KEY_WANTED:
-            sentence = f"The prediction service at {self.url} wants a key: set PARIVISION_API_KEY to one of its own."
-            raise NoAnswerError(sentence, passing=False)
+            message = f"The prediction service at {self.url} needs an API key: set PARIVISION_API_KEY."
+            raise NoAnswerError(message, passing=False)
         if answer.is_success:
             try:
                 return msgspec.json.decode(answer.content, type=kind)
             except msgspec.DecodeError as error:
-                raise self._unintelligible(answer) from error
+                raise self._unreadable(answer) from error
         raise self._refusal(answer)
 
     def _refusal(self, answer: httpx.Response) -> NoAnswerError:
         try:
             problem = msgspec.json.decode(answer.content, type=_ProblemView)
         except msgspec.DecodeError:
-            return self._unintelligible(answer)
+            return self._unreadable(answer)
         if problem.errors:
-            told = "; ".join(f"{e.field.replace('_', ' ')}: {e.message}" for e in problem.errors)
-            return NoAnswerError(f"The question can't be answered as it stands. {told}.", passing=False)
+            reasons = "; ".join(f"{e.field.replace('_', ' ')}: {e.message}" for e in problem.errors)
+            return NoAnswerError(f"The question can't be answered as it stands. {reasons}.", passing=False)
         return NoAnswerError(problem.detail, passing=answer.is_server_error)
 
-    def _unintelligible(self, answer: httpx.Response) -> NoAnswerError:
+    def _unreadable(self, answer: httpx.Response) -> NoAnswerError:
         return NoAnswerError(
-            f"What answers at {self.url} (status {answer.status_code}) doesn't speak like PariVision's service. "
-            "PARIVISION_API_URL may lead elsewhere, or the service is of another version.",
+            f"The answer from {self.url} (status {answer.status_code}) isn't one of PariVision's service. "
+            "PARIVISION_API_URL may be wrong, or the service is of another version.",
             passing=True,
         )

@@ -1,4 +1,4 @@
-"""How the page looks: Gradio's theme in the house's colours, and where its style sheet and icon are."""
+"""How the page looks: Gradio's theme in PariVision's colours, the style sheet and the icon."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BALL = colors.Color(
 
 
 def theme() -> gr.themes.Base:
-    """The theme; its font comes with Gradio, for the page asks nobody outside for anything.
+    """The theme. Its font comes with Gradio: the page loads nothing from other hosts.
 
-    Bold is 700: the 600 that comes with Gradio lacks digits.
+    Bold is 700, for Gradio's 600 lacks digits.
     """
     return gr.themes.Base(
         primary_hue=BALL,

@@ -1,4 +1,4 @@
-"""Numbers as an analyst reads them, percentages, comparisons, days; and links."""
+"""Formats what the page shows: numbers, percentages, comparisons, days and links."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def percent(share: float) -> str:
 
 
 def compared(probability: float, league: float) -> str:
-    """A chance beside the league's average from the same spot, in words.
+    """A chance compared with the league's average from the same spot, in words.
 
     The difference is that of the two rounded percentages, so that it never contradicts what is shown beside it.
     """
@@ -46,24 +46,24 @@ def moment(milliseconds: int) -> str:
 
 
 def link(address: str, text: str) -> str:
-    """Text as a link that opens beside the page; the text alone where the address is none that a browser opens."""
+    """Text as a link that opens in a new tab; the text alone when the address isn't a web address."""
     if not address.startswith(("http://", "https://")):
         return escape(text)
     return f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(text)}</a>'
 
 
 def through(iso: str | None) -> str:
-    """The last day that a feature state knows."""
+    """The last day that a feature state covers."""
     return f"feature state through {day(iso)}" if iso else "a feature state without games yet"
 
 
 def several(number: int, one: str, more: str) -> str:
-    """A number of things."""
+    """A number with its noun: "1 batch", "2 batches"."""
     return f"{count(number)} {one if number == 1 else more}"
 
 
 def count(number: int) -> str:
-    """A number with its thousands apart."""
+    """A number with commas between thousands."""
     return f"{number:,}"
 
 

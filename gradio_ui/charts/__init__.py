@@ -1,1 +1,1 @@
-"""What is drawn: the court."""
+"""Images of the page: the court."""

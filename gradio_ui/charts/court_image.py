@@ -1,4 +1,4 @@
-"""The half court as an image, and the way between its pixels and places on the court.
+"""Draws the half court, and converts between its pixels and places on the court.
 
 The hoop is at the top, as a shooter at midcourt sees it: so x grows to the right and y downwards, and nothing has to be
 mirrored. All places are in tenths of a foot from the hoop, as in parivision_core.nba.court.
@@ -16,7 +16,7 @@ from parivision_core.nba import court
 SCALE = 3
 """Pixels per tenth of a foot: more than a click can aim at, and crisp on a fine display."""
 SMOOTHING = 2
-"""Drawn so many times larger, then reduced: Pillow's own lines have steps."""
+"""Drawn this many times larger, then reduced: Pillow's lines have steps."""
 
 LEFT, RIGHT = -court.HALF_WIDTH, court.HALF_WIDTH
 TOP = court.BASELINE_Y

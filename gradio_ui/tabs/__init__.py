@@ -1,1 +1,1 @@
-"""The tabs of the page, one file each: components, and what happens when they are used."""
+"""The tabs of the page, a folder each, and what they share."""

@@ -1,4 +1,4 @@
-"""How events of the page are handled."""
+"""Options for Gradio's event handlers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SWIFT: dict[str, Any] = {
     "trigger_mode": "always_last",
     "api_visibility": "private",
 }
-"""Outside Gradio's queue an answer is one request, and several people are answered at once. Of several events in a row
-the last one counts, so that nobody waits for answers to what he has left behind."""
+"""Outside Gradio's queue an answer is one request, and several visitors are answered at once. Of several events in a
+row only the last counts: earlier questions are out of date."""
 
 EACH: dict[str, Any] = {**SWIFT, "trigger_mode": "multiple"}
-"""For events that say where: of several in a row Gradio would ask the last time about the first one's place."""
+"""For clicks: with `always_last`, Gradio would handle the last of several with the position of the first."""

@@ -1,4 +1,4 @@
-"""A tab of two parts that is kept new for as long as somebody looks at it."""
+"""A tab of two parts that refreshes itself while it is open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFRESH_SECONDS = 5
 
 
 class LiveTab(ABC):
-    """A card and what stands below it; to be made within the tab."""
+    """A card and what stands below it; to be created within the tab."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -23,12 +23,12 @@ class LiveTab(ABC):
         self._timer = gr.Timer(REFRESH_SECONDS, active=False)
 
     def wire(self, here: gr.Tab, elsewhere: Sequence[gr.Tab]) -> None:
-        """Look whenever the tab is opened, and then again and again until another one is."""
-        gr.on([here.select, self._timer.tick], self.look, None, self._shown, **SWIFT)
-        awake: Any = {**SWIFT, "inputs": None, "outputs": self._timer}
-        here.select(lambda: gr.Timer(active=True), **awake)
-        gr.on([tab.select for tab in elsewhere], lambda: gr.Timer(active=False), **awake)
+        """Refresh when the tab is opened, and then regularly until another one is."""
+        gr.on([here.select, self._timer.tick], self.refresh, None, self._shown, **SWIFT)
+        timer: Any = {**SWIFT, "inputs": None, "outputs": self._timer}
+        here.select(lambda: gr.Timer(active=True), **timer)
+        gr.on([tab.select for tab in elsewhere], lambda: gr.Timer(active=False), **timer)
 
     @abstractmethod
-    async def look(self) -> tuple[str, str]:
+    async def refresh(self) -> tuple[str, str]:
         """Both parts as HTML."""

@@ -1,4 +1,4 @@
-"""What a tab says beside its content, as HTML: why there is no answer, and remarks below fields."""
+"""Notices as HTML: why there is no answer, and hints below fields."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gradio_ui.client import NoAnswerError
 
 
 def no_answer(problem: NoAnswerError) -> str:
-    """Why there is no answer, and that the page will look again by itself where that may help."""
+    """Why there is no answer, and whether the page will ask again by itself."""
     lead = "No answer yet." if problem.passing else "That can\N{RIGHT SINGLE QUOTATION MARK}t be asked."
-    again = '<p class="again">This page looks again by itself.</p>' if problem.passing else ""
+    again = '<p class="again">This page asks again by itself.</p>' if problem.passing else ""
     return f"""
 <section class="card no-answer {"waiting" if problem.passing else "refused"}">
   <p class="lead">{lead}</p>
@@ -20,11 +20,11 @@ def no_answer(problem: NoAnswerError) -> str:
 </section>"""
 
 
-def hint(sentence: str) -> str:
-    """A remark below a field; empty when there is nothing to say."""
-    return f'<p class="hint" role="status">{_prose(sentence)}</p>' if sentence else ""
+def hint(text: str) -> str:
+    """A hint below a field; empty without a text."""
+    return f'<p class="hint" role="status">{_prose(text)}</p>' if text else ""
 
 
-def _prose(sentence: str) -> str:
-    """A message of the platform, whose commands stand between backticks."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(sentence))
+def _prose(text: str) -> str:
+    """A text as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

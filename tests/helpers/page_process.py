@@ -1,4 +1,4 @@
-"""`python -m gradio_ui` as a process of its own, on a free port."""
+"""Runs `python -m gradio_ui` as a process on a free port."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class PageProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._home = TemporaryDirectory()
-        given = {
+        variables = {
             "PARIVISION_API_URL": api_url,
             "PARIVISION_UI_PORT": str(self.port),
             "PARIVISION_HOME": self._home.name,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gradio_ui"],
-            env=os.environ | given,
+            env=os.environ | variables,
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,13 +50,13 @@ class PageProcess:
                 time.sleep(0.1)
 
     def end(self, signal: int) -> tuple[int, str]:
-        """Ask for the end: the exit code and what was logged; TimeoutExpired when it takes too long."""
+        """Send a signal: the exit code and the log. Raises TimeoutExpired when it takes too long."""
         self.process.send_signal(signal)
         _, log = self.process.communicate(timeout=MOST_SECONDS_TO_END)
         return self.process.returncode, log
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """Kill it, and remove its folder."""
         self.process.kill()
         self.process.communicate()
         self._home.cleanup()

@@ -1,4 +1,4 @@
-"""A stand-in for the prediction service that keeps its contract, and breaks it in the way a test asks for."""
+"""A stand-in for the prediction service that keeps its contract, unless a test overrides an answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ LAKE = {
 }  # fmt: skip
 SERVICES = [
     {"name": "mlflow", "address": "http://127.0.0.1:5000", "up": True, "milliseconds": 3.1, "problem": None},
-    {"name": "feed", "address": "http://127.0.0.1:8800", "up": False, "problem": "nothing answers there", "told": None},
+    {
+        "name": "feed",
+        "address": "http://127.0.0.1:8800",
+        "up": False,
+        "problem": "nothing answers there",
+        "details": None,
+    },
     {"name": "store", "address": "/somewhere (nba)", "up": True, "problem": None},
 ]
 
@@ -47,7 +53,7 @@ def problem(status: int, detail: str, **more: Any) -> Reply:
 
 
 def verdict(candidate: int, decision: str, gain: float | None, **more: Any) -> dict[str, Any]:
-    """A verdict as the service tells it."""
+    """A verdict as the service answers it."""
     interval = {} if gain is None else {"gain": gain, "gain_low": gain - 0.001, "gain_high": gain + 0.001}
     return (
         {
@@ -70,11 +76,11 @@ def verdict(candidate: int, decision: str, gain: float | None, **more: Any) -> d
 
 @dataclass
 class ScriptedApi:
-    """The service; what it says is in its attributes, what it was asked is in `questions`."""
+    """The service: attributes hold its answers, `questions` the predictions that were requested."""
 
     champion: bool = True
-    says: Reply | bytes | None = None
-    """What to answer to everything, in place of the truth."""
+    override: Reply | bytes | None = None
+    """The answer to every request, in place of the regular one."""
     delay: float = 0.0
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     drift: list[dict[str, Any]] | None = field(default_factory=lambda: [DRIFT])
@@ -100,9 +106,9 @@ class ScriptedApi:
 
             def _reply(self, body: Any) -> None:
                 time.sleep(api.delay)
-                said = api.says if api.says is not None else api.reply(self.path, body)
-                status, text = (200, said) if isinstance(said, bytes) else (said[0], json.dumps(said[1]).encode())
-                with suppress(ConnectionError):  # a caller that doesn't wait any longer
+                reply = api.override if api.override is not None else api.reply(self.path, body)
+                status, text = (200, reply) if isinstance(reply, bytes) else (reply[0], json.dumps(reply[1]).encode())
+                with suppress(ConnectionError):  # the client has stopped waiting
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(text)))
                     self.end_headers()
@@ -122,7 +128,7 @@ class ScriptedApi:
         self._server.server_close()
 
     def reply(self, path: str, body: Any) -> Reply:
-        """The truth."""
+        """The regular answer."""
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         always: dict[str, Any] = {
@@ -132,21 +138,21 @@ class ScriptedApi:
             "/api/v1/drift": self.drift,
         }
         if parts.path in always:
-            said = always[parts.path]
-            return problem(503, NO_REGISTRY) if said is None else (200, said)
+            found = always[parts.path]
+            return problem(503, NO_REGISTRY) if found is None else (200, found)
         if not self.champion:
             return problem(503, NO_CHAMPION)
         if parts.path == "/api/v1/champion":
             feature_state = {"stamp": "f" * 16, "through": "2023-04-09", "shots": 217220}
-            told = {
+            champion = {
                 "version": 3,
                 "model": "boosted trees",
                 "registered_at": 1_700_000_000_000,
                 "feature_state": feature_state,
             }
-            told |= {"provenance": {"first_date": "2020-12-22", "last_train_date": "2023-01-30"}}
+            champion |= {"provenance": {"first_date": "2020-12-22", "last_train_date": "2023-01-30"}}
             more = {"reload_problem": None, "epoch": 2, "sha256": "s" * 64, "page": f"{MODEL_PAGE}/3"}
-            return 200, told | more
+            return 200, champion | more
         if parts.path == "/api/v1/players":
             typed = query["search"].lower()
             names = {"stephen curry": CURRY, "nikola jokic": JOKIC}
@@ -154,10 +160,10 @@ class ScriptedApi:
         if parts.path == "/api/v1/predict":
             self.questions.append(body)
             return self.predict(body)
-        return problem(404, "there is nothing here")
+        return problem(404, "no such route")
 
     def predict(self, shot: dict[str, Any]) -> Reply:
-        """A chance that falls with the distance; who is named makes a little more."""
+        """A probability that falls with the distance; a known shooter's is a little higher."""
         if shot.get("team") is not None and shot.get("team") == shot.get("opponent"):
             errors = [{"field": "opponent", "message": "a team can't defend against itself"}]
             return problem(422, "opponent: a team can't defend against itself", errors=errors)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def api() -> Iterator[ScriptedApi]:
-    """A service that answers everything."""
+    """A scripted service that answers every route."""
     started = ScriptedApi().start()
     yield started
     started.stop()
@@ -27,7 +27,7 @@ def api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[ScriptedApi]:
-    """The service behind the page of a whole module; a test that changes it changes it back."""
+    """The service behind the page of a whole module; a test that changes it restores it."""
     judged = [verdict(3, "pass", 0.0042), verdict(2, "refuse", -0.0007), verdict(1, "not_yet", None)]
     started = ScriptedApi(verdicts=judged).start()
     yield started
@@ -36,7 +36,7 @@ def shared_api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture(scope="module")
 def page_url(shared_api: ScriptedApi) -> Iterator[str]:
-    """Address of the running page: a process takes seconds to start, so a module shares one, and sees it end well."""
+    """Address of the running page, which takes seconds to start: one for a module, and it must end cleanly."""
     process = PageProcess(shared_api.url)
     try:
         yield process.ready()

@@ -1,4 +1,4 @@
-"""The client of the service: whatever goes wrong becomes one sentence, and says whether it may pass."""
+"""The page's client: every failure becomes one sentence, with whether a retry may help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradio_ui.client import Client, NoAnswerError, Question
-from tests.helpers.page_process import free_port
+from tests.helpers.processes import free_port
 from tests.helpers.scripted_api import CURRY, MODEL_PAGE, NO_CHAMPION, ScriptedApi, problem, verdict
 
 SHOT = Question(x=0, y=240, period=4, seconds_remaining=35)
@@ -26,14 +26,14 @@ CALLS: dict[str, Call] = {
 
 
 def ask(url: str, call: Call = CALLS["predict"], seconds: float = 5) -> Any:
-    async def asked() -> Any:
+    async def call_and_close() -> Any:
         client = Client(url, seconds)
         try:
             return await call(client)
         finally:
             await client.close()
 
-    return asyncio.run(asked())
+    return asyncio.run(call_and_close())
 
 
 def refusal(url: str, call: Call = CALLS["predict"], seconds: float = 5) -> NoAnswerError:
@@ -42,7 +42,7 @@ def refusal(url: str, call: Call = CALLS["predict"], seconds: float = 5) -> NoAn
     return caught.value
 
 
-def test_what_is_well_comes_back_as_records(api: ScriptedApi) -> None:
+def test_good_answers_become_records(api: ScriptedApi) -> None:
     api.verdicts = [verdict(2, "pass", 0.01)]
     assert ask(api.url).shot.points == 3
     assert api.questions == [{"x": 0, "y": 240, "period": 4, "seconds_remaining": 35}], "what is not given is left out"
@@ -59,7 +59,7 @@ def test_before_the_first_drift_report_there_is_none(api: ScriptedApi) -> None:
     assert ask(api.url, CALLS["drift"]) is None
 
 
-def test_the_page_of_a_version_is_asked_for_once_and_missing_where_it_is_not_known(api: ScriptedApi) -> None:
+def test_the_page_of_a_version_is_remembered_and_empty_when_unknown(api: ScriptedApi) -> None:
     async def pages(client: Client) -> list[str]:
         found = [await client.page_of(version) for version in (2, 3)]
         api.champion = False
@@ -80,35 +80,35 @@ def test_a_service_that_is_down_or_slow_is_one_sentence(api: ScriptedApi, name: 
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
-    "said",
+    "reply",
     [b"<html>It works!</html>", b"", b"[1, 2", b'{"probability": "high"}', b"\xff\xfe", (500, "no problem+json")],
 )
-def test_rubbish_is_one_sentence(api: ScriptedApi, name: str, said: Any) -> None:
-    api.says = said
-    rubbish = refusal(api.url, CALLS[name])
-    assert rubbish.passing and "doesn't speak like PariVision's service" in str(rubbish)
+def test_an_unreadable_answer_is_one_sentence(api: ScriptedApi, name: str, reply: Any) -> None:
+    api.override = reply
+    unreadable = refusal(api.url, CALLS[name])
+    assert unreadable.passing and "isn't one of PariVision's service" in str(unreadable)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_service_that_wants_a_key_is_one_sentence(api: ScriptedApi, status: int) -> None:
-    api.says = problem(status, "an API key is needed")
-    wanted = refusal(api.url)
-    assert not wanted.passing and "set PARIVISION_API_KEY" in str(wanted)
+def test_a_missing_key_is_one_sentence(api: ScriptedApi, status: int) -> None:
+    api.override = problem(status, "an API key is needed")
+    refused = refusal(api.url)
+    assert not refused.passing and "set PARIVISION_API_KEY" in str(refused)
 
 
-def test_an_address_that_is_none_is_one_sentence() -> None:
+def test_an_invalid_address_is_one_sentence() -> None:
     for url in ("127.0.0.1:8000", "http://[", "ftp://127.0.0.1"):
         assert "doesn't answer" in str(refusal(url))
 
 
-def test_without_a_champion_the_service_says_why_and_it_may_pass(api: ScriptedApi) -> None:
+def test_a_missing_champion_is_reported_and_may_pass(api: ScriptedApi) -> None:
     api.champion = False
     waiting = refusal(api.url)
     assert (str(waiting), waiting.passing) == (NO_CHAMPION, True)
 
 
-def test_a_question_that_makes_no_sense_names_its_fields_and_does_not_pass(api: ScriptedApi) -> None:
-    api.says = problem(
+def test_an_invalid_question_names_its_fields_and_does_not_pass(api: ScriptedApi) -> None:
+    api.override = problem(
         422,
         "x: too large",
         errors=[
@@ -116,6 +116,6 @@ def test_a_question_that_makes_no_sense_names_its_fields_and_does_not_pass(api: 
             {"field": "x", "message": "no"},
         ],
     )
-    told = refusal(api.url)
-    assert not told.passing
-    assert str(told).endswith("seconds remaining: period 5 lasts 300 seconds; x: no.")
+    refused = refusal(api.url)
+    assert not refused.passing
+    assert str(refused).endswith("seconds remaining: period 5 lasts 300 seconds; x: no.")

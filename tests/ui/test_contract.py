@@ -1,4 +1,4 @@
-"""The client and the real service agree: what the one answers is what the other reads."""
+"""The page's client reads what the real service answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from gradio_ui.client import ChampionView, LakeView, NoAnswerError, PredictionView, Question, ServiceView
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
-from tests.helpers.serving_world import NAMES, make_feature_state, make_world, serves, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import NAMES, make_feature_state, make_setup, serves
 from tests.ui.test_client import CALLS, ask
 
 SERVICE = "service"
@@ -31,37 +32,41 @@ QUESTION = Question(
 
 @pytest.fixture
 def through_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The page's client, whose requests a real service answers in this process."""
-    world = make_world(tmp_path)
-    world.promote(1)
-    record = world.feature_state(make_feature_state(1))
-    world.store.put_verdict(
+    """The page's client, answered by a real service in this process."""
+    serving = make_setup(tmp_path)
+    serving.promote(1)
+    record = serving.feature_state(make_feature_state(1))
+    serving.store.put_verdict(
         Verdict(
             candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=40, shots=7000, gain=0.01,
             gain_low=0.005, gain_high=0.015, margin=0.001, level=0.95,
         )
     )  # fmt: skip
-    with world.client() as service:
+    with serving.client() as service:
         until(serves(service, 1, record.stamp))
 
         over_http = httpx.AsyncClient.request
 
-        async def request(asking: httpx.AsyncClient, method: str, route: str, **more: Any) -> httpx.Response:
-            if asking.base_url.host != SERVICE:  # the service's own client, for its neighbours
-                return await over_http(asking, method, route, **more)
+        async def request(client: httpx.AsyncClient, method: str, route: str, **more: Any) -> httpx.Response:
+            if client.base_url.host != SERVICE:  # the service's own client, for the services that it probes
+                return await over_http(client, method, route, **more)
             answer: httpx.Response = service.request(method, route, **more)
             return answer
 
         monkeypatch.setattr(httpx.AsyncClient, "request", request)
         yield lambda call: ask(f"http://{SERVICE}", call)
-    world.mlflow.stop()
+    serving.mlflow.stop()
 
 
-def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None:
-    told: PredictionView = through_the_service(lambda client: client.predict(QUESTION))
-    assert 0 < told.probability < 1 and 0 < told.league_average < 1
-    assert told.expected_points == pytest.approx(told.probability * told.shot.points)
-    assert (told.champion_version, told.feature_state_through, told.shot.shooter_shots > 0) == (1, "2023-04-09", True)
+def test_every_answer_can_be_read(through_the_service: Any) -> None:
+    prediction: PredictionView = through_the_service(lambda client: client.predict(QUESTION))
+    assert 0 < prediction.probability < 1 and 0 < prediction.league_average < 1
+    assert prediction.expected_points == pytest.approx(prediction.probability * prediction.shot.points)
+    assert (prediction.champion_version, prediction.feature_state_through, prediction.shot.shooter_shots > 0) == (
+        1,
+        "2023-04-09",
+        True,
+    )
     found: list[Player] = through_the_service(lambda client: client.players("CURRY", 8))
     assert [(player.player_id, player.name) for player in found] == [(201939, NAMES[201939])]
     champion: ChampionView = through_the_service(CALLS["champion"])
@@ -75,7 +80,7 @@ def test_every_route_is_read_as_it_is_answered(through_the_service: Any) -> None
     assert {"mlflow", "dagster", "page", "store", "prediction_log"} == {service.name for service in services}
 
 
-def test_a_question_that_the_service_refuses_is_reported_by_field(through_the_service: Any) -> None:
+def test_a_refused_question_is_reported_by_field(through_the_service: Any) -> None:
     impossible = msgspec.structs.replace(QUESTION, opponent="GSW", period=5, seconds_remaining=700)
     with pytest.raises(NoAnswerError, match=r"seconds remaining: .*; opponent: ") as caught:
         through_the_service(lambda client: client.predict(impossible))

@@ -1,4 +1,4 @@
-"""The page in a real browser, over a scripted service: what one clicks and types, and what one sees."""
+"""The page in a real browser, over a scripted service: clicks and keys in, texts and marks out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_MS = 20_000
 
 @pytest.fixture
 def page(browser: Browser, page_url: str, shared_api: ScriptedApi) -> Iterator[Page]:
-    """The page, opened; nothing was asked yet."""
+    """The page, opened; no question was asked yet."""
     opened = open_page(browser, page_url, 1280)
     shared_api.questions.clear()
     yield opened
@@ -32,12 +32,12 @@ def page(browser: Browser, page_url: str, shared_api: ScriptedApi) -> Iterator[P
 def open_page(browser: Browser, url: str, width: int) -> Page:
     opened = browser.new_page(viewport={"width": width, "height": 900})
     opened.set_default_timeout(PATIENCE_MS)
-    asked_for: list[str] = []
-    opened.on("request", lambda request: asked_for.append(request.url))
+    requested: list[str] = []
+    opened.on("request", lambda request: requested.append(request.url))
     opened.goto(url)
     opened.locator(".invitation").wait_for()
-    outside = [a for a in asked_for if urlsplit(a).scheme in {"http", "https"} and urlsplit(a).hostname != "127.0.0.1"]
-    assert not outside, "the page asks nobody but this machine"
+    outside = [a for a in requested if urlsplit(a).scheme in {"http", "https"} and urlsplit(a).hostname != "127.0.0.1"]
+    assert not outside, "the page loads nothing from other hosts"
     return opened
 
 
@@ -47,24 +47,23 @@ def click(page: Page, x: float, y: float) -> None:
 
 
 def answered(page: Page, number: int) -> str:
-    """What the answer to the question of this number says."""
-    said = page.locator(f'.answer[data-question="{number}"]').inner_text()
-    return str(said)
+    """The text of the answer to this question."""
+    return str(page.locator(f'.answer[data-question="{number}"]').inner_text())
 
 
 def numbers(api: ScriptedApi, question: dict[str, Any]) -> list[str]:
     """The numbers that the service answers, as the page writes them."""
-    told = api.predict(question)[1]
-    return [percent(told["probability"]), percent(told["league_average"]), f"{told['expected_points']:.2f}"]
+    answer = api.predict(question)[1]
+    return [percent(answer["probability"]), percent(answer["league_average"]), f"{answer['expected_points']:.2f}"]
 
 
 def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Page, shared_api: ScriptedApi) -> None:
     click(page, 100, 248)
-    said = answered(page, 1)
+    text = answered(page, 1)
     (question,) = shared_api.questions
     assert abs(question["x"] - 100) <= 1 and abs(question["y"] - 248) <= 1, "a browser knows whole pixels only"
-    assert all(number in said for number in numbers(shared_api, question))
-    assert "26.7" in said and "above the break three" in said
+    assert all(number in text for number in numbers(shared_api, question))
+    assert "26.7" in text and "above the break three" in text
     assert page.get_by_role("link", name="Champion version 3").get_attribute("href") == f"{MODEL_PAGE}/3"
     ring = page.locator("svg.marks .ring")
     assert abs(float(ring.get_attribute("cx") or "") - 100) <= 1
@@ -72,19 +71,17 @@ def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Pa
     assert page.title() == "PariVision: will this shot go in?"
 
 
-def test_a_page_that_is_opened_asks_nothing_in_anybodys_name(
-    browser: Browser, page_url: str, shared_api: ScriptedApi
-) -> None:
-    asked = len(shared_api.questions)
+def test_opening_the_page_asks_no_question(browser: Browser, page_url: str, shared_api: ScriptedApi) -> None:
+    before = len(shared_api.questions)
     open_page(browser, page_url, 1280).close()
-    assert len(shared_api.questions) == asked
+    assert len(shared_api.questions) == before
 
 
 def test_a_spot_beyond_the_court_is_reported_in_the_pages_own_unit(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_label("Feet right of the hoop").fill("99")
     page.keyboard.press("Enter")
-    said = page.locator(".no-answer.refused").inner_text()
-    assert "25 feet to either side of the hoop, 88.8 feet in front of it and 5.2 feet behind it" in said
+    text = page.locator(".no-answer.refused").inner_text()
+    assert "25 feet to either side of the hoop, 88.8 feet in front of it and 5.2 feet behind it" in text
     assert shared_api.questions == []
 
 
@@ -92,24 +89,24 @@ def test_a_player_is_found_by_typing_and_asked_about_at_once(page: Page, shared_
     page.get_by_label("Player").fill("curr")
     page.locator("p.hint", has_text="Not chosen yet").wait_for()
     page.locator(".suggestions label", has_text="Stephen Curry").click()
-    said = answered(page, 1)
+    text = answered(page, 1)
     (question,) = shared_api.questions
     assert (question["player_id"], question["team"]) == (CURRY["player_id"], "GSW")
-    assert all(text in said for text in (*numbers(shared_api, question), "Stephen Curry", "9,121"))
+    assert all(part in text for part in (*numbers(shared_api, question), "Stephen Curry", "9,121"))
     page.locator(".suggestions").wait_for(state="hidden")
     page.locator("p.hint").wait_for(state="detached")
     page.get_by_label("Player").fill("")
     assert "Any shooter" in answered(page, 2)
     assert "player_id" not in shared_api.questions[-1] and "team" not in shared_api.questions[-1]
-    page.get_by_label("Player").fill("nobody at all")
+    page.get_by_label("Player").fill("no such player")
     page.get_by_text("No player of that name is known.").wait_for()
     click(page, 0, 100)
-    assert "nobody at all\N{RIGHT DOUBLE QUOTATION MARK} isn\N{RIGHT SINGLE QUOTATION MARK}t chosen" in answered(
+    assert "no such player\N{RIGHT DOUBLE QUOTATION MARK} isn\N{RIGHT SINGLE QUOTATION MARK}t chosen" in answered(
         page, 3
     )
 
 
-def test_everything_can_be_asked_by_keyboard(page: Page, shared_api: ScriptedApi) -> None:
+def test_the_shot_tab_works_by_keyboard(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_label("Player").fill("jokic")
     page.keyboard.press("Enter")
     assert "Nikola Jokić" in answered(page, 1)
@@ -118,7 +115,7 @@ def test_everything_can_be_asked_by_keyboard(page: Page, shared_api: ScriptedApi
     answered(page, 2)
     page.get_by_role("button", name="Situation").click()
     seconds = page.get_by_label("Seconds left in it")
-    # Gradio fills fields that unfold a frame after they show, and a test, unlike a person, could have typed by then.
+    # Gradio fills unfolding fields a frame after they show; a test, unlike a person, may type before that.
     page.wait_for_function("field => field.value == '360'", arg=seconds.element_handle())
     seconds.fill("35")
     page.keyboard.press("Enter")
@@ -136,7 +133,7 @@ def test_everything_can_be_asked_by_keyboard(page: Page, shared_api: ScriptedApi
     page.get_by_text("a team can't defend against itself").wait_for()
 
 
-def test_without_a_champion_the_page_says_so_and_answers_by_itself(page: Page, shared_api: ScriptedApi) -> None:
+def test_without_a_champion_the_page_waits_and_then_answers_by_itself(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.champion = False
     try:
         click(page, 0, 100)
@@ -146,12 +143,12 @@ def test_without_a_champion_the_page_says_so_and_answers_by_itself(page: Page, s
     assert "chance of a make" in answered(page, 1)
 
 
-def test_a_service_that_went_away_and_came_back(page: Page, shared_api: ScriptedApi) -> None:
+def test_a_service_that_was_down_is_asked_again(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.stop()
     try:
         click(page, 0, 100)
-        said = page.locator(".no-answer.waiting").inner_text()
-        assert "doesn't answer" in said and "Traceback" not in said
+        text = page.locator(".no-answer.waiting").inner_text()
+        assert "doesn't answer" in text and "Traceback" not in text
         page.get_by_label("Player").fill("cur")
         page.locator("p.hint", has_text="doesn't answer").wait_for()
     finally:
@@ -159,13 +156,13 @@ def test_a_service_that_went_away_and_came_back(page: Page, shared_api: Scripted
     assert "chance of a make" in answered(page, 1)
 
 
-def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedApi) -> None:
+def test_the_models_tab_shows_new_verdicts(page: Page, shared_api: ScriptedApi) -> None:
     page.get_by_role("tab", name="Models").click()
-    page.locator(".term", has_text="Version 3").wait_for()
+    page.locator(".champion", has_text="Version 3").wait_for()
     assert page.get_by_role("link", name="drift report").get_attribute("href") == DRIFT["page"]
-    rows = page.locator("table.verdicts .contest")
+    rows = page.locator("table.verdicts .candidate")
     assert rows.count() == len(shared_api.verdicts) == 3
-    assert page.locator("table.verdicts .reason").nth(1).inner_text() == "because of 2", "to be read, not only hovered"
+    assert page.locator("table.verdicts .reason").nth(1).inner_text() == "because of 2", "shown, not only on hover"
     shared_api.verdicts.insert(0, verdict(4, "refuse", 0.0001))
     try:
         page.locator("table.verdicts", has_text="Version 4").wait_for()
@@ -173,21 +170,21 @@ def test_the_models_tab_follows_what_is_judged(page: Page, shared_api: ScriptedA
         shared_api.verdicts.pop(0)
 
 
-def test_without_the_registry_the_models_tab_still_shows_who_is_champion(page: Page, shared_api: ScriptedApi) -> None:
+def test_without_the_registry_the_models_tab_still_shows_the_champion(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.drift = None
     try:
         page.get_by_role("tab", name="Models").click()
-        page.locator(".term", has_text="Version 3").get_by_text(NO_REGISTRY).wait_for()
+        page.locator(".champion", has_text="Version 3").get_by_text(NO_REGISTRY).wait_for()
     finally:
         shared_api.drift = [DRIFT]
 
 
-def test_the_platform_tab_leads_to_the_other_parts(page: Page, shared_api: ScriptedApi) -> None:
-    page.get_by_role("tab", name="Deployment").click()
-    page.locator(".known", has_text="408,178 shots").wait_for()
+def test_the_services_tab_shows_and_links_the_services(page: Page, shared_api: ScriptedApi) -> None:
+    page.get_by_role("tab", name="Services").click()
+    page.locator(".data", has_text="408,178 shots").wait_for()
     page.get_by_role("link", name="http://127.0.0.1:5000").wait_for()
     page.get_by_role("link", name=f"{shared_api.url}/schema").wait_for()
-    assert page.locator("table.parts tbody tr", has_text="nothing answers there").locator(".down").count() == 1
+    assert page.locator("table.services tbody tr", has_text="nothing answers there").locator(".down").count() == 1
     assert page.get_by_text("They were read from files.").count() == 1
     shared_api.feeds = ["inbox", "virtual_bets"]
     try:
@@ -199,7 +196,7 @@ def test_the_platform_tab_leads_to_the_other_parts(page: Page, shared_api: Scrip
 def test_a_phone_never_scrolls_sideways(browser: Browser, page_url: str) -> None:
     phone = open_page(browser, page_url, 375)
     try:
-        for tab, landmark in (("Shot", ".invitation"), ("Models", "table.verdicts"), ("Deployment", "table.parts")):
+        for tab, landmark in (("Shot", ".invitation"), ("Models", "table.verdicts"), ("Services", "table.services")):
             phone.get_by_role("tab", name=tab).click()
             phone.locator(landmark).wait_for()
             assert phone.evaluate("document.documentElement.scrollWidth") <= 375, tab

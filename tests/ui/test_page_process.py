@@ -1,4 +1,4 @@
-"""The page as a process: it ends when asked, also while somebody looks at it, and takes its port or none."""
+"""The page as a process: it ends on a signal, also with a visitor, and takes its own port or none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from gradio_ui.app import create_app
 from parivision_core.settings import Settings
-from tests.helpers.page_process import ROOT, PageProcess, free_port
+from tests.helpers.page_process import ROOT, PageProcess
+from tests.helpers.processes import free_port
 
 
 def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:
@@ -32,7 +33,7 @@ def test_it_ends_in_time_with_a_visitor_on_the_page() -> None:
         assert probe.connect_ex(("127.0.0.1", page.port)) != 0, "the port is free again"
 
 
-def test_an_import_that_swallows_every_exception_keeps_no_signal_from_ending_it() -> None:
+def test_a_signal_ends_it_even_in_an_import_that_swallows_exceptions() -> None:
     code = """
 import os, signal, time
 from gradio_ui import __main__ as page
@@ -50,7 +51,7 @@ page.main()
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_taken_port_is_one_sentence_and_no_other_port_is_tried() -> None:
+def test_a_taken_port_is_reported_and_no_other_is_tried() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -61,7 +62,7 @@ def test_a_taken_port_is_one_sentence_and_no_other_port_is_tried() -> None:
     assert log.startswith(f"gradio_ui can't start: port {page.port} can't be taken") and "PARIVISION_UI_PORT" in log
 
 
-def test_the_service_is_found_on_the_local_port_or_where_a_variable_says() -> None:
+def test_the_address_of_the_service_is_configurable() -> None:
     assert Settings.from_env({"PARIVISION_API_PORT": "8123"}).api_url == "http://127.0.0.1:8123"
     assert Settings.from_env({"PARIVISION_API_URL": "https://api.example/"}).api_url == "https://api.example"
 

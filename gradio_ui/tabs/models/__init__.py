@@ -1,1 +1,1 @@
-"""The tab of the champion, its verdicts and the latest drift report."""
+"""The tab with the champion, the verdicts on candidates and the latest drift report."""

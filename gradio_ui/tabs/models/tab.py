@@ -1,4 +1,4 @@
-"""The tab that shows who is champion, since when, and how the candidates were judged."""
+"""The *Models* tab: the champion, its term, and the verdicts on candidates."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from gradio_ui.tabs.live import LiveTab
 from gradio_ui.tabs.models import verdicts
 from gradio_ui.tabs.notices import no_answer
 
-ASKED = 100
-"""Verdicts, which are more than contests: a challenger is judged again and again."""
+VERDICTS = 100
+"""Verdicts to read: several may belong to one row of the table, for a challenger is judged again and again."""
 
 
 class ModelsTab(LiveTab):
-    """A champion and a table."""
+    """The champion's card and the table of verdicts."""
 
-    async def look(self) -> tuple[str, str]:
+    async def refresh(self) -> tuple[str, str]:
         """The champion's card and the verdicts' table."""
         try:
-            judged = await self._client.verdicts(ASKED)
+            judged = await self._client.verdicts(VERDICTS)
         except NoAnswerError as problem:
             return no_answer(problem), ""
         table = verdicts.table(judged)
@@ -28,7 +28,7 @@ class ModelsTab(LiveTab):
         except NoAnswerError as problem:
             return no_answer(problem), table
         try:
-            drift = verdicts.drifted(await self._client.drift(), champion.version)
+            drift = verdicts.drift_summary(await self._client.drift(), champion.version)
         except NoAnswerError as problem:  # the registry may be down while the champion goes on answering
             drift = escape(f"The drift reports can't be read now: {problem}")
-        return verdicts.term(champion, judged, drift), table
+        return verdicts.champion_card(champion, judged, drift), table

@@ -1,4 +1,4 @@
-"""Who is champion and how candidates were judged, as HTML: a card, and a table with each gain drawn on one common scale."""
+"""The champion's card and the table of verdicts as HTML; all gains are drawn on one common scale."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from gradio_ui.client import ChampionView, DriftView, VerdictView
 from gradio_ui.words import NOTHING, count, day, gain, link, moment, through
 
 DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
-"""Each decision in a word."""
+"""The decisions as they are shown."""
 SHOWN = 20
-"""Contests in the table."""
+"""Candidates in the table."""
 
 
-def term(champion: ChampionView, judged: Sequence[VerdictView], drift: str) -> str:
-    """The champion's card; `judged`, newest first, tells when it was found better than the one before.
+def champion_card(champion: ChampionView, judged: Sequence[VerdictView], drift: str) -> str:
+    """The champion's card.
 
-    `drift` is what is known of drift, as HTML.
+    `judged` are verdicts, newest first, from which comes the start of its term; `drift` is a summary as HTML.
     """
     passed = next((v for v in judged if v.candidate == champion.version and v.decision == "pass"), None)
     since = f"since {moment(passed.judged_at)}" if passed else f"registered {moment(champion.registered_at)}"
     made = champion.provenance
     problem = f'<p class="problem">{escape(champion.reload_problem)}</p>' if champion.reload_problem else ""
     return f"""
-<section class="card term">
-  <p class="who">The current champion</p>
+<section class="card champion">
+  <p class="heading">The current champion</p>
   <p class="chance"><span class="number">Version {champion.version}</span> <span class="of">{since}</span></p>
   <p>{escape(champion.model)}, fitted on games from {day(made.first_date)} to {day(made.last_train_date)}</p>
   <p>now with {through(champion.feature_state.through)}, {count(champion.feature_state.shots)} shots</p>
@@ -35,8 +35,8 @@ def term(champion: ChampionView, judged: Sequence[VerdictView], drift: str) -> s
 </section>"""
 
 
-def drifted(drift: DriftView | None, champion: int) -> str:
-    """What the latest drift report found; it may still be about an earlier champion."""
+def drift_summary(drift: DriftView | None, champion: int) -> str:
+    """The result of the latest drift report, which may still be about an earlier champion."""
     if drift is None:
         return "No drift report yet; the first comes a minute after a promotion, once there are enough games."
     moved = [column.name for column in drift.columns if column.alarms]
@@ -46,8 +46,8 @@ def drifted(drift: DriftView | None, champion: int) -> str:
     return f"{escape(found)} in the {window} against {than}: {link(drift.page, 'drift report')}"
 
 
-def contests(judged: Sequence[VerdictView]) -> list[VerdictView]:
-    """The newest look of each candidate at each rival, newest first: an open challenger is looked at many times."""
+def latest_per_pair(judged: Sequence[VerdictView]) -> list[VerdictView]:
+    """The newest verdict on each pair of candidate and champion, newest first: a challenger is judged many times."""
     newest: dict[tuple[int, int | None, int], VerdictView] = {}
     for verdict in judged:
         newest.setdefault((verdict.candidate, verdict.champion, verdict.epoch), verdict)
@@ -55,10 +55,10 @@ def contests(judged: Sequence[VerdictView]) -> list[VerdictView]:
 
 
 def table(judged: Sequence[VerdictView]) -> str:
-    """Two rows per contest, newest first: the gain with its bounds drawn, and why it was decided so."""
+    """Two rows per candidate, newest first: the gain with its interval, and the reason for the decision."""
     if not judged:
         return '<p class="quiet">No candidate has been judged yet.</p>'
-    judged = contests(judged)[:SHOWN]
+    judged = latest_per_pair(judged)[:SHOWN]
     low, high = scale(judged)
     rows = "".join(_row(verdict, low, high) for verdict in judged)
     return f"""
@@ -68,29 +68,29 @@ def table(judged: Sequence[VerdictView]) -> str:
     of zero and its gain right of the dashed line; until that is decided it stays a challenger. An arrow points to a
     gain that lies beyond the scale.</span></caption>
   <thead><tr><th scope="col">Candidate</th><th scope="col">Decision</th>
-  <th scope="col" colspan="2">Gain over its rival</th>
+  <th scope="col" colspan="2">Gain</th>
   <th scope="col" class="figure wide">Games</th>
-  <th scope="col" class="wide">VerdictView</th></tr></thead>
+  <th scope="col" class="wide">Judged</th></tr></thead>
   <tbody>{rows}</tbody>
 </table>"""
 
 
 def scale(judged: Sequence[VerdictView]) -> tuple[float, float]:
-    """Ends of the common scale: zero, the margins and the intervals of those that met a champion, with a little room.
+    """Ends of the common scale: it holds zero, the margins, and the intervals of candidates compared with a champion.
 
-    The first of all is far better than the baseline: on a scale that held it, the others' intervals would vanish.
+    The first candidate is far better than the baseline: on a scale that held it, the other intervals would vanish.
     """
-    met = [v for v in judged if v.champion is not None] or judged
+    compared = [v for v in judged if v.champion is not None] or judged
     values = [0.0] + [v.margin for v in judged]
-    values += [value for v in met for value in (v.gain, v.gain_low, v.gain_high) if value is not None]
-    room = 0.06 * (max(values) - min(values)) or 0.001
-    return min(values) - room, max(values) + room
+    values += [value for v in compared for value in (v.gain, v.gain_low, v.gain_high) if value is not None]
+    padding = 0.06 * (max(values) - min(values)) or 0.001
+    return min(values) - padding, max(values) + padding
 
 
 def plot(verdict: VerdictView, low: float, high: float) -> str:
-    """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty when nothing was measured.
+    """Zero, the margin, the interval and the gain on a scale from `low` to `high`; empty without a gain.
 
-    What lies beyond an end is cut off there, and a gain that does is an arrow.
+    What lies beyond an end is cut off there; a gain beyond it becomes an arrow.
     """
 
     def place(value: float) -> float:
@@ -111,16 +111,16 @@ def plot(verdict: VerdictView, low: float, high: float) -> str:
 
 
 def _row(verdict: VerdictView, low: float, high: float) -> str:
-    rival = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
+    opponent = f"against version {verdict.champion}" if verdict.champion is not None else "against the baseline"
     measured = NOTHING if verdict.gain is None else gain(verdict.gain)
     interval = games = ""
-    if verdict.gain is not None:  # else nothing was compared
+    if verdict.gain is not None:  # else there was no comparison
         games = f'{count(verdict.games)}<span class="context">{count(verdict.shots)} shots</span>'
     if verdict.gain_low is not None and verdict.gain_high is not None:
         interval = f'<span class="context">{gain(verdict.gain_low)} to {gain(verdict.gain_high)}</span>'
     return (
-        f'<tr class="contest"><th scope="row">{link(verdict.page, f"Version {verdict.candidate}")}'
-        f'<span class="context">{rival}</span></th>'
+        f'<tr class="candidate"><th scope="row">{link(verdict.page, f"Version {verdict.candidate}")}'
+        f'<span class="context">{opponent}</span></th>'
         f'<td><span class="decision {verdict.decision}">{DECISIONS[verdict.decision]}</span></td>'
         f'<td class="plot-cell">{plot(verdict, low, high)}</td><td class="figure">{measured}{interval}</td>'
         f'<td class="figure wide">{games}</td>'

@@ -1,1 +1,1 @@
-"""The tab of the services that are up, and of where the shots come from."""
+"""The tab with the platform's services, and with where its shots come from."""

@@ -1,1 +1,1 @@
-"""The tab on which one asks: components, the question, and the answer as a card."""
+"""The tab for questions about a shot: its fields, its events, and the answer as a card."""

@@ -1,4 +1,4 @@
-"""What the page answers, as HTML: the chance, what to do first, and the table of earlier questions."""
+"""The answer as HTML: its card, the cards that stand in its place, and the table of earlier questions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gradio_ui.words import NBSP, compared, count, distance, link, percent, thro
 
 ANYONE = "Any shooter"
 LONGEST_NAME = 40
-"""Characters of a typed name that are repeated."""
+"""Characters of a typed name that are shown."""
 
 
-def answer(asked: AnsweredQuestion, page: str = "", not_chosen: str = "") -> str:
-    """The chance of a make, what it compares with and where it comes from; `page` shows the version that answered.
+def answer(answered: AnsweredQuestion, page: str = "", not_chosen: str = "") -> str:
+    """The chance of a make, the league's average and the model that answered; `page` is the model's address.
 
-    `not_chosen` is a name that was typed but isn't the shooter's.
+    `not_chosen` is a name that was typed but not chosen from the list.
     """
-    p, shot = asked.prediction, asked.prediction.shot
+    p, shot = answered.prediction, answered.prediction.shot
     facts = "".join(
         f"<div><dt>{term}</dt><dd>{value}</dd></div>"
         for term, value in (
@@ -28,8 +28,8 @@ def answer(asked: AnsweredQuestion, page: str = "", not_chosen: str = "") -> str
         )
     )
     return f"""
-<section class="card answer {asked.side}" data-question="{asked.number}">
-  <p class="who"><strong>{escape(asked.who or ANYONE)}</strong>{_asides(asked, not_chosen)}</p>
+<section class="card answer {answered.side}" data-question="{answered.number}">
+  <p class="heading"><strong>{escape(answered.shooter or ANYONE)}</strong>{_asides(answered, not_chosen)}</p>
   <p class="chance"><span class="number">{percent(p.probability)}</span> <span class="of">chance of a make</span></p>
   {_gauge(p.probability, p.league_average)}
   <p class="compared">{compared(p.probability, p.league_average)}</p>
@@ -40,18 +40,20 @@ def answer(asked: AnsweredQuestion, page: str = "", not_chosen: str = "") -> str
 
 
 def invitation(champion: ChampionView) -> str:
-    """What stands in an answer's place before the first question."""
+    """The card before the first question."""
+    version = link(champion.page, f"Champion version {champion.version}")
+    source = f"{version}, {through(champion.feature_state.through)}"
     return f"""
 <section class="card no-answer invitation">
   <p class="lead">Where does the shot come from?</p>
   <p>Click the court, or choose a player by name. The chance that it goes in appears here, with what it is worth and how
   the league does from there.</p>
-  <p class="source">{link(champion.page, f"Champion version {champion.version}")}, {through(champion.feature_state.through)}</p>
+  <p class="source">{source}</p>
 </section>"""
 
 
 def incomplete() -> str:
-    """What a question needs."""
+    """The card while a number is missing."""
     return """
 <section class="card no-answer refused">
   <p class="lead">Which spot, and when?</p>
@@ -65,7 +67,7 @@ def table(history: History) -> str:
         return ""
     rows = "".join(
         f'<tr><td><span class="mark {a.side}">{a.number}</span></td>'
-        f'<td>{escape(a.who or ANYONE)}<span class="context">{escape(_context(a))}</span></td>'
+        f'<td>{escape(a.shooter or ANYONE)}<span class="context">{escape(_context(a))}</span></td>'
         f"<td>{distance(a.prediction.shot.distance_feet)}"
         f'<span class="context">{escape(a.prediction.shot.zone_name)}</span></td>'
         f'<td class="figure">{percent(a.prediction.probability)}</td>'
@@ -77,17 +79,17 @@ def table(history: History) -> str:
   <caption>The latest questions
     <span class="legend"><i class="mark much-below"></i>below the league<i class="mark much-above"></i>above</span>
   </caption>
-  <thead><tr><th scope="col"><span class="sr">Number</span></th><th scope="col">Who</th><th scope="col">Where</th>
+  <thead><tr><th scope="col"><span class="sr">Number</span></th><th scope="col">Shooter</th><th scope="col">Where</th>
   <th scope="col" class="figure">Chance</th><th scope="col" class="figure">Points</th></tr></thead>
   <tbody>{rows}</tbody>
 </table>"""
 
 
-def _asides(asked: AnsweredQuestion, not_chosen: str) -> str:
-    """What stands beside the shooter's name: how well he is known, and a name that was typed in vain."""
+def _asides(answered: AnsweredQuestion, not_chosen: str) -> str:
+    """What stands beside the shooter's name: the number of known shots, and a typed name that wasn't chosen."""
     texts = []
-    if asked.who:
-        shots = asked.prediction.shot.shooter_shots
+    if answered.shooter:
+        shots = answered.prediction.shot.shooter_shots
         texts.append(f"{count(shots) if shots else 'no'} earlier shots known")
     if not_chosen:
         typed = f"\N{LEFT DOUBLE QUOTATION MARK}{not_chosen[:LONGEST_NAME]}\N{RIGHT DOUBLE QUOTATION MARK}"
@@ -96,21 +98,21 @@ def _asides(asked: AnsweredQuestion, not_chosen: str) -> str:
 
 
 def _gauge(probability: float, league: float) -> str:
-    """A bar from 0 to 100 % with a tick at the league's average; the words below it say the same."""
+    """A bar from 0 to 100 % with a tick at the league's average; hidden from screen readers: a text repeats it."""
     return (
         f'<div class="gauge" aria-hidden="true"><i class="bar" style="width:{100 * probability:.1f}%"></i>'
         f'<i class="league" style="left:{100 * league:.1f}%"></i></div>'
     )
 
 
-def _context(asked: AnsweredQuestion) -> str:
-    """What else was given, in a few words: who defends, where, how and when."""
-    q = asked.question
+def _context(answered: AnsweredQuestion) -> str:
+    """What else was given, in a few words: kind, opponent, home or away, period and clock."""
+    q = answered.question
     clock = divmod(int(q.seconds_remaining), 60)
-    said = [
+    parts = [
         q.kind or "",
         f"against {q.opponent}" if q.opponent else "",
         {True: "home", False: "away", None: ""}[q.home],
         f"{f'Q{q.period}' if q.period <= 4 else f'OT{q.period - 4}'} {clock[0]}:{clock[1]:02}",
     ]
-    return ", ".join(part for part in said if part)
+    return ", ".join(part for part in parts if part)

@@ -12,14 +12,14 @@ from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.kinds import KINDS
 from parivision_core.nba.teams import ABBREVIATIONS
 
-LOOK_AGAIN_SECONDS = 2
+RETRY_SECONDS = 2
 FIRST_SPOT = (0, 23.9)
-"""x and y in feet until one clicks: straight in front, just behind the three-point line."""
+"""x and y in feet before the first click: straight in front, just behind the three-point line."""
 MIDDLE_OF_THE_GAME = (2, 360)
-"""Period and seconds left until one says otherwise."""
+"""Default period and seconds left."""
 
 LIVE = '<div role="status" aria-live="polite">${value}</div>'
-"""A region that is read aloud when it changes."""
+"""A region that screen readers announce when it changes."""
 
 NOT_GIVEN = ""
 _KIND_NAMES = {
@@ -62,29 +62,29 @@ class Fields:
     found: gr.State
     """The players on offer."""
     posed: gr.State
-    """Whether something was asked, answered or not."""
+    """Whether a question was asked, answered or not."""
     history: gr.State
     timer: gr.Timer
 
     @property
-    def asked(self) -> set[Any]:
-        """What a question is made of."""
+    def inputs(self) -> set[Any]:
+        """The components that make up a question."""
         situation = {self.team, self.opponent, self.kind, self.home, self.period, self.seconds}
         return {self.x, self.y, self.name, self.player, self.posed, self.history} | situation
 
     @property
-    def answered(self) -> list[Any]:
-        """What an answer changes."""
+    def outputs(self) -> list[Any]:
+        """The components that an answer changes."""
         return [self.answer, self.marks, self.table, self.history, self.posed, self.timer]
 
     @property
-    def chosen(self) -> list[Any]:
-        """What choosing a player may change."""
-        return [*self.answered, self.name, self.suggestions, self.hint, self.found, self.player, self.team]
+    def player_outputs(self) -> list[Any]:
+        """The components that searching or choosing a player changes."""
+        return [*self.outputs, self.name, self.suggestions, self.hint, self.found, self.player, self.team]
 
 
 def lay_out() -> Fields:
-    """Make the components; to be called within the tab."""
+    """Create the components; to be called within the tab."""
     with gr.Row(elem_classes="columns", equal_height=False):
         with gr.Column(scale=6, min_width=320):
             with gr.Column(elem_classes="player"):
@@ -144,5 +144,5 @@ def lay_out() -> Fields:
         found=gr.State(()),
         posed=gr.State(False),
         history=gr.State(()),
-        timer=gr.Timer(LOOK_AGAIN_SECONDS, active=False),
+        timer=gr.Timer(RETRY_SECONDS, active=False),
     )

@@ -1,4 +1,4 @@
-"""The spots asked about so far, drawn over the court: the latest in a ring, each coloured by how it compares."""
+"""Draws the spots asked about over the court: each coloured by its comparison with the league, the latest ringed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ EARLIER, LATEST, RING = 8, 11, 16
 
 
 def draw(history: History, spot: tuple[float, float] | None) -> str:
-    """An SVG to lie over the court, with a ring at the spot in question, whether it is answered or not."""
-    here = [asked for asked in history if asked.spot == spot]
-    # The newest comes last, so that it lies on top; of several questions about one spot only the newest can be seen.
-    drawn = [_dot(asked, EARLIER) for asked in reversed(history) if asked.spot != spot]
+    """An SVG to lay over the court, with a ring at the current spot, whether it is answered or not."""
+    current = [answered for answered in history if answered.spot == spot]
+    # The newest is drawn last, on top; of several questions about one spot only the newest is visible.
+    drawn = [_dot(answered, EARLIER) for answered in reversed(history) if answered.spot != spot]
     if spot is not None:
         drawn.append(f'<circle class="ring" cx="{spot[0]:g}" cy="{spot[1]:g}" r="{RING}"/>')
-    drawn += [_dot(asked, LATEST) for asked in here[:1]]
+    drawn += [_dot(answered, LATEST) for answered in current[:1]]
     box = f"{LEFT} {TOP} {RIGHT - LEFT} {BOTTOM - TOP}"
     return f'<svg class="marks" viewBox="{box}" aria-hidden="true">{"".join(drawn)}</svg>'
 
 
-def _dot(asked: AnsweredQuestion, radius: int) -> str:
-    x, y = asked.spot
+def _dot(answered: AnsweredQuestion, radius: int) -> str:
+    x, y = answered.spot
     return (
-        f'<g class="mark {asked.side}" transform="translate({x:g} {y:g})"><g><circle r="{radius}"/>'
-        f'<text text-anchor="middle" dy="0.35em">{asked.number}</text></g></g>'
+        f'<g class="mark {answered.side}" transform="translate({x:g} {y:g})"><g><circle r="{radius}"/>'
+        f'<text text-anchor="middle" dy="0.35em">{answered.number}</text></g></g>'
     )

@@ -1,4 +1,4 @@
-"""The questions that one visitor has asked and the answers to them, newest first, so that shots can be compared."""
+"""One visitor's questions and answers, newest first, so that shots can be compared."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STRONG_DIFFERENCE = 0.05
 
 @dataclass(frozen=True)
 class AnsweredQuestion:
-    """One question with its answer; court and table name it by its number."""
+    """One question with its answer; the court and the table show its number."""
 
     number: int
-    who: str
+    shooter: str
     """The shooter's name; empty when none was chosen."""
     question: Question
     prediction: PredictionView
 
     @property
     def spot(self) -> tuple[float, float]:
-        """Where from: x and y in tenths of a foot from the hoop."""
+        """Its place: x and y in tenths of a foot from the hoop."""
         return self.question.x, self.question.y
 
     @property
@@ -39,9 +39,9 @@ class AnsweredQuestion:
 History = tuple[AnsweredQuestion, ...]
 
 
-def remember(history: History, who: str, question: Question, prediction: PredictionView) -> History:
-    """The history with one more answer; asking the same again replaces the latest instead of repeating it."""
+def remember(history: History, shooter: str, question: Question, prediction: PredictionView) -> History:
+    """The history with one more answer; repeating the latest question replaces it."""
     if history and history[0].question == question:
-        return replace(history[0], who=who, prediction=prediction), *history[1:]
+        return replace(history[0], shooter=shooter, prediction=prediction), *history[1:]
     number = history[0].number + 1 if history else 1
-    return AnsweredQuestion(number, who, question, prediction), *history[: KEPT - 1]
+    return AnsweredQuestion(number, shooter, question, prediction), *history[: KEPT - 1]

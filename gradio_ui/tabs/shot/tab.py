@@ -1,4 +1,4 @@
-"""The tab on which one asks: a spot on the court, a player, the situation; and sees the chance of a make."""
+"""The *Shot* tab's events: a spot on the court, a player and the situation in, the chance of a make out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from parivision_core.sport import Player
 
 SUGGESTIONS = 8
 NOT_CHOSEN = "Not chosen yet: pick a name from the list, or press Enter for the first."
-"""To be seen when one turns elsewhere and the list closes, for the question is then still the one before."""
+"""Shown while a name is typed but not chosen: answers are then still about the player before."""
 BEYOND = (
     f"That spot is not on the court, which reaches {court.HALF_WIDTH / court.TENTHS_PER_FOOT:g} feet to either side of "
     f"the hoop, {court.FAR_BASELINE_Y / court.TENTHS_PER_FOOT:g} feet in front of it and "
@@ -27,27 +27,27 @@ BEYOND = (
 )
 
 Update = dict[Any, Any]
-"""Component -> its value; what is left out of an answer stays as it is."""
+"""Component -> its value; components that are left out of a result stay as they are."""
 
 
 class ShotTab:
-    """What happens on the tab; each method takes the values of components and gives those that change."""
+    """The tab's event handlers: each takes the values of components and returns those that change."""
 
     def __init__(self, client: Client, fields: Fields) -> None:
         self._client, self._f = client, fields
 
     def wire(self, page: gr.Blocks) -> None:
-        """Connect components and methods."""
+        """Connect the components to the handlers."""
         f = self._f
-        f.court.select(self.place, f.asked, [*f.answered, f.x, f.y], **EACH)
+        f.court.select(self.place, f.inputs, [*f.outputs, f.x, f.y], **EACH)
         fields = [f.team.input, f.opponent.input, f.kind.input, f.home.input, f.period.input]
         numbers = [event for number in (f.x, f.y, f.seconds) for event in (number.submit, number.blur)]
-        gr.on([*fields, *numbers], self.ask, f.asked, f.answered, **SWIFT)
-        gr.on([page.load, f.timer.tick], self.look, f.asked, f.answered, **SWIFT)
-        # Not `input`, which Gradio leaves out when a field is emptied; `change` also comes when a choice fills it.
-        f.name.change(self.search, f.asked, f.chosen, **SWIFT)
-        f.name.submit(self.choose_best, f.asked, f.chosen, **SWIFT)
-        f.suggestions.input(self.choose, f.asked | {f.suggestions, f.found}, f.chosen, **SWIFT)
+        gr.on([*fields, *numbers], self.ask, f.inputs, f.outputs, **SWIFT)
+        gr.on([page.load, f.timer.tick], self.retry, f.inputs, f.outputs, **SWIFT)
+        # Not `input`, which Gradio doesn't send when a field is emptied; `change` is also sent when a choice fills it.
+        f.name.change(self.search, f.inputs, f.player_outputs, **SWIFT)
+        f.name.submit(self.choose_best, f.inputs, f.player_outputs, **SWIFT)
+        f.suggestions.input(self.choose, f.inputs | {f.suggestions, f.found}, f.player_outputs, **SWIFT)
 
     async def place(self, given: Update, click: gr.SelectData) -> Update:
         """Ask about the spot that was clicked."""
@@ -56,8 +56,8 @@ class ShotTab:
         spot = {f.x: x / court.TENTHS_PER_FOOT, f.y: y / court.TENTHS_PER_FOOT}
         return spot | await self.ask(given | spot)
 
-    async def look(self, given: Update) -> Update:
-        """Ask again what had no answer; before the first question, invite to one and ask nothing in anybody's name."""
+    async def retry(self, given: Update) -> Update:
+        """Repeat a question that had no answer; before the first question, show the invitation and ask nothing."""
         f = self._f
         if given[f.posed]:
             return await self.ask(given)
@@ -68,7 +68,7 @@ class ShotTab:
         return {f.answer: cards.invitation(champion), f.timer: gr.Timer(active=False)}
 
     async def ask(self, given: Update) -> Update:
-        """Ask about the spot in the fields; when there is no answer, say why."""
+        """Ask about the spot in the fields; without an answer, show why."""
         return {self._f.posed: True} | await self._answer(given)
 
     async def _answer(self, given: Update) -> Update:
@@ -85,12 +85,12 @@ class ShotTab:
             drawn = marks.draw(history, (question.x, question.y))
             return {f.answer: notices.no_answer(problem), f.marks: drawn, f.timer: gr.Timer(active=problem.passing)}
         player: Player | None = given[f.player]
-        who = player.name if player else ""
-        history = remember(history, who, question, prediction)
+        shooter = player.name if player else ""
+        history = remember(history, shooter, question, prediction)
         typed = given[f.name].strip()
         page = await self._client.page_of(prediction.champion_version)
         return {
-            f.answer: cards.answer(history[0], page, not_chosen="" if typed == who else typed),
+            f.answer: cards.answer(history[0], page, not_chosen="" if typed == shooter else typed),
             f.marks: marks.draw(history, history[0].spot),
             f.table: cards.table(history),
             f.history: history,
@@ -98,44 +98,44 @@ class ShotTab:
         }
 
     async def search(self, given: Update) -> Update:
-        """Offer the players whose name fits what was typed so far; an emptied field means any shooter."""
+        """Suggest players whose names match what was typed; an empty field means any shooter."""
         f = self._f
         typed = given[f.name].strip()
         if not typed:
-            nobody = {f.player: None, f.team: NOT_GIVEN}
-            return self._offer([]) | nobody | await self.ask(given | nobody)
+            no_player = {f.player: None, f.team: NOT_GIVEN}
+            return self._suggest([]) | no_player | await self.ask(given | no_player)
         player: Player | None = given[f.player]
         if player and player.name == typed:
-            return self._offer([])
+            return self._suggest([])
         try:
             found = await self._client.players(typed, SUGGESTIONS)
         except NoAnswerError as problem:
-            return self._offer([], str(problem))
-        return self._offer(found, NOT_CHOSEN if found else "No player of that name is known.")
+            return self._suggest([], str(problem))
+        return self._suggest(found, NOT_CHOSEN if found else "No player of that name is known.")
 
     async def choose(self, given: Update) -> Update:
-        """Ask about the player who was picked from those on offer."""
+        """Ask about the player who was picked from the suggestions."""
         f = self._f
         chosen = next((p for p in given[f.found] if p.player_id == given[f.suggestions]), None)
-        # None when a newer search has taken the choice from the list meanwhile.
+        # None when a newer search has replaced the list meanwhile.
         return await self._take(given, chosen) if chosen else {}
 
     async def choose_best(self, given: Update) -> Update:
-        """Ask about the first player that would be offered for what was typed."""
-        offered = await self.search(given)
-        found = offered.get(self._f.found)
-        return await self._take(given, found[0]) if found else offered
+        """Ask about the first player suggested for what was typed."""
+        suggested = await self.search(given)
+        found = suggested.get(self._f.found)
+        return await self._take(given, found[0]) if found else suggested
 
     async def _take(self, given: Update, player: Player) -> Update:
         f = self._f
         taken = {f.name: player.name, f.player: player, f.team: player.team or NOT_GIVEN}
-        return self._offer([]) | taken | await self.ask(given | taken)
+        return self._suggest([]) | taken | await self.ask(given | taken)
 
-    def _offer(self, players: list[Player], hint: str = "") -> Update:
+    def _suggest(self, players: list[Player], hint: str = "") -> Update:
         f = self._f
         choices = [(", ".join(filter(None, (p.name, p.team, f"{count(p.shots)} shots"))), p.player_id) for p in players]
-        offer = gr.Radio(choices, value=None, visible=bool(players))
-        return {f.suggestions: offer, f.found: tuple(players), f.hint: notices.hint(hint)}
+        radio = gr.Radio(choices, value=None, visible=bool(players))
+        return {f.suggestions: radio, f.found: tuple(players), f.hint: notices.hint(hint)}
 
     def _question(self, given: Update) -> Question | None:
         """The question in the fields; None while one of its numbers is missing."""
@@ -157,6 +157,6 @@ class ShotTab:
 
 
 def on_court(question: Question) -> bool:
-    """Whether a spot can be asked about; the service says so too, but in a unit that the page doesn't show."""
+    """Whether a spot is on the court. The service checks that too, but reports it in a unit that isn't the page's."""
     wide = abs(question.x) <= court.HALF_WIDTH
     return wide and court.BASELINE_Y <= question.y <= court.FAR_BASELINE_Y

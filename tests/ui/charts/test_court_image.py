@@ -1,4 +1,4 @@
-"""The drawn court lies where the rules of scoring say, and a click means the place it shows."""
+"""The drawn court matches the rules of scoring, and a click gives the place that it shows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_click_on_the_hoops_centre_is_the_origin() -> None:
 
 
 @given(st.integers(LEFT, RIGHT), st.integers(TOP, BOTTOM))
-def test_every_place_comes_back_from_its_pixel(x: int, y: int) -> None:
+def test_every_place_is_found_from_its_pixel(x: int, y: int) -> None:
     assert to_court(*to_pixel(x, y)) == (x, y)
 
 
