@@ -1,3 +1,3 @@
-"""The domain of PariVision and the thin adapters around it: no Dagster, no web framework, no training library."""
+"""PariVision's domain and thin adapters around it; without Dagster, web framework or training library."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The champion bundle: an ONNX graph that takes features and offset, and `bundle.json`, which proves it."""
+"""The bundle that is served: an ONNX graph that takes features and offset, and `bundle.json`, which verifies it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ GRAPH = "model.onnx"
 CARD = "bundle.json"
 TOLERANCE = 1e-5
 WIDE_ROWS = 500
-"""From so many rows on, several threads are worth waking up."""
+"""From this many rows on, several threads are faster than one."""
 MOST_THREADS = 4
 
 
 class KnownAnswers(msgspec.Struct, frozen=True):
-    """Rows with the probabilities that the trainer gave; a bundle that answers otherwise is not the trained model."""
+    """Rows with the probabilities that the trainer gave; a bundle with other answers isn't the trained model."""
 
     features: list[list[float]]
     offset: list[float]
@@ -37,17 +37,17 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     code_version: str
     data_fingerprint: str
-    """Digest of the ids and outcomes of the rows used to fit, stop or choose."""
+    """Digest of the ids and outcomes of the rows used to fit, to stop early or to choose."""
     batches: int
-    """How many batches were folded into the warehouse."""
+    """Batches that were folded into the warehouse."""
     first_date: str
     last_train_date: str
     seen_until: str
-    """ISO date of the last game used to fit, stop or choose; later games are unseen."""
+    """ISO date of the last game used to fit, to stop early or to choose; later games are unseen."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a bundle but its graph."""
+    """Everything about a bundle except its graph."""
 
     format: int = FORMAT
     sport: str
@@ -60,9 +60,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     known_answers: KnownAnswers
     provenance: Provenance
     parts: tuple[str, ...] = ()
-    """Parts of the warehouse that the model was fitted on. Empty on bundles of before."""
+    """Parts of the warehouse that the model was fitted on. Empty in older bundles."""
     calibrator: dict[str, str | float] = {}
-    """What the graph ends in: its family, `none` for none, and its weights. Empty on bundles of before."""
+    """What the graph ends in: its family, or `none`, and its weights. Empty in older bundles."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Bundle:
 
     card: Card
     sha256: str
-    """Digest of `bundle.json`, which holds the graph's: it names the whole bundle."""
+    """Digest of `bundle.json`, which holds the graph's digest: it identifies the whole bundle."""
     session: ort.InferenceSession
-    """On one thread: fastest for few rows, and fair to the neighbours."""
+    """On one thread: fastest for few rows, and leaves the other cores to other services."""
     wide: ort.InferenceSession | None = None
-    """On several, for many rows; each row's answer is the same to the bit."""
+    """On several threads, for many rows; each row's answer is the same to the bit."""
 
     def predict(self, features: Float32s, offset: Float32s) -> Float32s:
         """Probability of a make, (n,), from features (n, k) and offset (n,), both float32."""
@@ -95,7 +95,7 @@ def digest(data: bytes) -> str:
 
 
 def session(graph: bytes, threads: int = 1) -> ort.InferenceSession:
-    """An ONNX Runtime session on so many threads, which sleep when there is nothing to do."""
+    """An ONNX Runtime session with so many threads, which sleep when there is nothing to do."""
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -104,7 +104,7 @@ def session(graph: bytes, threads: int = 1) -> ort.InferenceSession:
 
 
 def save(folder: Path, graph: bytes, card: Card) -> str:
-    """Write a bundle into a folder; returns the sha256 that names it."""
+    """Write a bundle into a folder; returns the sha256 that identifies it."""
     folder.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(card), indent=1)
     (folder / GRAPH).write_bytes(graph)
@@ -146,9 +146,9 @@ def verify(bundle: Bundle) -> None:
     if not len(features) or features.shape[1] != len(bundle.card.feature_names):
         raise BundleError("the bundle's known answers don't have its features; it can't be verified")
     try:
-        answer = bundle.predict(features, np.asarray(known.offset, dtype=np.float32))
+        predicted = bundle.predict(features, np.asarray(known.offset, dtype=np.float32))
     except Exception as error:  # as above
         raise BundleError(f"the graph can't answer its known rows: {error}") from error
-    gap = float(np.max(np.abs(answer - np.asarray(known.probability))))
+    gap = float(np.max(np.abs(predicted - np.asarray(known.probability))))
     if not gap <= TOLERANCE:
         raise BundleError(f"the graph misses its known answers by {gap:.2g} (allowed {TOLERANCE:g})")

@@ -1,4 +1,4 @@
-"""The fields of a sport's request as columns: how many requests become arrays, in whatever form they came."""
+"""The fields of a sport's request as columns: how bulk requests, as objects or as Arrow columns, become arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FieldKind = Literal["number", "whole number", "yes or no", "word", "text", "list
 
 _NOT_GIVEN: dict[FieldKind, Any] = {"number": 0.0, "whole number": 0, "yes or no": -1, "text": ""}
 _HELD_BY: dict[FieldKind, str] = {"number": "number", "whole number": "number", "yes or no": "yes or no"}
-"""Which kind of Arrow column holds a field; those of all others are text."""
+"""Kind of Arrow column that holds a field; all other fields are text."""
 _PLURAL = {"number": "numbers", "yes or no": "booleans", "text": "text"}
 
 
@@ -30,11 +30,11 @@ class RequestField:
     kind: FieldKind
     required: bool
     type: Any
-    """As msgspec takes it."""
+    """Annotation, as msgspec takes it."""
     bounds: tuple[tuple[str, float], ...]
-    """Names of numpy's comparisons that a number must pass, and with what."""
+    """Comparisons that a number must pass: the name of numpy's function, and the limit."""
     codes: Mapping[Any, int]
-    """What the members of an enum are called, and themselves, -> their number, from 1; 0 for None."""
+    """The members of an enum, and their values, -> their number from 1; None -> 0."""
     description: str
     examples: tuple[Any, ...]
 
@@ -50,9 +50,9 @@ class RequestField:
         return np.array(values, dtype=_DTYPES[self.kind])
 
     def read(self, column: Column) -> tuple[Array, Bools]:
-        """An Arrow column's values (n,) as `Sport.prepare_many` takes them, and where they can't be right, (n,).
+        """An Arrow column's values (n,) as `Sport.prepare_many` takes them, and which of them are invalid, (n,).
 
-        What can't be right stands as what wasn't given. Raises ColumnError for a column that can't hold the field.
+        Invalid values are returned as if left out. Raises ColumnError for a column that can't hold the field.
         """
         wanted = _HELD_BY.get(self.kind, "text")
         if column.kind not in (wanted, "nothing"):
@@ -76,7 +76,7 @@ class RequestField:
     def _numbers(self, values: Array) -> tuple[Array, Bools]:
         right = np.ones(len(values), dtype=np.bool_)
         if values.dtype.kind == "f":
-            values = values.astype(np.float64)  # in half precision the bounds themselves would be rounded
+            values = values.astype(np.float64)  # in half precision the limits themselves would be rounded
             right &= np.isfinite(values)
             if self.kind == "whole number":
                 right &= values == np.floor(values)
@@ -98,7 +98,7 @@ def fields_of(request: type[msgspec.Struct]) -> tuple[RequestField, ...]:
 
 
 def columns_of(fields: Sequence[RequestField], requests: Sequence[Any]) -> Columns:
-    """Columns (n,) of requests; a list that none of them has is left out."""
+    """Columns (n,) of requests; a list that no request has is left out."""
     columns = {}
     for field in fields:
         values = list(map(attrgetter(field.name), requests))
@@ -111,9 +111,9 @@ def _field(field: inspect.Field, annotation: Any) -> RequestField:
     of = field.type
     if isinstance(of, inspect.UnionType):
         of = next(kind for kind in of.types if not isinstance(kind, inspect.NoneType))
-    told: dict[str, Any] = {}
+    schema: dict[str, Any] = {}
     while isinstance(of, inspect.Metadata):
-        told = (of.extra_json_schema or {}) | told
+        schema = (of.extra_json_schema or {}) | schema
         of = of.type
     bounds: list[tuple[str, float]] = []
     codes: dict[Any, int] = {}
@@ -134,7 +134,7 @@ def _field(field: inspect.Field, annotation: Any) -> RequestField:
             kind = "list"
         case _:
             raise TypeError(f"a request's field {field.name!r} of type {of} can't be a column")
-    examples = tuple(told.get("examples", ())) or tuple(code for code in codes if type(code) is str)[:1]
+    examples = tuple(schema.get("examples", ())) or tuple(code for code in codes if type(code) is str)[:1]
     return RequestField(
         name=field.encode_name,
         kind=kind,
@@ -142,7 +142,7 @@ def _field(field: inspect.Field, annotation: Any) -> RequestField:
         type=annotation,
         bounds=tuple(bounds),
         codes=codes,
-        description=told.get("description", ""),
+        description=schema.get("description", ""),
         examples=examples,
     )
 

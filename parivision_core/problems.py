@@ -1,8 +1,8 @@
-"""The errors PariVision raises itself; each message names what is wrong and what to do about it."""
+"""The errors that PariVision raises itself; each message says what is wrong and what to do about it."""
 
 
 class PariVisionError(Exception):
-    """Base of all errors that a person or a program is expected to act on."""
+    """Base class of all errors that a person or a program can act on."""
 
 
 class ConfigurationError(PariVisionError):
@@ -10,23 +10,23 @@ class ConfigurationError(PariVisionError):
 
 
 class BatchError(PariVisionError):
-    """A whole batch can't be read; nothing of it was kept, and the same content would fail in the same way."""
+    """A whole batch can't be read; nothing of it was kept, and the same content would fail again."""
 
 
 class FeedError(BatchError):
-    """A feed can't be reached, or answers what it shouldn't; the same question may be answered well a minute later."""
+    """A feed can't be reached, or its answer is wrong; the same request may succeed later."""
 
 
 class StoreError(PariVisionError):
-    """The store's files are of another version, damaged, or locked by someone else."""
+    """A store or prediction log can't be reached, read or written, or is of another version."""
 
 
 class ConflictError(StoreError):
-    """Someone else wrote meanwhile; nothing was kept, and the same work, begun anew, takes it into account."""
+    """Another process wrote meanwhile; nothing was kept, and running again takes its writes into account."""
 
 
 class LockLostError(StoreError):
-    """A process stood still for so long that its lock fell to another; what it had begun wasn't kept."""
+    """A process was suspended for so long that another one took its lock; what it had begun wasn't kept."""
 
 
 class BundleError(PariVisionError):
@@ -34,12 +34,12 @@ class BundleError(PariVisionError):
 
 
 class RegistryError(PariVisionError):
-    """The model registry can't be reached or doesn't hold what was asked for."""
+    """The model registry can't be reached or doesn't hold what was requested."""
 
 
 class PromotionError(PariVisionError):
-    """A promotion or rollback was asked for that the registry's state forbids."""
+    """A promotion or rollback was requested that the registry's state forbids."""
 
 
 class NotEnoughGamesError(PariVisionError):
-    """There are too few games to train or judge a model yet; more data will cure it."""
+    """There are too few games yet to train or judge a model; more data solves it."""

@@ -1,4 +1,4 @@
-"""The small records that rooms exchange through a store: manifests, quarantined rows, verdicts, feature states."""
+"""The small records that services exchange through a store: manifests, quarantined rows, verdicts, feature states."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Decision = Literal["pass", "refuse", "not_yet"]
 
 
 def now_ms() -> int:
-    """Current time in milliseconds since the epoch (dates travel between stores as integers)."""
+    """Current time in milliseconds since 1970, as stores keep times."""
     return time.time_ns() // 1_000_000
 
 
@@ -20,10 +20,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_id: str
     fingerprint: str
-    """sha256 of the content as the feed handed it over."""
+    """sha256 of the content as the feed delivered it."""
     feed: str
     source: str
-    """Where the feed found it, for a person to read (a file name, an address)."""
+    """Where the feed found it, for people to read (a file name, an address)."""
     rows: int
     inserted: int
     duplicates: int
@@ -36,7 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_date: str | None = None
     """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
     resolves: tuple[tuple[str, int], ...] = ()
-    """Quarantined rows, by batch id and number, that this batch brings corrected."""
+    """Quarantined rows, by batch id and row number, that this batch delivers corrected."""
     committed_at: int = msgspec.field(default_factory=now_ms)
 
     def __post_init__(self) -> None:
@@ -55,33 +55,33 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """One document that breaks the contract, kept exactly as it came, with the reason."""
+    """One row that breaks the contract, kept exactly as it came, with the reason."""
 
     batch_id: str
     row: int
     """Number of the row in its batch, counted from 1 without the header."""
     reason: str
     raw: str
-    """The document as JSON text."""
+    """The row as JSON text."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that could not be ingested: how often it was tried and what was wrong the last time."""
+    """A batch that couldn't be ingested: the number of attempts and the latest error."""
 
     fingerprint: str
     batch_id: str
     attempts: int
     error: str
     rejected_by: str = ""
-    """Version of the code that can't use this content, so that it isn't tried again; empty if it may go well then."""
+    """Version of the code that can't use this content and won't try it again; empty if another attempt may succeed."""
     failed_at: int = msgspec.field(default_factory=now_ms)
 
 
 class FeatureStateRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A serialised feature state and what the service must know before it pairs it with a bundle."""
+    """A serialised feature state, with what the service needs to know before it pairs it with a bundle."""
 
     stamp: str
-    """Digest of the payload: two feature states with the same stamp are the same feature state."""
+    """Digest of the content: feature states with the same stamp are equal."""
     schema: str
     base_fingerprint: str
     through: str | None
@@ -98,7 +98,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     candidate: int
     champion: int | None
-    """Version of the expected champion; None when there was none and the baseline took its place."""
+    """Version of the expected champion; None when there was none and the baseline stood in for it."""
     epoch: int
     decision: Decision
     reason: str
@@ -111,20 +111,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     gain_high: float | None = None
     margin: float
     level: float
-    """Confidence level of the interval `gain_low .. gain_high`, at all looks together."""
+    """Confidence level of the interval `gain_low .. gain_high`, over all looks together."""
     first_date: str | None = None
     last_date: str | None = None
     rule: str = ""
-    """Which gate decided; empty in old ledgers."""
+    """The gate that decided; empty in older verdicts."""
     tried: int | None = None
     """Its place among the candidates compared in this epoch, from 1; it stays the same at every look."""
     alpha: float | None = None
-    """The chance of passing by luck that this place leaves, at all looks together."""
+    """The chance of passing by luck that this place allows, over all looks together."""
     candidate_slope: float | None = None
     champion_slope: float | None = None
     candidate_ece: float | None = None
     champion_ece: float | None = None
-    """Calibration on the same games; it is looked at when the log loss alone would let the candidate pass."""
+    """Calibration on the same games; measured when the candidate would pass by log loss alone."""
     warehouse_shots: int | None = None
-    """Shots in the whole warehouse, by which a later look can tell how many are new."""
+    """Shots in the whole warehouse, from which a later look knows how many are new."""
     judged_at: int = msgspec.field(default_factory=now_ms)

@@ -1,4 +1,4 @@
-"""How good is a list of probabilities? The same numbers for the verdict, the monitor and the page."""
+"""Scores of predicted probabilities, the same for verdicts, drift reports and the page."""
 
 from __future__ import annotations
 

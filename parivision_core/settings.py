@@ -1,4 +1,4 @@
-"""The one place where environment variables become settings; every other room receives them from here."""
+"""Settings from environment variables, read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
 LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
 A_DAY = 86_400
 _FOLDERS = re.compile(r"(?<![\w/:.-])/(?!api/)(?:[^\s/:'\"]+/)+")
-"""Not addresses, nor the routes of MLflow, whose names begin with /api."""
+"""Folders of file paths; not addresses, nor routes of MLflow, which begin with /api."""
 
 
 def without_login(url: str) -> str:
-    """An address as it may be shown: user and password, which some carry, are left out."""
+    """An address without the user and password that it may contain, fit to be shown."""
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def without_folders(message: str) -> str:
-    """A message as strangers may read it: of the path of a file on this machine, its name is left."""
+    """A message fit for callers from outside: paths of files on this machine are reduced to the files' names."""
     return _FOLDERS.sub("", message)
 
 
 def listed(text: str) -> list[str]:
-    """The words of a list that is separated by commas or spaces."""
+    """The words of a list, separated by commas or spaces."""
     return [word for word in re.split(r"[\s,]+", text) if word]
 
 
@@ -42,9 +42,9 @@ def env_field(
     choices: tuple[str, ...] = (),
     most: int = A_DAY,
 ) -> Any:
-    """A field of a settings class that is read from an environment variable; `choices`, if any, are all it may be.
+    """A field of a settings class that is read from an environment variable; `choices` are its allowed values, if any.
 
-    A number that isn't whole is seconds, of which a day has the most, unless another bound is given.
+    Floating-point settings are seconds, at most a day, unless `most` gives another bound.
     """
     metadata = {"variable": variable, "help": help_text, "choices": choices, "most": most}
     return field(default=default, repr=not secret, metadata=metadata)
@@ -52,7 +52,7 @@ def env_field(
 
 @dataclass(frozen=True)
 class Settings:
-    """Where PariVision keeps its state and finds its neighbours; `Settings.from_env()` reads it once."""
+    """Where PariVision keeps its state and finds its services; `Settings.from_env()` reads it once."""
 
     home: Path = env_field(
         "PARIVISION_HOME",
@@ -62,13 +62,13 @@ class Settings:
     feed: str = env_field(
         "PARIVISION_FEED",
         "",
-        "feeds that run side by side, as in inbox,virtual_bets; by default those that the lake was filled from, and "
-        "for an empty one the inbox if files lie in it, else virtual_bets",
+        "feeds, as in inbox,virtual_bets; by default those that the lake was filled from, and for an empty lake the "
+        "inbox if it holds files, else virtual_bets",
     )
     feed_url: str = env_field(
         "PARIVISION_FEED_URL",
         "",
-        "where VirtualBets answers; by default the local port, where `make up` starts it",
+        "address of VirtualBets; by default the local port, where `make up` starts it",
         secret=True,
     )
     inbox: Path = env_field(
@@ -79,70 +79,73 @@ class Settings:
     inbox_settle_seconds: float = env_field(
         "PARIVISION_INBOX_SETTLE_SECONDS",
         3.0,
-        "a file touched more recently than this is still being written",
+        "seconds; a file that changed more recently than this is taken to be still written",
     )
-    sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two looks for new batches")
+    sensor_seconds: int = env_field("PARIVISION_SENSOR_SECONDS", 15, "seconds between two checks for new batches")
     retrain_shots: int = env_field(
-        "PARIVISION_RETRAIN_SHOTS", 15_000, "new shots that are worth a new candidate; drift makes it earlier"
+        "PARIVISION_RETRAIN_SHOTS", 15_000, "new shots after which a new candidate is trained; drift makes it earlier"
     )
     gate: str = env_field(
         "PARIVISION_GATE",
         LOG_LOSS,
-        "what a candidate must prove: log_loss, a gain beyond luck; accuracy, a higher one on the same games, which an "
-        "equal model often has",
+        "what makes a candidate champion: log_loss, a gain in log loss beyond chance; accuracy, a higher accuracy on "
+        "the same games, which an equally good model often has",
         choices=GATES,
     )
     mongo_url: str = env_field(
         "PARIVISION_MONGO_URL",
         "",
-        "mongodb://user:password@host/database: keep lake and warehouse there; by default in PARIVISION_HOME",
+        "mongodb://user:password@host/database, for lake and warehouse; by default they are in PARIVISION_HOME",
         secret=True,
     )
     tracking_uri: str = env_field(
-        "MLFLOW_TRACKING_URI", "", "where training is tracked; by default SQLite inside PARIVISION_HOME", secret=True
+        "MLFLOW_TRACKING_URI",
+        "",
+        "MLflow's tracking server or database; by default SQLite inside PARIVISION_HOME",
+        secret=True,
     )
     registry_url: str = env_field(
         "PARIVISION_REGISTRY_URL",
         "",
-        "MLflow over HTTP, for the service; by default MLFLOW_TRACKING_URI when that is HTTP, else the local port",
+        "MLflow's HTTP address for the service; by default MLFLOW_TRACKING_URI if that is HTTP, else the local port",
         secret=True,
     )
     mlflow_page: str = env_field(
         "PARIVISION_MLFLOW_PAGE",
         "",
-        "where a browser finds MLflow, for links to it; by default PARIVISION_REGISTRY_URL, without its password",
+        "MLflow's address for browsers, used in links; by default PARIVISION_REGISTRY_URL without its password",
     )
     slack_token: str = env_field(
         "PARIVISION_SLACK_TOKEN",
         "",
-        "token of a Slack bot that may write (chat:write): it tells what a person on duty has to know; by default the "
-        "log does",
+        "token of a Slack bot with the scope chat:write, which posts alerts for the person on duty; by default they "
+        "are only logged",
         secret=True,
     )
     slack_channel: str = env_field(
         "PARIVISION_SLACK_CHANNEL",
         "#parivision",
-        'where the bot writes, by id or name, once it was invited; in .env a name needs quotes: "#parivision"',
+        'channel that the bot was invited to, by id or name; in .env a name needs quotes: "#parivision"',
     )
     champion_poll_seconds: float = env_field(
         "PARIVISION_CHAMPION_POLL_SECONDS",
         2.0,
-        "seconds between the service's looks for a new champion or feature state",
+        "seconds between the service's checks for a new champion or feature state",
     )
-    api_port: int = env_field("PARIVISION_API_PORT", 8000, "the prediction service")
+    api_port: int = env_field("PARIVISION_API_PORT", 8000, "port of the prediction service")
     api_key: str = env_field(
         "PARIVISION_API_KEY",
         "",
-        "API key that the page and the commands send, and that the service takes beside those in its file",
+        "API key that the page and the commands send, and that the service accepts besides those in its file",
         secret=True,
     )
     api_url: str = env_field(
-        "PARIVISION_API_URL", "", "where the web page finds the prediction service; by default the local port"
+        "PARIVISION_API_URL", "", "address of the prediction service for the web page; by default the local port"
     )
-    dagster_port: int = env_field("PARIVISION_DAGSTER_PORT", 3000, "Dagster's web page")
-    mlflow_port: int = env_field("PARIVISION_MLFLOW_PORT", 5000, "the MLflow server")
-    ui_port: int = env_field("PARIVISION_UI_PORT", 7860, "the web page")
-    feed_port: int = env_field("PARIVISION_FEED_PORT", 8800, "VirtualBets, the simulated feed")
+    dagster_port: int = env_field("PARIVISION_DAGSTER_PORT", 3000, "port of Dagster's web page")
+    mlflow_port: int = env_field("PARIVISION_MLFLOW_PORT", 5000, "port of the MLflow server")
+    ui_port: int = env_field("PARIVISION_UI_PORT", 7860, "port of the web page")
+    feed_port: int = env_field("PARIVISION_FEED_PORT", 8800, "port of VirtualBets, the simulated feed")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -172,21 +175,21 @@ class Settings:
 
     @property
     def feeds(self) -> tuple[str, ...]:
-        """The feeds by name, each once; without a choice the inbox, which needs no service.
+        """The feeds by name, each once; by default the inbox, which needs no service.
 
-        Raises ConfigurationError naming one that there isn't.
+        Raises ConfigurationError naming an unknown one.
         """
         chosen = tuple(dict.fromkeys(listed(self.feed))) or (INBOX,)
         for name in chosen:
             if name not in FEEDS:
                 raise ConfigurationError(
-                    f"PARIVISION_FEED={self.feed!r} names {name!r}, which is no feed; known are {', '.join(FEEDS)}"
+                    f"PARIVISION_FEED={self.feed!r} names {name!r}, which is no feed; choose from {', '.join(FEEDS)}"
                 )
         return chosen
 
     @property
     def store_kind(self) -> str:
-        """What the lake and the warehouse are made of."""
+        """The kind of store that holds lake and warehouse."""
         return "mongodb" if self.mongo_url else "parquet"
 
     @property

@@ -1,7 +1,7 @@
 """Reads the Arrow IPC streams that callers send: flat columns of numbers, truth values and text, uncompressed.
 
-A stream from outside may be damaged, or made to do damage. Libraries trust it too far: arro3 ends the whole process
-when a buffer lies outside of its message. What is here reads less, checks every size before it is used, and raises.
+A stream from outside may be damaged, or made to do damage. Libraries trust it too much: arro3 ends the whole process
+when a buffer lies outside its message. This reader supports less, checks every size before it is used, and raises.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Columns of an Arrow record batch: taken off the buffers of its body, none of which is trusted."""
+"""Reads the columns of an Arrow record batch from the buffers of its body, none of which is trusted."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from parivision_core.arrays import Bools
 
 LONGEST_TEXT = 100
-"""Bytes; no field of a request takes a longer text, and none is to be repeated in an answer."""
+"""Bytes; no field of a request takes a longer text, and no answer should repeat one."""
 
 NULL, INTEGER, FLOAT, TEXT, BOOLEAN, LARGE_TEXT, TEXT_VIEW = 1, 2, 3, 5, 6, 20, 24
-"""Arrow's numbers of the types that are read."""
+"""Arrow's numbers of the supported types."""
 _VIEW = np.dtype([("size", "<i4"), ("prefix", "V4"), ("buffer", "<i4"), ("start", "<i4")])
-"""Where a text lies; one of up to _INLINE bytes lies in the view itself, behind its size."""
+"""Where a text lies; one of up to _INLINE bytes lies in the view itself, after its size."""
 _INLINE = 12
 
 
 class StreamError(ValueError):
-    """The bytes are no Arrow stream, or none that is read here; the message says why."""
+    """The bytes are no Arrow stream, or one that isn't supported; the message says why."""
 
 
 class ColumnError(StreamError):
@@ -40,7 +40,7 @@ class Type:
 
     number: int
     dtype: np.dtype[Any] | None = None
-    """Of numbers."""
+    """Of numbers; None for other types."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Column:
 
     kind: Literal["number", "yes or no", "text", "nothing"]
     values: NDArray[Any]
-    """Numbers or truth values; of text the index of each row's word. (n,)"""
+    """Numbers or truth values (n,); for text, the index of each row's word."""
     known: Bools | None = None
     """Which rows have a value, (n,); None when all have."""
     words: Sequence[str] = ()
@@ -65,7 +65,7 @@ class Column:
     def at(self, rows: Column) -> Column:
         """The values at the rows that a column of indices names.
 
-        Raises IndexError where it names one that there isn't.
+        Raises IndexError for a row that doesn't exist.
         """
         known = rows.known if rows.known is not None else np.ones(len(rows.values), dtype=np.bool_)
         if not len(self.values):
@@ -75,7 +75,7 @@ class Column:
         index = np.where(known, rows.values, 0)
         if len(index) and (index.min() < 0 or index.max() >= len(self.values)):
             raise IndexError
-        # The bounds hold, so that no index is lost in the narrower type.
+        # Checked above, so that no index overflows the narrower type.
         index = index.astype(np.int64)
         if self.known is not None:
             known = known & self.known[index]
@@ -83,7 +83,7 @@ class Column:
 
 
 class Body:
-    """The body of one record batch, of which columns are taken one after the other."""
+    """The body of one record batch, from which columns are taken one after the other."""
 
     def __init__(
         self, body: memoryview, rows: int, nodes: Sequence[tuple[int, int]], buffers: Sequence[tuple[int, int]]
@@ -94,7 +94,7 @@ class Body:
     def take(self, name: str, of: Type, views: int = 0) -> Column:
         """The next column; `views` is how many buffers of text its views refer to.
 
-        Raises ColumnError when a buffer is missing, lies outside of the body or contradicts itself.
+        Raises ColumnError when a buffer is missing, lies outside the body or is inconsistent.
         """
         try:
             return self._take(of, views)
@@ -119,7 +119,7 @@ class Body:
     def _buffer(self) -> memoryview:
         start, size = next(self._buffers)
         if start < 0 or size < 0 or start + size > len(self._body):
-            raise _DamageError("a buffer lies outside of its message")
+            raise _DamageError("a buffer lies outside its message")
         return self._body[start : start + size]
 
     def _array(self, dtype: np.dtype[Any], rows: int) -> NDArray[Any]:
@@ -153,7 +153,7 @@ class Body:
         data = self._buffer().tobytes()
         sizes = np.diff(bounds)
         if (sizes < 0).any() or bounds[0] < 0 or bounds[-1] > len(data):
-            raise _DamageError("a text lies outside of its buffer")
+            raise _DamageError("a text lies outside its buffer")
         _check_lengths(sizes, known)
         starts = bounds.tolist()
         if known is None:
@@ -169,14 +169,14 @@ class Body:
             sizes = np.where(known, sizes, 0)
         _check_lengths(sizes, None)
         if (sizes < 0).any():
-            raise _DamageError("a text lies outside of its buffer")
+            raise _DamageError("a text lies outside its buffer")
 
         def text(row: int, size: int) -> bytes:
             if size <= _INLINE:
                 return raw[16 * row + 4 : 16 * row + 4 + size]
             number, start = int(view["buffer"][row]), int(view["start"][row])
             if not (0 <= number < views and 0 <= start <= len(buffers[number]) - size):
-                raise _DamageError("a text lies outside of its buffer")
+                raise _DamageError("a text lies outside its buffer")
             return bytes(buffers[number][start : start + size])
 
         return (text(row, size) for row, size in enumerate(sizes.tolist()))
@@ -185,7 +185,7 @@ class Body:
 def _check_lengths(sizes: NDArray[Any], known: Bools | None) -> None:
     longest = int(np.max(sizes if known is None else np.where(known, sizes, 0), initial=0))
     if longest > LONGEST_TEXT:
-        raise _DamageError(f"it holds a text of {longest} bytes; none that is asked for has more than {LONGEST_TEXT}")
+        raise _DamageError(f"it holds a text of {longest} bytes; no field takes more than {LONGEST_TEXT}")
 
 
 class _DamageError(ValueError):

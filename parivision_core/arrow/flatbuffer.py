@@ -1,4 +1,4 @@
-"""Reads flatbuffers, the format of Arrow's metadata, from bytes that nobody has checked."""
+"""Reads flatbuffers, the format of Arrow's metadata, from unchecked bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class FlatbufferError(ValueError):
-    """An offset or a size leads out of the bytes."""
+    """An offset or a size points outside the bytes."""
 
 
 class FlatTable:
@@ -20,7 +20,7 @@ class FlatTable:
 
     @classmethod
     def root(cls, data: bytes) -> FlatTable:
-        """The table that the bytes are about."""
+        """The root table."""
         return cls(data, _read(data, "<I", 0))
 
     def number(self, slot: int, code: str, default: int = 0) -> int:
@@ -36,7 +36,7 @@ class FlatTable:
     def text(self, slot: int, longest: int) -> str:
         """The text in a slot, of at most so many bytes; empty where there is none."""
         start, size = self._vector(slot, 1)
-        if size > longest:  # offsets may overlap, so that many long texts take no more room than one
+        if size > longest:  # offsets may overlap, so that a small file could name many long texts
             raise FlatbufferError(f"a name has {size} bytes; at most {longest} are read")
         try:
             return self._data[start : start + size].decode()
@@ -71,7 +71,7 @@ class FlatTable:
         start = place + self._read("<I", place)
         size = self._read("<I", start)
         if start + 4 + width * size > len(self._data):
-            raise FlatbufferError("a vector leads out of its metadata")
+            raise FlatbufferError("a vector points outside its metadata")
         return start + 4, size
 
     def _read(self, code: str, at: int) -> int:
@@ -80,6 +80,6 @@ class FlatTable:
 
 def _read(data: bytes, code: str, at: int) -> int:
     if at < 0 or at + struct.calcsize(code) > len(data):
-        raise FlatbufferError("an offset leads out of its metadata")
+        raise FlatbufferError("an offset points outside its metadata")
     number: int = struct.unpack_from(code, data, at)[0]
     return number

@@ -1,4 +1,4 @@
-"""Joins record batches: a stream may be written a row at a time, and to work on a batch costs milliseconds."""
+"""Joins record batches: a stream may hold a row in each, and every batch costs milliseconds of work."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from parivision_core.arrow.columns import Column
 
 
 def joined(batches: Iterable[dict[str, Column]], rows: int) -> Iterator[dict[str, Column]]:
-    """A stream's batches in their order, joined until they have so many rows; what is left over comes last."""
+    """A stream's batches in their order, joined until they have at least `rows` rows; the rest comes last."""
     pending: list[dict[str, Column]] = []
     held = 0
     for batch in batches:
         pending.append(batch)
         held += len(next(iter(batch.values())).values)
         if held >= rows:
-            yield _together(pending)
+            yield _joined(pending)
             pending, held = [], 0
     if pending:
-        yield _together(pending)
+        yield _joined(pending)
 
 
-def _together(batches: Sequence[dict[str, Column]]) -> dict[str, Column]:
+def _joined(batches: Sequence[dict[str, Column]]) -> dict[str, Column]:
     if len(batches) == 1:
         return batches[0]
     return {name: _column([batch[name] for batch in batches]) for name in batches[0]}

@@ -1,4 +1,4 @@
-"""The messages of an Arrow IPC stream: a schema, dictionaries and record batches, of which no word is believed."""
+"""Reads the messages of an Arrow IPC stream: schema, dictionaries and record batches; nothing in them is trusted."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ _CONTINUATION = b"\xff\xff\xff\xff"
 _FILE_MAGIC = b"ARROW1"
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3
 _FLOATS = tuple(map(np.dtype, ("<f2", "<f4", "<f8")))
-_UNREAD = {
+_UNSUPPORTED = {
     4: "binary", 7: "decimal", 8: "date", 9: "time", 10: "timestamp", 11: "interval", 12: "list", 13: "struct",
     14: "union", 15: "binary", 16: "list", 17: "map", 18: "duration", 19: "binary", 21: "list", 22: "run-end encoded",
     23: "binary", 25: "list", 26: "list",
 }  # fmt: skip
-"""Arrow's numbers of the types that aren't read, and their names for people."""
+"""Arrow's numbers of the types that aren't supported -> their names for people."""
 _ENDS_EARLY = "the Arrow stream ends in the middle of a message"
 
 
 class TooManyRowsError(StreamError):
-    """The stream holds more rows than are wanted."""
+    """The stream holds more rows than allowed."""
 
 
 @dataclass(frozen=True)
 class _SchemaField:
     name: str
     type: Type
-    """Of its values, also when they lie in a dictionary."""
+    """Type of its values, also when they lie in a dictionary."""
     index: Type | None
-    """Of the indices into its dictionary, if it has one."""
+    """Type of the indices into its dictionary, if it has one."""
     dictionary: int
 
 
@@ -67,10 +67,10 @@ class _Message:
 
 
 def read(stream: bytes, most_rows: int) -> Iterator[dict[str, Column]]:
-    """The stream's batches in their order, as columns by name; one without rows first, which tells the columns.
+    """The stream's batches in their order, as columns by name; the first one has no rows and declares the columns.
 
     Raises StreamError saying what is wrong with the stream, ColumnError where it is one column, and TooManyRowsError
-    when there are more than `most_rows`. What was yielded before that is right, but not all that was meant.
+    when there are more than `most_rows`. Batches yielded before that are correct, but not all of the stream.
     """
     try:
         yield from _read(stream, most_rows)
@@ -124,7 +124,7 @@ def _messages(stream: bytes) -> Iterator[_Message]:
         header, length = message.table(2), message.number(3, "q")
         at = start + size + length
         if header is None or length < 0:
-            raise StreamError("the Arrow stream is damaged: a message doesn't tell its content")
+            raise StreamError("the Arrow stream is damaged: a message doesn't declare its content")
         if at > len(stream):
             raise StreamError(_ENDS_EARLY)
         yield _Message(message.number(1, "B"), header, whole[start + size : at])
@@ -157,7 +157,7 @@ def _type(name: str, field: FlatTable) -> Type:
         return Type(number, _integer(details))
     if number == FLOAT and details is not None and 0 <= (precision := details.number(0, "h")) < len(_FLOATS):
         return Type(number, _FLOATS[precision])
-    kind = _UNREAD.get(number, f"number {number}")
+    kind = _UNSUPPORTED.get(number, f"number {number}")
     raise ColumnError(name, f"a column of type {kind} can't be read; send numbers, booleans or text")
 
 
@@ -193,12 +193,12 @@ def _batch(
         try:
             columns[field.name] = dictionaries.get(field.dictionary, _empty(field.type)).at(rows)
         except IndexError:
-            raise ColumnError(field.name, "it names an entry that its dictionary doesn't have") from None
+            raise ColumnError(field.name, "it refers to an entry that its dictionary doesn't have") from None
     return columns
 
 
 def _keep_dictionary(message: _Message, fields: list[_SchemaField], dictionaries: dict[int, Column]) -> None:
-    """Note a dictionary; one that replaces another of the same number, or adds to it."""
+    """Keep a dictionary; it replaces an earlier one of the same number."""
     number, data = message.header.number(0, "q"), message.header.table(1)
     field = next((field for field in fields if field.index and field.dictionary == number), None)
     if field is None or data is None:
@@ -212,12 +212,12 @@ def _keep_dictionary(message: _Message, fields: list[_SchemaField], dictionaries
 
 
 def _views(field: _SchemaField, counts: Iterator[int]) -> int:
-    """How many buffers of text the views of a column refer to."""
+    """Number of text buffers that a column of views refers to."""
     if field.type.number != TEXT_VIEW:
         return 0
     views = next(counts, -1)
     if not 0 <= views <= MOST_MESSAGES:
-        raise ColumnError(field.name, "it doesn't tell how many buffers of text it has")
+        raise ColumnError(field.name, "it doesn't declare how many buffers of text it has")
     return views
 
 

@@ -1,1 +1,1 @@
-"""All that knows MLflow, read over HTTP without its library: the champion's alias, reports on versions and on drift."""
+"""Reads MLflow over HTTP, without its library: the champion's alias, reports on versions and on drift."""

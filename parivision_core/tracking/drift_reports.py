@@ -1,4 +1,4 @@
-"""The latest drift reports, read off the runs that the pipeline keeps them in."""
+"""The latest drift reports, read from the MLflow runs in which the pipeline keeps them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from parivision_core.tracking.pages import run_page
 from parivision_core.tracking.registry import RegistryReader, monitoring_experiment, pairs
 
 PAGE = "drift.html"
-"""Name of the page among a run's files."""
+"""Name of the report's page among a run's artifacts."""
 _DISTANCE, _THRESHOLD = "distance_", "threshold_"
 
 
 class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time that was compared."""
+    """A period of time that was compared."""
 
     first_date: str
     last_date: str
@@ -29,14 +29,18 @@ class DriftedColumn(msgspec.Struct, frozen=True, kw_only=True):
     """How far one column moved."""
 
     name: str
-    distance: Annotated[float, Meta(description="Between the windows; the page names the method.")]
-    threshold: Annotated[float, Meta(description="Where noise ends, as measured for windows of this size.")]
+    distance: Annotated[float, Meta(description="Distance between the windows; the page names the method.")]
+    threshold: Annotated[
+        float, Meta(description="Distances above it are more than noise, as measured for windows of this size.")
+    ]
     beyond: Annotated[bool, Meta(description="Whether it moved beyond its threshold.")]
-    alarms: Annotated[bool, Meta(description="Whether it did and is watched; some columns move by construction.")]
+    alarms: Annotated[
+        bool, Meta(description="Whether it did and is watched; columns that move by construction aren't.")
+    ]
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The shots that a champion was trained on against the newest ones."""
+    """A comparison of the shots that a champion was trained on with the newest ones."""
 
     reported_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
     champion: Annotated[int, Meta(description="Version that was champion.")]
@@ -44,8 +48,10 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     training: DriftWindow
     newest: DriftWindow
     columns: Annotated[list[DriftedColumn], Meta(description="Farthest beyond its threshold first.")]
-    log_loss: Annotated[float, Meta(description="Of the champion on the newest shots.")]
-    expected_log_loss: Annotated[float, Meta(description="The same if makes were as likely as it said.")]
+    log_loss: Annotated[float, Meta(description="Log loss of the champion on the newest shots.")]
+    expected_log_loss: Annotated[
+        float, Meta(description="The same, if shots went in as often as the champion predicted.")
+    ]
     run_id: str
     page: Annotated[str, Meta(description="Address of the whole report, as a page.")]
 
@@ -53,7 +59,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
 def read_drift(registry: RegistryReader, limit: int) -> list[DriftReport]:
     """At most `limit` reports, newest first; empty before the first.
 
-    Raises RegistryError when the registry can't be reached or answers something else than MLflow would.
+    Raises RegistryError when the registry can't be reached, refuses, or isn't MLflow.
     """
     mlflow = registry.mlflow
     name = monitoring_experiment(registry.model)
@@ -73,7 +79,7 @@ def read_drift(registry: RegistryReader, limit: int) -> list[DriftReport]:
         return [_report(run, registry.page) for run in (found or {}).get("runs", ())]
     except (KeyError, ValueError, TypeError) as error:
         raise RegistryError(
-            f"the experiment {name} holds a run that is no drift report (it lacks {error}); remove the run"
+            f"the experiment {name} in MLflow holds a run that is no drift report (it lacks {error}); delete the run"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""MLflow over HTTP: what a tracking server answers, without its library, which costs seconds of imports."""
+"""A small HTTP client for MLflow: importing MLflow's own library costs seconds."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from parivision_core.settings import without_login
 
 
 class MlflowHttp:
-    """One MLflow server. It is only read; any number of threads may ask at once."""
+    """Reads from one MLflow server; safe to use from several threads at once."""
 
     def __init__(self, url: str, timeout: float) -> None:
         self.page = without_login(url).rstrip("/")
-        """Address of its web page, as it may be shown."""
+        """Address of its web page, without a password."""
         self._http = httpx.Client(base_url=url, timeout=timeout)
 
     def get(self, route: str, **query: Any) -> Any:
-        """What a route of the REST interface answers; None when there is no such thing.
+        """The answer of a route of the REST API; None when the resource doesn't exist.
 
-        Raises RegistryError when the server can't be reached or answers something else than MLflow would.
+        Raises RegistryError when the server can't be reached, refuses, or isn't MLflow.
         """
         return self._read(route, self._request("GET", route, params=query))
 
     def search(self, route: str, **query: Any) -> Any:
-        """The same for a route that takes its query as a body."""
+        """The same for a route that takes its query in the body."""
         return self._read(route, self._request("POST", route, json=query))
 
     def file(self, route: str, **query: Any) -> bytes | None:
-        """What a route gives that sends files; None when there is no such file. Raises RegistryError as `get` does."""
+        """A file from a route that sends files; None when it doesn't exist. Raises RegistryError as `get` does."""
         answer = self._request("GET", route, params=query)
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None

@@ -1,4 +1,4 @@
-"""What the registry knows of one version of a model: read over HTTP, put in order for an analyst."""
+"""What the registry knows about one version of a model, read over HTTP and arranged for an analyst."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileScores(msgspec.Struct, frozen=True, kw_only=True):
-    """How good a model was on one set of shots, or asked in one way."""
+    """How good a model was on one set of shots, or for one request profile."""
 
     shots: int
     scores: dict[str, Score]
@@ -46,7 +46,7 @@ class ProfileScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BundleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bundle says of itself."""
+    """What the bundle says about itself."""
 
     model: Annotated[str, Meta(description="Family of the model.")]
     feature_schema: str
@@ -61,20 +61,20 @@ class VersionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int
     champion: Annotated[bool, Meta(description="Whether it holds the alias in the registry.")]
-    status: Annotated[str | None, Meta(description="What became of it; null for one that nobody has judged.")]
+    status: Annotated[str | None, Meta(description="What became of it; null before its first verdict.")]
     defects: Annotated[str | None, Meta(description="Why it can never be champion; empty for a sound one.")]
     registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
-    sha256: Annotated[str | None, Meta(description="Digest that names its bundle.")]
+    sha256: Annotated[str | None, Meta(description="Digest that identifies its bundle.")]
     run_id: Annotated[str, Meta(description="Its training run in the tracking server.")]
     run_page: Annotated[str | None, Meta(description="Address of the run's page; null when the run was deleted.")]
     tags: dict[str, str]
     bundle: Annotated[BundleReport | None, Meta(description="Null when the bundle was deleted.")]
     parameters: dict[str, str]
     measured: Annotated[
-        dict[str, ProfileScores], Meta(description="By set of shots, or by who asks about the unseen ones.")
+        dict[str, ProfileScores], Meta(description="By set of shots; for the unseen ones, also by request profile.")
     ]
     choices: Annotated[
-        dict[str, float], Meta(description="What validation said of the models, windows and calibrators tried.")
+        dict[str, float], Meta(description="Validation scores of the models, windows and calibrators that were tried.")
     ]
     importance: Annotated[dict[str, float], Meta(description="Feature -> share of the gain, largest first.")]
 
@@ -82,7 +82,7 @@ class VersionReport(msgspec.Struct, frozen=True, kw_only=True):
 def read_report(registry: RegistryReader, version: int) -> VersionReport | None:
     """The report of a version; None when there is no such version.
 
-    Raises RegistryError when the registry can't be reached or answers something else than MLflow would.
+    Raises RegistryError when the registry can't be reached, refuses, or isn't MLflow.
     """
     mlflow = registry.mlflow
     answer = mlflow.get("/api/2.0/mlflow/model-versions/get", name=registry.model, version=version)
@@ -143,7 +143,7 @@ def _bundle(registry: RegistryReader, version: int) -> BundleReport | None:
 
 
 def _measured(metrics: Mapping[str, float], curves: Mapping[str, list[Bin]]) -> dict[str, ProfileScores]:
-    """Metrics named `<set>_<measure>`, `_low` and `_high` behind them, by set; a set is one that has rows."""
+    """Metrics named `<set>_<measure>`, followed by `_low` and `_high` for intervals, by set; every set has rows."""
     sets = [name.removesuffix(f"_{ROWS}") for name in metrics if name.endswith(f"_{ROWS}")]
     return {
         name: ProfileScores(

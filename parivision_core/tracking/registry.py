@@ -1,4 +1,4 @@
-"""From the alias `champion` to a verified bundle on local disk, over MLflow's HTTP interface, with a disk cache."""
+"""From the alias `champion` to a verified bundle on local disk, over MLflow's HTTP API, with a cache on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHA_TAG = "parivision.bundle_sha256"
 STATUS_TAG = "parivision.status"
 DEFECTS_TAG = "parivision.defects"
 VERSION_FILE, RUN_FILE = "/model-versions/get-artifact", "/get-artifact"
-"""Routes by which MLflow sends what it keeps, from whatever kind of artifact store."""
+"""Routes by which MLflow sends artifacts, whatever store they are in."""
 BUNDLE_PATH = "bundle"
 """Folder of the bundle inside its run's artifacts; a registered version's source is this folder."""
 
@@ -39,23 +39,23 @@ class Champion(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     run_id: str
     registered_at: int
-    """Milliseconds since the epoch."""
+    """Milliseconds since 1970."""
 
 
 class RegistryReader:
     """Reads one registered model; it never writes to the registry."""
 
     def __init__(self, url: str, model: str, cache: Path, page: str = "", timeout: float = 5.0) -> None:
-        """`page` is where a browser finds MLflow; without it links lead to `url`."""
+        """`page` is MLflow's address for browsers; without it, links lead to `url`."""
         self.model = model
         self._cache = cache / model
         self.mlflow = MlflowHttp(url, timeout)
         self.page = page or self.mlflow.page
 
     def champion(self) -> Champion | None:
-        """Who holds the alias now; None while nobody does.
+        """The version that holds the alias now; None when no version does.
 
-        Raises RegistryError when the registry can't be reached or answers something else than MLflow would.
+        Raises RegistryError when the registry can't be reached, refuses, or isn't MLflow.
         """
         answer = self.mlflow.get("/api/2.0/mlflow/registered-models/get", name=self.model)
         if answer is None:
@@ -84,7 +84,7 @@ class RegistryReader:
     def fetch(self, champion: Champion) -> bundle.Bundle:
         """The champion's verified bundle, from the cache or downloaded beside it.
 
-        Raises RegistryError when it can't be downloaded, BundleError when it doesn't prove itself.
+        Raises RegistryError when it can't be downloaded, BundleError when it can't be verified.
         """
         folder = self._folder(champion)
         if folder.is_dir():
@@ -102,15 +102,15 @@ class RegistryReader:
             try:
                 partial.rename(folder)
             except OSError:
-                if not folder.is_dir():  # else another worker was faster
+                if not folder.is_dir():  # otherwise another worker was faster
                     raise
         return loaded
 
     def remember(self, champion: Champion) -> None:
-        """Note the champion that is served, for a start without a registry; older cached bundles are dropped."""
+        """Record the champion that is served, for a start without a registry, and drop older cached bundles."""
         self._cache.mkdir(parents=True, exist_ok=True)
         note = self._cache / "champion.json"
-        partial = note.with_suffix(f".{os.getpid()}")  # several workers may note it at the same time
+        partial = note.with_suffix(f".{os.getpid()}")  # several workers may record it at the same time
         partial.write_bytes(msgspec.json.encode(champion))
         partial.replace(note)
         for old in self._cache.iterdir():
@@ -118,7 +118,7 @@ class RegistryReader:
                 shutil.rmtree(old, ignore_errors=True)
 
     def remembered(self) -> Champion | None:
-        """The champion noted last, or None."""
+        """The champion recorded last, or None."""
         try:
             return msgspec.json.decode((self._cache / "champion.json").read_bytes(), type=Champion)
         except (OSError, msgspec.DecodeError):
@@ -143,5 +143,5 @@ class RegistryReader:
 
 
 def pairs(listed: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """Tags, parameters or metrics, which MLflow lists as keys and values, and leaves out when there are none."""
+    """Tags, parameters or metrics as a dictionary; MLflow lists keys and values, and leaves empty lists out."""
     return {pair["key"]: pair["value"] for pair in listed or ()}

@@ -1,4 +1,4 @@
-"""How the current champion does on games that it hasn't seen, beside the baseline and the league's average."""
+"""The current champion's scores on games that it hasn't seen, beside the league's average and a constant."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Evaluation:
     last_date: str
     games: int
     scores: dict[str, scoring.Scores]
-    """By what predicted; the champion once for each caller who always leaves out the same."""
+    """By name of the predictor; the champion once for each request profile that always leaves out the same inputs."""
     reliability: list[scoring.Bin]
-    """Of the champion with the full record."""
+    """Of the champion's predictions from the full record."""
 
 
 def evaluate(champion: Bundle, store: Store, sport: Sport) -> Evaluation:
-    """Score a bundle on all games later than the last it was chosen on, as it would be served.
+    """Score a bundle, as it would be served, on all games later than the last that it was chosen on.
 
-    Raises NotEnoughGamesError when there is none, BundleError for one that knows other features than the warehouse.
+    Raises NotEnoughGamesError when there are none, BundleError for a bundle with other features than the warehouse.
     """
     current_state(store, sport)
     if not champion.fits(sport.schema, sport.base_fingerprint):
-        raise BundleError("the champion knows other features than the warehouse holds; train a new one: make refresh")
+        raise BundleError("the champion was trained on other features than the warehouse has; run `make refresh`")
     seen_until = champion.card.provenance.seen_until
     parts = [part for part in store.warehouse_parts() if part >= sport.part_of(seen_until)]
     table = store.warehouse(["game_date", "game_id", "made", OFFSET, *sport.feature_names], parts)
@@ -47,9 +47,9 @@ def evaluate(champion: Bundle, store: Store, sport: Sport) -> Evaluation:
     full = champion.predict(features, offset)
     predicted: dict[str, np.ndarray] = {
         **{
-            f"champion, {name}": champion.predict(sport.asked_by(name, features), offset)
-            for name, caller in sport.callers.items()
-            if set(caller.leaves_out.values()) <= {1.0}
+            f"champion, {name}": champion.predict(sport.masked_as(name, features), offset)
+            for name, profile in sport.profiles.items()
+            if set(profile.leaves_out.values()) <= {1.0}
         },
         "league's average there": scoring.sigmoid(offset),
         "constant": np.full(len(made), made.mean()),

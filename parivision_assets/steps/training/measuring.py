@@ -1,4 +1,4 @@
-"""What a model's answers on one set of shots are worth: scores, their intervals, and how reliable each level is."""
+"""Measuring a model's predictions on one set of shots: scores, their intervals, and a reliability table."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def measure(made: NDArray[np.generic], probability: NDArray[np.floating], game: 
     return Measurement(scoring.score(y, p), intervals(each, game), scoring.reliability(y, p))
 
 
-def askings(features: Float32s, sport: Sport) -> dict[str, Float32s]:
-    """Features (n, k) with the full record, and as the callers ask who always leave out the same."""
-    less = {
-        name: sport.asked_by(name, features)
-        for name, caller in sport.callers.items()
-        if set(caller.leaves_out.values()) == {1.0}
+def by_request_profile(features: Float32s, sport: Sport) -> dict[str, Float32s]:
+    """Features (n, k) of the full record, and masked for each profile that always leaves out the same inputs."""
+    masked = {
+        name: sport.masked_as(name, features)
+        for name, profile in sport.profiles.items()
+        if set(profile.leaves_out.values()) == {1.0}
     }
-    return {"unseen": features, **less}
+    return {"unseen": features, **masked}

@@ -213,7 +213,7 @@ CALL = st.one_of(st.just(None), st.lists(st.booleans(), min_size=1, max_size=9))
 """A single shot, or a batch with rows that were answered or refused."""
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     made=st.lists(CALL, max_size=12),
     limit=st.integers(1, 7),

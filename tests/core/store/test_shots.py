@@ -61,7 +61,7 @@ QUERIES = st.builds(
 
 
 def test_found_is_what_is_meant_newest_first(store: Store) -> None:
-    @settings(max_examples=80, database=None)
+    @settings(database=None)
     @given(query=QUERIES, limit=st.sampled_from([1, 3, 25, 1000]))
     def check(query: ShotQuery, limit: int) -> None:
         assert store.find_shots(query, limit) == meant(query, limit)

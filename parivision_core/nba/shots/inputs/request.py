@@ -140,7 +140,7 @@ class ShotRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 _NOT_ON_COURT = ("kind", "arena", "earlier_shots", "rest_days")
-CALLERS = {
+PROFILES = {
     "official record": RequestProfile(0.3, {}),
     "official record without kind": RequestProfile(0.25, {"kind": 1.0}),
     "clicked spot": RequestProfile(0.2, dict.fromkeys(_NOT_ON_COURT, 1.0)),

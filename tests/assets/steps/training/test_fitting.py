@@ -27,7 +27,7 @@ def test_each_optional_input_is_left_out_on_its_share_of_rows() -> None:
         # A column may belong to two inputs, and goes with either.
         own = [c for c in columns if sum(c in others for others in NBA.masks.values()) == 1]
         gone = masked[:, [NBA.feature_names.index(c) for c in own]] == 0
-        share = sum(caller.share * caller.leaves_out.get(name, 0.0) for caller in NBA.callers.values())
+        share = sum(profile.share * profile.leaves_out.get(name, 0.0) for profile in NBA.profiles.values())
         assert gone.all(axis=1).mean() == pytest.approx(share, abs=0.02)
         assert (gone.any(axis=1) == gone.all(axis=1)).all()
     kept = [i for i, n in enumerate(NBA.feature_names) if not any(n in c for c in NBA.masks.values())]

@@ -12,7 +12,7 @@ import pytest
 from parivision_assets.steps.feed.identity import identify
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import feature_state
-from parivision_core.nba.shots.inputs.request import CALLERS, ShotDetails, ShotRequest, prepare, problems
+from parivision_core.nba.shots.inputs.request import PROFILES, ShotDetails, ShotRequest, prepare, problems
 from tests.helpers.shot_columns import some_shots
 
 SPOT = {"x": 10, "y": 60, "period": 2, "seconds_remaining": 300}
@@ -126,30 +126,30 @@ def test_a_day_is_an_iso_date(day: str) -> None:
         request_of(game_date=day)
 
 
-def test_callers_leave_out_what_is_optional() -> None:
-    assert sum(caller.share for caller in CALLERS.values()) == pytest.approx(1)
+def test_profiles_leave_out_only_what_is_optional() -> None:
+    assert sum(profile.share for profile in PROFILES.values()) == pytest.approx(1)
     optional = {field.name for field in msgspec.structs.fields(ShotRequest) if not field.required}
     assert set(NBA.masks) == optional - {"game_date", "game_id"}  # which name the shot and move nothing
-    for caller in CALLERS.values():
-        assert set(caller.leaves_out) <= optional
+    for profile in PROFILES.values():
+        assert set(profile.leaves_out) <= optional
 
 
-def test_each_row_is_asked_about_by_one_caller() -> None:
+def test_each_row_follows_one_profile() -> None:
     rows = 40_000
     gone = NBA.left_out(rows, np.random.default_rng(0))
-    anything = CALLERS["anything"].share
+    anything = PROFILES["anything"].share
     for name in NBA.masks:
-        expected = sum(caller.share * caller.leaves_out.get(name, 0) for caller in CALLERS.values())
+        expected = sum(profile.share * profile.leaves_out.get(name, 0) for profile in PROFILES.values())
         assert gone[name].mean() == pytest.approx(expected, abs=0.01)
     nothing = ~np.any(list(gone.values()), axis=0)
-    assert nothing.mean() == pytest.approx(CALLERS["official record"].share + anything / 2 ** len(NBA.masks), abs=0.01)
+    assert nothing.mean() == pytest.approx(PROFILES["official record"].share + anything / 2 ** len(NBA.masks), abs=0.01)
 
 
-def test_a_caller_without_context_leaves_the_spot_alone(current: feature_state.FeatureState) -> None:
+def test_a_profile_without_context_keeps_the_spot(current: feature_state.FeatureState) -> None:
     shots = some_shots(50, 7)
     shots["game_date"] = np.full(50, "2023-03-01")
     matrix, _, _ = NBA.fold(current, shots)
-    alone = NBA.asked_by("spot and clock alone", matrix)
+    alone = NBA.masked_as("spot and clock alone", matrix)
     optional = {name for columns in NBA.masks.values() for name in columns}
     for at, name in enumerate(NBA.feature_names):
         assert (alone[:, at] == (0 if name in optional else matrix[:, at])).all(), name
