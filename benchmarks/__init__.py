@@ -1,1 +1,1 @@
-"""Measurements that are run by hand and quoted; each prints JSON."""
+"""Benchmarks, run by hand; each prints its results as JSON."""

@@ -1,8 +1,8 @@
-"""Kills a service under load, again and again, and sees that every durable answer it gave is in the prediction log.
+"""Kills the prediction service under load, repeatedly, and checks that every durable answer is in the prediction log.
 
-`python -m benchmarks.durability --home STATE` does so to the prediction service on a copy of a state folder that holds
-a champion and a feature state, and prints one JSON; the exit code is 1 when a promise was broken. A process is killed, not the
-machine: that what a commit wrote outlasts the machine as well is SQLite's word (WAL, synchronous FULL), not shown here.
+`python -m benchmarks.durability --home STATE` uses a copy of a state folder with a champion and a feature state, and
+prints one JSON; the exit code is 1 when an answer is missing. Only the process is killed. That a commit also survives
+a crash of the machine is guaranteed by SQLite (WAL, synchronous FULL) and isn't tested here.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SHOT = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35, "durable": Tru
 Start = Callable[[], subprocess.Popen[bytes]]
 
 
-class Asking(threading.Thread):
-    """A client that asks until its service is gone."""
+class Client(threading.Thread):
+    """A client that requests predictions until the service is gone."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -49,23 +49,23 @@ class Asking(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Ask one prediction after another over one connection."""
+        """Send one request after another over one connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             while True:
-                status, answer = ask(connection)
+                status, answer = predict(connection)
                 if status == 200:
                     self.acknowledged.append(answer["id"])
                 else:
                     self.refused += 1
         except (OSError, http.client.HTTPException, ValueError):
-            return  # killed, perhaps in the middle of an answer: that one is not acknowledged
+            return  # killed, perhaps in the middle of an answer, which then isn't acknowledged
         finally:
             connection.close()
 
 
-def ask(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
-    """Ask for one durable prediction: status and answer."""
+def predict(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
+    """Request one durable prediction; returns status and answer."""
     connection.request("POST", PATH, json.dumps(SHOT), {"content-type": "application/json"})
     response = connection.getresponse()
     return response.status, json.loads(response.read())
@@ -74,7 +74,7 @@ def ask(connection: http.client.HTTPConnection) -> tuple[int, dict[str, Any]]:
 def prove(
     start: Start, port: int, prediction_log: Callable[[], PredictionLog], kills: int = KILLS, seconds: float = 1.0
 ) -> dict[str, Any]:
-    """Start a service, load it, kill it; so many times. What was acknowledged, and what of that the prediction log lacks.
+    """Start a service, put it under load and kill it, `kills` times; counts acknowledged and missing predictions.
 
     The load lasts a little longer each time, so that the kills come at different moments of a commit. Raises
     RuntimeError when the service doesn't answer.
@@ -86,20 +86,20 @@ def prove(
         process = start()
         try:
             _wait(process, port)
-            clients = [Asking(port) for _ in range(CLIENTS)]
+            clients = [Client(port) for _ in range(CLIENTS)]
             time.sleep(seconds * (1 + number / kills))
         finally:
             process.kill()
             process.wait()
         for client in clients:
             client.join(READY_SECONDS)
-        told = [name for client in clients for name in client.acknowledged]
-        rounds.append(len(told))
-        acknowledged += told
+        ids = [id_ for client in clients for id_ in client.acknowledged]
+        rounds.append(len(ids))
+        acknowledged += ids
         refused += sum(client.refused for client in clients)
-    kept = prediction_log()
-    missing = [name for name in acknowledged if kept.call(name) is None]
-    kept.close()
+    log = prediction_log()
+    missing = [id_ for id_ in acknowledged if log.call(id_) is None]
+    log.close()
     return {
         "kills": kills,
         "acknowledged": len(acknowledged),
@@ -112,24 +112,24 @@ def prove(
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     give_up = time.monotonic() + READY_SECONDS
-    said: Any = "nothing"
+    last: Any = "nothing"
     while time.monotonic() < give_up and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            status, said = ask(connection)
+            status, last = predict(connection)
             if status == 200:
                 return
         except (OSError, http.client.HTTPException, ValueError) as error:
-            said = error
+            last = error
         finally:
             connection.close()
         time.sleep(0.05)
-    raise RuntimeError(f"the service doesn't answer predictions (exit code {process.poll()}); the last was: {said}")
+    raise RuntimeError(f"the service answers no predictions (exit code {process.poll()}); its last response: {last}")
 
 
 @contextmanager
 def _registry(home: Path, port: int) -> Iterator[None]:
-    """MLflow over the folder's registry, as `make up` starts it."""
+    """An MLflow server for the registry in the state folder, as `make up` starts it."""
     command = [
         "mlflow", "server", "--backend-store-uri", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
         "--artifacts-destination", str(home / "mlflow" / "artifacts"), "--host", "127.0.0.1", "--port", str(port),
@@ -143,19 +143,19 @@ def _registry(home: Path, port: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its workers with it: the folder is a copy
+        os.killpg(server.pid, signal.SIGKILL)  # with its workers; the folder is a copy
         server.wait()
 
 
 def main() -> None:
-    """Prove it of the prediction service."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.durability", description=__doc__)
     parser.add_argument(
-        "--home", type=Path, required=True, help="state folder with a champion and a feature state; it is copied"
+        "--home", type=Path, required=True, help="state folder with a champion and a feature state; a copy is used"
     )
-    parser.add_argument("--port", type=int, default=8901, help="for the service; the registry takes the next")
+    parser.add_argument("--port", type=int, default=8901, help="port of the service; the registry uses the next one")
     parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of load before the first kill")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of load before the first kill")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"

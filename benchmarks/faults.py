@@ -1,8 +1,8 @@
-"""`make faults`: kills each kind of process of a running house in turn, and sees that it is noticed, said and survived.
+"""`make faults`: kills each kind of process of a running platform in turn, and checks that it is noticed and reported.
 
-A service, or a process that belongs to one: the house must say which and end, leaving no process and no port. The
-process of a run: the run must be marked as failed and its work done by a later one. The launcher: the watchdog must end
-the rest. Prints one JSON; it takes about ten minutes.
+When a service or one of its processes is killed, the launcher must name it and end everything, leaving no process and
+no open port. When the process of a Dagster run is killed, the run must be marked as failed. When the launcher is
+killed, the watchdog must end the rest. Prints one JSON; takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUN_SECONDS = 240.0
 
 
 def role(process: psutil.Process, launcher: int) -> str:
-    """What a process of the house is."""
+    """Which process of the platform it is."""
     if process.pid == launcher:
         return "launcher"
     words = " ".join(process.cmdline())
@@ -46,40 +46,41 @@ def role(process: psutil.Process, launcher: int) -> str:
 
 
 def kill(home: Path, name: str) -> dict[str, object]:
-    """Start a house, kill one of its processes, and tell what came of it."""
-    with RunningPlatform(home) as deployment:
-        if not deployment.wait_for(lambda: "PariVision is up" in deployment.said, UP_SECONDS):
-            raise SystemExit(deployment.said)
-        mine = deployment.processes()
-        victims = [p for p in mine if role(p, deployment.launcher.pid) == name]
+    """Start a platform, kill one of its processes, and report what happened."""
+    with RunningPlatform(home) as platform:
+        if not platform.wait_for(lambda: "PariVision is up" in platform.output, UP_SECONDS):
+            raise SystemExit(platform.output)
+        processes = platform.processes()
+        victims = [p for p in processes if role(p, platform.launcher.pid) == name]
         if not victims:
-            return {"killed": name, "error": f"no such process among {sorted({role(p, 0) for p in mine})}"}
-        before = len(deployment.said)
+            return {"killed": name, "error": f"no such process among {sorted({role(p, 0) for p in processes})}"}
+        before = len(platform.output)
         victims[0].kill()
         began = time.monotonic()
         if name == "run":
-            back = deployment.wait_for(
-                lambda: "was killed" in deployment.said[before:] or "gone" in deployment.said[before:], RUN_SECONDS
+            back = platform.wait_for(
+                lambda: "was killed" in platform.output[before:] or "gone" in platform.output[before:], RUN_SECONDS
             )
             return {"killed": name, "noticed": back, "seconds": round(time.monotonic() - began, 1)}
-        ended = deployment.launcher.poll() is not None or _ends(deployment)
-        left = [role(p, deployment.launcher.pid) for p in mine if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        told = [line for line in deployment.said[before:].splitlines() if "ended by itself" in line or "killed" in line]
+        ended = platform.launcher.poll() is not None or _ends(platform)
+        running = [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        lines = platform.output[before:].splitlines()
+        reported = [line for line in lines if "ended by itself" in line or "killed" in line]
         return {
             "killed": name,
-            "house_ended": ended,
+            "platform_ended": ended,
             "seconds": round(time.monotonic() - began, 1),
-            "said": told[0].split("| ", 1)[-1] if told else "",
-            "processes_left": left,
-            "ports_left": [port for port in deployment.ports.values() if _taken(port)],
+            "message": reported[0].split("| ", 1)[-1] if reported else "",
+            "processes_left": [role(p, platform.launcher.pid) for p in running],
+            "ports_left": [port for port in platform.ports.values() if _taken(port)],
         }
 
 
-def _ends(deployment: RunningPlatform) -> bool:
+def _ends(platform: RunningPlatform) -> bool:
     until = time.monotonic() + NOTICED_SECONDS
     while time.monotonic() < until:
-        if deployment.launcher.poll() is not None:
-            if deployment.launcher.returncode < 0:  # killed itself: the watchdog needs its time
+        if platform.launcher.poll() is not None:
+            if platform.launcher.returncode < 0:  # the launcher was killed: the watchdog needs some seconds
                 time.sleep(12)
             return True
         time.sleep(0.1)
@@ -87,12 +88,12 @@ def _ends(deployment: RunningPlatform) -> bool:
 
 
 def _taken(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def main() -> None:
-    """Kill them all and print; the exit code is 1 when something went unnoticed or was left."""
+    """Kill each and print; the exit code is 1 when a kill wasn't noticed, or a process or port was left."""
     names = sys.argv[1:] or [
         "feed", "api", "ui", "mlflow", "mlflow's worker", "code", "webserver", "daemon", "watchdog", "launcher",
     ]  # fmt: skip
@@ -100,7 +101,9 @@ def main() -> None:
         found = [kill(Path(folder) / "state", name) for name in names]
     print(json.dumps(found, indent=1))
     bad = [
-        f for f in found if not f.get("house_ended", f.get("noticed")) or f.get("processes_left") or f.get("ports_left")
+        f
+        for f in found
+        if not f.get("platform_ended", f.get("noticed")) or f.get("processes_left") or f.get("ports_left")
     ]
     sys.exit(1 if bad else 0)
 

@@ -1,8 +1,8 @@
-"""What the warehouse costs: `python -m benchmarks.features --data FILE...` prints one JSON.
+"""The cost of the warehouse: `python -m benchmarks.features --data FILE...` prints one JSON.
 
-CPU seconds and peak memory of folding 1,000,000 shots into an empty warehouse, then of one further batch of 1,500 on
-top of them, and of the same batch arriving late, a season back. Each runs in a process of its own, reading and writing
-included; importing the libraries is told apart.
+CPU seconds and peak memory of folding 1,000,000 shots into an empty warehouse, then of folding one more batch of 1,500
+shots, and of the same batch when it arrives a season late. Each is measured in a process of its own, including reading
+and writing; importing the libraries is reported separately.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ BATCH = 1_500
 
 
 def newest_days(shots: pa.Table, rows: int) -> int:
-    """How many of the last rows make up the newest days with at least so many shots; `shots` are sorted by day."""
+    """Number of rows of the newest days that have at least `rows` shots together; `shots` are sorted by day."""
     days = shots["game_date"].to_numpy()
     return len(days) - int(np.searchsorted(days, days[-rows]))
 
 
 def measured(home: Path) -> dict[str, float]:
-    """Bring the warehouse of a store up to date in a process of its own; what it cost."""
+    """Bring the warehouse of a store up to date in a process of its own; returns the cost."""
     command = [sys.executable, "-m", "benchmarks.features", "--child", str(home)]
     found = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(found.stdout))
 
 
 def peak_mb() -> int:
-    """Most memory that this process ever held, in MB (getrusage also counts the process it was forked from)."""
+    """Peak memory of this process in MB (getrusage would also count the process it was forked from)."""
     status = Path("/proc/self/status").read_text("ascii")
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 def child(home: Path) -> None:
-    """Update the warehouse and print the costs."""
-    import pyarrow.dataset  # noqa: F401, PLC0415 - as below; reading Parquet loads it, and pandas with it
+    """Update the warehouse and print the cost."""
+    import pyarrow.dataset  # noqa: F401, PLC0415 - as below; reading Parquet imports it, and with it pandas
 
-    from parivision_assets.steps.features.folding import update_warehouse  # noqa: PLC0415 - its cost is told apart
+    from parivision_assets.steps.features.folding import update_warehouse  # noqa: PLC0415 - the cost of the import is reported separately
 
     imported = time.process_time()
     folded = update_warehouse(open_files(home, NBA), NBA)
@@ -97,8 +97,8 @@ def main() -> None:
         commit(store, "late", moved.set_column(moved.schema.get_field_index("_id"), "_id", pa.array(ids)))
         results["a_season_late"] = measured(Path(folder) / "measured")
     share = results["one_more_batch"]["cpu_seconds"] / results["rebuild"]["cpu_seconds"]
-    told = {"shots": size, "batch": after.num_rows, "results": results, "batch_over_rebuild": round(share, 4)}
-    print(json.dumps(told, indent=1))
+    report = {"shots": size, "batch": after.num_rows, "results": results, "batch_over_rebuild": round(share, 4)}
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

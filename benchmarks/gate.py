@@ -1,19 +1,19 @@
-"""How often each rule of promotion is fooled by an equal model in a season, and how often it sees a better one.
+"""How often each promotion rule promotes a model that is only equal, and how often it recognises a better one.
 
-`python -m benchmarks.gate --data FILE...` prints one JSON. The shots are real, the models really fitted, the outcomes
-simulated from a known truth, so that "equal" and "better by 0.005" hold by construction; games are drawn with
-replacement. `false_promotion_season` is the share of seasons of 1,230 games in which any of their equal candidates, a
-new one every 86 games, is promoted. `power_...` is the share of candidates with a true gain of so much log loss a shot
-that are promoted within 150 games.
+`python -m benchmarks.gate --data FILE...` prints one JSON. Shots and fitted models are real; outcomes are simulated
+from known true probabilities, so that "equal" and "better by 0.005" hold by construction; games are drawn with
+replacement. `false_promotion_season` is the share of seasons of 1,230 games in which any equal candidate is promoted,
+with a new candidate every 86 games. `power_...` is the share of candidates promoted within 150 games whose true gain is
+that much log loss per shot.
 
-* `ours` is the gate itself, with a look every ten games and each candidate's own share of the risk; the power is that
-  of a term's first candidate, and `later` that of its tenth.
-* `accuracy` is the rule of PARIVISION_GATE=accuracy at its best: one look at 86, or all 150 games.
-* `original` is the rule as it was: the highest accuracy on its own training rows. Its models are what its recipe gives.
-  Those of one recipe are equal before they are drawn; its power is that over pairs of such models of which one has the
-  better expected loss by 0.004 to 0.006, or 0.001 to 0.003.
+* `ours` is the platform's gate, which looks every ten games and gives each candidate its own share of the risk; the
+  power is that of the first candidate of a term, and `later` that of the tenth.
+* `accuracy` is the rule of PARIVISION_GATE=accuracy at its best: one look, at 86 or at all 150 games.
+* `original` is the rule of the original system: the highest accuracy on a model's own training rows. Its models come
+  from the original recipe. Models of one recipe are equal before they are drawn; the power is measured over pairs of
+  which one model has an expected loss lower by 0.004 to 0.006, or 0.001 to 0.003.
 
-`harder` repeats `ours` for two models that know different halves of the features, whose differences are the noisiest.
+`harder` repeats `ours` for two models that use different halves of the features, whose differences are noisiest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rivals import Forests, Shots, expected_loss, forests, refit, shots_of, stretched, truth_between
+from benchmarks.model_pairs import Forests, Shots, expected_loss, forests, refit, shots_of, stretched, truth_between
 from parivision_assets.steps.promotion.sequential import alpha_of
 from parivision_assets.steps.promotion.verdict import (
     HORIZON,
@@ -44,26 +44,26 @@ from parivision_core.arrays import Floats
 
 SEASON = 1_230
 CANDIDATE_EVERY = 86
-"""Of 174 shots: as many as are worth a new one, see PARIVISION_RETRAIN_SHOTS."""
+"""Games of 174 shots until a new candidate is trained, see PARIVISION_RETRAIN_SHOTS."""
 LOOK_EVERY = 10
 WITHIN = 150
 GAINS = {"power_005": 0.005, "power_002": 0.002}
 TOLERANCE = 0.001
-"""How far from a gain a pair of the original's models may lie, of which none has it exactly."""
+"""Tolerance for the gain of a pair of the original's models, since no pair has exactly the wanted one."""
 BEFORE, DURING = "2000-01-01", "2000-01-02"
-"""All is unseen, and no window is older than another."""
+"""Dates of training and of the games: no model has seen any game, and no training window is older than another."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """Drawn games with simulated outcomes: the test shots' rows, their outcomes, and where each game begins."""
+    """Drawn games with simulated outcomes: rows of the test shots, their outcomes, and the start of each game."""
 
     rows: np.ndarray
     made: np.ndarray
     begins: np.ndarray
 
     def judged(self, rule: Any, candidate: Floats, champion: Floats, first: int, count: int, alpha: float) -> Any:
-        """What a rule says of two models on so many games from the first on."""
+        """The decision of a rule on two models, on `count` games from the game `first` on."""
         shots = slice(self.begins[first], self.begins[first + count])
         sides = [
             Side(name, BEFORE, BEFORE, model[self.rows[shots]])
@@ -74,7 +74,7 @@ class Played:
 
 
 def played(shots: Shots, truth: Floats, games: int, rng: np.random.Generator) -> Played:
-    """Draw so many games with replacement, and outcomes by the truth."""
+    """Draw games with replacement, and outcomes from the true probabilities."""
     starts = np.searchsorted(shots.game, np.arange(shots.games + 1))
     drawn = rng.integers(shots.games, size=games)
     rows = np.concatenate([np.arange(starts[game], starts[game + 1]) for game in drawn])
@@ -83,7 +83,7 @@ def played(shots: Shots, truth: Floats, games: int, rng: np.random.Generator) ->
 
 
 def looked_at(found: Played, candidate: Floats, champion: Floats, first: int, last: int, place: int) -> tuple[str, int]:
-    """The gate's decision on a candidate that is looked at until it is decided, and at how many games it fell."""
+    """The gate's decision on a candidate, and the number of games after which it was made."""
     counts = range(MIN_GAMES, min(HORIZON, last - first) + 1, LOOK_EVERY)
     for count in counts:
         ruling: Ruling = found.judged(gate, candidate, champion, first, count, alpha_of(place))
@@ -93,7 +93,7 @@ def looked_at(found: Played, candidate: Floats, champion: Floats, first: int, la
 
 
 def a_season(shots: Shots, truth: Floats, champion: Floats, candidates: list[Floats], rng: np.random.Generator) -> Any:
-    """Whether the gate, and whether accuracy promotes any equal candidate of a season."""
+    """Whether the gate, and whether the accuracy rule promotes any equal candidate of a season."""
     found = played(shots, truth, SEASON, rng)
     ours = accuracy = False
     for place, first in enumerate(range(0, SEASON - MIN_GAMES, CANDIDATE_EVERY), start=1):
@@ -107,7 +107,7 @@ def a_season(shots: Shots, truth: Floats, champion: Floats, candidates: list[Flo
 def equal_pair(
     shots: Shots, truth: Floats, models: list[Floats], seasons: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """How seasons of equal candidates end: each model but the first is made as good as the first."""
+    """Results of seasons of equal candidates: each model but the first is made exactly as good as the first."""
     champion = models[0]
     candidates = [stretched(truth, model, expected_loss(truth, champion)) for model in models[1:]]
     ends = np.array([a_season(shots, truth, champion, candidates, rng) for _ in range(seasons)])
@@ -123,7 +123,7 @@ def equal_pair(
 def power(
     shots: Shots, truth: Floats, models: list[Floats], gain: float, tries: int, place: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """How often a candidate with a true gain is promoted: the second model over the first, which is made worse."""
+    """How often a candidate with a true gain is promoted: the second model, over the first, which is made worse."""
     candidate = models[1]
     champion = stretched(truth, models[0], expected_loss(truth, candidate) + gain)
     ends, accuracy = [], []
@@ -141,11 +141,11 @@ def power(
 
 
 def originals(pool: Forests, rng: np.random.Generator, seasons: int = 10_000) -> dict[str, float | None]:
-    """How the original's rule does with models of its own recipe."""
+    """Results of the original's rule with models of its own recipe."""
     candidates = len(range(0, SEASON - MIN_GAMES, CANDIDATE_EVERY))
     drawn = pool.score[rng.integers(len(pool.score), size=(seasons, 1 + candidates))]
     found: dict[str, float | None] = {"false_promotion_season": float((drawn[:, 1:].max(axis=1) > drawn[:, 0]).mean())}
-    gains = pool.loss[:, None] - pool.loss[None, :]  # of the column's model over the row's
+    gains = pool.loss[:, None] - pool.loss[None, :]  # of the model of the column over that of the row
     for name, gain in GAINS.items():
         pairs = np.abs(gains - gain) <= TOLERANCE
         higher = pool.score[None, :] > pool.score[:, None]
@@ -189,21 +189,23 @@ def measure(files: list[Path], seasons: int, tries: int, count: int, seed: int) 
 
 
 def spread(shots: Shots, models: list[Floats]) -> float:
-    """Standard deviation of the games' mean differences between two refits, with the outcomes as they were."""
+    """Standard deviation of the games' mean differences between two refits, with the real outcomes."""
     sides = [Side(name, BEFORE, BEFORE, model) for name, model in zip("ab", models[:2], strict=True)]
     return compare(*sides, Games(shots.test.made, shots.game, DURING, DURING), 0.05).deviation
 
 
 def main() -> None:
-    """Print the measurement."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", type=Path, required=True, help="season files; the newest is played again")
+    parser.add_argument(
+        "--data", nargs="+", type=Path, required=True, help="season files; games are drawn from the newest season"
+    )
     parser.add_argument("--seasons", type=int, default=200, help="simulated seasons of equal candidates")
     parser.add_argument("--candidates", type=int, default=400, help="simulated candidates of each gain")
-    parser.add_argument("--refits", type=int, default=3, help="models really fitted; the first is the champion")
+    parser.add_argument("--refits", type=int, default=3, help="models to fit; the first is the champion")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    found = measure(asked.data, asked.seasons, asked.candidates, asked.refits, asked.seed)
+    chosen = parser.parse_args()
+    found = measure(chosen.data, chosen.seasons, chosen.candidates, chosen.refits, chosen.seed)
     print(json.dumps({**found, "cpu_seconds": round(time.process_time(), 1)}, indent=1))
 
 

@@ -1,7 +1,8 @@
-"""Load on an HTTP server over loopback, from a process of its own: `python -m benchmarks.load` answers lines of JSON.
+"""HTTP load generator for the loopback address, run as its own process with `python -m benchmarks.load`.
 
-Each line is a Run, each answer a Found. Requests are prebuilt bytes on raw sockets, some 20 us of CPU each, so that a
-server on the other core is the bottleneck. Every answer is read, and an error unless it holds the numbers it should.
+It reads a LoadRun as a line of JSON from stdin and prints a LoadResult. Requests are prebuilt bytes on raw sockets,
+about 20 us of CPU each, so that a server on the other core is the bottleneck. Every response is read, and counts as an
+error unless it contains the expected numbers.
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ from typing import Literal, cast
 import msgspec
 import uvloop
 
-PATIENCE = 60.0
-"""Seconds after the end of a run for its last answers."""
+TIMEOUT_SECONDS = 60.0
+"""Seconds to wait for the last responses after the end of a run."""
 TICKS = os.sysconf("SC_CLK_TCK")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
-class Run(msgspec.Struct, kw_only=True):
-    """So many connections that ask one after another, for so long."""
+class LoadRun(msgspec.Struct, kw_only=True):
+    """A number of connections that each send one request after another, for some seconds."""
 
     port: int
     path: str
     media_type: str
     bodies: str
-    """File of bodies, see `write_bodies`."""
+    """File with request bodies, see `write_bodies`."""
     connections: int
     seconds: float
     pids: list[int]
     """Processes of the server, whose CPU time is read."""
     field: str
-    """Of the answer, which holds the predictions."""
+    """Field of the response that contains the predictions."""
     shape: Literal["number", "numbers", "rows", "arrow"] = "number"
     """What the field is: a number, a list of them, a list of objects with a probability, or a column of Arrow."""
     rows: int = 1
     per_second: float = 0.0
-    """So many requests, evenly spread; 0 for as many as are answered. Time counts from when a request was due."""
+    """Requests per second, evenly spread, with latencies from the time a request was due; 0 for as many as possible."""
 
 
-class Found(msgspec.Struct, kw_only=True):
-    """What came of a run."""
+class LoadResult(msgspec.Struct, kw_only=True):
+    """The result of a run."""
 
     requests: int
     errors: int
@@ -59,12 +60,12 @@ class Found(msgspec.Struct, kw_only=True):
     p50_ms: float
     p99_ms: float
     server_cpu_us: float
-    """CPU time of the server's processes a request, of user and system."""
+    """CPU time of the server's processes per request, user and system."""
     client_cpu_us: float
 
 
 def write_bodies(path: Path, bodies: list[bytes]) -> str:
-    """Keep bodies for runs; the path as they name it."""
+    """Write request bodies to a file; returns the path for LoadRun."""
     path.write_bytes(msgspec.msgpack.encode(bodies))
     return str(path)
 
@@ -80,8 +81,8 @@ class _Row(msgspec.Struct):
     probability: float
 
 
-def checker(run: Run) -> Callable[[bytes], bool]:
-    """Whether an answer's body holds as many finite numbers as it should; may raise for one that can't be read."""
+def checker(run: LoadRun) -> Callable[[bytes], bool]:
+    """A function that says whether a response body has the right count of finite numbers; it may raise."""
     if run.shape == "arrow":
         return lambda body: _arrow_numbers(body, run.field) == run.rows
     kinds = {"number": float, "numbers": list[float], "rows": list[_Row]}
@@ -104,7 +105,7 @@ def _arrow_numbers(body: bytes, column: str) -> int:
 class _Tally:
     """The state of one run, shared by its connections."""
 
-    def __init__(self, run: Run, requests: Iterator[bytes]) -> None:
+    def __init__(self, run: LoadRun, requests: Iterator[bytes]) -> None:
         self.next_request = requests.__next__
         self.holds = checker(run)
         self.end = math.inf
@@ -132,7 +133,7 @@ class _Tally:
 
 
 class _Connection(asyncio.Protocol):
-    """Asks, reads, checks, asks again."""
+    """Sends a request, reads and checks the response, and sends the next request."""
 
     def __init__(self, tally: _Tally) -> None:
         self.tally = tally
@@ -176,7 +177,7 @@ class _Connection(asyncio.Protocol):
         tally.seconds.append(now - self.began)
         try:
             sound = self.received.startswith(b"HTTP/1.1 200") and tally.holds(bytes(self.received[self.head :]))
-        except Exception:  # whatever the decoders raise, the answer isn't what it should be
+        except Exception:  # whatever the decoders raise, the response is wrong
             sound = False
         if not sound:
             tally.fail(bytes(self.received[:600]).decode("utf-8", "replace"))
@@ -200,8 +201,8 @@ class _Connection(asyncio.Protocol):
             self.tally.leave()
 
 
-async def measure(run: Run) -> Found:
-    """Do a run."""
+async def measure(run: LoadRun) -> LoadResult:
+    """Execute a run."""
     tally = _Tally(run, cycle(_requests(run.bodies, run.path, run.media_type)))
     loop = asyncio.get_running_loop()
     connections = [
@@ -212,12 +213,12 @@ async def measure(run: Run) -> Found:
     tally.busy, tally.end = len(connections), began + run.seconds
     for connection in connections:
         connection.ask()
-    async with asyncio.timeout(run.seconds + PATIENCE):
+    async with asyncio.timeout(run.seconds + TIMEOUT_SECONDS):
         await tally.over
     elapsed = time.perf_counter() - began
     answered = sorted(tally.seconds)
     n = max(len(answered), 1)
-    return Found(
+    return LoadResult(
         requests=len(answered),
         errors=tally.errors,
         first_error=tally.first_error,
@@ -234,19 +235,19 @@ def _quantile(ascending: list[float], share: float) -> float:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """CPU time of processes, of user and system, with that of children that have ended."""
+    """CPU time of processes, user and system, including children that have ended."""
     ticks = 0
     for pid in pids:
-        # Behind the program's name, which may hold anything: state, ..., utime, stime, cutime, cstime.
+        # After the program's name, which may contain anything: state, ..., utime, stime, cutime, cstime.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rsplit(")", 1)[1].split()
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / TICKS
 
 
 def main() -> None:
-    """Answer lines until there are no more."""
+    """Execute the runs on stdin until it ends."""
     for line in sys.stdin:
-        run = msgspec.json.decode(line, type=Run)
+        run = msgspec.json.decode(line, type=LoadRun)
         print(msgspec.json.encode(uvloop.run(measure(run))).decode(), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The original system's models: its seven inputs, its random forest, and its rule by which the champion was promoted."""
+"""The models of the original system: its seven inputs, its random forest, and its rule for choosing the champion."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from parivision_core.nba import court
 
 ROWS = 1_000
-"""As many shots as it asked its feed for."""
+"""Number of shots that it requested from its feed."""
 CANDIDATES = 20
-"""Trainings among which the rule chooses; the original was run again and again by hand, so the number is ours."""
+"""Trainings among which the rule chooses. The original was run repeatedly by hand, so this number is our choice."""
 
 FIELDS = ("player_id", "x", "y", "seconds_remaining")
-"""Of the lake, from which the inputs are made."""
+"""Columns of the lake from which the inputs are computed."""
 
 Inputs = NDArray[np.float64]
 
@@ -36,9 +36,9 @@ class Trained:
 
     model: Any
     training_score: float
-    """Accuracy on the rows that it was fitted on, by which its champion was chosen."""
+    """Accuracy on the rows that it was fitted on; its champion was chosen by this score."""
     test_score: float
-    """Accuracy on the random fifth that was left out, which it reported and ignored."""
+    """Accuracy on the random fifth that was held out; reported but not used."""
 
     def predict(self, features: Inputs) -> NDArray[np.float64]:
         """Probability of a make, (n,), from inputs (n, 7)."""
@@ -66,5 +66,5 @@ def train(features: Inputs, made: NDArray[np.generic], seed: int) -> Trained:
 
 
 def champion(features: Inputs, made: NDArray[np.generic], candidates: int = CANDIDATES) -> Trained:
-    """The one of so many trainings with the highest training score: the original's rule."""
+    """The training with the highest training score among `candidates`: the original's rule."""
     return max((train(features, made, seed) for seed in range(candidates)), key=lambda trained: trained.training_score)

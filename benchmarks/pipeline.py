@@ -1,8 +1,8 @@
-"""What a store of each kind costs its client: CPU seconds per 10,000 shots, and memory against the size of the lake.
+"""The cost of each kind of store for its client: CPU seconds per 10,000 shots, and memory by the size of the lake.
 
-`python -m benchmarks.pipeline` measures both kinds in turns, several times over, so that a busy machine slows both.
-MongoDB is the one of PARIVISION_TEST_MONGO_URL, else nx-27017, whose own CPU is not counted. The shots are those of a
-season in PARIVISION_TEST_DATA, else made up.
+`python -m benchmarks.pipeline` measures both kinds alternately, several times, so that a busy machine slows both.
+MongoDB is the server of PARIVISION_TEST_MONGO_URL, else nx-27017, whose own CPU isn't counted. The shots come from a
+season in PARIVISION_TEST_DATA, else they are generated.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BATCH = 5_000
 
 
 def season(rows: int) -> pd.DataFrame:
-    """So many shots in the season layout, real ones where they are."""
+    """A number of shots in the season layout, real ones if there are some."""
     path = Path(os.environ.get("PARIVISION_TEST_DATA", "")) / SEASON
     if path.is_file():
         with zipfile.ZipFile(path) as archive, archive.open(path.name.removesuffix(".zip")) as file:
@@ -65,7 +65,7 @@ def mongo() -> Iterator[str]:
 
 
 def cpu(work: Callable[[], Any]) -> float:
-    """CPU seconds of this process for some work."""
+    """CPU seconds of this process for a piece of work."""
     start = time.process_time()
     work()
     return time.process_time() - start
@@ -84,18 +84,18 @@ def measure(place: Place, batch: Batch, rows: int) -> dict[str, float]:
         "warehouse written": cpu(lambda: update_warehouse(store, NBA)),
         "warehouse read": cpu(store.warehouse),
     }
-    assert store.manifests()[1].duplicates == rows, "the second offering must be duplicates alone"
+    assert store.manifests()[1].duplicates == rows, "the second batch must contain only duplicates"
     return {name: value * 10_000 / rows for name, value in seconds.items()}
 
 
 def peak(place: Place, work: str) -> float:
-    """Most memory (MB) that one piece of work on a store held at once."""
+    """Peak memory (MB) of a piece of work on a store."""
     command = [sys.executable, "-m", "benchmarks.pipeline", "--child", json.dumps(place), work]
     return round(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout), 1)
 
 
 def child(place: Place, work: str) -> None:
-    """Do it and print the peak of what Arrow and Python held (not the process's size, which allocators keep)."""
+    """Do the work and print the peak of memory held by Arrow and Python (the process's size includes freed memory)."""
     store = opened(place)
     store.manifests()
     tracemalloc.start()
@@ -108,7 +108,7 @@ def child(place: Place, work: str) -> None:
 
 
 def places(folder: str, url: str, name: str) -> dict[str, Place]:
-    """A fresh place of each kind."""
+    """An empty place of each kind."""
     return {
         "files": {"kind": "files", "folder": f"{folder}/{name}"},
         "mongo": {"kind": "mongo", "url": url, "database": f"parivision_bench_{os.getpid()}_{name}"},
@@ -124,7 +124,7 @@ def batch_of(frame: pd.DataFrame, folder: Path) -> Batch:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000, help="nx-27017 is fit for 20,000")
+    parser.add_argument("--rows", type=int, default=10_000, help="nx-27017 copes with 20,000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -138,7 +138,7 @@ def main() -> None:
         for round_ in range(chosen.rounds + 1):
             for kind, place in places(folder, url, f"r{round_}").items():
                 found = measure(place, batch, len(frame))
-                if round_:  # the first one warms up
+                if round_:  # the first round warms up
                     runs[kind].append(found)
                 client.drop_database(place.get("database", "none"))
         memory: dict[str, dict[str, float]] = {"files": {}, "mongo": {}}
@@ -168,7 +168,7 @@ def main() -> None:
 
 
 def spread(values: list[float]) -> list[float]:
-    """Least, median and largest."""
+    """Minimum, median and maximum."""
     return [round(value, 3) for value in (min(values), median(values), max(values))]
 
 

@@ -1,4 +1,4 @@
-"""A house started as people start it, on ports and in a folder of its own, watched from outside: words, CPU, memory."""
+"""A platform started with its launcher, on free ports and in its own state folder; measures output, CPU and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PORTS = ("API", "DAGSTER", "MLFLOW", "UI", "FEED")
 
 
 class RunningPlatform:
-    """`make up` without installing: `with RunningPlatform(folder) as house` ends it with SIGINT."""
+    """`make up` without installing: `with RunningPlatform(folder) as platform` ends it with SIGINT."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -58,8 +58,8 @@ class RunningPlatform:
         return self.launcher.wait(60)
 
     @property
-    def said(self) -> str:
-        """All that it has printed."""
+    def output(self) -> str:
+        """Everything that it has printed."""
         return Path(self._out.name).read_text("utf-8", "replace")
 
     @property
@@ -69,7 +69,7 @@ class RunningPlatform:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of all its processes, those that have ended too (as last seen, at most half a second earlier)."""
+        """CPU time of all its processes, including ended ones (as measured at most half a second before their end)."""
         return sum(self._cpu.values())
 
     def processes(self) -> list[psutil.Process]:
@@ -78,7 +78,7 @@ class RunningPlatform:
         return [launcher, *launcher.children(recursive=True)]
 
     def wait_for(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Whether something became true before so many seconds, or the launcher's end, had passed."""
+        """Wait until a condition holds, `seconds` have passed or the launcher has ended; returns whether it holds."""
         until = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > until or self.launcher.poll() is not None:

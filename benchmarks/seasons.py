@@ -1,4 +1,4 @@
-"""Season files as a store: what the benchmarks that need real shots begin with."""
+"""Stores made from season files, for benchmarks that need real shots."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from parivision_core.store.base import INGEST, Store
 
 
 def ingested(files: list[Path], home: Path) -> tuple[Store, list[Manifest]]:
-    """A new store in `home` that holds the shots of season files, and what came of each file.
+    """A store in `home` with the shots of season files, and the manifest of each file.
 
-    Raises FileNotFoundError for a file that isn't there, BatchError for one that can't be read.
+    Raises FileNotFoundError for a missing file, BatchError for one that can't be read.
     """
     store = open_files(home, NBA)
     return store, [ingest(_batch(file), NBA, store) for file in files]
@@ -27,13 +27,13 @@ def ingested(files: list[Path], home: Path) -> tuple[Store, list[Manifest]]:
 
 def _batch(file: Path) -> Batch:
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is no file; name season files as the inbox takes them")
+        raise FileNotFoundError(f"{file} doesn't exist; name season files in a layout that the inbox accepts")
     (batch,) = (batch for batch in InboxFeed(file.parent, 0).batches() if batch.source == file.name)
     return batch
 
 
 def commit(store: Store, name: str, shots: pa.Table) -> None:
-    """Put rows of another lake into a store as one batch."""
+    """Commit rows of another lake to a store as one batch."""
     days = shots["game_date"].to_numpy()
     manifest = Manifest(
         batch_id=name,

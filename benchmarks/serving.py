@@ -1,10 +1,10 @@
-"""Our service against others, over loopback: `python -m benchmarks.serving --home DIR` prints one JSON.
+"""PariVision's service compared with others, over loopback: `python -m benchmarks.serving --home DIR` prints one JSON.
 
-Five servers with one worker each are started once and asked in turns, round after round, so that a busy machine slows
-all of them: our service with all its defaults, prediction log and metrics among them; a typed route that does nothing, under
-the same server program; the original's way; `mlflow models serve` of the same forest; and LitServe with our own model.
-Ratios are medians over the rounds of what one round measured. It takes about seven minutes; with `--data FILE...` a
-house is made from season files first.
+Five servers with one worker each are started once and measured in turns, round after round, so that a busy machine
+slows all of them: PariVision's service (`ours`) with all its defaults, including prediction log and metrics; a typed
+no-op route on the same HTTP server; the original's way of serving; `mlflow models serve` with the same forest; and
+LitServe with PariVision's own model. Ratios are medians over the ratios of each round. It takes about seven minutes;
+with `--data FILE...` a platform is made from season files first.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.load import Found, Run
+from benchmarks.load import LoadResult, LoadRun
 from benchmarks.serving_peers import deployment
+from benchmarks.serving_peers.endpoints import BULK, SINGLE
 from benchmarks.serving_peers.figures import COMPARED_AT, Rounds, ratios, spread, summary
 from benchmarks.serving_peers.fleet import PEERS, say, started
-from benchmarks.serving_peers.questions import Questions
+from benchmarks.serving_peers.request_bodies import RequestBodies
 from benchmarks.serving_peers.server import ROOT, Server
-from benchmarks.serving_peers.ways import BATCH, SINGLE
 
 CONNECTIONS = (1, COMPARED_AT, 64)
-BATCHES, BATCH_CONNECTIONS = (1, 100, 10_000), 2
-ROUNDS, SECONDS, BATCH_SECONDS, WARM_UP_SECONDS = 10, 1.4, 0.8, 1.0
+BULK_ROWS, BULK_CONNECTIONS = (1, 100, 10_000), 2
+ROUNDS, SECONDS, BULK_SECONDS, WARM_UP_SECONDS = 10, 1.4, 0.8, 1.0
 QUICK_ROUNDS, QUICK_SECONDS = 2, 0.1
 VERSIONS = (
     "litestar",
@@ -51,18 +51,18 @@ VERSIONS = (
 
 
 @contextmanager
-def load_generator() -> Iterator[Callable[[Run], Found]]:
-    """A process that makes the requests; it raises SystemExit for a run with a wrong answer, which measures nothing."""
+def load_generator() -> Iterator[Callable[[LoadRun], LoadResult]]:
+    """A process that sends the requests. Raises SystemExit for a run with a wrong answer, which measures nothing."""
     command = [sys.executable, "-m", "benchmarks.load"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
     sent, answered = process.stdin, process.stdout
 
-    def ask(run: Run) -> Found:
+    def ask(run: LoadRun) -> LoadResult:
         print(msgspec.json.encode(run).decode(), file=sent, flush=True)
         line = answered.readline()
-        found = msgspec.json.decode(line, type=Found) if line else None
+        found = msgspec.json.decode(line, type=LoadResult) if line else None
         if found is None or found.errors or not found.requests:
             raise SystemExit(f"{run.path}, {run.connections} connections, {run.rows} rows: {found}")
         return found
@@ -75,51 +75,52 @@ def load_generator() -> Iterator[Callable[[Run], Found]]:
 
 
 def measured(
-    servers: dict[str, Server], questions: Questions, ask: Callable[[Run], Found], rounds: int, seconds: float | None
+    servers: dict[str, Server],
+    bodies: RequestBodies,
+    ask: Callable[[LoadRun], LoadResult],
+    rounds: int,
+    seconds: float | None,
 ) -> tuple[Rounds, Rounds]:
-    """Every server at every number of connections, and every batch, once a round; the order changes with the round."""
-    single_seconds, batch_seconds = seconds or SECONDS, seconds or BATCH_SECONDS
+    """Every server at every number of connections, and all bulk requests, once a round; the order alternates."""
+    single_seconds, bulk_seconds = seconds or SECONDS, seconds or BULK_SECONDS
     singles = [(name, n) for n in CONNECTIONS for name in SINGLE if name in servers]
-    batches = [(name, rows) for rows in BATCHES for name, way in BATCH.items() if way.server in servers]
+    bulks = [(name, rows) for rows in BULK_ROWS for name, endpoint in BULK.items() if endpoint.server in servers]
     for name, server in servers.items():
-        ask(SINGLE[name].run(server, questions, COMPARED_AT, seconds or WARM_UP_SECONDS))
+        ask(SINGLE[name].run(server, bodies, COMPARED_AT, seconds or WARM_UP_SECONDS))
     found: tuple[Rounds, Rounds] = ([], [])
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
         turn = -1 if i % 2 else 1
         found[0].append(
-            {
-                (name, n): ask(SINGLE[name].run(servers[name], questions, n, single_seconds))
-                for name, n in singles[::turn]
-            }
+            {(name, n): ask(SINGLE[name].run(servers[name], bodies, n, single_seconds)) for name, n in singles[::turn]}
         )
         found[1].append(
             {
                 (name, rows): ask(
-                    BATCH[name].run(servers[BATCH[name].server], questions, BATCH_CONNECTIONS, batch_seconds, rows)
+                    BULK[name].run(servers[BULK[name].server], bodies, BULK_CONNECTIONS, bulk_seconds, rows)
                 )
-                for name, rows in batches[::turn]
+                for name, rows in bulks[::turn]
             }
         )
     return found
 
 
 def benchmark(home: Path, folder: Path, peers: list[str], *, quick: bool) -> dict[str, Any]:
-    """Measure on a house that may be written into."""
+    """Measure on a state folder that may be changed."""
     began, load = time.monotonic(), os.getloadavg()
-    questions = Questions(home, folder)
+    bodies = RequestBodies(home, folder)
     with ExitStack() as stack:
-        servers = started(stack, home, questions, folder, peers)
+        servers = started(stack, home, bodies, folder, peers)
         rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if quick else (ROUNDS, None)
         with load_generator() as ask:
-            singles, batches = measured(servers, questions, ask, rounds, seconds)
+            singles, bulks = measured(servers, bodies, ask, rounds, seconds)
         deployment.fail_if_dropped(servers["ours"])
-        found = {name: spread(values) for name, values in ratios(singles, batches).items()}
+        found = {name: spread(values) for name, values in ratios(singles, bulks).items()}
         return {
             "ratios": {name: middle for name, (_, middle, _) in found.items()},
             "ratios_min_median_max": found,
             "single_min_median_max": summary(singles),
-            "batch_min_median_max": summary(batches, rows=True),
+            "bulk_min_median_max": summary(bulks, rows=True),
             "cold_start": {
                 name: {"seconds": round(s.start_seconds, 2), "cpu_seconds": round(s.start_cpu_seconds, 2)}
                 for name, s in servers.items()
@@ -127,7 +128,7 @@ def benchmark(home: Path, folder: Path, peers: list[str], *, quick: bool) -> dic
             "memory_mb": {name: server.memory_mb() for name, server in servers.items()},
             "rounds": rounds,
             "seconds": round(time.monotonic() - began),
-            "shots": len(questions.shots),
+            "shots": len(bodies.shots),
             "machine": {
                 "cores": os.cpu_count(),
                 "python": platform.python_version(),
@@ -141,12 +142,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--home", type=Path, help="a house with a champion; it is copied")
+    source.add_argument("--home", type=Path, help="state folder with a champion; a copy is used")
     source.add_argument(
-        "--data", type=Path, nargs="+", help="season files to make a house from, as the inbox takes them"
+        "--data", type=Path, nargs="+", help="season files to make a platform from, in a layout of the inbox"
     )
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="to compare with, by default all")
-    parser.add_argument("--quick", action="store_true", help="only to see that it runs: two short rounds")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=PEERS, help="servers to compare with, by default all"
+    )
+    parser.add_argument("--quick", action="store_true", help="two short rounds, only to check that it runs")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -154,7 +157,7 @@ def main() -> None:
             if chosen.home:
                 home = deployment.copied(chosen.home, folder / "home")
             else:
-                say("making a house")
+                say("making a platform")
                 home = deployment.made(chosen.data, folder / "home")
             (folder / "runs").mkdir()
             found = benchmark(home, folder / "runs", chosen.peers, quick=chosen.quick)

@@ -1,10 +1,11 @@
-"""Our service steadily at 80 % of what it can, and through twenty swaps: `python -m benchmarks.steady --home DIR`.
+"""The service at 80 % of its capacity, steadily and during twenty swaps: `python -m benchmarks.steady --home DIR`.
 
-It prints one JSON: the capacity, how long answers take while nothing changes and while feature state and champion are swapped in
-turns every three seconds, errors, and how memory grew after the first of ten minutes. The house is copied first.
+It prints one JSON: the capacity, latencies while nothing changes and while feature state and champion are swapped in
+turns every three seconds, errors, and the growth of memory after the first of ten minutes. It uses a copy of the state
+folder.
 
-A machine that is slower in one minute than in the next decides more than swaps do, and 80 % of what it could before may
-be more than it can. So quiet seconds and swaps take turns, each time at 80 % of what it can then.
+The speed of a shared machine varies from minute to minute by more than swaps cost, and 80 % of an earlier capacity may
+be more than it has now. So quiet periods and swaps alternate, each time at 80 % of the capacity measured just before.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from benchmarks.load import Found, Run
+from benchmarks.load import LoadResult, LoadRun
 from benchmarks.serving import load_generator
 from benchmarks.serving_peers import deployment
+from benchmarks.serving_peers.endpoints import SINGLE
 from benchmarks.serving_peers.fleet import say
-from benchmarks.serving_peers.questions import Questions
-from benchmarks.serving_peers.server import Asked, Server
-from benchmarks.serving_peers.ways import SINGLE
+from benchmarks.serving_peers.request_bodies import RequestBodies
+from benchmarks.serving_peers.server import ReadyRequest, Server
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.bundle import GRAPH, save
 from parivision_core.nba.shots import NBA
@@ -41,39 +42,40 @@ CONNECTIONS = 16
 CAPACITY_SECONDS, QUIET_SECONDS = 5.0, 15.0
 SHARE = 0.8
 ROUNDS, SWAPS, SWAP_SECONDS = 5, 4, 3.0
-"""Rounds, and swaps in each: two of feature states and two of champions, which end where they began."""
+"""Rounds, and swaps in each: two of feature states and two of champions, which restore the first pair."""
 REACTION_SECONDS = 8.0
-"""How much longer the load of a round goes on, for swaps that take longer."""
+"""Seconds by which the load of a round is longer, for swaps that take longer."""
 SERVED_WITHIN = 30.0
 STEP_SECONDS = 60.0
 
 
-def twin(registry: ModelRegistry, folder: Path) -> int:
-    """Register the champion's bundle once more, under another digest, so that it is fetched and loaded; its version."""
+def register_copy(registry: ModelRegistry, folder: Path) -> int:
+    """Register a copy of the champion with another digest, so that it is fetched and loaded; returns its version."""
     champion = registry.champion()
     assert champion is not None
     bundle = registry.bundle(champion)
     source = registry.client.get_model_version(registry.model, str(champion)).run_id
     path = Path(registry.client.download_artifacts(source, BUNDLE_PATH, str(folder)))
     card = msgspec.structs.replace(
-        bundle.card, provenance=msgspec.structs.replace(bundle.card.provenance, code_version="twin")
+        bundle.card, provenance=msgspec.structs.replace(bundle.card.provenance, code_version="copy")
     )
     sha256 = save(path, (path / GRAPH).read_bytes(), card)
-    run = registry.client.create_run(registry.client.create_experiment("twin"))
+    run = registry.client.create_run(registry.client.create_experiment("copy"))
     registry.client.log_artifacts(run.info.run_id, str(path), BUNDLE_PATH)
     return registry.register(run.info.run_id, run.info.artifact_uri, sha256, [])
 
 
 def served(server: Server) -> tuple[int, str]:
-    """The version and the feature state's stamp that answer now."""
+    """The version and the stamp of the feature state that are served now."""
     champion = httpx.get(f"http://127.0.0.1:{server.port}/api/v1/champion").raise_for_status().json()
     return champion["version"], champion["feature_state"]["stamp"]
 
 
 def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callable[[], tuple[int, str]]) -> float:
-    """Publish another form and promote another version in turns; when the last was over, on the monotonic clock.
+    """Publish another feature state and promote another version in turns; returns the end, on the monotonic clock.
 
-    The feature states are that of the last day and that of an earlier season's end. Raises RuntimeError when one isn't served.
+    The feature states are that of the last day and that of the end of an earlier season. Raises RuntimeError when a
+    swap isn't served in time, ValueError when there is only one feature state.
     """
     names = store.feature_state_names()
     feature_states = {
@@ -84,7 +86,7 @@ def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callabl
     versions = {now()[0], other_version}
     if len(feature_states) < 2:
         raise ValueError(
-            f"the house has one feature state alone ({', '.join(names)}); two seasons are needed to swap them"
+            f"the state folder has only one feature state ({', '.join(names)}); swapping needs shots of two seasons"
         )
     for turn in range(SWAPS):
         version, stamp = now()
@@ -108,20 +110,20 @@ def swap(store: Store, registry: ModelRegistry, other_version: int, now: Callabl
 
 
 class Round(NamedTuple):
-    """What one round measured: what the service can, and a share of that without swaps and with them."""
+    """Results of one round: the capacity, and load at a share of it without and with swaps."""
 
-    capacity: Found
-    quiet: Found
-    swapped: Found
+    capacity: LoadResult
+    quiet: LoadResult
+    swapped: LoadResult
 
     @property
     def p99_over_quiet(self) -> float:
-        """How much longer the slowest hundredth waited for swaps."""
+        """Ratio of the 99th percentiles of latency with and without swaps."""
         return self.swapped.p99_ms / self.quiet.p99_ms
 
 
-def swapping(ask: Callable[[Run], Found], run: Run, swaps: Callable[[], float]) -> Round:
-    """One round: what the service can now, a quiet time at a share of that, and the same with swaps."""
+def swapping(ask: Callable[[LoadRun], LoadResult], run: LoadRun, swaps: Callable[[], float]) -> Round:
+    """One round: the capacity now, load at a share of it, and the same with swaps."""
     capacity = ask(run)
     paced = msgspec.structs.replace(run, per_second=SHARE * capacity.per_second, seconds=QUIET_SECONDS)
     quiet = ask(paced)
@@ -130,22 +132,22 @@ def swapping(ask: Callable[[Run], Found], run: Run, swaps: Callable[[], float]) 
         swapped = ask(msgspec.structs.replace(paced, seconds=SWAPS * SWAP_SECONDS + REACTION_SECONDS))
         ended = time.monotonic()
         if under_way.result() > ended:
-            raise RuntimeError("the load ended before the last swap; the machine is too busy to measure on")
+            raise RuntimeError("the load ended before the last swap; the machine is too busy for a measurement")
     return Round(capacity, quiet, swapped)
 
 
 def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
-    """Measure on a house that may be written into."""
-    questions = Questions(home, folder)
+    """Measure on a state folder that may be changed."""
+    bodies = RequestBodies(home, folder)
     store = open_files(home, NBA)
     with ExitStack() as stack:
         registry = stack.enter_context(deployment.registry(home, folder / "registry.log"))
-        asked = Asked("POST", SINGLE["ours"].path, questions.first("shot"))
-        server = stack.enter_context(deployment.service(home, registry.port, folder / "ours.log", asked))
+        ready = ReadyRequest("POST", SINGLE["ours"].path, bodies.first("shot"))
+        server = stack.enter_context(deployment.service(home, registry.port, folder / "ours.log", ready))
         ask = stack.enter_context(load_generator())
-        run = SINGLE["ours"].run(server, questions, CONNECTIONS, CAPACITY_SECONDS)
+        run = SINGLE["ours"].run(server, bodies, CONNECTIONS, CAPACITY_SECONDS)
         models = ModelRegistry(f"http://127.0.0.1:{registry.port}", NBA.registered_model)
-        other = twin(models, folder)
+        other = register_copy(models, folder)
         say("warming up")
         ask(run)
         rounds = []
@@ -163,8 +165,8 @@ def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
             "swaps": [
                 {
                     "capacity_per_second": round(found.capacity.per_second),
-                    "quiet": told(found.quiet),
-                    "four_swaps": told(found.swapped),
+                    "quiet": figures(found.quiet),
+                    "four_swaps": figures(found.swapped),
                     "p99_over_quiet": round(found.p99_over_quiet, 2),
                 }
                 for found in rounds
@@ -184,8 +186,8 @@ def benchmark(home: Path, folder: Path, minutes: int) -> dict[str, Any]:
         }
 
 
-def told(found: Found) -> dict[str, float]:
-    """What matters of a run; one with an error would have ended the benchmark."""
+def figures(found: LoadResult) -> dict[str, float]:
+    """The figures of a run; a run with an error ends the benchmark."""
     return {
         "requests": found.requests,
         "errors": found.errors,
@@ -198,8 +200,8 @@ def told(found: Found) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="a house with a champion; it is copied")
-    parser.add_argument("--minutes", type=int, default=10, help="how long it is asked steadily, 10 by default")
+    parser.add_argument("--home", type=Path, required=True, help="state folder with a champion; a copy is used")
+    parser.add_argument("--minutes", type=int, default=10, help="minutes of steady load, 10 by default")
     chosen = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""What `make up` costs with nothing but itself: until a champion is served, until the next verdict, and a second start.
+"""The cost of `make up` with simulated shots: until a champion is served, until the next verdict, and a second start.
 
-`python -m benchmarks.up` runs a house in an empty folder and prints one JSON. CPU seconds and memory are those of all
-processes of the house; the install is not part of it. It takes about five minutes.
+`python -m benchmarks.up` runs a platform in an empty state folder and prints one JSON. CPU seconds and memory are those
+of all its processes, without the installation. It takes about five minutes.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from typing import Any
 
 from benchmarks.running_platform import RunningPlatform
 
-PATIENCE = 900.0
+TIMEOUT_SECONDS = 900.0
 
 
-def get(deployment: RunningPlatform, service: str, route: str) -> Any:
-    """What a service answers to GET, or None when it doesn't."""
+def get(platform: RunningPlatform, service: str, route: str) -> Any:
+    """The JSON that a service answers to GET, or None without a response."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports[service]}{route}", timeout=5) as answer:
-            return json.loads(answer.read())
+        with urllib.request.urlopen(f"http://127.0.0.1:{platform.ports[service]}{route}", timeout=5) as response:
+            return json.loads(response.read())
     except (urllib.error.URLError, OSError):
         return None
 
 
-def up(deployment: RunningPlatform) -> dict[str, float]:
-    """Seconds and memory until the addresses are told."""
-    if not deployment.wait_for(lambda: "PariVision is up" in deployment.said, PATIENCE):
-        raise SystemExit(deployment.said)
+def up(platform: RunningPlatform) -> dict[str, float]:
+    """Seconds and memory until the addresses are printed."""
+    if not platform.wait_for(lambda: "PariVision is up" in platform.output, TIMEOUT_SECONDS):
+        raise SystemExit(platform.output)
     return {
-        "seconds": round(deployment.seconds, 1),
-        "cpu_seconds": round(deployment.cpu_seconds, 1),
-        "peak_memory_mb": round(deployment.peak_bytes / 2**20),
+        "seconds": round(platform.seconds, 1),
+        "cpu_seconds": round(platform.cpu_seconds, 1),
+        "peak_memory_mb": round(platform.peak_bytes / 2**20),
     }
 
 
-def days(deployment: RunningPlatform) -> float:
-    """Simulated days that have passed since VirtualBets had played its first season.
+def days(platform: RunningPlatform) -> float:
+    """Simulated days since the end of VirtualBets' first season.
 
-    The file tells of the last time that anybody asked, which an ingest under way puts off by days; so it is asked.
+    VirtualBets updates its state file only when it answers a request, so one is sent first.
     """
-    if not deployment.wait_for(lambda: get(deployment, "FEED", "/status") is not None, PATIENCE):
-        raise SystemExit(deployment.said)
-    state = json.loads((deployment.home / "virtual_bets" / "state.json").read_text())
+    if not platform.wait_for(lambda: get(platform, "FEED", "/status") is not None, TIMEOUT_SECONDS):
+        raise SystemExit(platform.output)
+    state = json.loads((platform.home / "virtual_bets" / "state.json").read_text())
     return float(state["days"])
 
 
@@ -53,28 +53,28 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "state"
-        with RunningPlatform(home) as deployment:
-            first = up(deployment)
-            at = days(deployment)
-            known = {(v["candidate"], v["judged_at"]) for v in get(deployment, "API", "/api/v1/verdicts")}
+        with RunningPlatform(home) as platform:
+            first = up(platform)
+            at = days(platform)
+            known = {(v["candidate"], v["judged_at"]) for v in get(platform, "API", "/api/v1/verdicts")}
 
-            def news() -> list[dict[str, Any]]:
-                told = get(deployment, "API", "/api/v1/verdicts") or []
-                return [v for v in told if (v["candidate"], v["judged_at"]) not in known]
+            def new_verdicts() -> list[dict[str, Any]]:
+                verdicts = get(platform, "API", "/api/v1/verdicts") or []
+                return [v for v in verdicts if (v["candidate"], v["judged_at"]) not in known]
 
-            if not deployment.wait_for(lambda: bool(news()), PATIENCE):
-                raise SystemExit(deployment.said)
-            verdict = news()[-1]
+            if not platform.wait_for(lambda: bool(new_verdicts()), TIMEOUT_SECONDS):
+                raise SystemExit(platform.output)
+            verdict = new_verdicts()[-1]
             following = {
-                "simulated_days_after_the_champion": round(days(deployment) - at, 1),
+                "simulated_days_after_the_champion": round(days(platform) - at, 1),
                 "decision": verdict["decision"],
                 "games": verdict["games"],
-                "seconds": round(deployment.seconds, 1),
-                "cpu_seconds": round(deployment.cpu_seconds, 1),
-                "peak_memory_mb": round(deployment.peak_bytes / 2**20),
+                "seconds": round(platform.seconds, 1),
+                "cpu_seconds": round(platform.cpu_seconds, 1),
+                "peak_memory_mb": round(platform.peak_bytes / 2**20),
             }
-        with RunningPlatform(home) as deployment:
-            second = up(deployment)
+        with RunningPlatform(home) as platform:
+            second = up(platform)
     found = {
         "first_start": first,
         "next_verdict": following,

@@ -1,1 +1,1 @@
-"""The servers that the serving benchmark compares, each as its users would write it, and in its faster way."""
+"""The servers that the serving benchmark compares, each written as its users would, in its fastest usual way."""

@@ -1,21 +1,21 @@
-"""From what was found in each round to the benchmark's figures."""
+"""Computes the benchmark's figures from the results of each round."""
 
 from __future__ import annotations
 
 from statistics import median
 
-from benchmarks.load import Found
+from benchmarks.load import LoadResult
 
 COMPARED_AT = 16
 """Connections at which servers are compared."""
 RATIOS = {"original": "original", "mlflow": "mlflow", "other": "litserve"}
 """Name of a ratio -> the server that it compares ours with."""
 
-Rounds = list[dict[tuple[str, int], Found]]
-"""For each round, by way and by connections or rows."""
+Rounds = list[dict[tuple[str, int], LoadResult]]
+"""Results of each round, by endpoint and by connections or rows."""
 
 
-def ratios(singles: Rounds, batches: Rounds) -> dict[str, list[float]]:
+def ratios(singles: Rounds, bulks: Rounds) -> dict[str, list[float]]:
     """Each ratio, round by round.
 
     Requests a second, ours over theirs, and CPU time a request, theirs over ours, which a busy machine distorts less;
@@ -39,23 +39,23 @@ def ratios(singles: Rounds, batches: Rounds) -> dict[str, list[float]]:
     }
     if "noop" in names:
         found["cpu_vs_noop"] = over(of("ours", "server_cpu_us"), of("noop", "server_cpu_us"))
-    largest = max(n for _, n in batches[0])
-    rows = {name: [r[name, largest].per_second for r in batches] for name, n in batches[0] if n == largest}
+    largest = max(n for _, n in bulks[0])
+    rows = {name: [r[name, largest].per_second for r in bulks] for name, n in bulks[0] if n == largest}
     if "mlflow_json" in rows:
         theirs = [max(pair) for pair in zip(rows["mlflow_json"], rows["mlflow_csv"], strict=True)]
-        found["batch_vs_mlflow"] = over(rows["ours_arrow"], theirs)
-        found["batch_vs_mlflow_json"] = over(rows["ours_arrow"], rows["mlflow_json"])
+        found["bulk_vs_mlflow"] = over(rows["ours_arrow"], theirs)
+        found["bulk_vs_mlflow_json"] = over(rows["ours_arrow"], rows["mlflow_json"])
     return found
 
 
 def spread(values: list[float]) -> list[float]:
-    """Least, median and largest, to four digits."""
+    """Minimum, median and maximum, to four digits."""
     return [float(f"{value:.4g}") for value in (min(values), median(values), max(values))]
 
 
 def summary(rounds: Rounds, *, rows: bool = False) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Name -> connections or rows -> what was measured, with its spread over the rounds."""
-    told: dict[str, dict[str, dict[str, list[float]]]] = {}
+    """Name -> connections or rows -> figure -> its spread over the rounds."""
+    report: dict[str, dict[str, dict[str, list[float]]]] = {}
     for name, n in sorted(rounds[0]):
         of = [found[name, n] for found in rounds]
         kept: dict[str, list[float]] = {
@@ -70,5 +70,5 @@ def summary(rounds: Rounds, *, rows: bool = False) -> dict[str, dict[str, dict[s
                 "rows_per_second": [f.per_second * n for f in of],
                 "server_cpu_us_per_row": [f.server_cpu_us / n for f in of],
             }
-        told.setdefault(name, {})[str(n)] = {field: spread(values) for field, values in kept.items()}
-    return told
+        report.setdefault(name, {})[str(n)] = {field: spread(values) for field, values in kept.items()}
+    return report

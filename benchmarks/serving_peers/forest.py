@@ -1,4 +1,4 @@
-"""The original's model as its servers load it: a forest on seven inputs, kept as an MLflow model."""
+"""The original's model as its servers load it: a random forest on seven inputs, saved as an MLflow model."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ NAMES = (
 )
 WHOLE = {"Player_ID": "int64", "Shot_Type_Encoded": "int64", "Shot_Zone_Combined": "int64"}
 TREES, DEPTH, MIN_SPLIT = 75, 9, 4
-"""The middle of what the recipe draws, but the deepest, which its rule crowns; what a row costs hangs on the trees."""
+"""The middle of the recipe's ranges, but the largest depth, which its rule prefers; the cost of a row depends on it."""
 
 
 def frame(shots: pa.Table) -> pd.DataFrame:
-    """The seven inputs by the names that callers send, from rows of the lake."""
+    """The seven inputs with the names of the original's requests, from rows of the lake."""
     return pd.DataFrame(original.inputs(shots), columns=NAMES).astype(WHOLE)
 
 
 def keep(shots: pa.Table, folder: Path) -> Path:
-    """Fit a forest on as many shots as the original did and save it as an MLflow model; the model's folder.
+    """Fit a forest on as many shots as the original did and save it as an MLflow model; returns the model's folder.
 
-    Without a signature, as `log_model` saved it by default, and which spares its servers a check of each request.
+    It has no signature, as `log_model` saved it by default; so its servers don't validate each request.
     """
     import mlflow.sklearn  # noqa: PLC0415 - heavy imports
     from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415
 
-    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)  # it warns of pickles, which the original's models were
+    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)  # it warns about pickles, which the original used
     model = RandomForestClassifier(n_estimators=TREES, max_depth=DEPTH, min_samples_split=MIN_SPLIT, random_state=1)
     rows = shots.slice(0, original.ROWS)
     model.fit(frame(rows), rows["made"].to_numpy())

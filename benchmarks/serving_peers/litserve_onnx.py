@@ -1,7 +1,7 @@
-"""Another server for our own model: LitServe with our bundle and feature state, prepared and predicted by the same functions.
+"""Another server for PariVision's model: LitServe with the same bundle, feature state and functions.
 
-`python -m benchmarks.serving_peers.litserve_onnx PORT HOME BUNDLE`. With the forest, the forest would be measured;
-so what differs from our service is the server alone, and it does less: it checks types and ranges, but keeps nothing.
+`python -m benchmarks.serving_peers.litserve_onnx PORT HOME BUNDLE`. Only the server differs from PariVision's service,
+and it does less: it validates types and ranges, but logs no predictions.
 """
 
 import sys
@@ -27,7 +27,7 @@ class Shots(litserve.LitAPI):
     def setup(self, device: str) -> None:
         """Load bundle and feature state, in the worker."""
         record = open_files(self._home, NBA).get_feature_state()
-        assert record is not None, "a house without a feature state serves nothing"
+        assert record is not None, "the state folder has no feature state"
         self.bundle, self.feature_state = bundle.load(self._folder), NBA.load_feature_state(record)
 
     def decode_request(self, request: Request) -> Any:
@@ -45,7 +45,7 @@ class Shots(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    # Of its queues and batch sizes these measured best.
+    # The fastest combination of its queues and batch sizes.
     server = litserve.LitServer(
         Shots(Path(sys.argv[2]), Path(sys.argv[3])), accelerator="cpu", workers_per_device=1, fast_queue=True
     )

@@ -1,7 +1,7 @@
-"""The limit: a typed route on a bare Litestar application that reads a request and answers a constant of our sizes.
+"""The upper limit: a typed route of a bare Litestar application that decodes a request and returns a constant.
 
-`python -m benchmarks.serving_peers.noop PORT REQUEST ANSWER`, the last two JSON files of one of our requests and its
-answer. It has no middleware, prediction log or metrics, and is run as our service is.
+`python -m benchmarks.serving_peers.noop PORT REQUEST ANSWER`: the last two are JSON files with a request to the real
+service and its answer. It has no middleware, prediction log or metrics, and runs on the same HTTP server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from litestar import Litestar, post
 from parivision_serving.web import process
 
 if TYPE_CHECKING:
-    Question = Any
+    RequestBody = Any
     Answer = Any
 
 
@@ -35,11 +35,11 @@ def _type(name: str, value: Any) -> Any:
 
 def create_app(request: dict[str, Any], answer: dict[str, Any]) -> Litestar:
     """The application, for requests and with answers like these."""
-    question, reply = struct_like("Question", request), struct_like("Answer", answer)
+    body, reply = struct_like("RequestBody", request), struct_like("Answer", answer)
     constant = msgspec.convert(answer, reply)
 
-    @post("/predict", status_code=200, signature_namespace={"Question": question, "Answer": reply})
-    async def predict(data: Question) -> Answer:
+    @post("/predict", status_code=200, signature_namespace={"RequestBody": body, "Answer": reply})
+    async def predict(data: RequestBody) -> Answer:
         return constant
 
     return Litestar([predict], openapi_config=None, logging_config=None)

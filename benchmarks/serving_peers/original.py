@@ -1,4 +1,4 @@
-"""The original's way: FastAPI, pydantic, a forest behind mlflow.pyfunc, a frame of one row for each request.
+"""The original's way of serving: FastAPI, pydantic, a forest behind mlflow.pyfunc, a one-row DataFrame per request.
 
 `python -m benchmarks.serving_peers.original PORT MODEL`
 """
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 
 class Shot(BaseModel):
-    """What the original's callers send."""
+    """The body of a request to the original."""
 
     Player_ID: int
     X_Location: float
@@ -31,7 +31,7 @@ def create_app(model_folder: str) -> FastAPI:
     model = mlflow.pyfunc.load_model(model_folder)
     app = FastAPI()
 
-    # In FastAPI's threads: the trees let go of Python's lock, so this answers more at once than an `async def` does.
+    # In FastAPI's threads: the trees release Python's lock, so this is faster than an `async def`.
     @app.post("/predict")
     def predict(shot: Shot) -> dict[str, int]:
         return {"prediction": int(model.predict(pd.DataFrame([shot.model_dump()]))[0])}

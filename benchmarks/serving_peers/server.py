@@ -1,4 +1,4 @@
-"""A server under measurement: started, asked until it answers, its CPU and memory read from outside, ended."""
+"""A server that is measured: start it, wait for a correct answer, read its CPU and memory from outside, end it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.load import cpu_seconds
 from deploy.environment import QUIET
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
-OURS = ("PARIVISION_", "MLFLOW_", "DAGSTER_", "VIRTUAL_BETS_")
-"""Settings of whoever runs the benchmark must not change what is measured."""
+TIMEOUT_SECONDS = 120.0
+SETTINGS_PREFIXES = ("PARIVISION_", "MLFLOW_", "DAGSTER_", "VIRTUAL_BETS_")
+"""Prefixes of variables that are removed, so that settings of the shell don't change the measurement."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that a server must answer well to count as started."""
+class ReadyRequest:
+    """A request that a server must answer with success to count as started."""
 
     method: str
     path: str
@@ -36,13 +36,15 @@ class Asked:
 
 
 class Server:
-    """`with Server(...) as server`: on from the first good answer."""
+    """`with Server(...) as server`: the block begins after the first successful answer."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, port: int, asked: Asked, **settings: str) -> None:
-        self.name, self.port, self._asked = name, port, asked
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, port: int, ready: ReadyRequest, **settings: str
+    ) -> None:
+        self.name, self.port, self._ready = name, port, ready
         self._command, self._log = [sys.executable, "-m", *command], log
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        # MLflow looks for uvicorn on the path. And libraries must not take the core of whoever asks.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIXES)}
+        # MLflow looks for uvicorn on PATH. One thread, so that libraries don't use the core of the load generator.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         self._env = kept | QUIET | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | settings
         self.start_seconds = self.start_cpu_seconds = 0.0
@@ -54,7 +56,7 @@ class Server:
                 self._command, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            self._wait(began + PATIENCE)
+            self._wait(began + TIMEOUT_SECONDS)
         except BaseException:
             self.end()
             raise
@@ -69,13 +71,13 @@ class Server:
         self.end()
 
     def memory_mb(self) -> dict[str, float]:
-        """Memory of all its processes: shares of common pages counted once, and each process's peak."""
+        """Memory of all its processes in MB: the sum with shared pages counted once, and the sum of the peaks."""
         pss = sum(_kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in self.pids)
         peak = sum(_kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:") for pid in self.pids)
         return {"pss": round(pss / 1024, 1), "peak": round(peak / 1024, 1)}
 
     def end(self) -> None:
-        """End it and all that it has started."""
+        """End it and all its children."""
         try:
             tree = self._tree()
         except psutil.NoSuchProcess:
@@ -91,26 +93,28 @@ class Server:
         return [root, *root.children(recursive=True)]
 
     def _wait(self, until: float) -> None:
-        """Ask until there is a good answer: a server that only listens is no server yet."""
-        told, asked = "nothing", self._asked
-        url, headers = f"http://127.0.0.1:{self.port}{asked.path}", {"Content-Type": asked.media_type}
+        """Send requests until one succeeds: a server that only listens isn't ready yet."""
+        last, ready = "nothing", self._ready
+        url, headers = f"http://127.0.0.1:{self.port}{ready.path}", {"Content-Type": ready.media_type}
         with httpx.Client(timeout=5) as http:
             while time.monotonic() < until and self._process.poll() is None:
                 try:
-                    answer = http.request(asked.method, url, content=asked.body, headers=headers)
+                    answer = http.request(ready.method, url, content=ready.body, headers=headers)
                 except httpx.HTTPError as error:
-                    told = repr(error)
+                    last = repr(error)
                 else:
                     if answer.is_success:
                         self.first_answer = answer.content
                         return
-                    told = answer.text
+                    last = answer.text
                 time.sleep(0.02)
-        raise RuntimeError(f"{self.name} gives no good answer ({told}). Its log says:\n{self._log.read_text()[-3000:]}")
+        raise RuntimeError(
+            f"{self.name} doesn't answer correctly (last: {last}). Its log:\n{self._log.read_text()[-3000:]}"
+        )
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that no process uses."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import gate
 from benchmarks.gate import CANDIDATE_EVERY, SEASON, measure, originals
-from benchmarks.rivals import Forests, expected_loss, stretched, truth_between
+from benchmarks.model_pairs import Forests, expected_loss, stretched, truth_between
 from parivision_assets.steps.training import fitting
 from parivision_core.scoring import logit, recalibration, sigmoid
 from tests.helpers import shots
@@ -38,7 +38,7 @@ def test_models_are_calibrated_to_the_truth_and_none_is_better_than_it(models: l
     for model in calibrated:
         assert recalibration(truth, model) == pytest.approx([0, 1], abs=1e-6)
         assert expected_loss(truth, model) > expected_loss(truth, truth)
-    with pytest.raises(ValueError, match="the truth has more"):
+    with pytest.raises(ValueError, match="the true probabilities have a higher one"):
         stretched(truth, calibrated[0], expected_loss(truth, truth) - 1e-6)
 
 

@@ -18,18 +18,18 @@ import numpy as np
 import pytest
 from arro3.core import Array, DataType, RecordBatch
 from arro3.io import write_ipc_stream
-from benchmarks.serving_peers.deployment import copied
 from litestar.testing import TestClient
 
 from benchmarks import original
-from benchmarks.load import Found, Run, cpu_seconds, measure, write_bodies
+from benchmarks.load import LoadResult, LoadRun, cpu_seconds, measure, write_bodies
 from benchmarks.seasons import ingested
-from benchmarks.serving_peers import questions
+from benchmarks.serving_peers import request_bodies
+from benchmarks.serving_peers.deployment import copied
 from benchmarks.serving_peers.figures import ratios, summary
 from benchmarks.serving_peers.fleet import PEERS
 from benchmarks.serving_peers.forest import NAMES
 from benchmarks.serving_peers.noop import create_app
-from benchmarks.serving_peers.questions import ASKED, Kind, Questions
+from benchmarks.serving_peers.request_bodies import FIELDS, Kind, RequestBodies
 from tests.helpers import shots
 from tests.helpers.paths import ROOT
 
@@ -70,16 +70,18 @@ class Server:
             writer.close()
 
 
-def asked(answer: Answer, folder: Path, bodies: list[bytes], **run: Any) -> tuple[Found, Server]:
+def asked(answer: Answer, folder: Path, bodies: list[bytes], **run: Any) -> tuple[LoadResult, Server]:
     """What a short run against such a server finds."""
     serving = Server(answer)
 
-    async def both() -> Found:
+    async def both() -> LoadResult:
         server = await asyncio.start_server(serving.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         given = {"field": "probability", "connections": 1, "seconds": 0.1, "pids": [os.getpid()]} | run
         return await measure(
-            Run(port=port, path="/", media_type="text/plain", bodies=write_bodies(folder / "bodies", bodies), **given)
+            LoadRun(
+                port=port, path="/", media_type="text/plain", bodies=write_bodies(folder / "bodies", bodies), **given
+            )
         )
 
     return asyncio.run(both()), serving
@@ -149,8 +151,8 @@ def test_the_cpu_time_of_processes_is_the_systems_own() -> None:
 # Figures
 
 
-def found(per_second: float, cpu: float = 100.0) -> Found:
-    return Found(
+def found(per_second: float, cpu: float = 100.0) -> LoadResult:
+    return LoadResult(
         requests=1, errors=0, first_error="", per_second=per_second, p50_ms=1, p99_ms=2, server_cpu_us=cpu,
         client_cpu_us=1,
     )  # fmt: skip
@@ -164,8 +166,8 @@ def test_a_ratio_compares_what_one_round_measured() -> None:
         "original": [20, 40],
         "cpu_original": [20, 10],
         "cpu_vs_noop": [1.2, 1.3],
-        "batch_vs_mlflow": [3, 3],
-        "batch_vs_mlflow_json": [6, 6],
+        "bulk_vs_mlflow": [3, 3],
+        "bulk_vs_mlflow_json": [6, 6],
     }
     told = summary([fast, slow, slow])
     assert told["ours"]["16"]["requests_per_second"] == [400, 400, 800]
@@ -186,15 +188,15 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_servers_are_asked_about_the_same_shots(
     deployment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "SHOTS", 200)
-    made = Questions(deployment, tmp_path)
+    monkeypatch.setattr(request_bodies, "SHOTS", 200)
+    made = RequestBodies(deployment, tmp_path)
 
     def read(kind: Kind, rows: int) -> list[bytes]:
         return msgspec.msgpack.decode(Path(made.bodies(kind, rows)).read_bytes(), type=list[bytes])
 
     asked_one = [json.loads(body) for body in read("shot", 1)]
     assert len(asked_one) == len({tuple(shot.items()) for shot in asked_one}) == 200
-    assert all(tuple(shot) == ASKED for shot in asked_one)
+    assert all(tuple(shot) == FIELDS for shot in asked_one)
     assert [shot for body in read("rows", 50) for shot in json.loads(body)] == asked_one
     inputs = np.array([list(json.loads(body).values()) for body in read("inputs", 1)])
     assert np.allclose(inputs, original.inputs(made.lake))
@@ -207,8 +209,8 @@ def test_all_servers_are_asked_about_the_same_shots(
 
 
 def test_a_lake_with_too_few_shots_is_reported(deployment: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds 240 shots; the benchmark asks about 20,000"):
-        Questions(deployment, tmp_path)
+    with pytest.raises(ValueError, match="holds 240 shots; the benchmark needs 20,000"):
+        RequestBodies(deployment, tmp_path)
 
 
 def test_a_platform_is_copied_and_what_is_none_is_named(deployment: Path, tmp_path: Path) -> None:
@@ -235,11 +237,11 @@ def test_it_runs_on_a_platform_made_from_a_season(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     peers = {"original", "mlflow", "other"}
-    beside = {"cpu_vs_noop", "batch_vs_mlflow", "batch_vs_mlflow_json"}
+    beside = {"cpu_vs_noop", "bulk_vs_mlflow", "bulk_vs_mlflow_json"}
     assert set(told["ratios"]) == peers | {f"cpu_{peer}" for peer in peers} | beside
     assert all(least <= middle <= most for least, middle, most in told["ratios_min_median_max"].values())
     assert all(ratio > 0 for ratio in told["ratios"].values())
     servers = {"ours", *PEERS}
     assert set(told["single_min_median_max"]) == set(told["cold_start"]) == set(told["memory_mb"]) == servers
     assert all(set(of) == {"1", "16", "64"} for of in told["single_min_median_max"].values())
-    assert all(set(of) == {"1", "100", "10000"} for of in told["batch_min_median_max"].values())
+    assert all(set(of) == {"1", "100", "10000"} for of in told["bulk_min_median_max"].values())

@@ -1,4 +1,4 @@
-"""What the servers are asked: shots of a house's lake, as each of them takes one or many."""
+"""Request bodies for all servers: shots from a lake, encoded for each server and for one or many rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.load import write_bodies
 from benchmarks.serving_peers import forest
-from parivision_assets.commands.request_predictions import question
+from parivision_assets.commands.request_predictions import request_for
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files
 from parivision_serving.client import arrow
@@ -19,29 +19,29 @@ from parivision_serving.client.fields import fields_of
 
 SHOTS = 20_000
 BODIES = 2_000
-"""At most so many different bodies of a kind, so that nobody can answer from memory."""
-ASKED = ("x", "y", "period", "seconds_remaining", "player_id", "team", "opponent", "home", "kind")
-"""What a program with the record of a game sends."""
+"""Number of different bodies of a kind, so that no server can answer from a cache."""
+FIELDS = ("x", "y", "period", "seconds_remaining", "player_id", "team", "opponent", "home", "kind")
+"""Fields that a program with the record of a game sends."""
 
 Kind = Literal["shot", "rows", "arrow", "inputs", "split", "csv"]
 
 
-class Questions:
-    """Shots drawn from a lake at random, as our request and as the original's seven inputs."""
+class RequestBodies:
+    """Shots drawn at random from a lake, as requests to our service and as the original's seven inputs."""
 
     def __init__(self, home: Path, folder: Path) -> None:
-        """Read them; `folder` keeps the bodies.
+        """Read the shots of the state folder `home`; files with bodies are written to `folder`.
 
         Raises ValueError for a lake with too few shots.
         """
-        lake = open_files(home, NBA).lake(["_id", *ASKED, "made"])
+        lake = open_files(home, NBA).lake(["_id", *FIELDS, "made"])
         if lake.num_rows < SHOTS:
-            raise ValueError(f"{home} holds {lake.num_rows:,} shots; the benchmark asks about {SHOTS:,}")
+            raise ValueError(f"{home} holds {lake.num_rows:,} shots; the benchmark needs {SHOTS:,}")
         drawn = lake.take(np.random.default_rng(1).permutation(lake.num_rows)[:SHOTS])
-        shots = [question(shot, NBA) for shot in drawn.to_pylist()]
-        sound = np.array([self._complete(shot) for shot in shots])
-        self.shots = [shot for shot, kept in zip(shots, sound, strict=True) if kept]
-        self.lake = drawn.filter(sound)
+        shots = [request_for(shot, NBA) for shot in drawn.to_pylist()]
+        usable = np.array([self._is_usable(shot) for shot in shots])
+        self.shots = [shot for shot, kept in zip(shots, usable, strict=True) if kept]
+        self.lake = drawn.filter(usable)
         self.frame = forest.frame(self.lake)
         self._folder = folder
         self._encoders: dict[Kind, Callable[[slice], bytes]] = {
@@ -54,7 +54,7 @@ class Questions:
         }
 
     def bodies(self, kind: Kind, rows: int = 1) -> str:
-        """File of bodies of so many rows each."""
+        """Path of a file with bodies of `rows` rows each."""
         path = self._folder / f"{kind}-{rows}"
         if not path.exists():
             starts = range(0, len(self.shots) - rows + 1, rows)[:BODIES]
@@ -62,12 +62,12 @@ class Questions:
         return str(path)
 
     def first(self, kind: Kind) -> bytes:
-        """The first body of one row."""
+        """The first body with one row."""
         return self._encoders[kind](slice(0, 1))
 
     @staticmethod
-    def _complete(shot: dict[str, Any]) -> bool:
-        return all(name in shot for name in ASKED) and not NBA.problems(msgspec.convert(shot, NBA.request))
+    def _is_usable(shot: dict[str, Any]) -> bool:
+        return all(name in shot for name in FIELDS) and not NBA.problems(msgspec.convert(shot, NBA.request))
 
     @staticmethod
     def _json(value: Any) -> bytes:

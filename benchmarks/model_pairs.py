@@ -1,8 +1,8 @@
-"""Pairs of models for the gate's benchmark, with a truth under which one is exactly as good, or better by so much.
+"""Pairs of models for the gate's benchmark: under known true probabilities one is equal, or better by a given gain.
 
-Models that were really fitted differ from each other as models do. The truth lies between them in log odds, and they
-are calibrated to it, as fitted models are to the real one. A model is then moved along its own deviation from that
-truth until its expected loss is the wanted one.
+Fitted models differ from each other as real models do. The true probabilities are chosen between them, in log odds, and
+the models are calibrated to these, as fitted models are to reality. A model is then moved along its deviation from the
+truth until it has the wanted expected loss.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from parivision_core.nba.shots import NBA
 from parivision_core.scoring import logit, losses, recalibration, sigmoid
 
 VALIDATION = 0.1
-"""Share of the training rows that stops the fits."""
-ALONE = 0.5
-"""Share of the rows to train on when all are of one season."""
+"""Share of the training rows by which boosting is stopped."""
+SINGLE_SEASON_SHARE = 0.5
+"""Share of the rows to train on when all are from one season."""
 
 
 @dataclass(frozen=True)
 class Shots:
-    """Real shots: those to fit on, those to stop on, and those of the newest season, with their games and places."""
+    """Real shots: for fitting, for stopping, and those of the newest season, with their games."""
 
     train: TrainingRows
     validation: TrainingRows
     test: TrainingRows
     game: np.ndarray
-    """Number of each test shot's game, from 0; the shots of a game follow each other."""
+    """Number of each test shot's game, from 0; the shots of a game are consecutive."""
     recorded: original.Inputs
-    """What the original's models would be given of each test shot (n, 7)."""
+    """The original's inputs for each test shot (n, 7)."""
 
     @property
     def games(self) -> int:
@@ -49,14 +49,14 @@ class Shots:
 
 
 def shots_of(files: list[Path]) -> Shots:
-    """Fold season files as the platform does; the newest season is kept apart, of a single one its second half."""
+    """Fold season files as the platform does; the test shots are the newest season, or half of a single season."""
     with tempfile.TemporaryDirectory() as folder:
         store, _ = ingested(files, Path(folder))
         update_warehouse(store, NBA)
         *older, newest = store.warehouse_parts()
         columns = [*KEPT, OFFSET, *NBA.feature_names]
         test = store.warehouse(columns, [newest])
-        train = store.warehouse(columns, older) if older else test.slice(0, int(ALONE * test.num_rows))
+        train = store.warehouse(columns, older) if older else test.slice(0, int(SINGLE_SEASON_SHARE * test.num_rows))
         test = (test if older else test.slice(train.num_rows)).sort_by([("game_id", "ascending"), ("_id", "ascending")])
         lake = store.lake(["_id", *original.FIELDS], *NBA.part_bounds(newest))
     rows = _rows(train)
@@ -80,9 +80,9 @@ def _recorded(ids: pa.ChunkedArray, lake: pa.Table) -> original.Inputs:
 
 
 def refit(shots: Shots, seed: int, columns: slice = np.s_[:]) -> Floats:
-    """Probabilities (n,) for the test shots by the platform's own recipe, fitted anew with a seed.
+    """Probabilities (n,) for the test shots from the platform's own recipe, fitted with a seed.
 
-    It may be given some of the features alone; the others are 0 everywhere.
+    With `columns` only these features are used; the others are 0 everywhere.
     """
 
     def only(rows: TrainingRows) -> TrainingRows:
@@ -99,7 +99,7 @@ def refit(shots: Shots, seed: int, columns: slice = np.s_[:]) -> Floats:
 
 
 def truth_between(models: list[Floats]) -> tuple[Floats, list[Floats]]:
-    """The probabilities that lie in the middle of the models in log odds, and the models calibrated to them."""
+    """The mean of the models in log odds as true probabilities, and the models calibrated to it."""
     truth = sigmoid(np.mean([logit(model) for model in models], axis=0))
     lines = [recalibration(truth, model) for model in models]
     return truth, [
@@ -108,18 +108,18 @@ def truth_between(models: list[Floats]) -> tuple[Floats, list[Floats]]:
 
 
 def expected_loss(truth: Floats, model: Floats) -> float:
-    """Mean log loss of a model when shots are made with the true probabilities."""
+    """Expected log loss of a model when outcomes follow the true probabilities."""
     makes, misses = losses(np.ones(len(truth)), model), losses(np.zeros(len(truth)), model)
     return float(np.mean(truth * makes + (1 - truth) * misses))
 
 
 def stretched(truth: Floats, model: Floats, loss: float) -> Floats:
-    """The model moved along its deviation from the truth, in log odds, until its expected loss is this one.
+    """The model moved along its deviation from the truth, in log odds, until its expected loss is `loss`.
 
-    Raises ValueError for a loss below the truth's own.
+    Raises ValueError for a loss below that of the true probabilities.
     """
     if loss < expected_loss(truth, truth):
-        raise ValueError(f"no model can have an expected loss of {loss:.5f}, for the truth has more")
+        raise ValueError(f"no model can have an expected loss of {loss:.5f}: the true probabilities have a higher one")
     start, deviation = logit(truth), logit(model) - logit(truth)
     low, high = 0.0, 1.0
     while expected_loss(truth, sigmoid(start + high * deviation)) < loss:
@@ -140,7 +140,7 @@ class Forests:
 
 
 def forests(shots: Shots, truth: Floats, count: int, rng: np.random.Generator) -> Forests:
-    """Fit so many models by the original's recipe, each on 1,000 shots of its own with outcomes by the truth."""
+    """Fit `count` models by the original's recipe, each on other 1,000 shots with outcomes from the true ones."""
     judged = rng.choice(len(truth), min(5_000, len(truth)), replace=False)
     found = []
     for seed in range(count):
