@@ -39,7 +39,7 @@ OURS = (
     "deploy",
     "benchmarks",
 )
-ELSEWHERE = {"gr.Plot", "mongodump", "uuid.uuid7"}
+ELSEWHERE = {"gr.Plot", "mongodump", "uuid.uuid7", "SHOT_MADE_FLAG", "HTM"}
 """Names in backticks that don't stand in the code: things that were left, and other people's tools."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -171,6 +171,15 @@ def test_names_are_those_of_the_code(page: Path) -> None:
         if not {part, part.removesuffix("_total")} & words_of_the_code()  # a counter ends so in /metrics
     }
     assert not unknown
+
+
+@each_page
+def test_names_stand_in_the_files_that_are_named_with_them(page: Path) -> None:
+    text = re.sub(r"\s+", " ", prose(page))
+    pairs = re.findall(r"`(\w+)` (?:in |\()`([\w/]+\.py)`", text)
+    for name, file in pairs:
+        defined = re.compile(rf"^\s*(?:async def |def |class )?{name}\b|= {name} =", re.MULTILINE)
+        assert "/" not in file or defined.search((ROOT / file).read_text()), f"{name} in {file}"
 
 
 def test_routes_that_are_named_exist(tmp_path: Path) -> None:
