@@ -1,1 +1,1 @@
-"""The service: answers predictions of the champion over HTTP and swaps champion and feature state without dropping a request."""
+"""The prediction service: answers over HTTP, and swaps champion and feature state without dropping a request."""

@@ -1,4 +1,4 @@
-"""`python -m parivision_serving`: the service of predictions as a process, or as several that share its port."""
+"""`python -m parivision_serving`: runs the prediction service, as one process or as several that share its port."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from parivision_serving.web import process
 from parivision_serving.web.logs import configure
 
 
-def _work() -> None:
+def _serve() -> None:
     settings = ServiceSettings.from_env()
     configure(settings.log)
     if settings.api_workers == 1:
         process.run(create_app(settings), settings.api_host, settings.api_port)
     else:
-        open_service(settings)  # what can't be used is told once, by us, and not by every worker
+        open_service(settings)  # so that a bad setting is reported once, here, and not by every worker
         name = f"{worker.__module__}:{worker.__name__}"
         process.run_workers(name, settings.api_host, settings.api_port, settings.api_workers)
 
 
 if __name__ == "__main__":
-    sys.exit(process.told("parivision_serving", _work))
+    sys.exit(process.exit_code("parivision_serving", _serve))

@@ -1,4 +1,4 @@
-"""Wires the service: settings and a sport in, an application out."""
+"""Builds the application of the prediction service from its settings and a sport."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import RegistryReader
-from parivision_serving.monitoring.pulse import Pulse
+from parivision_serving.monitoring.metrics_updater import MetricsUpdater
 from parivision_serving.monitoring.services import ServiceProbes
 from parivision_serving.prediction.bulk import BulkPredictor
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction.predicting import Predictor
 from parivision_serving.prediction_log.outcomes import Outcomes
 from parivision_serving.prediction_log.recorder import Recorder
-from parivision_serving.routes.bulk import batch_route
+from parivision_serving.routes.bulk import bulk_route
 from parivision_serving.routes.champion import champion_route
 from parivision_serving.routes.compat import compat_routes
 from parivision_serving.routes.data import data_route
@@ -53,25 +53,25 @@ from parivision_serving.web.limits import RateLimit
 from parivision_serving.web.logs import configure
 from parivision_serving.web.metrics import Metrics
 from parivision_serving.web.middleware import Middleware
-from parivision_serving.web.problems import answer
+from parivision_serving.web.problems import problem_response
 from parivision_serving.web.process import SWITCH_SECONDS
 from parivision_serving.web.profiling import Profiling
 from parivision_serving.web.requests import QuickRequest
 
 FIRST_LOOK_SECONDS = 10.0
-"""How long a start waits for the first look, so that a restart doesn't begin with needless 503s."""
+"""How long a start waits for the first look at the registry, so that a restart doesn't begin with needless 503s."""
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "HEAD", "POST", "DELETE"],
     "allow_headers": ["content-type", "x-api-key", "x-request-id"],
     "expose_headers": ["x-request-id", "x-prediction-id", "retry-after"],
 }
-"""What scripts of the pages that PARIVISION_API_ORIGINS names may send, and read beside the answer."""
+"""What scripts of the origins in PARIVISION_API_ORIGINS may send, and which headers of the answer they may read."""
 LARGEST_BODY = 64 * 1024
-"""A request has some 200 bytes, with a whole game before it 40,000; more than this is a mistake or an attack."""
+"""In bytes. A request has some 200, with all earlier shots of its game 40,000; more is a mistake or an attack."""
 
 
 class PredictionService(Litestar):
-    """A Litestar application inside the middleware, so that also what Litestar refuses by itself passes through it."""
+    """A Litestar application inside the middleware, which so also sees requests that Litestar itself refuses."""
 
     __slots__ = ("_outermost",)
 
@@ -83,32 +83,33 @@ class PredictionService(Litestar):
         self._outermost = Middleware(Profiling(inner, profiles) if profiles else inner, metrics, hosts)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request, or the application's life. HEAD is GET whose body the server leaves out."""
+        """Handle one request or lifespan event. HEAD is handled as GET; the server leaves out the body."""
         if scope["type"] == "http" and scope["method"] == "HEAD":
             scope = scope | {"method": "GET"}
         await self._outermost(scope, receive, send)
 
 
 def open_service(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, Store]:
-    """What the service can't begin without.
+    """The API keys and the store, without which the service can't start.
 
-    Raises ConfigurationError or StoreError when settings or the store can't be used, or nobody could be let in.
+    Raises ConfigurationError or StoreError when settings or the store can't be used, or when a key is needed and none
+    exists.
     """
     keys = Keys(settings.api_keys, settings.api_key)
     if not keys.any() and settings.needs_key:
         raise ConfigurationError(
-            "the service needs an API key, for it can be reached from beyond its machine (PARIVISION_API_HOST, "
-            "PARIVISION_API_HOSTS) or PARIVISION_API_AUTH asks for one, but there is none: make one with "
+            "the service needs an API key, because it can be reached from other machines (PARIVISION_API_HOST, "
+            "PARIVISION_API_HOSTS) or PARIVISION_API_AUTH asks for one, but none exists: make one with "
             "`python -m parivision_serving.web.keys add NAME`, or set PARIVISION_API_KEY"
         )
     return keys, open_store(settings, sport)
 
 
 def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> PredictionService:
-    """The service of one sport.
+    """The prediction service of one sport.
 
-    Raises what `open_service` raises; a registry that is down or empty is no error, the service then says 503 until there
-    is a champion.
+    Raises what `open_service` raises. A registry that is down or empty is no error: the service answers 503 until
+    there is a champion.
     """
     settings = settings or ServiceSettings.from_env()
     keys, store = open_service(settings, sport)
@@ -117,16 +118,16 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
     prediction_log = open_prediction_log(settings, sport)
     recorder = Recorder(prediction_log, retention_days=settings.prediction_log_days)
     outcomes = Outcomes(sport, store, prediction_log)
-    pulse = Pulse(watcher, recorder, registry)
-    metrics = Metrics(pulse.readings)
+    metrics_updater = MetricsUpdater(watcher, recorder, registry)
+    metrics = Metrics(metrics_updater.readings)
     predictor = Predictor(sport, watcher, recorder, metrics)
 
     @asynccontextmanager
-    async def living(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watcher.watch)
-            tasks.start_soon(pulse.beat, metrics)
-            tasks.start_soon(pulse.watch_drift)
+            tasks.start_soon(metrics_updater.run, metrics)
+            tasks.start_soon(metrics_updater.watch_drift)
             outcomes.start()
             with anyio.move_on_after(FIRST_LOOK_SECONDS):
                 await watcher.looked.wait()
@@ -140,7 +141,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
         [
             *health_routes(sport, watcher),
             predict_route(sport, predictor),
-            batch_route(sport, BulkPredictor(sport, watcher, recorder, metrics)),
+            bulk_route(sport, BulkPredictor(sport, watcher, recorder, metrics)),
             surface_route(sport, watcher),
             players_route(sport, watcher),
             teams_route(sport),
@@ -158,7 +159,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
         metrics=metrics,
         hosts=settings.hosts,
         profiles=Path(settings.profile).expanduser() if settings.profile else None,
-        lifespan=[living],
+        lifespan=[lifespan],
         middleware=[
             DefineMiddleware(
                 Admission,
@@ -167,7 +168,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
                 needs_key=settings.needs_key,
             )
         ],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: problem_response},
         cors_config=CORSConfig(allow_origins=settings.origins, **CORS) if settings.origins else None,
         openapi_config=OpenAPIConfig(
             title="PariVision",
@@ -176,19 +177,18 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
             use_handler_docstrings=False,
             components=COMPONENTS,
             security=NEEDED if settings.needs_key else POSSIBLE,
-            # The page's JavaScript comes from a public CDN; /schema/openapi.json needs nothing from outside.
             render_plugins=[SwaggerRenderPlugin()],
             openapi_router=Router("/schema", route_handlers=[], opt={SCOPE: OPEN}, include_in_schema=False),
         ),
         request_class=QuickRequest,
         request_max_body_size=LARGEST_BODY,
-        logging_config=None,  # the launcher configures logging; Litestar's queue would swallow uvicorn's format
+        logging_config=None,  # `web.logs.configure` does; Litestar's queue would hide uvicorn's format
         state=State({"watcher": watcher, "recorder": recorder}),
     )
 
 
 def worker() -> PredictionService:
-    """The service in one of several processes, each of which begins with nothing but the environment."""
+    """The service in one of several worker processes, each of which starts with nothing but the environment."""
     settings = ServiceSettings.from_env()
     configure(settings.log)
     sys.setswitchinterval(SWITCH_SECONDS)

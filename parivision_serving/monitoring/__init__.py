@@ -1,1 +1,1 @@
-"""What the service reports beside its answers: readings for Prometheus, and which other services are up."""
+"""What the service reports beside predictions: gauges for Prometheus, and which other services are up."""

@@ -1,1 +1,1 @@
-"""From a request to a probability: the champion and its feature state, single predictions and bulk requests."""
+"""Turns requests into probabilities: loads the champion and its feature state, predicts single shots and in bulk."""

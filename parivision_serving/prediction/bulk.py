@@ -1,4 +1,4 @@
-"""Many predictions for one request: worked on in a thread, in pieces, so that single ones go on being answered."""
+"""Bulk requests: many predictions, computed in a thread and in pieces, so that single ones are answered meanwhile."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import PreparedMany, Sport
-from parivision_serving.prediction.bulk_arrow import written
+from parivision_serving.prediction.bulk_arrow import encode_arrow
 from parivision_serving.prediction.bulk_rows import BulkRows, Piece, RowProblem
-from parivision_serving.prediction.champion import Pair, Watcher
-from parivision_serving.prediction.served import served
+from parivision_serving.prediction.champion import Pair, Watcher, pair_in_service
 from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.web.admission import RETRY_SECONDS, TooManyRequestsError
 from parivision_serving.web.context import Context
@@ -28,9 +27,9 @@ from parivision_serving.web.metrics import Metrics
 
 AT_ONCE = 2
 WAITING = 4
-"""Batches that wait while others are worked on; each may hold its body in memory."""
+"""Bulk requests that wait while others are worked on; each may hold its body in memory."""
 ENCODED_ROWS = 2_000
-"""Rows that are written as JSON at once."""
+"""Rows that are encoded as JSON at once."""
 
 Content = Literal["rows", "arrow"]
 
@@ -48,7 +47,9 @@ class Chance(msgspec.Struct, frozen=True, gc=False):
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions in the order of the rows."""
 
-    id: Annotated[str, Meta(description="Names the batch; that of a row's prediction adds `:` and its number.")]
+    id: Annotated[
+        str, Meta(description="Id of the bulk request; a row's prediction has this id, `:` and the row's number.")
+    ]
     champion_version: int
     champion_sha256: str
     feature_state_stamp: str
@@ -58,7 +59,7 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Encoded(msgspec.Struct, frozen=True, kw_only=True):
-    """A BulkAnswer whose predictions are written already."""
+    """A BulkAnswer whose predictions are encoded already."""
 
     id: str
     champion_version: int
@@ -71,7 +72,7 @@ class _Encoded(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Answers:
-    """What came of a batch of n rows; numbers are NaN where a row was refused."""
+    """The results for n rows; numbers are NaN where a row was refused."""
 
     probability: NDArray[np.float64]
     expected_points: NDArray[np.float64]
@@ -99,8 +100,8 @@ class Answers:
         )
 
     def arrow(self, call_id: str, pair: Pair) -> bytes:
-        """As a stream of columns."""
-        told = {p.row: "; ".join(f"{e.field}: {e.message}" for e in p.errors) for p in self.problems}
+        """As an Arrow stream of columns."""
+        problems = {p.row: "; ".join(f"{e.field}: {e.message}" for e in p.errors) for p in self.problems}
         source = {
             "id": call_id,
             "champion_version": str(pair.champion.version),
@@ -108,7 +109,7 @@ class Answers:
             "feature_state_stamp": pair.record.stamp,
             "feature_state_through": pair.record.through or "",
         }
-        return written(self.columns, told, source)
+        return encode_arrow(self.columns, problems, source)
 
     def _chances(self) -> bytes:
         refused = {problem.row for problem in self.problems}
@@ -117,7 +118,7 @@ class Answers:
 
 
 def _joined(values: Iterable[Any]) -> bytes:
-    """A JSON array, encoded in parts: the interpreter's lock isn't held for long."""
+    """A JSON array, encoded in parts so that the interpreter's lock isn't held for long."""
     pending = list(values)
     parts = [
         msgspec.json.encode(pending[start : start + ENCODED_ROWS])[1:-1]
@@ -127,24 +128,24 @@ def _joined(values: Iterable[Any]) -> bytes:
 
 
 def predict_all(pieces: Iterable[Piece], pair: Pair, sport: Sport) -> Answers:
-    """Predict the pieces of a batch by one pair.
+    """Predict the pieces of a bulk request by one pair.
 
-    Raises ValueError when the model answers what is no probability, and what reading the pieces raises.
+    Raises ValueError when the model returns a number that is no probability, and what reading the pieces raises.
     """
     numbers: list[NDArray[np.float64]] = []
     problems: list[RowProblem] = []
     awaited: list[tuple[int, str]] = []
     first = 0
     for piece in pieces:
-        answered = np.full((3, piece.rows), np.nan)
+        numbers_of_piece = np.full((3, piece.rows), np.nan)
         if len(piece.sound):
             prepared = sport.prepare_many(piece.columns, pair.feature_state)
             probability = _predicted(pair, prepared)
             if not ((probability > 0) & (probability < 1)).all():
-                raise ValueError(f"version {pair.champion.version} answers what is no probability in a batch")
-            answered[:, piece.sound] = probability, probability * prepared.points, prepared.league_average
+                raise ValueError(f"version {pair.champion.version} returned a number that is no probability")
+            numbers_of_piece[:, piece.sound] = probability, probability * prepared.points, prepared.league_average
             awaited += [(first + int(piece.sound[row]), key) for row, key in sport.shot_keys(piece.columns)]
-        numbers.append(answered)
+        numbers.append(numbers_of_piece)
         problems += piece.refused
         first += piece.rows
     probability, points, average = np.concatenate([*numbers, np.empty((3, 0))], axis=1)
@@ -152,7 +153,7 @@ def predict_all(pieces: Iterable[Piece], pair: Pair, sport: Sport) -> Answers:
 
 
 def _predicted(pair: Pair, prepared: PreparedMany) -> NDArray[np.float64]:
-    """Probabilities (n,). Rows go in by their offset: like ones follow each other, which saves the trees a tenth."""
+    """Probabilities (n,). Rows are sorted by offset: similar rows in sequence take a tenth less time."""
     order = np.argsort(prepared.offset)
     probability = np.empty(len(order))
     probability[order] = pair.bundle.predict(prepared.features[order], prepared.offset[order])
@@ -160,25 +161,25 @@ def _predicted(pair: Pair, prepared: PreparedMany) -> NDArray[np.float64]:
 
 
 class BulkPredictor:
-    """Answers batches of one sport with the pair in service, a few at once."""
+    """Answers bulk requests of one sport with the pair in service, a few at once."""
 
     def __init__(self, sport: Sport, watcher: Watcher, recorder: Recorder, metrics: Metrics) -> None:
         self._sport, self._watcher, self._recorder, self._metrics = sport, watcher, recorder, metrics
         self._rows = BulkRows(sport)
         self._limiter = CapacityLimiter(AT_ONCE)
         self.under_way = 0
-        """Batches that are worked on or wait."""
+        """Bulk requests that are worked on or wait."""
 
     def check_place(self) -> None:
         """Raise TooManyRequestsError when all places are taken."""
         if self.under_way >= AT_ONCE + WAITING:
-            raise TooManyRequestsError("as many batches as can be held are under way; try again later", RETRY_SECONDS)
+            raise TooManyRequestsError("too many bulk requests are under way; try again later", RETRY_SECONDS)
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
-        """A place among the batches that are worked on or wait, to be had once the body is there.
+        """Hold a place among the bulk requests that are worked on or wait; taken once the body has arrived.
 
-        Raises TooManyRequestsError when all are taken.
+        Raises TooManyRequestsError when all places are taken.
         """
         self.check_place()
         self.under_way += 1
@@ -190,13 +191,13 @@ class BulkPredictor:
     async def predict(
         self, body: bytes, content: Content, wanted: Content, context: Context, *, durable: bool
     ) -> tuple[bytes, Pair]:
-        """The encoded answer to a batch, which the prediction log keeps, and the pair that gave it.
+        """The encoded answer, which the prediction log keeps, and the pair that gave it.
 
         Raises InvalidRequestError or TooLargeError for a body that can't be read, NotReadyError without a champion,
-        PredictionLogFullError when the prediction log has no room for it in time, and, if the answer is to be durable, what the
-        prediction log raises when it can't keep it.
+        PredictionLogFullError when the prediction log has no room in time, and with `durable` the StoreError of a
+        prediction log that can't be written.
         """
-        pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
+        pair = pair_in_service(self._watcher)  # once: the pair may be swapped while this request is answered
 
         def work() -> tuple[bytes, Call]:
             began = perf_counter()
@@ -207,9 +208,8 @@ class BulkPredictor:
             return encoded, _call(context, content, body, pair, answers)
 
         encoded, call = await to_thread.run_sync(work, limiter=self._limiter)
-        await (
-            self._recorder.room()
-        )  # a single prediction is forgotten rather than refused, a batch is worth waiting for
+        # A single prediction is dropped from a full log rather than refused; a bulk request is worth waiting for.
+        await self._recorder.room()
         if durable:
             await self._recorder.keep(call)
         else:

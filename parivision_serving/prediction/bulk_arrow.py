@@ -1,4 +1,4 @@
-"""Writes the answer to a batch as an Arrow IPC stream."""
+"""Encodes the answer to a bulk request as an Arrow IPC stream."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 PROBLEM = "problem"
 
 
-def written(
+def encode_arrow(
     columns: Mapping[str, NDArray[np.float64]], problems: Mapping[int, str], metadata: Mapping[str, str]
 ) -> bytes:
-    """A stream of float64 columns (n,), null where a row has a problem, and a column of text that names it.
+    """An uncompressed stream of float64 columns (n,), null where a row has a problem, and a text column of `problems`.
 
-    `problems` are by row. Nothing is compressed.
+    `problems` maps rows to messages.
     """
-    from arro3.core import Array, DataType, Schema, Table  # noqa: PLC0415 - few answers are Arrow, and it takes its time
+    from arro3.core import Array, DataType, Schema, Table  # noqa: PLC0415 - few answers are Arrow, and its import is slow
     from arro3.core import Field as ArrowField  # noqa: PLC0415 - as above
     from arro3.io import write_ipc_stream  # noqa: PLC0415 - as above
 
@@ -38,8 +38,10 @@ def written(
         [ArrowField(name, number, nullable=True) for name in columns] + [ArrowField(PROBLEM, text, nullable=True)],
         metadata=dict(metadata),
     )
-    told: Sequence[str | None] = [problems.get(row) for row in range(rows)]
-    table = Table.from_arrays([*(array(values) for values in columns.values()), Array(told, type=text)], schema=schema)
+    messages: Sequence[str | None] = [problems.get(row) for row in range(rows)]
+    table = Table.from_arrays(
+        [*(array(values) for values in columns.values()), Array(messages, type=text)], schema=schema
+    )
     out = io.BytesIO()
     write_ipc_stream(table, out, compression=None)
     return out.getvalue()

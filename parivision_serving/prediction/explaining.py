@@ -1,4 +1,4 @@
-"""What moved a probability: how it would change if one thing weren't known, for each thing that is."""
+"""Explains a probability: how it would change if one known input were unknown, for each of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Cuts a JSON array into pieces of whole elements, so that a large body is never decoded at once.
 
-Decoding holds the interpreter's lock, and single predictions wait for it; and a body of nothing but `1,1,1` would fill
-the memory with a hundred times its size before anybody could count its rows.
+Decoding holds the interpreter's lock, for which single predictions wait; and a body of nothing but `1,1,1` would fill a
+hundred times its size of memory before its rows could be counted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 def pieces(body: bytes, size: int = PIECE_BYTES) -> Iterator[tuple[int, bytes]]:
     """Pieces of a JSON array, each an array itself, of about `size` bytes, with the byte at which each begins.
 
-    The body is cut at commas between its elements and not checked otherwise: it is a JSON array exactly if all pieces
-    are, and none but the only one is empty.
+    The body is cut at commas between its elements and not checked otherwise. It is a JSON array exactly if all pieces
+    are JSON arrays, and none of several pieces is empty.
     """
     start, depth, inside = body.find(b"[") + 1, 0, False
     at = 0
@@ -41,7 +41,7 @@ def _last_cut(block: bytes, depth: int, inside: bool) -> tuple[int, int, bool]:
     if b"\\" in block:
         block = _ESCAPE.sub(b"__", block)
     letters = np.frombuffer(block, np.uint8)
-    folded = letters | 0x20  # { and [ differ by this bit, and so do } and ]
+    folded = letters | 0x20  # { and [ differ only by this bit, and so do } and ]
     at = np.flatnonzero((letters == ord('"')) | (letters == ord(",")) | (folded == ord("{")) | (folded == ord("}")))
     if not len(at):
         return -1, depth, inside

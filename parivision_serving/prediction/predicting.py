@@ -1,4 +1,4 @@
-"""One prediction, from a question to an answer that is counted and kept: the hot path, without a thread or a frame."""
+"""Single predictions, the hot path: from a request to an answer that is counted and logged."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from msgspec import Meta
 
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import Sport
-from parivision_serving.prediction.champion import Pair, Watcher
+from parivision_serving.prediction.champion import Pair, Watcher, pair_in_service
 from parivision_serving.prediction.explaining import explain
-from parivision_serving.prediction.micro_batches import Together
+from parivision_serving.prediction.micro_batches import MicroBatcher
 from parivision_serving.prediction.schemas import Evidence, Prediction, prediction_of
-from parivision_serving.prediction.served import served
 from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.web.context import Context
 from parivision_serving.web.metrics import Metrics
@@ -29,10 +28,10 @@ _encode = msgspec.json.Encoder().encode
 _double = struct.Struct("<d").pack
 
 
-def question_of(request: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """A sport's request with what the service offers beside."""
+def request_type_of(request: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """A sport's request with the options of the service."""
     options: Any = [
-        ("explain", Annotated[bool, Meta(description="Also tell what moved the probability.")], False),
+        ("explain", Annotated[bool, Meta(description="Also explain what moved the probability.")], False),
         (
             "durable",
             Annotated[
@@ -42,43 +41,49 @@ def question_of(request: type[msgspec.Struct]) -> type[msgspec.Struct]:
         ),
     ]
     return msgspec.defstruct(
-        "Question", options, bases=(request,), kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+        "PredictionRequest",
+        options,
+        bases=(request,),
+        kw_only=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
     )
 
 
 class Predictor:
-    """Answers questions of one sport with the pair in service."""
+    """Answers prediction requests of one sport with the pair in service."""
 
     def __init__(self, sport: Sport, watcher: Watcher, recorder: Recorder, metrics: Metrics) -> None:
         self.answer = prediction_of(sport.details)
-        """What OpenAPI is to show of an answer."""
+        """Type of the answers, for OpenAPI."""
         self._sport, self._watcher, self._recorder, self._metrics = sport, watcher, recorder, metrics
-        self._together = Together()
+        self._micro_batcher = MicroBatcher()
 
     async def predict(
-        self, question: Any, context: Context, *, explained: bool = False, durable: bool = False
+        self, request: Any, context: Context, *, explained: bool = False, durable: bool = False
     ) -> Prediction:
-        """Answer one question, which the prediction log keeps; explained, it takes a millisecond more.
+        """Answer one request, which the prediction log keeps; an explanation takes a millisecond more.
 
-        Raises InvalidRequestError for a question that contradicts itself, NotReadyError without a champion, and, if the
-        answer is to be durable, what the prediction log raises when it can't keep it.
+        Raises InvalidRequestError for a request that contradicts itself, NotReadyError without a champion, and with
+        `durable` the StoreError of a prediction log that can't be written.
         """
-        if found := self._sport.problems(question):
+        if found := self._sport.problems(request):
             raise InvalidRequestError(found)
-        pair = served(self._watcher)  # once: the pair may be swapped while this request is answered
+        pair = pair_in_service(self._watcher)  # once: the pair may be swapped while this request is answered
         began = perf_counter()
-        prepared = self._sport.prepare(question, pair.feature_state)
-        probability = await self._together.predict(pair.bundle, prepared.features, prepared.offset)
+        prepared = self._sport.prepare(request, pair.feature_state)
+        probability = await self._micro_batcher.predict(pair.bundle, prepared.features, prepared.offset)
         if not 0 < probability < 1:
-            raise ValueError(f"version {pair.champion.version} answers {probability} to {_encode(question)[:500]!r}")
+            raise ValueError(f"version {pair.champion.version} answers {probability} to {_encode(request)[:500]!r}")
         self._metrics.predicted(pair.champion.version, probability, perf_counter() - began)
-        call = self._call(question, context, pair, prepared, probability)
+        call = self._call(request, context, pair, prepared, probability)
         if durable:
             await self._recorder.keep(call)
         else:
             self._recorder.record(call)
         return self.answer(
-            explanation=explain(pair, self._sport, question) if explained else msgspec.UNSET,
+            explanation=explain(pair, self._sport, request) if explained else msgspec.UNSET,
             id=context.id,
             probability=probability,
             prediction=int(probability >= 0.5),
@@ -93,12 +98,12 @@ class Predictor:
             feature_state_through=pair.record.through,
         )
 
-    def _call(self, question: Any, context: Context, pair: Pair, prepared: Any, probability: float) -> Call:
-        key = self._sport.shot_key(question)
+    def _call(self, request: Any, context: Context, pair: Pair, prepared: Any, probability: float) -> Call:
+        key = self._sport.shot_key(request)
         return Call(
             id=context.id,
             content="shot",
-            request=_encode(question),
+            request=_encode(request),
             probability=_double(probability),
             schema=pair.record.schema,
             features=prepared.features.tobytes() + prepared.offset.tobytes(),
@@ -112,16 +117,16 @@ class Predictor:
 
 
 class JsonAnswer:
-    """An answer on its way out: what Litestar's own response would send, without what it could do besides."""
+    """A JSON response of bytes: sends what Litestar's own would, at a fraction of its cost."""
 
     __slots__ = ("_body",)
 
     def __init__(self, answer: Any) -> None:
-        """Encode a struct."""
+        """Encode the answer, a struct."""
         self._body = _encode(answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it with status 200."""
+        """Send the answer with status 200."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(self._body))]
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})

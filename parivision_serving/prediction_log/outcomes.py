@@ -1,10 +1,10 @@
-"""Tells predictions what came of them, once the lake knows the shot: by its key and its spot.
+"""Writes outcomes into the prediction log, once the lake holds the predicted shot: matched by its key and its spot.
 
-A prediction for another spot is one of what might have been, or of a shot that is yet to come: it stays open.
+A prediction for another spot is hypothetical, or about a shot that is yet to come: its outcome stays unknown.
 
-One process of all that serve a sport does so, the one that holds the lock; another takes over when it dies. A day is
-looked at when predictions await shots of it and others wait, or other batches hold it, than at the last look. So it
-doesn't matter which came first, the shot or its prediction, and nothing is read as long as nobody waits.
+Of all processes that serve a sport, the one that holds the lock does this; another takes over when it dies. A day is
+looked at when, since the last look, other predictions await its shots or other batches hold it. So it doesn't matter
+which came first, the shot or its prediction, and nothing is read while no prediction waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from parivision_core.prediction_log.base import Outcome, PredictionLog
 from parivision_core.prediction_log.ids import parts_of
-from parivision_core.prediction_log.predictions import Opened
+from parivision_core.prediction_log.predictions import OpenedCall
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
 from parivision_core.sport import Sport
@@ -28,7 +28,7 @@ LOCK = "outcomes"
 MADE = "made"
 LOOK_SECONDS = 5.0
 DAYS_A_LOOK = 20
-"""After a restart all days that are awaited are looked at, some at a time."""
+"""After a restart all awaited days are looked at, some at a time."""
 SHOTS_A_READ = 5_000
 
 Shot = dict[str, Any]
@@ -37,26 +37,26 @@ log = logging.getLogger(__name__)
 
 
 class Outcomes:
-    """Looks into the lake every few seconds, in a thread of its own, from `start` to `close`."""
+    """Looks into the lake every few seconds in its own thread, from `start` to `close`."""
 
     def __init__(
         self, sport: Sport, store: Store, prediction_log: PredictionLog, look_seconds: float = LOOK_SECONDS
     ) -> None:
         self.problem: str | None = None
-        """Why nothing can be looked up at the moment."""
+        """Why no outcome can be looked up at the moment; None while all is well."""
         self._store, self._prediction_log, self._seconds = store, prediction_log, look_seconds
         self._spot = [name for name in sport.match if name != MADE]
         self._looked: dict[str, tuple[str, int]] = {}
-        """Day -> who waited and how many batches held it when it was looked at last."""
+        """Day -> which predictions waited and how many batches held it at the last look."""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """End the thread; a look under way is finished first, if it doesn't take longer."""
+        """End the thread; a look under way is finished first, unless it takes longer than `seconds`."""
         self._done.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
@@ -64,11 +64,11 @@ class Outcomes:
     def _run(self) -> None:
         while not self._done.wait(self._seconds):
             try:
-                # Held for as long as this process lives, so that what was looked at is remembered in one place.
+                # Held for as long as this process lives, so that one process knows what was looked at.
                 with self._store.exclusive(LOCK, wait_seconds=0):
                     while not self._done.wait(self._seconds):
                         self._note(self._try())
-            except StoreError as error:  # another process holds it, or the store is down, which others tell
+            except StoreError as error:  # another process holds it, or the store is down, which other parts report
                 log.debug("outcomes aren't looked up here: %s", error)
 
     def _try(self) -> str | None:
@@ -76,7 +76,7 @@ class Outcomes:
             self.look()
         except StoreError as error:
             return str(error)
-        except Exception as error:  # a thread that ends would be missed by nobody
+        except Exception as error:  # an ended thread would go unnoticed
             if self.problem is None:
                 log.exception("outcomes can't be looked up:")
             return repr(error)
@@ -88,10 +88,10 @@ class Outcomes:
         self.problem = problem
 
     def look(self) -> int:
-        """Look once, newest days first; how many outcomes were told. Raises StoreError."""
+        """Look once, newest days first; how many outcomes were written. Raises StoreError."""
         waiting = self._prediction_log.awaited_days()
         self._looked = {day: seen for day, seen in self._looked.items() if day in waiting}
-        told, looks = 0, 0
+        written, looks = 0, 0
         manifests = self._store.manifests() if waiting else []
         for day, waits in sorted(waiting.items(), reverse=True):
             batches = sum(manifest.overlaps(day, day) for manifest in manifests)
@@ -100,12 +100,12 @@ class Outcomes:
             if looks == DAYS_A_LOOK:
                 break
             looks += 1
-            told += self._tell(day)
+            written += self._write_outcomes(day)
             self._looked[day] = (waits, batches)
-        return told
+        return written
 
-    def _tell(self, day: str) -> int:
-        """Tell the predictions that await shots of a day; how many."""
+    def _write_outcomes(self, day: str) -> int:
+        """Write the outcomes of predictions that await shots of a day; how many."""
         shots: dict[str, list[Shot]] = defaultdict(list)
         for shot in self._shots(day):
             shots[key_of(shot)].append(shot)
@@ -115,11 +115,11 @@ class Outcomes:
                 call_id, row = parts_of(name)
                 awaiting[call_id].append((row or 0, name, key))
         outcomes = {}
-        for call_id, awaited in awaiting.items():  # a batch is read and decoded once for all of its rows
+        for call_id, awaited in awaiting.items():  # a bulk request is read and decoded once for all of its rows
             call = self._prediction_log.call(call_id)
             if call is None:
                 continue
-            opened = Opened(call)
+            opened = OpenedCall(call)
             for row, name, key in awaited:
                 made = made_of(opened.request(row) or {}, shots[key], self._spot)
                 if made is not None:
@@ -141,17 +141,17 @@ class Outcomes:
 
 
 def key_of(shot: Mapping[str, Any]) -> str:
-    """The key of a shot of the lake, as `Sport.shot_key` makes it of a request: its id without the occurrence."""
+    """The key of a shot in the lake, which `Sport.shot_key` gives for a request: its id without the occurrence."""
     key: str = shot[ID].rpartition(":")[0]
     return key
 
 
 def made_of(request: Mapping[str, Any], shots: Sequence[Shot], spot: Sequence[str]) -> bool | None:
-    """Whether the shot that a request is about, among those of its key, went in; None if that can't be told."""
+    """Whether the requested shot, one of those with its key, went in; None if they don't decide that."""
     outcomes = {bool(shot[MADE]) for shot in shots if same_spot(request, shot, spot)}
     return outcomes.pop() if len(outcomes) == 1 else None
 
 
 def same_spot(request: Mapping[str, Any], shot: Mapping[str, Any], spot: Sequence[str]) -> bool:
-    """Whether a request is about the place of a shot, which the lake knows in whole units."""
+    """Whether a request is about the spot of a shot, which the lake holds in whole units."""
     return all(isinstance(request.get(name), int | float) and abs(request[name] - shot[name]) <= 0.5 for name in spot)

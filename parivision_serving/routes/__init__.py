@@ -1,1 +1,1 @@
-"""The service's routes, one file per subject; each is a function that builds its handlers for a sport and a watcher."""
+"""The service's routes, one module per subject; each has a function that builds its handlers."""

@@ -1,4 +1,4 @@
-"""POST /api/v1/predict/batch: up to 100,000 shots at once, as JSON or as an Arrow stream."""
+"""POST /api/v1/predict/bulk: up to 100,000 shots in one request, as JSON or as an Arrow stream."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from parivision_serving.web.admission import SCOPE
 from parivision_serving.web.body import JSON
 from parivision_serving.web.context import context_of
 from parivision_serving.web.keys import PREDICT
-from parivision_serving.web.operations import PlainOperation, answered
-from parivision_serving.web.problems import MOST_ERRORS, UnknownContentError, documented, shortened
+from parivision_serving.web.operations import PlainOperation, answer_spec
+from parivision_serving.web.problems import MOST_ERRORS, UnknownContentError, problem_specs, shortened
 from parivision_serving.web.queries import refuse_misread
 from parivision_serving.web.uploads import Uploads
 
-LARGEST_BATCH = 64 * 1024 * 1024
+LARGEST_BULK_REQUEST = 64 * 1024 * 1024
 EXAMPLE = {
     "id": "018bcfe5-6800-7000-8000-000000000000",
     "champion_version": 3,
@@ -38,30 +38,30 @@ EXAMPLE = {
 _MEDIA_TYPES: dict[Content, str] = {"rows": JSON, "arrow": ARROW}
 
 
-def batch_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
+def bulk_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
     """Build the handler."""
-    uploads = Uploads(LARGEST_BATCH, (AT_ONCE + WAITING) * LARGEST_BATCH)
+    uploads = Uploads(LARGEST_BULK_REQUEST, (AT_ONCE + WAITING) * LARGEST_BULK_REQUEST)
 
     @post(
-        "/api/v1/predict/batch",
+        "/api/v1/predict/bulk",
         status_code=HTTPStatus.OK,
-        operation_id="predict_batch",
+        operation_id="predict_bulk",
         operation_class=_operation(sport),
-        summary="Chances of many shots",
+        summary="Predict many shots",
         description=f"Up to {MOST_ROWS} shots, as a JSON array of what `/api/v1/predict` takes, or as an Arrow IPC "
         "stream whose columns are named as its fields: integers, floats, booleans and text, also as a dictionary, "
-        "uncompressed; null leaves a field out. The answers keep the order of the rows. A row that can't be answered "
-        "is null, and is told beside them with its errors; the others are answered all the same. Of each of the first "
-        f"{SHOWN_IN_FULL} such rows up to {MOST_ERRORS} errors are told, of each further one the first, in brief; a row "
-        f"of more than {LARGEST_ROW // 1024} kB is refused for that. The answer is of the "
-        f"kind that was sent, unless `Accept` asks for the other: JSON, or an Arrow stream ({ARROW}) of the columns "
-        "`probability`, `expected_points`, `league_average` and `problem`, whose metadata holds what the JSON has "
-        "beside the predictions. The prediction log keeps every prediction under the batch's id and its row.",
+        "uncompressed; null leaves a field out. Predictions keep the order of the rows. The prediction of a refused "
+        "row is null, and `problems` lists its errors; the other rows are answered all the same. For each of the first "
+        f"{SHOWN_IN_FULL} refused rows up to {MOST_ERRORS} errors are listed, for further rows the first error, "
+        f"shortened; a row of more than {LARGEST_ROW // 1024} kB is refused. The answer has the content type of the "
+        f"request, unless `Accept` names the other: JSON, or an Arrow stream ({ARROW}) with the columns `probability`, "
+        "`expected_points`, `league_average` and `problem`, whose metadata holds the other fields of the JSON. The "
+        "prediction log keeps every prediction under the request's id and its row.",
         tags=["prediction"],
         opt={SCOPE: PREDICT},
         responses={
-            **answered(BulkAnswer, "The predictions.", EXAMPLE),
-            **documented(
+            **answer_spec(BulkAnswer, "The predictions.", EXAMPLE),
+            **problem_specs(
                 HTTPStatus.REQUEST_TIMEOUT,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -71,7 +71,7 @@ def batch_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
             ),
         },
     )
-    async def predict_batch(
+    async def predict_bulk(
         request: Request[Any, Any, Any],
         durable: Annotated[
             bool, Parameter(description="Answer once the predictions are in the prediction log and survive a crash.")
@@ -82,17 +82,17 @@ def batch_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
         accepted = request.accept.best_match([_MEDIA_TYPES[content], *_MEDIA_TYPES.values()])
         wanted: Content = "arrow" if accepted == ARROW else "rows" if accepted == JSON else content
         context = context_of(request.scope)
-        predictor.check_place()  # before all of the body is sent in vain
+        predictor.check_place()  # before the body is sent in vain
         async with uploads.body(request) as body, predictor.admitted():
             encoded, pair = await predictor.predict(body, content, wanted, context, durable=durable)
         source = {
             "X-Prediction-Id": context.id,
             "X-Champion-Version": str(pair.champion.version),
-            "X-FeatureState-Stamp": pair.record.stamp,
+            "X-Feature-State-Stamp": pair.record.stamp,
         }
         return Response(encoded, media_type=_MEDIA_TYPES[wanted], headers=source)
 
-    return predict_batch
+    return predict_bulk
 
 
 def _content(media_type: str) -> Content:
@@ -100,16 +100,16 @@ def _content(media_type: str) -> Content:
         return "arrow"
     if media_type in (JSON, ""):
         return "rows"
-    raise UnknownContentError(f"a batch is {JSON} or {ARROW}, not {shortened(media_type)}")
+    raise UnknownContentError(f"a bulk request is {JSON} or {ARROW}, not {shortened(media_type)}")
 
 
 def _operation(sport: Sport) -> type[Operation]:
-    """An operation that documents what Litestar can't see: both kinds of body, and of answer."""
+    """An operation that documents what Litestar can't see: both content types of the body and of the answer."""
     rows = {"type": "array", "maxItems": MOST_ROWS, "items": _inlined(sport.request)}
     stream = Schema(content_media_type=ARROW)
 
     @dataclass
-    class BatchOperation(PlainOperation):
+    class BulkOperation(PlainOperation):
         def __post_init__(self) -> None:
             super().__post_init__()
             content = {
@@ -121,11 +121,11 @@ def _operation(sport: Sport) -> type[Operation]:
             if isinstance(answer, OpenAPIResponse) and answer.content is not None:
                 answer.content[ARROW] = OpenAPIMediaType(schema=stream)
 
-    return BatchOperation
+    return BulkOperation
 
 
 def _inlined(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON schema of a struct, with what it refers to written where it is referred to."""
+    """The JSON schema of a struct, with its references replaced by what they refer to."""
     schema = msgspec.json.schema(kind)
     parts = schema.pop("$defs")
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/champion: what is served, where it came from, and why a newer one isn't served."""
+"""GET /api/v1/champion: the champion in service, its provenance, and why a newer one isn't served."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from msgspec import Meta
 
 from parivision_core.bundle import Provenance
 from parivision_core.tracking.registry import RegistryReader
-from parivision_serving.prediction.champion import Watcher
-from parivision_serving.prediction.served import served
-from parivision_serving.web.operations import answered
-from parivision_serving.web.problems import documented
+from parivision_serving.prediction.champion import Watcher, pair_in_service
+from parivision_serving.web.operations import answer_spec
+from parivision_serving.web.problems import problem_specs
 
 
 class ServedFeatureState(msgspec.Struct, frozen=True, kw_only=True):
-    """The history state that is served."""
+    """The feature state in service."""
 
     stamp: str
     through: str | None
@@ -27,23 +26,23 @@ class ServedFeatureState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServedChampion(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair of champion and feature state that answers predictions now."""
+    """The pair of champion and feature state in service."""
 
     version: int
     epoch: Annotated[int, Meta(description="Raised by every promotion and rollback.")]
     sha256: str
-    run_id: Annotated[str, Meta(description="Training run in the registry's tracking server.")]
+    run_id: Annotated[str, Meta(description="MLflow run of its training.")]
     registered_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
-    page: Annotated[str, Meta(description="Address of its version in MLflow's page.")]
+    page: Annotated[str, Meta(description="Address of its page in MLflow.")]
     sport: str
-    model: Annotated[str, Meta(description="Family of the model.")]
+    model: Annotated[str, Meta(description="Model family.")]
     feature_schema: str
     base_fingerprint: str
     provenance: Provenance
     feature_state: ServedFeatureState
     reload_problem: Annotated[
         str | None,
-        Meta(description="Why the latest champion or feature state is not served yet; null when all is well."),
+        Meta(description="Why the latest champion or feature state isn't served yet; null when it is."),
     ]
 
 
@@ -79,10 +78,11 @@ def champion_route(registry: RegistryReader, watcher: Watcher) -> HTTPRouteHandl
         "/api/v1/champion",
         operation_id="champion",
         summary="The champion and feature state in service",
-        description="Version, provenance and feature state of the pair that answers now, and the last problem in replacing it.",
+        description="Version, provenance and feature state of the pair that answers now, and the problem that keeps a "
+        "newer one from being served.",
         tags=["model"],
-        responses=answered(ServedChampion, "The pair in service.", EXAMPLE)
-        | documented(HTTPStatus.SERVICE_UNAVAILABLE),
+        responses=answer_spec(ServedChampion, "The pair in service.", EXAMPLE)
+        | problem_specs(HTTPStatus.SERVICE_UNAVAILABLE),
     )
     async def champion() -> ServedChampion:
         return served_champion(registry, watcher)
@@ -91,8 +91,8 @@ def champion_route(registry: RegistryReader, watcher: Watcher) -> HTTPRouteHandl
 
 
 def served_champion(registry: RegistryReader, watcher: Watcher) -> ServedChampion:
-    """What is to be told of the pair in service. Raises NotReadyError when there is none."""
-    pair = served(watcher)
+    """The description of the pair in service. Raises NotReadyError when there is none."""
+    pair = pair_in_service(watcher)
     card = pair.bundle.card
     return ServedChampion(
         version=pair.champion.version,

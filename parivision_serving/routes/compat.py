@@ -1,4 +1,4 @@
-"""What callers of the two systems before this one ask: the same routes, answered by the champion of today."""
+"""/predict, /get_champion_infos, /api/v1/health: the original systems' routes, answered by today's champion."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from msgspec import Meta
 
 from parivision_core.sport import Sport
 from parivision_core.tracking.registry import RegistryReader
-from parivision_serving.prediction.champion import Watcher
+from parivision_serving.prediction.champion import Watcher, pair_in_service
 from parivision_serving.prediction.schemas import Prediction
-from parivision_serving.prediction.served import served
 from parivision_serving.routes.champion import EXAMPLE, ServedChampion, served_champion
 from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.web.body import lenient_json
 from parivision_serving.web.context import Context, context_of
 from parivision_serving.web.keys import PREDICT
-from parivision_serving.web.operations import PlainOperation, answered
-from parivision_serving.web.problems import InvalidRequestError, documented
+from parivision_serving.web.operations import PlainOperation, answer_spec
+from parivision_serving.web.problems import InvalidRequestError, problem_specs
 
 if TYPE_CHECKING:
-    Question = Any
+    PredictionRequest = Any
 
 Predict = Callable[[Any, Context], Awaitable[Prediction]]
-"""A sport's request and what is known of its caller -> its prediction, which the prediction log keeps."""
+"""Request and context -> prediction, which the prediction log keeps."""
 
 
 class OriginalAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the original system answered."""
+    """The answer of the original system."""
 
     prediction: Annotated[int, Meta(ge=0, le=1, description="1 if a make is at least as likely as a miss, else 0.")]
 
@@ -46,7 +45,7 @@ class ChampionInfos(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Predictions are answered."""
+    """The service answers predictions."""
 
     status: str = "ok"
     champion_version: int
@@ -61,23 +60,23 @@ def compat_routes(sport: Sport, registry: RegistryReader, watcher: Watcher, pred
         status_code=HTTPStatus.OK,
         operation_id="original_predict",
         operation_class=PlainOperation,
-        summary="Whether a shot goes in, as the original system answered it",
+        summary="Predict whether a shot goes in, in the original system's format",
         description=original.description,
         tags=["compatibility"],
         opt={SCOPE: PREDICT},
         dto=lenient_json(original.request),
         return_dto=None,
-        responses=answered(OriginalAnswer, "The likelier outcome.", {"prediction": 0})
-        | documented(
+        responses=answer_spec(OriginalAnswer, "The likelier outcome.", {"prediction": 0})
+        | problem_specs(
             HTTPStatus.REQUEST_TIMEOUT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.SERVICE_UNAVAILABLE,
             HTTPStatus.INTERNAL_SERVER_ERROR,
         ),
-        signature_namespace={"Question": original.request},
+        signature_namespace={"PredictionRequest": original.request},
     )
-    async def original_predict(data: JSONBody[Question], scope: Scope) -> OriginalAnswer:
+    async def original_predict(data: JSONBody[PredictionRequest], scope: Scope) -> OriginalAnswer:
         if found := original.problems(data):
             raise InvalidRequestError(found)
         answer = await predict(original.translate(data), context_of(scope))
@@ -86,11 +85,11 @@ def compat_routes(sport: Sport, registry: RegistryReader, watcher: Watcher, pred
     @get(
         "/get_champion_infos",
         operation_id="original_champion",
-        summary="The champion, as the original system answered it",
-        description="The same as /api/v1/champion, one level deeper.",
+        summary="The champion, in the original system's format",
+        description="The same as /api/v1/champion, inside the field `champion`.",
         tags=["compatibility"],
-        responses=answered(ChampionInfos, "The champion.", {"champion": EXAMPLE})
-        | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=answer_spec(ChampionInfos, "The champion.", {"champion": EXAMPLE})
+        | problem_specs(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def original_champion() -> ChampionInfos:
         return ChampionInfos(champion=served_champion(registry, watcher))
@@ -99,14 +98,14 @@ def compat_routes(sport: Sport, registry: RegistryReader, watcher: Watcher, pred
         "/api/v1/health",
         operation_id="health",
         summary="Whether predictions are answered",
-        description="The same as /health/ready, where callers of the earlier service look for it.",
+        description="The same as /health/ready, at the path of the original system.",
         tags=["compatibility"],
         opt={SCOPE: OPEN},
         security=NO_KEY,
-        responses=answered(Health, "Predictions are answered.", {"status": "ok", "champion_version": 3})
-        | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
+        responses=answer_spec(Health, "Predictions are answered.", {"status": "ok", "champion_version": 3})
+        | problem_specs(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR, guarded=False),
     )
     async def health() -> Health:
-        return Health(champion_version=served(watcher).champion.version)
+        return Health(champion_version=pair_in_service(watcher).champion.version)
 
     return [original_predict, original_champion, health]

@@ -1,4 +1,4 @@
-"""GET /api/v1/data/summary: how much there is in the lake and the warehouse, and how often shots go in now."""
+"""GET /api/v1/data/summary: what the lake and the warehouse hold, and current make rates."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from msgspec import Meta
 from parivision_core.sport import Rate, Sport
 from parivision_core.store.base import Store
 from parivision_serving.prediction.champion import Watcher
-from parivision_serving.web.operations import answered
-from parivision_serving.web.problems import documented
-from parivision_serving.web.remembered import Remembered
+from parivision_serving.web.answer_cache import AnswerCache
+from parivision_serving.web.operations import answer_spec
+from parivision_serving.web.problems import problem_specs
 
 SECONDS = 3.0
-"""Manifests are read anew so often; a batch doesn't come every second."""
+"""Time for which a summary is cached; batches don't arrive every second."""
 
 
 class LakeSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The shots as they came."""
+    """The shots as they were ingested."""
 
     batches: int
     shots: int
-    duplicates: Annotated[int, Meta(description="Rows that told of a shot that was there already.")]
-    quarantined: Annotated[int, Meta(description="Rows that were kept out and haven't come corrected since.")]
-    feeds: Annotated[list[str], Meta(description="What they came through, by name.")]
+    duplicates: Annotated[int, Meta(description="Rows of shots that were there already.")]
+    quarantined: Annotated[int, Meta(description="Rows that broke the contract and haven't been replayed.")]
+    feeds: Annotated[list[str], Meta(description="Names of the feeds that brought them.")]
     first_date: Annotated[str | None, Meta(description="ISO date of the first game; null while there is none.")]
     last_date: str | None
-    last_batch_at: Annotated[int | None, Meta(description="Milliseconds since 1970 when the latest batch came.")]
+    last_batch_at: Annotated[
+        int | None, Meta(description="When the latest batch was committed, in milliseconds since 1970.")
+    ]
 
 
 class WarehouseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The shots with their features."""
 
     shots: int
-    batches: Annotated[int, Meta(description="Batches of the lake that are folded in.")]
-    seasons: Annotated[dict[str, int], Meta(description="Part of the warehouse, which is a season -> its shots.")]
+    batches: Annotated[int, Meta(description="Batches of the lake that it includes.")]
+    seasons: Annotated[dict[str, int], Meta(description="Season -> its shots.")]
     feature_schema: str
     feature_state_stamp: str
 
@@ -52,9 +54,11 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: WarehouseSummary
     make_rates: Annotated[
         list[Rate] | None,
-        Meta(description="By group of shots, as of the feature state in service; null while none is served."),
+        Meta(description="Make rates by group of shots, from the feature state in service; null while none is served."),
     ]
-    feature_state_through: Annotated[str | None, Meta(description="ISO date of the last day in that feature state.")]
+    feature_state_through: Annotated[
+        str | None, Meta(description="ISO date of the last day in the feature state in service.")
+    ]
 
 
 EXAMPLE = {
@@ -82,7 +86,7 @@ EXAMPLE = {
 
 def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler:
     """Build the handler."""
-    remembered = Remembered[tuple[LakeSummary, WarehouseSummary]](SECONDS)
+    cache = AnswerCache[tuple[LakeSummary, WarehouseSummary]](SECONDS)
 
     async def summaries() -> tuple[LakeSummary, WarehouseSummary]:
         return await anyio.to_thread.run_sync(lambda: (lake_summary(store), warehouse_summary(store)))
@@ -91,14 +95,14 @@ def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler
         "/api/v1/data/summary",
         operation_id="data_summary",
         summary="What the store holds",
-        description="Counts of the lake and of the warehouse, and make rates from the feature state in service, in which recent "
-        "games weigh most.",
+        description="Counts of the lake and the warehouse, and make rates from the feature state in service, in which "
+        "recent games weigh most.",
         tags=["data"],
-        responses=answered(DataSummary, "The summary.", EXAMPLE)
-        | documented(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=answer_spec(DataSummary, "The summary.", EXAMPLE)
+        | problem_specs(HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def data_summary() -> DataSummary:
-        lake, warehouse = await remembered.get("", summaries)
+        lake, warehouse = await cache.get("", summaries)
         pair = watcher.pair
         return DataSummary(
             lake=lake,
@@ -111,7 +115,7 @@ def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler
 
 
 def lake_summary(store: Store) -> LakeSummary:
-    """Summary of the lake, from its manifests alone."""
+    """Summary of the lake, from its manifests."""
     manifests = store.manifests()
     resolved = {row for manifest in manifests for row in manifest.resolves}
     return LakeSummary(
@@ -127,7 +131,7 @@ def lake_summary(store: Store) -> LakeSummary:
 
 
 def warehouse_summary(store: Store) -> WarehouseSummary:
-    """Summary of the warehouse, from its state alone."""
+    """Summary of the warehouse, from its state."""
     state = store.warehouse_state()
     return WarehouseSummary(
         shots=state.rows,

@@ -1,4 +1,4 @@
-"""GET /api/v1/drift: the latest reports on how far the newest shots have moved from those of training."""
+"""GET /api/v1/drift: the latest drift reports, which compare the newest shots with the training data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from litestar.params import Parameter
 
 from parivision_core.tracking.drift_reports import DriftReport, read_drift
 from parivision_core.tracking.registry import RegistryReader
-from parivision_serving.web.operations import PlainOperation, answered
-from parivision_serving.web.problems import documented
+from parivision_serving.web.answer_cache import AnswerCache
+from parivision_serving.web.operations import PlainOperation, answer_spec
+from parivision_serving.web.problems import problem_specs
 from parivision_serving.web.queries import refuse_misread
-from parivision_serving.web.remembered import Remembered
 
 MOST = 100
 SECONDS = 5.0
@@ -30,30 +30,33 @@ EXAMPLE = {
     "log_loss": 0.6391,
     "expected_log_loss": 0.6388,
     "run_id": "0c9d11a6b7a64b0e8a8f4a6f2f3a9f10",
-    "page": "http://127.0.0.1:5000/#/experiments/2/runs/0c9d11a6b7a64b0e8a8f4a6f2f3a9f10/artifacts/drift.html?workflowType=machine_learning",
+    "page": "http://127.0.0.1:5000/#/experiments/2/runs/0c9d11a6b7a64b0e8a8f4a6f2f3a9f10/artifacts/drift.html"
+    "?workflowType=machine_learning",
 }
 
 
 def drift_route(registry: RegistryReader) -> HTTPRouteHandler:
     """Build the handler."""
-    remembered = Remembered[list[DriftReport]](SECONDS)
+    cache = AnswerCache[list[DriftReport]](SECONDS)
 
     @get(
         "/api/v1/drift",
         operation_id="drift",
         operation_class=PlainOperation,
         summary="Drift reports, newest first",
-        description="When, which champion, which windows, how far each column moved against its threshold, and the log "
-        "loss against what was to be expected. They are read from the registry, and a few seconds old at most.",
+        description="The champion, the compared windows, how far each column moved against its threshold, and the log "
+        "loss beside the one to expect. Reports are read from MLflow and cached for a few seconds.",
         tags=["model"],
-        responses=answered(list[DriftReport], "The reports; none before the first.", [EXAMPLE])
-        | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=answer_spec(list[DriftReport], "The reports; empty before the first.", [EXAMPLE])
+        | problem_specs(
+            HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR
+        ),
     )
     async def drift(
         request: Request[Any, Any, Any],
-        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many reports.")] = 10,
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="Most reports to return.")] = 10,
     ) -> list[DriftReport]:
         refuse_misread(request, {"limit": limit})
-        return await remembered.get(limit, lambda: anyio.to_thread.run_sync(read_drift, registry, limit))
+        return await cache.get(limit, lambda: anyio.to_thread.run_sync(read_drift, registry, limit))
 
     return drift

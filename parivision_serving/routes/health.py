@@ -1,4 +1,4 @@
-"""GET /, /health/live and /health/ready: whether the process answers, and whether it answers predictions."""
+"""GET /, /health/live and /health/ready: whether the process runs, and whether it answers predictions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport
-from parivision_serving.prediction.champion import Watcher
-from parivision_serving.prediction.served import served
+from parivision_serving.prediction.champion import Watcher, pair_in_service
 from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
-from parivision_serving.web.live import live
-from parivision_serving.web.problems import documented
+from parivision_serving.web.liveness import live
+from parivision_serving.web.problems import problem_specs
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """Predictions are answered, by this pair."""
+    """Predictions are answered by this pair."""
 
     status: str = "ready"
     champion_version: int
@@ -25,7 +24,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to go from here."""
+    """Links to the main routes."""
 
     status: str = "alive"
     sport: str
@@ -43,7 +42,7 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
     @get(
         "/",
         operation_id="welcome",
-        summary="Where to go from here",
+        summary="Links to the main routes",
         tags=["health"],
         opt={SCOPE: OPEN},
         security=NO_KEY,
@@ -58,10 +57,10 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
         tags=["health"],
         opt={SCOPE: OPEN},
         security=NO_KEY,
-        responses=documented(HTTPStatus.SERVICE_UNAVAILABLE, guarded=False),
+        responses=problem_specs(HTTPStatus.SERVICE_UNAVAILABLE, guarded=False),
     )
     async def ready() -> Ready:
-        pair = served(watcher)
+        pair = pair_in_service(watcher)
         return Ready(champion_version=pair.champion.version, feature_state_stamp=pair.record.stamp)
 
     return [welcome, live, ready]

@@ -1,4 +1,4 @@
-"""GET /api/v1/models/{version}/report: all that is known of a registered version, champion or not."""
+"""GET /api/v1/models/{version}/report: what is known about a registered version, champion or not."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_core.tracking.model_reports import VersionReport, read_report
 from parivision_core.tracking.registry import RegistryReader
-from parivision_serving.web.operations import PlainOperation, answered
-from parivision_serving.web.problems import NoSuchThingError, documented
-from parivision_serving.web.remembered import Remembered
+from parivision_serving.web.answer_cache import AnswerCache
+from parivision_serving.web.operations import PlainOperation, answer_spec
+from parivision_serving.web.problems import NotFoundError, problem_specs
 
 SECONDS = 5.0
 MOST_VERSION = 2**31 - 1
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the registry and the ledger know of a version."""
+    """A version's record in the registry, and its verdicts."""
 
     registered: VersionReport
-    verdicts: Annotated[list[Verdict], Meta(description="How it compared with champions, newest first.")]
+    verdicts: Annotated[list[Verdict], Meta(description="Its comparisons with champions, newest first.")]
 
 
 EXAMPLE = {
@@ -41,7 +41,8 @@ EXAMPLE = {
         "registered_at": 1_795_366_952_347,
         "sha256": "7b3820c33f1ce8ef7ab14d87c23742226bf8487304aca9d215bc3b5f725864b9",
         "run_id": "b8b0c81056e5471b922adfe43f0c132e",
-        "run_page": "http://127.0.0.1:5000/#/experiments/1/runs/b8b0c81056e5471b922adfe43f0c132e?workflowType=machine_learning",
+        "run_page": "http://127.0.0.1:5000/#/experiments/1/runs/b8b0c81056e5471b922adfe43f0c132e"
+        "?workflowType=machine_learning",
         "tags": {"parivision.status": "champion"},
         "bundle": None,
         "parameters": {"model": "xgboost", "rounds": "155"},
@@ -61,7 +62,7 @@ EXAMPLE = {
 
 def report_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
     """Build the handler."""
-    remembered = Remembered[ModelReport | None](SECONDS)
+    cache = AnswerCache[ModelReport | None](SECONDS)
 
     def read(version: int) -> ModelReport | None:
         found = read_report(registry, version)
@@ -73,12 +74,12 @@ def report_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
         "/api/v1/models/{version:int}/report",
         operation_id="model_report",
         operation_class=PlainOperation,
-        summary="All that is known of a registered version",
-        description="Status, scores with their intervals, reliability, importance, parameters, the window of its data, "
-        "provenance and verdicts. It is read from the registry, and a few seconds old at most.",
+        summary="Report on a registered version",
+        description="Status, scores with intervals, reliability, feature importance, parameters, the window of its "
+        "data, provenance and verdicts. Reports are read from MLflow and cached for a few seconds.",
         tags=["model"],
-        responses=answered(ModelReport, "The report.", EXAMPLE)
-        | documented(
+        responses=answer_spec(ModelReport, "The report.", EXAMPLE)
+        | problem_specs(
             HTTPStatus.NOT_FOUND,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -90,11 +91,11 @@ def report_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
             int, Parameter(ge=1, le=MOST_VERSION, description="A registered version.", examples=[Example(value=1)])
         ],
     ) -> ModelReport:
-        found = await remembered.get(version, lambda: anyio.to_thread.run_sync(read, version))
+        found = await cache.get(version, lambda: anyio.to_thread.run_sync(read, version))
         if found is None:
-            raise NoSuchThingError(
-                f"{registry.model} has no version {version} in the registry; /api/v1/verdicts names those that were "
-                "judged, /api/v1/champion the one in service"
+            raise NotFoundError(
+                f"{registry.model} has no version {version} in the registry; /api/v1/verdicts lists those that were "
+                "compared, /api/v1/champion the one in service"
             )
         return found
 

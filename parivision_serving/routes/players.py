@@ -1,4 +1,4 @@
-"""GET /api/v1/players: the players that the feature state in service knows, by name, for whoever asks for a `player_id`."""
+"""GET /api/v1/players: finds the `player_id` of players in the feature state in service by their names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from parivision_core.sport import Player, Sport
-from parivision_serving.prediction.champion import Watcher
-from parivision_serving.prediction.served import served
+from parivision_serving.prediction.champion import Watcher, pair_in_service
 from parivision_serving.web.operations import PlainOperation
-from parivision_serving.web.problems import documented
+from parivision_serving.web.problems import problem_specs
 from parivision_serving.web.queries import refuse_misread
 
 MOST = 50
@@ -21,19 +20,19 @@ LONGEST_SEARCH = 100
 
 
 def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
-    """Build the handler; it compares names in memory, so it needs no thread."""
+    """Build the handler, which searches in memory and so needs no thread."""
     find = sport.find_players
 
     @get(
         "/api/v1/players",
         operation_id="players",
         operation_class=PlainOperation,
-        summary="Players by name",
-        description="Those in whose name every word of the search begins a word, then those in whose name each is a "
-        "part of one; among them more shots come first. A player is listed from the first shot that the feature state has seen "
-        "with his name.",
+        summary="Find players by name",
+        description="First players whose names have words that begin with the words of the search, then those whose "
+        "names contain them; within each group those with most shots first. Players are listed once the feature state "
+        "holds a shot with their name.",
         tags=["prediction"],
-        responses=documented(
+        responses=problem_specs(
             HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR
         ),
     )
@@ -43,12 +42,12 @@ def players_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
             str,
             Parameter(
                 max_length=LONGEST_SEARCH,
-                description="Words of a name or parts of them; case and accents don't matter. Without it, all players.",
+                description="Words of a name or parts of them; case and accents are ignored. Without it, all players.",
             ),
         ] = "",
-        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many players.")] = 10,
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="Most players to return.")] = 10,
     ) -> list[Player]:
         refuse_misread(request, {"search": search, "limit": limit})
-        return find(served(watcher).feature_state, search, limit)
+        return find(pair_in_service(watcher).feature_state, search, limit)
 
     return players

@@ -1,4 +1,4 @@
-"""POST /api/v1/predict: the one hot path, from bytes to bytes without a thread, a frame or a lock."""
+"""POST /api/v1/predict: the hot path, from bytes to bytes without a thread, a data frame or a lock."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from litestar.params import JSONBody
 from litestar.types import ASGIApp, Scope
 
 from parivision_core.sport import FieldProblem, Sport
-from parivision_serving.prediction.predicting import JsonAnswer, Predictor, question_of
+from parivision_serving.prediction.predicting import JsonAnswer, Predictor, request_type_of
 from parivision_serving.web.admission import SCOPE
 from parivision_serving.web.body import strict_json
 from parivision_serving.web.context import context_of
 from parivision_serving.web.keys import PREDICT
 from parivision_serving.web.operations import PlainOperation
-from parivision_serving.web.problems import InvalidRequestError, documented
+from parivision_serving.web.problems import InvalidRequestError, problem_specs
 
 if TYPE_CHECKING:
-    Question = Any
+    PredictionRequest = Any
 
 NO_QUERY = "this route takes no query parameters; `durable` and `explain` are fields of the body"
 
 
 def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
-    """Build the handler; a sport brings its own request and details, so their types are known only here."""
-    question = question_of(sport.request)
+    """Build the handler; each sport has its own types of request and details."""
+    request_type = request_type_of(sport.request)
 
     @post(
         "/api/v1/predict",
         status_code=HTTPStatus.OK,
         operation_id="predict",
         operation_class=PlainOperation,
-        summary="Chance that a shot goes in",
-        description="The probability by the champion, beside the league's make rate from the same spot, with what was "
-        "derived from the request and what answered it. The prediction log keeps every prediction under its id.",
+        summary="Predict a shot",
+        description="The champion's probability that the shot goes in, beside the league's make rate from the same "
+        "spot, what was derived from the request, and the versions that answered. The prediction log keeps every "
+        "prediction under its id.",
         tags=["prediction"],
         opt={SCOPE: PREDICT},
-        dto=strict_json(question),
+        dto=strict_json(request_type),
         responses={
             HTTPStatus.OK.value: ResponseSpec(predictor.answer, generate_examples=False, description="The prediction."),
-            **documented(
+            **problem_specs(
                 HTTPStatus.REQUEST_TIMEOUT,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -51,12 +52,12 @@ def predict_route(sport: Sport, predictor: Predictor) -> HTTPRouteHandler:
                 HTTPStatus.INTERNAL_SERVER_ERROR,
             ),
         },
-        signature_namespace={"Question": question},
+        signature_namespace={"PredictionRequest": request_type},
     )
-    async def predict(data: JSONBody[Question], scope: Scope) -> ASGIApp:
+    async def predict(data: JSONBody[PredictionRequest], scope: Scope) -> ASGIApp:
         if scope["query_string"]:
             raise InvalidRequestError([FieldProblem("query", NO_QUERY)])
-        # A Litestar response would cost a third of the request: what is sent here is bytes already.
+        # A Litestar response would cost a third of the request.
         context = context_of(scope)
         return JsonAnswer(await predictor.predict(data, context, explained=data.explain, durable=data.durable))
 

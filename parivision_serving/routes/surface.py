@@ -1,4 +1,4 @@
-"""GET /api/v1/<surface>/expected: what a shot from every spot is worth, for maps."""
+"""GET /api/v1/<surface>/expected: the expected points of a shot from every spot, for maps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from msgspec import Meta
 
 from parivision_core.fields import RequestField, fields_of
 from parivision_core.sport import Sport
-from parivision_serving.prediction.champion import Pair, Watcher
-from parivision_serving.prediction.served import served
+from parivision_serving.prediction.champion import Pair, Watcher, pair_in_service
 from parivision_serving.web.body import field_problems
-from parivision_serving.web.operations import PlainOperation, answered
-from parivision_serving.web.problems import InvalidRequestError, documented
+from parivision_serving.web.operations import PlainOperation, answer_spec
+from parivision_serving.web.problems import InvalidRequestError, problem_specs
 from parivision_serving.web.queries import optional, refuse_misread, with_queries
 
 _TYPES = {"number": float, "whole number": int, "yes or no": bool, "word": str, "text": str}
@@ -29,14 +28,14 @@ KEPT = 32
 
 
 class ExpectedMap(msgspec.Struct, frozen=True, kw_only=True):
-    """The champion's answers for a grid of spots, by y and then by x: that of x[i], y[j] is number j * len(x) + i."""
+    """The champion's answers for a grid of spots, row by row: that for x[i], y[j] is number j * len(x) + i."""
 
     champion_version: int
     champion_sha256: str
     feature_state_stamp: str
     feature_state_through: str | None
-    x: Annotated[list[float], Meta(description="As a prediction takes it; ascending.")]
-    y: Annotated[list[float], Meta(description="As a prediction takes it; ascending.")]
+    x: Annotated[list[float], Meta(description="In the units of a prediction request; ascending.")]
+    y: Annotated[list[float], Meta(description="In the units of a prediction request; ascending.")]
     probability: list[float]
     expected_points: list[float]
     league_average: Annotated[list[float], Meta(description="Make rate of the league from each spot.")]
@@ -56,49 +55,49 @@ EXAMPLE = {
 
 
 def surface_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
-    """Build the handler; the parameters are the sport's."""
+    """Build the handler, with the parameters of the sport."""
     surface = sport.surface
     fields = fields_of(surface.query)
     decode = msgspec.json.Decoder(surface.query).decode
-    limiter = CapacityLimiter(1)  # a map takes 30 ms: several at once would take the cores from single predictions
+    limiter = CapacityLimiter(1)  # a map takes 30 ms: several at once would delay single predictions
     kept: OrderedDict[tuple[str, str, Any], bytes] = OrderedDict()
 
     route = get(
         f"/api/v1/{surface.name}/expected",
         operation_id="expected_map",
         operation_class=PlainOperation,
-        summary="What a shot from every spot is worth",
+        summary="Expected points of a shot from every spot",
         description="Probability, expected points and the league's make rate for a grid of spots around x = y = 0. "
-        "Without parameters it is the map of an average shooter in the middle of a period.",
+        "Without parameters it describes an average shooter in the middle of a period.",
         tags=["prediction"],
         responses={
-            **answered(ExpectedMap, "The map.", EXAMPLE),
-            **documented(
+            **answer_spec(ExpectedMap, "The map.", EXAMPLE),
+            **problem_specs(
                 HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR
             ),
         },
     )
 
-    def asked_by(given: dict[str, Any]) -> Any:
-        """What the parameters ask, None standing for one left out."""
+    def query_from(given: dict[str, Any]) -> Any:
+        """The sport's query from the parameters, None for those left out."""
         body = msgspec.json.encode({name: value for name, value in given.items() if value is not None})
         try:
-            asked = decode(body)
+            query = decode(body)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(field_problems(body, surface.query, error)) from None
-        if found := surface.problems(asked):
+        if found := surface.problems(query):
             raise InvalidRequestError(found)
-        return asked
+        return query
 
     async def expected(request: Request[Any, Any, Any], **given: Any) -> Response[bytes]:
         refuse_misread(request, given)
-        asked = asked_by(given)
-        pair = served(watcher)
-        key = (pair.champion.sha256, pair.record.stamp, asked)
+        query = query_from(given)
+        pair = pair_in_service(watcher)
+        key = (pair.champion.sha256, pair.record.stamp, query)
         encoded = kept.pop(key, None)
         if encoded is None:
-            encoded = await to_thread.run_sync(_drawn, sport, pair, asked, limiter=limiter)
-        kept[key] = encoded  # at the end, as the one asked for last
+            encoded = await to_thread.run_sync(_computed, sport, pair, query, limiter=limiter)
+        kept[key] = encoded  # at the end, as the one used last
         if len(kept) > KEPT:
             kept.popitem(last=False)
         return Response(encoded, media_type="application/json")
@@ -107,7 +106,7 @@ def surface_route(sport: Sport, watcher: Watcher) -> HTTPRouteHandler:
 
 
 def _query_of(field: RequestField) -> Any:
-    """The type of a field's query parameter; what it may hold is checked when all of them are read together."""
+    """The type of a field's query parameter; its value is checked when all parameters are decoded together."""
     limits: dict[str, Any] = {_LIMITS[comparison]: limit for comparison, limit in field.bounds}
     if field.kind == "word":
         limits["schema_extra"] = {"enum": [code for code in field.codes if type(code) is str]}
@@ -115,13 +114,13 @@ def _query_of(field: RequestField) -> Any:
     return optional(_TYPES[field.kind], field.description, example, **limits)
 
 
-def _drawn(sport: Sport, pair: Pair, asked: Any) -> bytes:
-    x, y, columns = sport.surface.places(asked)
+def _computed(sport: Sport, pair: Pair, query: Any) -> bytes:
+    x, y, columns = sport.surface.places(query)
     prepared = sport.prepare_many(columns, pair.feature_state)
     probability = pair.bundle.predict(prepared.features, prepared.offset).astype(np.float64)
     if not ((probability > 0) & (probability < 1)).all():
-        raise ValueError(f"version {pair.champion.version} answers what is no probability to {asked}")
-    drawn = ExpectedMap(
+        raise ValueError(f"version {pair.champion.version} returned a number that is no probability for {query}")
+    expected = ExpectedMap(
         champion_version=pair.champion.version,
         champion_sha256=pair.champion.sha256,
         feature_state_stamp=pair.record.stamp,
@@ -132,4 +131,4 @@ def _drawn(sport: Sport, pair: Pair, asked: Any) -> bytes:
         expected_points=(probability * prepared.points).tolist(),
         league_average=prepared.league_average.tolist(),
     )
-    return msgspec.json.encode(drawn)
+    return msgspec.json.encode(expected)

@@ -1,4 +1,4 @@
-"""GET /api/v1/teams: the teams, for whoever asks for one by abbreviation."""
+"""GET /api/v1/teams: all teams with their abbreviations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
 from parivision_core.sport import Sport, TeamCard
-from parivision_serving.web.operations import answered
-from parivision_serving.web.problems import documented
+from parivision_serving.web.operations import answer_spec
+from parivision_serving.web.problems import problem_specs
 from parivision_serving.web.queries import refuse_misread
 
 
@@ -22,10 +22,10 @@ def teams_route(sport: Sport) -> HTTPRouteHandler:
         "/api/v1/teams",
         operation_id="teams",
         summary="All teams",
-        description="With the abbreviation that a prediction takes, and those under which earlier shots have them.",
+        description="Each with the abbreviation that a prediction request takes, and those in earlier shots.",
         tags=["prediction"],
-        responses=answered(list[TeamCard], "The teams.", cards[:1])
-        | documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR),
+        responses=answer_spec(list[TeamCard], "The teams.", cards[:1])
+        | problem_specs(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INTERNAL_SERVER_ERROR),
     )
     async def teams(request: Request[Any, Any, Any]) -> list[TeamCard]:
         refuse_misread(request, {})

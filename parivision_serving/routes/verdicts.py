@@ -1,4 +1,4 @@
-"""GET /api/v1/verdicts: the ledger of comparisons between candidates and champions."""
+"""GET /api/v1/verdicts: the recorded comparisons of candidates with champions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from parivision_core.records import Verdict
 from parivision_core.store.base import Store
 from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.web.operations import PlainOperation
-from parivision_serving.web.problems import documented
+from parivision_serving.web.problems import problem_specs
 from parivision_serving.web.queries import refuse_misread
 
 MOST = 1000
 
 
 class PublishedVerdict(Verdict, frozen=True, kw_only=True):
-    """A verdict, and where its candidate can be looked at."""
+    """A verdict, with the address of its candidate."""
 
-    page: Annotated[str, Meta(description="Address of the candidate's version in MLflow's page.")]
+    page: Annotated[str, Meta(description="Address of the candidate's page in MLflow.")]
 
 
 def verdicts_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
@@ -36,18 +36,18 @@ def verdicts_route(registry: RegistryReader, store: Store) -> HTTPRouteHandler:
         operation_id="verdicts",
         operation_class=PlainOperation,
         summary="Verdicts, newest first",
-        description="How each candidate compared with the champion it expected, and what was decided.",
+        description="How each candidate compared with its expected champion, and the decision.",
         tags=["model"],
-        responses=documented(
+        responses=problem_specs(
             HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INTERNAL_SERVER_ERROR
         ),
     )
     async def verdicts(
         request: Request[Any, Any, Any],
-        limit: Annotated[int, Parameter(ge=1, le=MOST, description="At most so many verdicts.")] = 20,
+        limit: Annotated[int, Parameter(ge=1, le=MOST, description="Most verdicts to return.")] = 20,
     ) -> list[PublishedVerdict]:
         refuse_misread(request, {"limit": limit})
-        # The store may wait for a writer: never on the thread that answers predictions.
+        # The store may wait for a writer, so not on the thread that answers predictions.
         found = await anyio.to_thread.run_sync(lambda: store.verdicts(limit=limit))
         return [PublishedVerdict(**asdict(verdict), page=registry.version_page(verdict.candidate)) for verdict in found]
 

@@ -1,1 +1,1 @@
-"""What stands between the network and every route: admission, keys, limits, bodies, problems, logs and metrics."""
+"""What all routes share: admission, keys, rate limits, request bodies, problems, logs and metrics."""

@@ -1,4 +1,4 @@
-"""Who may do what, and how often: what stands in front of every route."""
+"""Checks every request before its route: API key, scope and rate."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from parivision_serving.web.keys import ANONYMOUS, READ, Caller, Keys
 from parivision_serving.web.limits import RateLimit
 
 SCOPE = "scope"
-"""What a route's `opt` says it needs: one of keys.SCOPES, or OPEN; without a word, READ."""
+"""Key of a route's `opt` for the scope that it needs: one of keys.SCOPES, or OPEN; READ by default."""
 OPEN = "open"
 """For routes that need no key: health, metrics, documentation."""
 RETRY_SECONDS = 2.0
-"""After which a bulk request that found no room may come again."""
+"""After which a bulk request that was refused for lack of room may be sent again."""
 HEADER = b"x-api-key"
 NEEDED: list[dict[str, list[str]]] = [{"ApiKey": []}]
-"""What OpenAPI is told of a service that asks everyone for a key."""
+"""OpenAPI security of a service in which everyone needs a key."""
 NO_KEY: list[dict[str, list[str]]] = [{}]
-"""What it is told of routes that need no key."""
+"""OpenAPI security of routes that need no key."""
 POSSIBLE = NO_KEY + NEEDED
-"""What it is told of a service on whose machine nobody needs one."""
+"""OpenAPI security of a service that only its own machine can reach: a key is optional."""
 COMPONENTS = Components(
     security_schemes={
         "ApiKey": SecurityScheme(
             type="apiKey",
             name="X-API-Key",
             security_scheme_in="header",
-            description="Made by `python -m parivision_serving.web.keys add NAME`. Needed once the service listens "
-            "beyond its own machine.",
+            description="Made by `python -m parivision_serving.web.keys add NAME`. Needed once other machines reach "
+            "the service.",
         )
     }
 )
 
 
 class KeyNeededError(HTTPException):
-    """No key, or one that isn't known."""
+    """No key was sent, or an unknown one."""
 
     status_code = HTTP_401_UNAUTHORIZED
 
@@ -50,13 +50,13 @@ class KeyNeededError(HTTPException):
 
 
 class ScopeNeededError(HTTPException):
-    """The key may not do this."""
+    """The key lacks the scope that the route needs."""
 
     status_code = HTTP_403_FORBIDDEN
 
 
 class TooManyRequestsError(HTTPException):
-    """More than the caller, or the service, can have answered."""
+    """The caller exceeds its rate, or the service has no room for another bulk request."""
 
     status_code = HTTP_429_TOO_MANY_REQUESTS
 
@@ -65,10 +65,10 @@ class TooManyRequestsError(HTTPException):
 
 
 class Admission:
-    """Middleware of Litestar; a guard would cost each request 15 us more, as Litestar copies the handler for it."""
+    """Litestar middleware; a guard would cost each request 15 us more, as Litestar copies the handler for it."""
 
     def __init__(self, app: ASGIApp, keys: Keys, limit: RateLimit, needs_key: bool) -> None:
-        """Take whether everyone needs a key. One that is sent must be right, also where none is needed."""
+        """`needs_key`: whether everyone needs a key. A key that is sent must be valid even if none is needed."""
         self._app, self._keys, self._limit, self._needs_key = app, keys, limit, needs_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +90,7 @@ class Admission:
             return ANONYMOUS
         caller = self._keys.caller(key.decode("latin-1"))
         if caller is None:
-            raise KeyNeededError("the API key in the header X-API-Key isn't known here, or was revoked")
+            raise KeyNeededError("the API key in the header X-API-Key is unknown or was revoked")
         return caller
 
 

@@ -1,4 +1,4 @@
-"""Reads a JSON body straight into a sport's request: strict about types, and naming every field that is wrong."""
+"""Decodes a JSON body straight into a sport's request: strict about types, and naming every field that is wrong."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestErr
 
 JSON = "application/json"
 LONGEST_NAME = 40
-"""Characters of an unknown field that are compared with those there are."""
-SIMPLE = frozenset({"text/plain", "application/x-www-feature_state-urlencoded", "multipart/feature_state-data"})
-"""What scripts of any web page may send to us unasked; for all else a browser asks us first."""
+"""Characters of an unknown field's name that are compared with the known names."""
+SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+"""Content types that scripts of any web page may send without asking; for others a browser first sends OPTIONS."""
 
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
-"""What msgspec says of a field that is missing or unknown."""
+"""msgspec's message for a missing or an unknown field."""
 _PATTERN = re.compile(r"Expected `str` matching regex '.*'")
 _AT = " - at `$"
-"""What it says of all others ends with this, their place in the value, and a backtick."""
+"""Its messages for all other errors end with this, the error's place in the value, and a backtick."""
 
 
 def field_problems(
     body: bytes, kind: type[msgspec.Struct], first: Exception, *, strict: bool = True
 ) -> list[FieldProblem]:
-    """What is wrong with a body, field by field, up to MOST_ERRORS; `first` is where its decoder stopped.
+    """What is wrong with a body, field by field, up to MOST_ERRORS; `first` is the error at which decoding stopped.
 
     Unless `strict`, numbers may come as text.
     """
@@ -49,17 +49,17 @@ def field_problems(
 
 
 class _BodyField(NamedTuple):
-    """How one field is tried alone."""
+    """How one field is checked alone."""
 
     decode: Callable[[bytes], Any]
     hint: str
-    """What to add when it is wrong: the values that there are, what one looks like, or what is measured."""
+    """What to add to its error: the possible values, an example, or what the number measures."""
     required: bool
 
 
 @cache
 def _fields(kind: type[msgspec.Struct], strict: bool) -> dict[str, _BodyField]:
-    """The fields of a struct by name, made once: to make them takes longer than to try a hundred bodies."""
+    """The fields of a struct by name, made once: that takes longer than to check a hundred bodies."""
     return {
         field.encode_name: _BodyField(
             msgspec.json.Decoder(field.type, strict=strict).decode,
@@ -78,37 +78,37 @@ def _each(raw: dict[str, Any], kind: type[msgspec.Struct], strict: bool) -> Iter
                 field.decode(msgspec.json.encode(raw[name]))
             except msgspec.ValidationError as error:
                 found = _problem(error, name)
-                yield FieldProblem(found.field, _PATTERN.sub("It has another form", found.message) + field.hint)
+                yield FieldProblem(found.field, _PATTERN.sub("It has another format", found.message) + field.hint)
         elif field.required:
             yield FieldProblem(name, "this field is missing")
     for name in raw if kind.__struct_config__.forbid_unknown_fields else ():
         if name not in fields:
-            meant = "".join(f"; is {near} meant" for near in get_close_matches(name[:LONGEST_NAME], fields, n=1))
-            yield FieldProblem(shortened(name), f"there is no such field{meant}; known are {', '.join(fields)}")
+            suggestion = "".join(f"; is {near} meant" for near in get_close_matches(name[:LONGEST_NAME], fields, n=1))
+            yield FieldProblem(shortened(name), f"there is no such field{suggestion}; known are {', '.join(fields)}")
 
 
 def _hint(kind: Any) -> str:
     if values := _values(kind):
         return f"; known are {', '.join(values)}"
-    if shown := _shown(kind):
-        return f"; write it like {shown[0]}"
-    return "".join(f" ({told})" for told in _measured(kind)[:1])
+    if examples := _examples(kind):
+        return f"; write it like {examples[0]}"
+    return "".join(f" ({text})" for text in _descriptions(kind)[:1])
 
 
-def _measured(kind: Any) -> list[str]:
-    """What a number that has limits stands for, and in which unit."""
+def _descriptions(kind: Any) -> list[str]:
+    """What a number with limits measures, and in which unit."""
     parts = get_args(kind)
     limited = [p for p in parts if isinstance(p, msgspec.Meta) and {p.ge, p.gt, p.le, p.lt} != {None}]
     own = [part.description.rstrip(".") for part in limited if part.description]
-    return [text[0].lower() + text[1:] for text in own] + [told for part in parts for told in _measured(part)]
+    return [text[0].lower() + text[1:] for text in own] + [text for part in parts for text in _descriptions(part)]
 
 
-def _shown(kind: Any) -> list[Any]:
+def _examples(kind: Any) -> list[Any]:
     """Examples of a text that must follow a pattern, in a field's type."""
     parts = get_args(kind)
     patterns = [part for part in parts if isinstance(part, msgspec.Meta) and part.pattern]
     own = [example for pattern in patterns for example in pattern.examples or ()]
-    return own + [example for part in parts for example in _shown(part)]
+    return own + [example for part in parts for example in _examples(part)]
 
 
 def _values(kind: Any) -> list[str]:
@@ -120,9 +120,9 @@ def _values(kind: Any) -> list[str]:
 
 
 def _problem(error: Exception, field: str) -> FieldProblem:
-    """What a decoder says of a field, or of a part of it: `earlier_shots[0].x`."""
+    """A decoder's error in a field, or in a part of it such as `earlier_shots[0].x`."""
     what, at, place = str(error).rpartition(_AT)
-    if not at or place.find("`") != len(place) - 1:  # the caller wrote it, or nobody
+    if not at or place.find("`") != len(place) - 1:  # no place, or one inside a text of the caller
         what, place = str(error), "`"
     named = _NAMED.fullmatch(what)
     part = place[:-1] + (f".{named[1]}" if named else "")
@@ -134,7 +134,7 @@ _PLAIN = JSON.encode()
 
 
 def _check_kind(sent: bytes, strict: bool) -> None:
-    """Raise UnknownContentError unless a content type names JSON; unless `strict`, only if it is a SIMPLE one."""
+    """Raise UnknownContentError for a content type other than JSON; unless `strict`, only for a SIMPLE one."""
     kind = sent.decode("latin-1").partition(";")[0].strip().lower()
     if kind in SIMPLE or (strict and kind not in (JSON, "")):
         raise UnknownContentError(f"the body must be {JSON}, not {shortened(kind)}; name it so in Content-Type")
@@ -143,15 +143,15 @@ def _check_kind(sent: bytes, strict: bool) -> None:
 def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
     """A Litestar DTO that decodes a body into `kind` in one step.
 
-    Litestar's own way decodes twice and turns "5" into 5, which the OpenAPI page doesn't promise.
+    Litestar itself would decode twice and turn "5" into 5, which the OpenAPI document doesn't promise.
     """
     return _json(kind, strict=True)
 
 
 def lenient_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
-    """The same for callers of old, whose numbers may be text, and who may call JSON what they like.
+    """The same for callers of the original systems, who may send numbers as text and under any content type.
 
-    But not as a web page could that was never let in: that of another site, in the browser of somebody on this machine.
+    Content types that a foreign web page could send from a browser on this machine without asking are refused.
     """
     return _json(kind, strict=False)
 
@@ -162,7 +162,7 @@ def _json(kind: type[msgspec.Struct], *, strict: bool) -> type[AbstractDTO[Any]]
     class Json(AbstractDTO[Any]):
         @classmethod
         def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
-            """Nothing to prepare: no transfer model lies between the body and the request."""
+            """Do nothing: no transfer model lies between the body and the request."""
 
         @classmethod
         def create_openapi_schema(
@@ -181,7 +181,7 @@ def _json(kind: type[msgspec.Struct], *, strict: bool) -> type[AbstractDTO[Any]]
 
         def decode_bytes(self, value: bytes) -> Any:
             sent = context_of(self.asgi_connection.scope).headers.get(b"content-type", _PLAIN)
-            if sent != _PLAIN:  # which is what nearly everybody sends
+            if sent != _PLAIN:  # which nearly all callers send
                 _check_kind(sent, strict)
             try:
                 return decode(value)

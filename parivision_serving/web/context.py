@@ -1,4 +1,4 @@
-"""What the service knows of a request beside its body: its name, its beginning, its caller."""
+"""What the service knows about a request beside its body: its id, its arrival and its caller."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ KEY = "parivision"
 
 
 class Context:
-    """Of one request, from its arrival to its answer."""
+    """The context of one request, from its arrival to its answer."""
 
     __slots__ = ("began", "caller", "headers", "id", "name")
 
     def __init__(self, headers: Mapping[bytes, bytes], name: str | None = None) -> None:
         self.began = perf_counter()
         self.id = new_id()
-        """UUIDv7: names the request, and a prediction that it asks for."""
+        """UUIDv7 of the request, and of the prediction that it asks for."""
         self.name = name or self.id
-        """The request's id as its sender gave it, else ours; logs and the answer's X-Request-ID hold it."""
+        """The X-Request-ID of the sender, else `id`; logs and the answer's X-Request-ID hold it."""
         self.headers = headers
         self.caller: Caller = ANONYMOUS
 
@@ -34,5 +34,5 @@ class Context:
 
 
 def context_of(scope: Any) -> Context:
-    """The context that the middleware has put into an ASGI scope."""
+    """The context that the middleware put into an ASGI scope."""
     return cast("Context", scope[KEY])

@@ -23,39 +23,39 @@ from parivision_serving.settings import ServiceSettings
 Scope = Literal["read", "predict", "admin"]
 READ, PREDICT, ADMIN = SCOPES = ("read", "predict", "admin")
 LOOK_SECONDS = 1.0
-"""How long a revoked key may still work."""
+"""How often the file is looked at: a revoked key works for so long."""
 ENVIRONMENT = "environment"
 """Name of the key in PARIVISION_API_KEY."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key as it is kept: everything but itself."""
+    """A key as the file holds it: its hash, never the key itself."""
 
     name: str
     scopes: tuple[Scope, ...]
-    """read: ask what is known; predict: ask for predictions too; admin: delete as well."""
+    """read: read what is known; predict: ask for predictions too; admin: delete as well."""
     sha256: str
     created_at: int
     """Milliseconds since 1970."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: the name of a key and what it may do."""
+    """The caller of a request: the name of its key and the key's scopes."""
 
     name: str
     scopes: frozenset[str]
 
     def may(self, scope: str) -> bool:
-        """Whether the caller has a scope; who may more may less."""
+        """Whether the caller has a scope, or one that includes it."""
         return not self.scopes.isdisjoint(SCOPES[SCOPES.index(scope) :])
 
 
 ANONYMOUS = Caller("", frozenset({ADMIN}))
-"""Whoever asks on a machine where nobody needs a key."""
+"""A caller without a key, where none is needed."""
 
 
 class Keys:
-    """The keys in a file, read anew when it changes, and the one of the environment."""
+    """The keys in a file, which is read again when it changes, and the key in PARIVISION_API_KEY."""
 
     def __init__(self, path: Path, from_environment: str = "") -> None:
         self._path = path
@@ -65,9 +65,9 @@ class Keys:
         self._look_at = 0.0
 
     def caller(self, key: str) -> Caller | None:
-        """Whose key it is; None for one that isn't known or was revoked.
+        """The caller that a key belongs to; None for an unknown or revoked key.
 
-        Raises ConfigurationError when the file can't be read: nobody is let in by mistake.
+        Raises ConfigurationError when the file can't be read, so that no key is accepted by mistake.
         """
         now = time.monotonic()
         if now >= self._look_at:
@@ -96,18 +96,18 @@ class Keys:
 def read(path: Path) -> list[Key]:
     """The keys in a file; none if there is no file.
 
-    Raises ConfigurationError for one that can't be read or is no list of keys.
+    Raises ConfigurationError for a file that can't be read or holds no list of keys.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[Key])
     except FileNotFoundError:
         return []
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigurationError(f"the API keys in {path} can't be read: {error}; mend or remove the file") from error
+        raise ConfigurationError(f"the API keys in {path} can't be read: {error}; repair or remove the file") from error
 
 
 def add(path: Path, name: str, scopes: Sequence[Scope]) -> str:
-    """Make a key and add its hash to the file; returns the key, which nobody can read again.
+    """Make a key and add its hash to the file; returns the key, which can't be read again.
 
     Raises ConfigurationError for a name that is taken or empty.
     """
@@ -122,7 +122,7 @@ def add(path: Path, name: str, scopes: Sequence[Scope]) -> str:
 def revoke(path: Path, name: str) -> None:
     """Remove a key from the file; a running service refuses it a second later.
 
-    Raises ConfigurationError when there is none of this name.
+    Raises ConfigurationError when no key has this name.
     """
     keys = read(path)
     left = [key for key in keys if key.name != name]
@@ -155,19 +155,19 @@ def _scopes(text: str) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Add, list or revoke keys of the house; the exit code."""
+    """Add, list or revoke API keys; the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m parivision_serving.web.keys", description="API keys of this service."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     adding = commands.add_parser("add", help="make a key and show it, once")
-    adding.add_argument("name", help="whose it is")
+    adding.add_argument("name", help="name of the key's user")
     adding.add_argument(
         "--scopes", type=_scopes, default=[PREDICT], help=f"some of {','.join(SCOPES)}; by default {PREDICT}"
     )
     commands.add_parser("list", help="names and scopes of the keys")
     revoking = commands.add_parser("revoke", help="refuse a key from now on")
-    revoking.add_argument("name", help="whose it was")
+    revoking.add_argument("name", help="name of the key")
     chosen = parser.parse_args(arguments)
     try:
         path = ServiceSettings.from_env().api_keys

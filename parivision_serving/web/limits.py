@@ -1,24 +1,24 @@
-"""How often one caller may ask: a token bucket for each, in memory."""
+"""Rate limits: a token bucket in memory for each caller."""
 
 from __future__ import annotations
 
 import time
 
 MOST_CALLERS = 10_000
-"""Buckets that are kept; beyond that the one that was filled longest ago is forgotten, and full again."""
+"""Buckets that are kept; beyond that the one that was used longest ago is dropped, so that its caller starts anew."""
 
 
 class RateLimit:
-    """Each caller's requests, at most `rate` a second in the mean and `burst` at once."""
+    """Limits each caller to `rate` requests a second on average and `burst` at once."""
 
     def __init__(self, rate: float, burst: float | None = None) -> None:
         self.rate = rate
         self.burst = max(2 * rate if burst is None else burst, 1.0)
         self._buckets: dict[str, tuple[float, float]] = {}
-        """Caller -> tokens left and when that was so, in the order of that moment."""
+        """Caller -> tokens left and the time of that count, oldest first."""
 
     def wait(self, caller: str, now: float | None = None) -> float:
-        """Take a token; seconds until there is one again if there is none, else 0."""
+        """Take a token. Returns 0, or if there is none the seconds until the next."""
         if not self.rate:
             return 0.0
         now = time.monotonic() if now is None else now

@@ -1,4 +1,4 @@
-"""Lines of the log, for people or as JSON, each with the name of the request that it belongs to."""
+"""Log lines as text or JSON, each with the id of the request that it belongs to."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from datetime import UTC, datetime
 import msgspec
 
 request_name: ContextVar[str] = ContextVar("request_name", default="")
-"""Name of the request that is being answered; empty outside one."""
+"""X-Request-ID of the request that is being answered; empty outside one."""
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level and message, as the other services of the house write them."""
+    """Time, level and message, in the format of the platform's other services."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s%(request)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and the traceback below it."""
+        """One line, followed by the traceback if there is one."""
         name = request_name.get()
         record.request = f" [{name}]" if name else ""
         return super().format(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time in UTC, level, logger, message, request and traceback; what there isn't is left out."""
+        """Time in UTC, level, logger, message, request and traceback; empty values are left out."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -42,8 +42,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(kind: str) -> None:
-    """Let this process log to standard error, as `text` or `json`."""
+    """Make this process log to standard error, as `text` or `json`."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every look into the registry
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request to the registry

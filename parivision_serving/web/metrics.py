@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: requests, predictions, prediction log, champion and drift, summed over all workers."""
+"""The metrics at /metrics: requests, predictions, prediction log, champion and drift, summed over all workers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from parivision_serving.web.process import MULTIPROCESS_FOLDER
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNMATCHED = "none"
-"""Route of requests that match none: their paths would be labels without end."""
+"""Label of requests that match no route: their paths would make endless labels."""
 
 _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _INFERENCE_SECONDS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 _PROBABILITIES = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 Reading = Mapping[str, tuple[str, Mapping[str, float]]]
-"""Name -> help text and value by label, or by "" without one."""
+"""Gauge -> help text, and value by label; the label is "" if the gauge has none."""
 
 
 class BulkHistogram(Histogram):
-    """A histogram that takes many values at once: 2 us for each would cost a request a tenth of its time."""
+    """A histogram that takes many values at once: one by one, at 2 us each, they would cost a tenth of a request."""
 
     def observe_many(self, values: NDArray[np.floating[Any]]) -> None:
         """Observe values (n,) that are finite."""
@@ -43,35 +43,35 @@ class BulkHistogram(Histogram):
 
 
 class Metrics:
-    """The metrics of one worker. Counters and histograms add up over workers; readings are the same in all of them."""
+    """The metrics of one worker. Counters and histograms add up over workers; readings are the same in all workers."""
 
     def __init__(self, read: Callable[[], Reading] = dict) -> None:
-        """Take what is read anew at every scrape, as gauges."""
+        """`read` gives the gauges that are read anew at every scrape."""
         folder = os.environ.get(MULTIPROCESS_FOLDER)
         self._registry = CollectorRegistry()
-        own: Any = None if folder else self._registry  # of several workers, the files hold the values
+        own: Any = None if folder else self._registry  # with several workers, files hold the values
         self.requests = BulkHistogram(
             "parivision_request_seconds",
-            "From the arrival of a request to the end of its answer.",
+            "Seconds from the arrival of a request to the end of its answer.",
             ("route", "method", "status"),
             buckets=_REQUEST_SECONDS,
             registry=own,
         )
         self.predictions = Counter(
-            "parivision_predictions", "Shots predicted, by version of the champion.", ("version",), registry=own
+            "parivision_predictions", "Predicted shots by version of the champion.", ("version",), registry=own
         )
         self.probability = BulkHistogram(
-            "parivision_probability", "Predicted chances of a make.", buckets=_PROBABILITIES, registry=own
+            "parivision_probability", "Predicted probabilities of a make.", buckets=_PROBABILITIES, registry=own
         )
         self.inference = BulkHistogram(
             "inference_time_seconds",
-            "Features and model, for one request.",
+            "Seconds for the features and the model of one request.",
             buckets=_INFERENCE_SECONDS,
             registry=own,
         )
         self.prediction_log_depth = Gauge(
             "parivision_prediction_log_depth",
-            "Answered requests that wait to be written.",
+            "Answered requests that wait to be written to the prediction log.",
             multiprocess_mode="livesum",
             registry=own,
         )
@@ -79,19 +79,21 @@ class Metrics:
             "parivision_prediction_log_written", "Requests written to the prediction log.", registry=own
         )
         self.prediction_log_dropped = Counter(
-            "parivision_prediction_log_dropped", "Requests that the prediction log had no room for.", registry=own
+            "parivision_prediction_log_dropped",
+            "Answered requests that were not kept because the prediction log was full.",
+            registry=own,
         )
         self.reload_failures = Counter(
             "parivision_reload_failures",
-            "Looks for a new champion or feature state that went wrong in a new way.",
+            "New problems in looking for a new champion or feature state.",
             registry=own,
         )
         if folder:
-            _bury(Path(folder))
+            _remove_dead_workers(Path(folder))
             MultiProcessCollector(self._registry, folder)  # type: ignore[no-untyped-call]
         self._registry.register(_Readings(read))
         self._seconds: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
-        """Route, method and status -> what requests took since the last `settle`."""
+        """Route, method and status -> seconds of the requests since the last `settle`."""
         self._predicted: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
         self._settling = threading.Lock()
 
@@ -100,18 +102,18 @@ class Metrics:
         self._seconds[route, method, status].append(seconds)
 
     def predicted(self, version: int, probability: float, seconds: float) -> None:
-        """Count a prediction and the seconds that it took."""
+        """Count a prediction and its seconds."""
         self._predicted[version].append((probability, seconds))
 
     def predicted_many(self, version: int, probability: NDArray[np.floating[Any]], seconds: float) -> None:
-        """Count a batch of predictions (n,); NaN stands for a row that was refused."""
+        """Count the predictions (n,) of a bulk request; NaN stands for a refused row."""
         answered = probability[np.isfinite(probability)]
         self.predictions.labels(str(version)).inc(len(answered))
         self.probability.observe_many(answered)
         self.inference.observe(seconds)
 
     def settle(self) -> None:
-        """Bring what was counted since the last time into the metrics: once a second, and before each scrape."""
+        """Move what was counted since the last time into the metrics: once a second, and before each scrape."""
         with self._settling:
             seconds, self._seconds = self._seconds, defaultdict(list)
             predicted, self._predicted = self._predicted, defaultdict(list)
@@ -130,7 +132,7 @@ class Metrics:
 
 
 class _Readings(Collector):
-    """Collects gauges that are read at the moment of the scrape."""
+    """Collects the gauges that are read at every scrape."""
 
     def __init__(self, read: Callable[[], Reading]) -> None:
         self._read = read
@@ -143,8 +145,8 @@ class _Readings(Collector):
             yield gauge
 
 
-def _bury(folder: Path) -> None:
-    """Take gauges of workers that died out of the sum, in the folder where each has its files."""
+def _remove_dead_workers(folder: Path) -> None:
+    """Take the gauges of workers that died out of the sum; each worker has its own files in the folder."""
     for file in folder.glob("gauge_live*_*.db"):
         worker = file.stem.rpartition("_")[2]
         if worker.isdigit() and not Path(f"/proc/{worker}").exists():

@@ -1,4 +1,4 @@
-"""What happens to every request, whatever its route: a name, a clock, a host that is ours, headers that protect."""
+"""What every request gets, whatever its route: an id, a clock, a check of its Host, and security headers."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     Next = Callable[[Any, Receive, Send], Awaitable[None]]
 
 PROTECTION = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-"""Sent with every answer: nobody guesses what it is, and nobody keeps it."""
+"""Sent with every answer: browsers neither guess its type nor cache it."""
 PAGE_PROTECTION = [(b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer")]
 """Sent with pages besides, which alone are shown in frames and have links."""
 _NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
-"""What a request's name may look like when its sender gives one: nothing that could forge a line of a log."""
+"""An X-Request-ID that is accepted: nothing that could forge a log line."""
 
 
 class Middleware:
-    """Wraps the application. It is the outermost layer, so that it sees errors and unknown routes too."""
+    """Wraps the application as its outermost layer, which so also sees errors and unknown routes."""
 
     def __init__(self, app: Next, metrics: Metrics, hosts: frozenset[str]) -> None:
-        """Take the application, where to count, and the names by which the service may be addressed; empty for any."""
+        """`hosts` are the names by which the service may be addressed; empty for any."""
         self._app, self._metrics, self._hosts = app, metrics, hosts
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -73,7 +73,7 @@ def _is_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _host(headers: dict[bytes, bytes]) -> str:
-    """The name in a Host header, without the port."""
+    """The host name in a Host header, without the port."""
     host = headers.get(b"host", b"").decode("latin-1").lower()
     return host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
 
@@ -84,7 +84,7 @@ async def _refuse(send: Send, host: str) -> None:
         type=f"{URN}unknown-host",
         title=status.phrase,
         status=status,
-        detail=f"this service isn't called {host!r}; PARIVISION_API_HOSTS lists its names",
+        detail=f"this service has no host name {host!r}; add it to PARIVISION_API_HOSTS if it should",
     )
     body = msgspec.json.encode(problem)
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]

@@ -1,4 +1,4 @@
-"""What OpenAPI says of operations: that they promise what is answered, and examples of it."""
+"""How OpenAPI describes operations: without answers that can't occur, and with examples."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from litestar.openapi.spec import Example, OpenAPIType, Operation, Parameter, Sc
 
 @dataclass
 class PlainOperation(Operation):
-    """An operation without what Litestar says and isn't so.
+    """An operation without two things that Litestar documents and that aren't so.
 
-    It documents 400 for every handler with input, where ours answer 422, and that a query parameter which may be left
-    out may be null, which an address can't say.
+    It adds 400 to every handler with input, where ours answer 422, and allows null for every optional query parameter,
+    which a URL can't express.
     """
 
     def __post_init__(self) -> None:
@@ -28,7 +28,7 @@ class PlainOperation(Operation):
 
 
 def _drop_null(schema: Schema) -> None:
-    """Take null off the types of a schema; the one that is left becomes the schema's own."""
+    """Remove null from the types of a schema; a single remaining type becomes the schema's own."""
     kinds = [kind for kind in schema.one_of or () if isinstance(kind, Schema) and kind.type != OpenAPIType.NULL]
     if len(kinds) == 1:
         schema.one_of = None
@@ -37,7 +37,7 @@ def _drop_null(schema: Schema) -> None:
                 setattr(schema, field.name, getattr(kinds[0], field.name))
 
 
-def answered(kind: Any, description: str, example: Any) -> dict[int, ResponseSpec]:
-    """The answer of a request that went well, as a part of a handler's `responses`."""
+def answer_spec(kind: Any, description: str, example: Any) -> dict[int, ResponseSpec]:
+    """The answer with status 200, as a part of a handler's `responses`."""
     spec = ResponseSpec(kind, generate_examples=False, description=description, examples=[Example(value=example)])
     return {HTTPStatus.OK.value: spec}

@@ -1,4 +1,4 @@
-"""Every error leaves the service as problem+json (RFC 9457), and says what is wrong and what to do about it."""
+"""Turns every error into problem+json (RFC 9457) that says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MEDIA_TYPE = "application/problem+json"
 URN = "urn:parivision:problem:"
 
 BODY = "body"
-"""Stands for the field when the body as a whole is wrong."""
+"""Field of an error that concerns the body as a whole."""
 MOST_ERRORS = 20
-"""Of one request that are told: what is wrong with the first tells what is wrong with a thousand like it."""
+"""Errors that one answer lists; further ones are usually of the same kind."""
 LONGEST_QUOTE = 100
-"""Characters of what the caller wrote that are repeated to him."""
+"""Characters of the caller's text that an answer repeats."""
 
 STORE_RETRY_SECONDS = 10
 
@@ -43,7 +43,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InvalidRequestError(HTTPException):
-    """The request can't be answered as it stands; `errors` names the fields."""
+    """The request is malformed or impossible; `errors` names the fields."""
 
     status_code = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -53,7 +53,7 @@ class InvalidRequestError(HTTPException):
 
 
 def shortened(text: str) -> str:
-    """A text of the caller, as far as it is repeated to him."""
+    """A text of the caller, cut to what an answer repeats."""
     return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."
 
 
@@ -64,13 +64,13 @@ class SlowBodyError(HTTPException):
 
 
 class UnknownContentError(HTTPException):
-    """The body is of a kind that isn't read."""
+    """The body has a content type that the route doesn't accept."""
 
     status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class NotReadyError(HTTPException):
-    """Nothing is served at the moment."""
+    """No champion is served at the moment."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -78,8 +78,8 @@ class NotReadyError(HTTPException):
         super().__init__(detail=reason, headers={"Retry-After": str(retry_seconds)})
 
 
-class NoSuchThingError(HTTPException):
-    """What the address names isn't there; the reason says what there is."""
+class NotFoundError(HTTPException):
+    """What the path names doesn't exist; the reason says where to find what does."""
 
     status_code = HTTPStatus.NOT_FOUND
 
@@ -88,15 +88,15 @@ class NoSuchThingError(HTTPException):
 
 
 class TooLargeError(HTTPException):
-    """More than one request may bring; the reason names the limit."""
+    """The request exceeds a limit, which the reason names."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Turn any exception into a problem; an unexpected one is logged in full and told without internals."""
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Turn any exception into a problem; an unexpected one is logged in full and answered without internals."""
     status, kind, headers = HTTPStatus.INTERNAL_SERVER_ERROR, "about:blank", None
-    detail = "Something broke inside the service; its log says what. Trying again may help."
+    detail = "An unexpected error occurred inside the service; its log has the details. Trying again may help."
     errors: list[FieldProblem] = []
     if isinstance(error, ValidationException):
         error = InvalidRequestError(_parameter_problems(error))
@@ -104,7 +104,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
         if isinstance(error, InvalidRequestError):
             kind, errors = f"{URN}invalid-request", error.errors
-        elif isinstance(error, NoSuchThingError):
+        elif isinstance(error, NotFoundError):
             kind = f"{URN}not-found"
         elif isinstance(error, TooLargeError):
             kind = f"{URN}too-large"
@@ -130,13 +130,13 @@ GUARDED = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.MISDIRECTED_REQUEST,
 )
-"""What is answered in front of a route (see admission)."""
+"""Statuses that are answered before a route is reached (see admission)."""
 
 
-def documented(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, ResponseSpec]:
-    """These error answers, and those that any request may get, as a handler's `responses` for the OpenAPI page.
+def problem_specs(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, ResponseSpec]:
+    """These error answers, and those that any request may get, as a handler's `responses` for OpenAPI.
 
-    A body may come too slowly, and then it may be of a wrong kind, too.
+    A route that may answer 408 takes a body, and may so also answer 415.
     """
     common = [*GUARDED] if guarded else []
     if HTTPStatus.REQUEST_TIMEOUT in statuses:
@@ -148,29 +148,29 @@ def documented(*statuses: HTTPStatus, guarded: bool = True) -> dict[int, Respons
 
 
 _ADVICE = {
-    HTTPStatus.NOT_FOUND: "there is nothing here; /schema lists the routes",
+    HTTPStatus.NOT_FOUND: "there is no such route; /schema lists the routes",
     HTTPStatus.METHOD_NOT_ALLOWED: "this route takes other methods, listed in the header Allow",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is far larger than any request of this service",
 }
 
 _WHEN = {
-    HTTPStatus.UNAUTHORIZED: "An API key is needed, or the one in X-API-Key isn't known.",
-    HTTPStatus.FORBIDDEN: "The API key lacks the scope for this.",
-    HTTPStatus.TOO_MANY_REQUESTS: "More requests than are answered; try again after `Retry-After` seconds.",
-    HTTPStatus.NOT_FOUND: "There is no such thing.",
+    HTTPStatus.UNAUTHORIZED: "An API key is needed, or the one in X-API-Key is unknown.",
+    HTTPStatus.FORBIDDEN: "The API key lacks the scope that this route needs.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; try again after `Retry-After` seconds.",
+    HTTPStatus.NOT_FOUND: "What the path names doesn't exist.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",
-    HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly.",
-    HTTPStatus.MISDIRECTED_REQUEST: "The service was addressed by a name that isn't its own.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another kind than the route takes.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body arrived too slowly.",
+    HTTPStatus.MISDIRECTED_REQUEST: "The Host header names another service.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The route doesn't accept this content type.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed or impossible; `errors` names each field.",
     HTTPStatus.SERVICE_UNAVAILABLE: "No champion is served, or the store is down: see `detail`. Try again after "
     "`Retry-After` seconds.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke inside the service.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An unexpected error inside the service.",
 }
 
 
 def _parameter_problems(error: ValidationException) -> list[FieldProblem]:
     extra = [e for e in error.extra if isinstance(e, dict)] if isinstance(error.extra, list) else []
     found = [FieldProblem(e.get("key", "request"), e.get("message", "is not valid")) for e in extra]
-    # Litestar calls the body `data`, and gets this far only when there is none.
+    # Litestar calls the body `data`, and reports it only when it is empty.
     return [FieldProblem(BODY, "the body is empty; send a JSON object") if f.field == "data" else f for f in found]

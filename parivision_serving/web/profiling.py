@@ -1,4 +1,4 @@
-"""Profiles of requests to /api, as HTML in a folder; for looking closely, as one costs more than its request."""
+"""Profiles requests to /api into HTML files; for debugging, since a profile costs more than its request."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 PROFILED = "/api/"
 MOST = 1000
-"""Profiles that are kept; the oldest go first."""
+"""Profiles that are kept; the oldest are removed first."""
 INTERVAL_SECONDS = 0.001
 
 
 class Profiling:
     """Wraps the application inside the middleware.
 
-    One request is profiled at a time, and those beside it aren't: profilers of several requests look at each other's
-    work too, and eight at once stood still.
+    One request is profiled at a time, and requests beside it aren't: profilers of several requests also record each
+    other's work, and eight at once stood still.
     """
 
     def __init__(self, app: Next, folder: Path) -> None:
@@ -37,7 +37,7 @@ class Profiling:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if self._busy or scope["type"] != "http" or not scope["path"].startswith(PROFILED):
             await self._app(scope, receive, send)
             return
@@ -48,7 +48,7 @@ class Profiling:
             self._busy = False
 
     async def _profiled(self, scope: Any, receive: Receive, send: Send) -> None:
-        from pyinstrument import Profiler  # noqa: PLC0415 - of no use to anyone who doesn't profile
+        from pyinstrument import Profiler  # noqa: PLC0415 - only needed for profiles
 
         with Profiler(interval=INTERVAL_SECONDS, async_mode="enabled") as profiler:
             await self._app(scope, receive, send)

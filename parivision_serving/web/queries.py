@@ -1,4 +1,4 @@
-"""Query parameters that a sport brings: a handler takes them as if it had been written for that sport."""
+"""Query parameters that a sport defines: handlers take them as if they had been written for that sport."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
 def with_queries(handler: Handler, queries: Mapping[str, Any]) -> Handler:
-    """The handler with query parameters of these types, its own of the same names and others in place of its `**`.
+    """The handler with query parameters of these types in place of its `**` and of its own of the same names.
 
-    None stands for one left out.
+    None stands for a parameter that is left out.
     """
     signature = inspect.signature(handler)
     own = [
@@ -38,7 +38,7 @@ def with_queries(handler: Handler, queries: Mapping[str, Any]) -> Handler:
 
 
 def query_of(chosen: Filter) -> Any:
-    """The type of a filter's query parameter, as Litestar checks it and OpenAPI shows it."""
+    """The type of a filter's query parameter, which Litestar checks and OpenAPI shows."""
     return optional(
         chosen.kind,
         chosen.description,
@@ -50,32 +50,32 @@ def query_of(chosen: Filter) -> Any:
 
 
 def optional(kind: Any, description: str, example: Any, **limits: Any) -> Any:
-    """The type of a query parameter that may be left out."""
+    """The type of an optional query parameter."""
     return Annotated[
         kind | None, Parameter(description=description, required=False, examples=[Example(value=example)], **limits)
     ]
 
 
-def meant(filters: Mapping[str, Filter], given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Field -> the values that a caller means by what he gave, None where he gave nothing.
+def filter_values(filters: Mapping[str, Filter], given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Field -> the values that pass the filter. `given` holds the query's parameters, None for those left out.
 
-    Raises InvalidRequestError naming each text that there isn't.
+    Raises InvalidRequestError naming each unknown value.
     """
-    asked = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value is not None}
     _refuse(
         FieldProblem(name, f"there is no {shortened(str(value))!r}; known are {', '.join(filters[name].values)}")
-        for name, value in asked.items()
+        for name, value in chosen.items()
         if filters[name].values and value not in filters[name].values
     )
-    # A yes or no is 1 or 0 in the contract.
+    # The contract stores booleans as 1 or 0.
     return {
         name: filters[name].values.get(value) or (int(value) if isinstance(value, bool) else value,)
-        for name, value in asked.items()
+        for name, value in chosen.items()
     }
 
 
 def refuse_unknown(request: Request[Any, Any, Any], known: Collection[str]) -> None:
-    """Raise InvalidRequestError for a query parameter that there isn't: passed over, it would widen the answer."""
+    """Raise InvalidRequestError for an unknown query parameter: ignored, it would widen the answer."""
     known_are = f"known are {', '.join(known)}" if known else "this route takes none"
     _refuse(
         FieldProblem(shortened(name), f"there is no such query parameter; {known_are}")
@@ -85,13 +85,13 @@ def refuse_unknown(request: Request[Any, Any, Any], known: Collection[str]) -> N
 
 
 def refuse_misread(request: Request[Any, Any, Any], read: Mapping[str, Any]) -> None:
-    """Raise InvalidRequestError for what would be passed over, too: parameters that are unknown, null, or given twice.
+    """Raise InvalidRequestError for parameters that would be ignored: unknown ones, null, and those given twice.
 
-    `read` are the known parameters with their values, None where nothing was read.
+    `read` are the known parameters with their values, None for those left out.
     """
     refuse_unknown(request, read)
     given = request.query_params
-    _refuse(FieldProblem(name, "null is no value; leave the parameter out") for name in given if read[name] is None)
+    _refuse(FieldProblem(name, "null is not a value; leave the parameter out") for name in given if read[name] is None)
     _refuse(FieldProblem(name, "it is given more than once") for name in given if len(given.getall(name)) > 1)
 
 

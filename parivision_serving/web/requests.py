@@ -1,4 +1,4 @@
-"""A request whose body is read quickly, up to a size, and within a time."""
+"""The request class of the service: reads a body quickly, up to a size and within a time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from parivision_serving.web.problems import SlowBodyError
 
 BODY_SECONDS = 60.0
-"""A request whose body comes more slowly is given up: it holds memory, and a batch one of few places."""
+"""A request whose body arrives more slowly is refused: it holds memory."""
 
 
 class QuickRequest(Request[Any, Any, Any]):
-    """Litestar's request; its own way to a body looks into headers and states, 40 us for 150 bytes."""
+    """Litestar's request with a faster `body`: Litestar's own looks into headers and states, 40 us for 150 bytes."""
 
     __slots__ = ("_whole",)
 
@@ -49,7 +49,7 @@ class QuickRequest(Request[Any, Any, Any]):
             while more:
                 message: Any = await self.receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientException("the client went away before its body was there")
+                    raise ClientException("the client disconnected before its body had arrived")
                 pieces.append(message.get("body", b""))
                 size, more = size + len(pieces[-1]), message.get("more_body", False)
                 if limit is not None and size > limit:

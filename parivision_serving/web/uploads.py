@@ -1,4 +1,4 @@
-"""Takes in large bodies: any number at once, each at a pace, all of them within the memory that there is for them."""
+"""Receives large bodies: any number at once, each at a minimum pace, all within a memory limit."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from parivision_serving.web.problems import SlowBodyError, TooLargeError
 
 MEGABYTE = 1024 * 1024
 PACE_SECONDS = 10.0
-"""For each megabyte after the first, beside the time for the whole: who holds much memory has to go on."""
+"""Time for each megabyte after the first, beside the time for the whole: a body that holds much memory must go on."""
 
 
 class Uploads:
-    """Bodies on their way in, and those that are worked on.
+    """Bodies that arrive or are worked on.
 
-    They are counted in bytes, as memory is what they take: one that has hardly begun and stalls holds nobody up, and
-    there is no number of them that shuts others out.
+    They are counted in bytes, as memory is what they take: one that stalls at its beginning blocks no other, however
+    many of them there are.
     """
 
     def __init__(self, largest: int, most: int) -> None:
-        """Take the bytes of one body and of all."""
+        """`largest` limits the bytes of one body, `most` those of all together."""
         self._largest, self._most = largest, most
         self.held = 0
         """Bytes in memory."""
 
     @asynccontextmanager
     async def body(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-        """The whole body, which is held until the block ends.
+        """The whole body, which counts as held until the block ends.
 
-        Raises TooLargeError, SlowBodyError, or TooManyRequestsError when others take all the memory.
+        Raises TooLargeError, SlowBodyError, or TooManyRequestsError when other bodies take all the memory.
         """
         taken = bytearray()
         size = 0
         try:
             await self._read(request, taken)
             whole, size = bytes(taken), len(taken)
-            taken.clear()  # or it would be held twice
+            taken.clear()  # else it would take its memory twice
             yield whole
         finally:
             self.held -= size or len(taken)
 
     async def _read(self, request: Request[Any, Any, Any], taken: bytearray) -> None:
-        """Read into `taken`, and count."""
+        """Read into `taken`, and count its bytes in `held`."""
         now = asyncio.get_running_loop().time
         end, more = now() + requests.BODY_SECONDS, True
         try:
@@ -57,15 +57,19 @@ class Uploads:
                 while more:
                     message: Any = await request.receive()
                     if message["type"] == "http.disconnect":
-                        raise ClientException("the client went away before its body was there")
+                        raise ClientException("the client disconnected before its body had arrived")
                     piece, more = message.get("body", b""), message.get("more_body", False)
                     megabytes = len(taken) // MEGABYTE
                     taken += piece
                     self.held += len(piece)
                     if len(taken) > self._largest:
-                        raise TooLargeError(f"a batch has at most {self._largest // MEGABYTE} MB; send it in parts")
+                        raise TooLargeError(
+                            f"a bulk request has at most {self._largest // MEGABYTE} MB; send it in parts"
+                        )
                     if self.held > self._most:
-                        raise TooManyRequestsError("other batches take all the memory; try again later", RETRY_SECONDS)
+                        raise TooManyRequestsError(
+                            "other bulk requests take all the memory; try again later", RETRY_SECONDS
+                        )
                     if len(taken) // MEGABYTE > megabytes:
                         clock.reschedule(min(end, now() + PACE_SECONDS))
         except TimeoutError:

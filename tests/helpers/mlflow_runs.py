@@ -1,4 +1,4 @@
-"""A registry that also knows runs: what the pipeline logs goes in, what MLflow would say of it over HTTP comes out."""
+"""A fake MLflow that also has runs: it stores what the pipeline logs, and answers over HTTP as MLflow would."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from parivision_core.nba.shots import NBA
-from tests.helpers.serving_world import FakeMlflow
+from tests.helpers.serving_setup import FakeMlflow
 
 
 @dataclass
 class LoggedRun:
-    """One run, with the functions of the `mlflow` module by which the pipeline fills it."""
+    """One run, with the functions of the `mlflow` module that the pipeline calls."""
 
     run_id: str
     experiment_id: str = "1"
@@ -24,7 +24,7 @@ class LoggedRun:
     files: dict[str, bytes] = field(default_factory=dict)
 
     def set_tag(self, _name: str, _value: str) -> None:
-        """Nothing reads it."""
+        """Do nothing: tags of runs aren't read."""
 
     def log_params(self, params: dict[str, Any]) -> None:
         self.params |= {name: str(value) for name, value in params.items()}
@@ -42,10 +42,10 @@ class LoggedRun:
         self.files[Path(path).name] = Path(path).read_bytes()
 
     def log_artifacts(self, _folder: str, _path: str) -> None:
-        """The bundle is asked for by version."""
+        """Do nothing: bundles are read by version."""
 
-    def told(self) -> dict[str, Any]:
-        """As MLflow tells of it; empty lists are left out."""
+    def answer(self) -> dict[str, Any]:
+        """MLflow's answer about the run; empty lists are left out."""
         data = {"params": pairs(self.params), "metrics": pairs(self.metrics)}
         info = {
             "run_id": self.run_id,
@@ -61,7 +61,7 @@ def pairs(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class RunsMlflow(FakeMlflow):
-    """The registry of the service's tests, with runs, their files and one experiment of drift reports."""
+    """The fake MLflow of the service's tests, with runs, their files and one experiment of drift reports."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class RunsMlflow(FakeMlflow):
         self.drift: list[LoggedRun] | None = None
         """Newest first; None while the experiment doesn't exist."""
         self.tags: dict[int, dict[str, str]] = {}
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         fake = self
 
         def do_post(handler: Any) -> None:
@@ -84,7 +84,7 @@ class RunsMlflow(FakeMlflow):
 
     def reply(self, path: str, query: dict[str, Any]) -> tuple[int, bytes]:
         """See FakeMlflow."""
-        self.asked.append(path)
+        self.paths.append(path)
         if self.broken:
             return 500, b"the registry's database is locked"
         found = self._runs(path, query)
@@ -95,10 +95,10 @@ class RunsMlflow(FakeMlflow):
         return super().reply(path, query)
 
     def _runs(self, path: str, query: dict[str, Any]) -> Any:
-        """What the routes of runs answer; None for another route, and where there is no such thing."""
+        """The answer of a route about runs; None for other routes and unknown names."""
         run = self.runs.get(query.get("run_id", query.get("run_uuid", "")))
         if path == "/api/2.0/mlflow/runs/get":
-            return run and {"run": run.told()}
+            return run and {"run": run.answer()}
         if path == "/get-artifact":
             return run and run.files.get(query["path"])
         if path == "/api/2.0/mlflow/experiments/get-by-name" and self.drift is not None:
@@ -107,7 +107,7 @@ class RunsMlflow(FakeMlflow):
         if path == "/api/2.0/mlflow/runs/search":
             assert query["experiment_ids"] == ["7"] and query["order_by"] == ["attributes.start_time DESC"]
             assert query["filter"] == "attributes.status = 'FINISHED'"
-            found = [run.told() for run in self.drift or () if run.status == "FINISHED"][: query["max_results"]]
+            found = [run.answer() for run in self.drift or () if run.status == "FINISHED"][: query["max_results"]]
             return {"runs": found} if found else {}
         return None
 
@@ -115,8 +115,8 @@ class RunsMlflow(FakeMlflow):
         return self.versions.get(int(query["version"]), Path("/nowhere"))
 
     def _version(self, version: int) -> dict[str, Any]:
-        told = super()._version(version)
-        told["model_version"]["tags"] += pairs(self.tags.get(version, {}))
+        body = super()._version(version)
+        body["model_version"]["tags"] += pairs(self.tags.get(version, {}))
         if version == self.alias:
-            told["model_version"]["aliases"] = ["champion"]
-        return told
+            body["model_version"]["aliases"] = ["champion"]
+        return body

@@ -1,4 +1,4 @@
-"""The service as it runs: a process of its own on a free port, ended by its own process id."""
+"""The service as a process of its own on a free port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start(settings: ServiceSettings, port: int, **environ: str) -> subprocess.Po
 
 @contextmanager
 def running(settings: ServiceSettings, port: int, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """The process once it is ready; it is ended by SIGTERM, and must end well, unless the test has ended it."""
+    """The process once it is ready; SIGTERM ends it, and it must end cleanly, unless the test has ended it before."""
     process = start(settings, port, **environ)
     try:
         until(lambda: is_ready(process, port))

@@ -1,4 +1,4 @@
-"""A service of a few routes, and parts of the house for it to read."""
+"""A service of a few routes without the rest of the application, and a watcher for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from parivision_core.records import FeatureStateRecord
 from parivision_core.tracking.registry import Champion
 from parivision_serving.prediction.champion import NO_CHAMPION, Pair, Watcher
 from parivision_serving.web.context import KEY, Context
-from parivision_serving.web.problems import answer
+from parivision_serving.web.problems import problem_response
 
 
 def client_of(*routes: HTTPRouteHandler) -> TestClient[Any]:
@@ -34,7 +34,7 @@ def client_of(*routes: HTTPRouteHandler) -> TestClient[Any]:
     app = Litestar(
         list(routes),
         middleware=[named],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: problem_response},
         openapi_config=OpenAPIConfig("test", "1", use_handler_docstrings=False, render_plugins=[SwaggerRenderPlugin()]),
         logging_config=None,
     )
@@ -52,18 +52,18 @@ def watcher_of(bundle: Bundle | None = None, record: FeatureStateRecord | None =
 
 
 def problem_of(response: Any, status: int, *fields: str) -> str:
-    """The detail of a problem, which must have this status and name these fields."""
+    """The detail of a problem that has this status and names these fields."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    told = response.json()
-    assert told["status"] == status
-    assert [error["field"] for error in told.get("errors", [])] == list(fields), response.text
+    body = response.json()
+    assert body["status"] == status
+    assert [error["field"] for error in body.get("errors", [])] == list(fields), response.text
     assert "Traceback" not in response.text
-    return str(told["detail"])
+    return str(body["detail"])
 
 
 def operation(client: TestClient[Any], method: str, path: str) -> dict[str, Any]:
-    """What OpenAPI says of a route, which must tell of everything that a caller needs."""
+    """OpenAPI's operation of a route, which must have everything that a caller needs."""
     document = client.get("/schema/openapi.json").json()
     found: dict[str, Any] = document["paths"][path][method]
     assert found["operationId"] and found["summary"] and found["description"] and found["tags"]

@@ -1,4 +1,4 @@
-"""The service around predictions: what it tells of its champion and verdicts, its OpenAPI page, its process."""
+"""The service around predictions: champion, verdicts, its OpenAPI page and its process."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.records import Verdict
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
-from tests.helpers.serving_world import SHOT, World, make_feature_state, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
 
 
-def test_the_champion_states_where_it_came_from(world: World, client: TestClient[Any]) -> None:
-    record = world.store.get_feature_state()
+def test_the_champion_states_where_it_came_from(shared_serving: ServingSetup, shared_client: TestClient[Any]) -> None:
+    record = shared_serving.store.get_feature_state()
     assert record is not None
-    assert client.get("/api/v1/champion").json() == {
+    assert shared_client.get("/api/v1/champion").json() == {
         "version": 1,
         "epoch": 1,
-        "sha256": world.bundles[1].sha256,
+        "sha256": shared_serving.bundles[1].sha256,
         "run_id": "mlrun1",
         "registered_at": 1_700_000_000_000,
-        "page": f"{world.settings.registry_url}/#/models/parivision/versions/1?workflowType=machine_learning",
+        "page": f"{shared_serving.settings.registry_url}/#/models/parivision/versions/1?workflowType=machine_learning",
         "sport": "nba",
         "model": "logistic 1",
         "feature_schema": NBA.schema,
@@ -50,10 +51,10 @@ def test_the_champion_states_where_it_came_from(world: World, client: TestClient
     }
 
 
-def test_verdicts_come_newest_first(world: World, client: TestClient[Any]) -> None:
+def test_verdicts_come_newest_first(serving: ServingSetup, client: TestClient[Any]) -> None:
     assert client.get("/api/v1/verdicts").json() == []
     for candidate in range(1, 26):
-        world.store.put_verdict(
+        serving.store.put_verdict(
             Verdict(
                 candidate=candidate,
                 champion=None if candidate == 1 else 1,
@@ -67,17 +68,17 @@ def test_verdicts_come_newest_first(world: World, client: TestClient[Any]) -> No
                 level=0.95,
             )
         )
-    told = client.get("/api/v1/verdicts").json()
-    assert [v["candidate"] for v in told] == list(range(25, 5, -1))
-    assert (told[0]["decision"], told[0]["gain"], told[0]["champion"]) == ("refuse", -0.001, 1)
-    assert told[0]["page"].endswith("/#/models/parivision/versions/25?workflowType=machine_learning")
+    body = client.get("/api/v1/verdicts").json()
+    assert [v["candidate"] for v in body] == list(range(25, 5, -1))
+    assert (body[0]["decision"], body[0]["gain"], body[0]["champion"]) == ("refuse", -0.001, 1)
+    assert body[0]["page"].endswith("/#/models/parivision/versions/25?workflowType=machine_learning")
     assert [v["candidate"] for v in client.get("/api/v1/verdicts?limit=2").json()] == [25, 24]
     assert len(client.get("/api/v1/verdicts?limit=1000").json()) == 25
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1.5", "", "1&limit=2"])
-def test_an_absurd_limit_is_refused(client: TestClient[Any], limit: str) -> None:
-    answer = client.get(f"/api/v1/verdicts?limit={limit}")
+def test_an_absurd_limit_is_refused(shared_client: TestClient[Any], limit: str) -> None:
+    answer = shared_client.get(f"/api/v1/verdicts?limit={limit}")
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert [e["field"] for e in answer.json()["errors"]] == ["limit"]
@@ -90,7 +91,7 @@ ANSWERS = {
     ("get", "/health/ready"): "200 503",
     ("get", "/metrics"): "200",
     ("post", "/api/v1/predict"): "200 408 413 415 422 500 503",
-    ("post", "/api/v1/predict/batch"): "200 408 413 415 422 500 503",
+    ("post", "/api/v1/predict/bulk"): "200 408 413 415 422 500 503",
     ("get", "/api/v1/court/expected"): "200 422 500 503",
     ("get", "/api/v1/players"): "200 422 500 503",
     ("get", "/api/v1/teams"): "200 422 500",
@@ -109,15 +110,15 @@ ANSWERS = {
     ("get", "/get_champion_infos"): "200 500 503",
     ("get", "/api/v1/health"): "200 500 503",
 }
-"""Operation -> what it may answer beside what everything that may fail, or is behind admission, may."""
+"""Operation -> its statuses, without those of admission."""
 
 
-def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any]) -> None:
-    document = client.get("/schema/openapi.json").json()
+def test_openapi_shows_the_enums_and_every_error_answer(shared_client: TestClient[Any]) -> None:
+    document = shared_client.get("/schema/openapi.json").json()
     schemas = document["components"]["schemas"]
     assert schemas["Kind"]["enum"] == list(KINDS)
     assert schemas["Team"]["enum"] == [names[0] for names in ABBREVIATIONS.values()]
-    request = schemas["Question"]["properties"]
+    request = schemas["PredictionRequest"]["properties"]
     for field, enum in (("kind", "Kind"), ("team", "Team"), ("opponent", "Team")):
         assert {"$ref": f"#/components/schemas/{enum}"} in request[field]["oneOf"]
     assert (request["x"]["minimum"], request["x"]["maximum"]) == (-250, 250)
@@ -138,23 +139,23 @@ def test_openapi_shows_the_enums_and_every_error_answer(client: TestClient[Any])
                 schema = response["content"]["application/problem+json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Problem"}
     body = operations["post", "/api/v1/predict"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body == {"$ref": "#/components/schemas/Question"}
+    assert body == {"$ref": "#/components/schemas/PredictionRequest"}
 
 
-def test_there_is_a_page_to_browse(client: TestClient[Any]) -> None:
-    page = client.get("/schema")
+def test_there_is_a_page_to_browse(shared_client: TestClient[Any]) -> None:
+    page = shared_client.get("/schema")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    welcome = client.get("/").json()
+    welcome = shared_client.get("/").json()
     links = [value for value in welcome.values() if value.startswith("/") and "predict" not in value]
     assert len(links) == 5
-    assert {client.get(link).status_code for link in links} == {200}
+    assert {shared_client.get(link).status_code for link in links} == {200}
 
 
-def test_head_is_answered_like_get(client: TestClient[Any]) -> None:
+def test_head_is_answered_like_get(shared_client: TestClient[Any]) -> None:
     for path in ("/health/ready", "/api/v1/teams", "/schema/openapi.json"):
-        got, headed = client.get(path), client.head(path)
+        got, headed = shared_client.get(path), shared_client.head(path)
         assert (headed.status_code, headed.headers["content-length"]) == (200, got.headers["content-length"])
-    assert client.head("/api/v1/predict").status_code == 405
+    assert shared_client.head("/api/v1/predict").status_code == 405
 
 
 def test_importing_the_service_stays_light() -> None:
@@ -175,13 +176,13 @@ def start(settings: Settings, port: int) -> subprocess.Popen[str]:
     )
 
 
-def test_the_process_serves_and_ends_on_a_signal(world: World) -> None:
-    world.promote(1)
-    world.feature_state(make_feature_state(1))
+def test_the_process_serves_and_ends_on_a_signal(serving: ServingSetup) -> None:
+    serving.promote(1)
+    serving.feature_state(make_feature_state(1))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start(world.settings, port)
+    process = start(serving.settings, port)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
 
@@ -205,11 +206,11 @@ def test_the_process_serves_and_ends_on_a_signal(world: World) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the port is free again"
 
 
-def test_a_store_of_another_version_is_refused_in_one_sentence(world: World) -> None:
-    store = open_store(world.settings, NBA)
+def test_a_store_of_another_version_is_refused_in_one_sentence(serving: ServingSetup) -> None:
+    store = open_store(serving.settings, NBA)
     with store._transaction() as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    process = start(world.settings, 1)
+    process = start(serving.settings, 1)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 1
     assert log.startswith("parivision_serving can't start: ") and "format 99" in log

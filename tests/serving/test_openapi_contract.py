@@ -1,4 +1,4 @@
-"""The OpenAPI document is the contract: whatever it allows or forbids, the running service answers as it says."""
+"""The OpenAPI document is the contract: the running service answers every request as the document says."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.helpers.serving_process import free_port, running
-from tests.helpers.serving_world import World, make_feature_state
+from tests.helpers.processes import free_port
+from tests.helpers.serving_process import running
+from tests.helpers.serving_setup import ServingSetup, make_feature_state
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 CASES = os.environ.get("PARIVISION_TEST_CASES", "5")
 """Random examples for each operation, beside some 1,200 that the document itself suggests; 100 make 4,000 in all."""
 
 
-def test_no_request_breaks_the_service_or_its_contract(world: World) -> None:
-    world.promote(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
-    world.feature_state(make_feature_state(1))
+def test_no_request_breaks_the_service_or_its_contract(serving: ServingSetup) -> None:
+    serving.promote(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
+    serving.feature_state(make_feature_state(1))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     program = "from schemathesis.cli import schemathesis; schemathesis()"
     command = [sys.executable, "-c", program, "--config-file", str(CONFIG), "run"]
     options = ["--checks", "all", "--max-examples", CASES, "--seed", "1", "--no-color"]
-    with running(world.settings, port):
+    with running(serving.settings, port):
         done = subprocess.run(
             [*command, *options, f"{url}/schema/openapi.json"],
             capture_output=True,
             text=True,
             check=False,
-            cwd=world.root,
+            cwd=serving.root,
         )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

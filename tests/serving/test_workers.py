@@ -1,4 +1,4 @@
-"""Several workers behind one port are one service: they move together, and their metrics add up."""
+"""Several workers behind one port act as one service: they swap together, and their metrics add up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.helpers.serving_process import free_port, running
-from tests.helpers.serving_world import SHOT, World, make_feature_state, until
+from tests.helpers.processes import free_port, until
+from tests.helpers.serving_process import running
+from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
 from tests.serving.web.test_metrics import values
 
 
@@ -28,7 +29,7 @@ def ask(url: str, times: int) -> list[dict[str, object]]:
 
 
 def all_answer(url: str) -> bool:
-    """Whether each of some requests is answered; a worker that has just begun may not be ready yet."""
+    """Whether each of some requests is answered; a worker that has just started may not be ready yet."""
     try:
         return len(ask(url, 10)) == 10
     except httpx.HTTPError:
@@ -36,24 +37,24 @@ def all_answer(url: str) -> bool:
 
 
 def counted(url: str) -> float:
-    told = values(httpx.get(f"{url}/metrics").text)
-    return sum(value for name, value in told.items() if name.startswith("parivision_predictions_total"))
+    body = values(httpx.get(f"{url}/metrics").text)
+    return sum(value for name, value in body.items() if name.startswith("parivision_predictions_total"))
 
 
-@pytest.mark.slow  # by the clock, not by its CPU: beside other tests a worker's start takes long
-def test_workers_move_together_add_up_and_are_replaced_when_they_die(world: World) -> None:
-    world.promote(1)
-    world.feature_state(make_feature_state(1))
+@pytest.mark.slow  # beside other tests a worker's start takes long
+def test_workers_move_together_add_up_and_are_replaced_when_they_die(serving: ServingSetup) -> None:
+    serving.promote(1)
+    serving.feature_state(make_feature_state(1))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with running(world.settings, port, PARIVISION_API_WORKERS="2") as process:
+    with running(serving.settings, port, PARIVISION_API_WORKERS="2") as process:
         until(lambda: all_answer(url))
         before = counted(url)
         assert len({answer["id"] for answer in ask(url, 40)}) == 40
-        until(lambda: counted(url) >= before + 40)  # the other worker tells its metrics once a second
-        world.promote(2)
+        until(lambda: counted(url) >= before + 40)  # the other worker updates its metrics once a second
+        serving.promote(2)
         until(lambda: {answer["champion_version"] for answer in ask(url, 10)} == {2})
-        record = world.feature_state(make_feature_state(2, "2023-04-10"))
+        record = serving.feature_state(make_feature_state(2, "2023-04-10"))
         until(lambda: {answer["feature_state_stamp"] for answer in ask(url, 10)} == {record.stamp})
 
         before = counted(url)

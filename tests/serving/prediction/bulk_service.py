@@ -1,4 +1,4 @@
-"""A pair, a recorder that remembers, and the route of batches over them."""
+"""The route of bulk requests over a pair and a fake recorder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call
 from parivision_core.sport import FieldProblem
 from parivision_serving.prediction.bulk import BulkPredictor
-from parivision_serving.routes.bulk import batch_route
+from parivision_serving.routes.bulk import bulk_route
 from parivision_serving.web.body import field_problems
 from parivision_serving.web.metrics import Metrics
-from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_feature_state
+from tests.helpers.serving_setup import FULL_SHOT, SHOT, make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, watcher_of
 
-BATCH = "/api/v1/predict/batch"
+BULK = "/api/v1/predict/bulk"
 EARLIER = {"x": 5, "y": 5, "period": 1, "seconds_remaining": 100, "made": True, "player_id": 2544, "team": "LAL"}
 ROWS = [
     SHOT,
@@ -31,10 +31,13 @@ ROWS = [
 ]
 
 
-class Kept:
-    """A recorder that remembers what it was given; `error` is what a batch gets, and a durable call."""
+class FakeRecorder:
+    """A recorder that keeps its calls in memory; `error` is raised to bulk requests and durable calls."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         self.recorded: list[Call] = []
         self.kept: list[Call] = []
         self.error: Exception | None = None
@@ -52,21 +55,21 @@ class Kept:
         self.kept.append(call)
 
 
-class Deployment:
+class BulkService:
     """A pair, a recorder and the route over them."""
 
     def __init__(self, folder: Path) -> None:
         self.bundle = make_bundle(folder / "bundle", 1)
         self.record = make_feature_state(1)
         self.feature_state = NBA.load_feature_state(self.record)
-        self.recorder: Any = Kept()
+        self.recorder: Any = FakeRecorder()
         self.watcher = watcher_of(self.bundle, self.record)
         self.predictor = BulkPredictor(NBA, self.watcher, self.recorder, Metrics())
 
     def client(self) -> TestClient[Any]:
-        return client_of(batch_route(NBA, self.predictor))
+        return client_of(bulk_route(NBA, self.predictor))
 
-    def alone(self, row: Any) -> dict[str, float]:
+    def expected(self, row: Any) -> dict[str, float]:
         """The numbers that a single request for the row would get."""
         prepared = NBA.prepare(msgspec.convert(row, NBA.request), self.feature_state)
         probability = float(self.bundle.predict(prepared.features, prepared.offset)[0])
@@ -77,8 +80,8 @@ class Deployment:
         }
 
 
-def alone(body: bytes) -> list[FieldProblem]:
-    """What is wrong with a single request."""
+def single_errors(body: bytes) -> list[FieldProblem]:
+    """The errors of a single request."""
     try:
         request = msgspec.json.decode(body, type=NBA.request)
     except msgspec.DecodeError as error:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of batches."""
+"""Fixtures of the tests of bulk requests: one route for all tests of a module, with nothing recorded at each start."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from parivision_core.nba.shots import NBA
-from parivision_serving.prediction.bulk import BulkPredictor
-from parivision_serving.web.metrics import Metrics
-from tests.serving.prediction.bulk_service import Deployment, Kept
+from tests.serving.prediction.bulk_service import BulkService
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """One for all tests of a file."""
-    return Deployment(tmp_path_factory.mktemp("deployment"))
+def _service(tmp_path_factory: pytest.TempPathFactory) -> BulkService:
+    return BulkService(tmp_path_factory.mktemp("bulk"))
 
 
-@pytest.fixture
-def deployment(parts: Deployment) -> Deployment:
-    """The same with nothing recorded yet."""
-    parts.recorder = Kept()
-    parts.predictor = BulkPredictor(NBA, parts.watcher, parts.recorder, Metrics())
-    return parts
-
-
-@pytest.fixture
-def client(deployment: Deployment) -> Iterator[TestClient[Any]]:
-    """Over its route."""
-    with deployment.client() as started:
+@pytest.fixture(scope="module")
+def _client(_service: BulkService) -> Iterator[TestClient[Any]]:
+    with _service.client() as started:
         yield started
+
+
+@pytest.fixture
+def bulk_service(_service: BulkService) -> BulkService:
+    """The parts behind the route, with nothing recorded yet."""
+    _service.recorder.clear()
+    return _service
+
+
+@pytest.fixture
+def bulk_client(bulk_service: BulkService, _client: TestClient[Any]) -> TestClient[Any]:
+    """A client of the route."""
+    return _client

@@ -1,4 +1,4 @@
-"""Batches as JSON: the answers, errors and order of single requests, whatever is wrong with some of the rows."""
+"""Bulk requests as JSON: the answers, errors and order of single requests, whatever is wrong with some of the rows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from litestar.testing import TestClient
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
-from parivision_serving.prediction import bulk as batches
+from parivision_serving.prediction import bulk
 from parivision_serving.prediction.bulk import AT_ONCE, WAITING, BulkPredictor
 from parivision_serving.prediction.bulk_rows import MOST_ROWS, SHOWN_IN_FULL, BulkRows
 from parivision_serving.prediction.json_pieces import pieces
-from parivision_serving.routes.bulk import batch_route
+from parivision_serving.routes.bulk import bulk_route
 from parivision_serving.web.metrics import Metrics
 from parivision_serving.web.problems import LONGEST_QUOTE, MOST_ERRORS, InvalidRequestError
-from tests.helpers.serving_world import FULL_SHOT, SHOT, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import FULL_SHOT, SHOT
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
-from tests.serving.prediction.bulk_service import BATCH, EARLIER, ROWS, Deployment, alone
+from tests.serving.prediction.bulk_service import BULK, EARLIER, ROWS, BulkService, single_errors
 
 WRONG: list[Any] = [
     SHOT | {"x": 9999},
@@ -43,37 +44,37 @@ WRONG: list[Any] = [
 ]
 
 
-def test_each_row_is_answered_as_if_it_came_alone(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_each_row_is_answered_as_if_it_came_alone(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     rows: list[Any] = [*ROWS, *WRONG, *reversed(ROWS)]
-    answer = client.post(BATCH, json=rows)
+    answer = bulk_client.post(BULK, json=rows)
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    problems = {problem["row"]: problem["errors"] for problem in told.pop("problems")}
+    body = answer.json()
+    problems = {problem["row"]: problem["errors"] for problem in body.pop("problems")}
     wrong = range(len(ROWS), len(ROWS) + len(WRONG))
     assert list(problems) == list(wrong)
-    for row, (asked, prediction) in enumerate(zip(rows, told.pop("predictions"), strict=True)):
+    for row, (requested, prediction) in enumerate(zip(rows, body.pop("predictions"), strict=True)):
         if row in wrong:
             assert prediction is None
-            assert problems[row] == msgspec.to_builtins(alone(json.dumps(asked).encode()))
+            assert problems[row] == msgspec.to_builtins(single_errors(json.dumps(requested).encode()))
         else:
-            assert prediction == deployment.alone(asked)
-    assert told == {
+            assert prediction == bulk_service.expected(requested)
+    assert body == {
         "id": answer.headers["x-prediction-id"],
         "champion_version": 1,
-        "champion_sha256": deployment.bundle.sha256,
-        "feature_state_stamp": deployment.record.stamp,
+        "champion_sha256": bulk_service.bundle.sha256,
+        "feature_state_stamp": bulk_service.record.stamp,
         "feature_state_through": "2023-04-09",
     }
-    assert (answer.headers["x-champion-version"], answer.headers["x-feature_state-stamp"]) == (
+    assert (answer.headers["x-champion-version"], answer.headers["x-feature-state-stamp"]) == (
         "1",
-        deployment.record.stamp,
+        bulk_service.record.stamp,
     )
 
 
-def test_no_rows_are_no_predictions(client: TestClient[Any]) -> None:
+def test_no_rows_are_no_predictions(bulk_client: TestClient[Any]) -> None:
     for body in ("[]", " [ ] \n"):
-        told = client.post(BATCH, content=body, headers={"content-type": "application/json"}).json()
-        assert (told["predictions"], told["problems"]) == ([], [])
+        answer = bulk_client.post(BULK, content=body, headers={"content-type": "application/json"}).json()
+        assert (answer["predictions"], answer["problems"]) == ([], [])
 
 
 anything = st.recursive(
@@ -105,22 +106,24 @@ rows = st.fixed_dictionaries(fields, optional=optional) | anything | st.sampled_
 
 
 @given(st.lists(rows, max_size=6))
-def test_a_row_is_refused_exactly_if_a_single_request_is(asked: list[Any]) -> None:
-    read = list(BulkRows(NBA).from_json(json.dumps(asked).encode()))
+def test_a_row_is_refused_exactly_if_a_single_request_is(requested: list[Any]) -> None:
+    read = list(BulkRows(NBA).from_json(json.dumps(requested).encode()))
     refused = {problem.row: problem.errors for piece in read for problem in piece.refused}
-    expected = {row: errors for row, one in enumerate(asked) if (errors := alone(json.dumps(one).encode()))}
+    expected = {row: errors for row, one in enumerate(requested) if (errors := single_errors(json.dumps(one).encode()))}
     assert refused == expected
-    assert sum(len(piece.sound) for piece in read) == len(asked) - len(refused)
+    assert sum(len(piece.sound) for piece in read) == len(requested) - len(refused)
 
 
 @given(st.lists(rows, max_size=8), st.integers(1, 200), st.sampled_from([None, 1]), st.booleans())
-def test_pieces_hold_every_row_in_its_order(asked: list[Any], size: int, indent: int | None, ascii_only: bool) -> None:
-    body = json.dumps(asked, indent=indent, ensure_ascii=ascii_only).encode()
+def test_pieces_hold_every_row_in_its_order(
+    requested: list[Any], size: int, indent: int | None, ascii_only: bool
+) -> None:
+    body = json.dumps(requested, indent=indent, ensure_ascii=ascii_only).encode()
     found = []
     for begins, piece in pieces(body, size):
         assert body[begins : begins + len(piece) - 2] == piece[1:-1]
         found += json.loads(piece)
-    assert found == asked
+    assert found == requested
 
 
 @given(
@@ -172,27 +175,29 @@ def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list
     ],
 )
 def test_what_is_no_array_is_refused_as_a_whole(
-    deployment: Deployment, client: TestClient[Any], body: bytes, message: str
+    bulk_service: BulkService, bulk_client: TestClient[Any], body: bytes, message: str
 ) -> None:
-    answer = client.post(BATCH, content=body, headers={"content-type": "application/json"})
+    answer = bulk_client.post(BULK, content=body, headers={"content-type": "application/json"})
     assert message in problem_of(answer, 422, "body")
-    assert not deployment.recorder.recorded
+    assert not bulk_service.recorder.recorded
 
 
-def test_a_batch_has_a_limit(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_a_batch_has_a_limit(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     headers = {"content-type": "application/json"}
     for body in (b"[" + b"1," * MOST_ROWS + b"1]", b"[" + b"{}," * (2 * MOST_ROWS) + b"{}]"):
-        answer = client.post(BATCH, content=body, headers=headers)
+        answer = bulk_client.post(BULK, content=body, headers=headers)
         assert "at most 100000 rows" in problem_of(answer, 413)
         assert answer.json()["type"] == "urn:parivision:problem:too-large"
-    assert "at most 64 MB" in problem_of(client.post(BATCH, content=b" " * (64 * 1024**2 + 1), headers=headers), 413)
-    assert not deployment.recorder.recorded
+    assert "at most 64 MB" in problem_of(
+        bulk_client.post(BULK, content=b" " * (64 * 1024**2 + 1), headers=headers), 413
+    )
+    assert not bulk_service.recorder.recorded
 
 
-def test_bad_rows_are_reported_in_bounds(client: TestClient[Any]) -> None:
+def test_bad_rows_are_reported_in_bounds(bulk_client: TestClient[Any]) -> None:
     unknown = {f"foo{i}": 1 for i in range(50)}
     count = SHOWN_IN_FULL + 10
-    answer = client.post(BATCH, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
+    answer = bulk_client.post(BULK, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
     problems = answer.json()["problems"]
     assert [problem["row"] for problem in problems] == list(range(1, count + 1))
     assert [len(problem["errors"]) for problem in problems] == [MOST_ERRORS] * SHOWN_IN_FULL + [1] * 10
@@ -203,137 +208,137 @@ def test_bad_rows_are_reported_in_bounds(client: TestClient[Any]) -> None:
     assert len(last["message"]) < len(first["message"]) < 400
 
 
-def test_a_row_is_no_larger_than_a_request(client: TestClient[Any]) -> None:
-    """Neither is decoded: one with unknown fields, and one of lists that would take twenty times its size."""
+def test_a_row_is_no_larger_than_a_request(bulk_client: TestClient[Any]) -> None:
+    """Two large rows aren't decoded: one with unknown fields, one of lists that would take twenty times its size."""
     rows = [SHOT, {f"foo{i}": 1 for i in range(40_000)}, [[] for _ in range(200_000)], SHOT | {"x" * 40_000: 1}, SHOT]
-    answer = client.post(BATCH, json=rows).json()
+    answer = bulk_client.post(BULK, json=rows).json()
     assert [prediction is None for prediction in answer["predictions"]] == [False, True, True, True, False]
-    told = [[(error["field"], len(error["message"]) < 200) for error in p["errors"]] for p in answer["problems"]]
-    assert told == [[("body", True)], [("body", True)], [("x" * LONGEST_QUOTE + "...", True)]]
+    body = [[(error["field"], len(error["message"]) < 200) for error in p["errors"]] for p in answer["problems"]]
+    assert body == [[("body", True)], [("body", True)], [("x" * LONGEST_QUOTE + "...", True)]]
     assert answer["problems"][0]["errors"][0]["message"].endswith("a single request has at most 65536")
 
 
-def test_an_option_that_is_not_understood_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_an_option_that_is_not_understood_is_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     for query, field in (("durabel=true", "durabel"), ("durable=true&durable=false", "durable")):
-        problem_of(client.post(f"{BATCH}?{query}", json=ROWS), 422, field)
-    assert not deployment.recorder.recorded and not deployment.recorder.kept
+        problem_of(bulk_client.post(f"{BULK}?{query}", json=ROWS), 422, field)
+    assert not bulk_service.recorder.recorded and not bulk_service.recorder.kept
 
 
-def test_a_body_on_its_way_takes_no_place(deployment: Deployment) -> None:
-    """However many stall: a place is taken once the body is there."""
+def test_a_body_on_its_way_takes_no_place(bulk_service: BulkService) -> None:
+    """A place is taken once the body has arrived, however many bodies stall."""
     places: list[int] = []
 
     async def stalled() -> dict[str, Any]:
-        places.append(deployment.predictor.under_way)
+        places.append(bulk_service.predictor.under_way)
         return {"type": "http.disconnect"}
 
     async def ignored(_: Any) -> None: ...
 
-    scope = {"type": "http", "method": "POST", "path": BATCH, "raw_path": BATCH.encode(), "query_string": b""}
+    scope = {"type": "http", "method": "POST", "path": BULK, "raw_path": BULK.encode(), "query_string": b""}
     scope |= {"headers": [], "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
     scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
-    with deployment.client() as client:
+    with bulk_service.client() as client:
         anyio.run(client.app, scope, stalled, ignored)
     assert places == [0]
 
 
-def test_only_what_can_be_read_is_taken(client: TestClient[Any]) -> None:
-    for kind in ("text/csv", "application/x-www-feature_state-urlencoded", "application/vnd.apache.arrow.file"):
-        answer = client.post(BATCH, content=b"x", headers={"content-type": kind})
+def test_only_what_can_be_read_is_taken(bulk_client: TestClient[Any]) -> None:
+    for kind in ("text/csv", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"):
+        answer = bulk_client.post(BULK, content=b"x", headers={"content-type": kind})
         assert f"not {kind}" in problem_of(answer, 415)
-    assert client.post(BATCH, content=b"[]").status_code == 200  # curious, but JSON all the same
+    assert bulk_client.post(BULK, content=b"[]").status_code == 200  # without a content type the body counts as JSON
 
 
 def test_batches_wait_and_single_requests_do_not(
-    deployment: Deployment, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
+    bulk_service: BulkService, bulk_client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While as many batches as there are places are under way, the next is refused and the event loop is free."""
+    """While all places are taken, the next bulk request is refused and the event loop is free."""
     working, go_on = threading.Semaphore(0), threading.Event()
-    predict_all = batches.predict_all
+    predict_all = bulk.predict_all
 
     def slowly(*parts: Any) -> Any:
         working.release()
         assert go_on.wait(20)
         return predict_all(*parts)
 
-    monkeypatch.setattr(batches, "predict_all", slowly)
+    monkeypatch.setattr(bulk, "predict_all", slowly)
     statuses: list[int] = []
     threads = [
-        threading.Thread(target=lambda: statuses.append(client.post(BATCH, json=ROWS).status_code))
+        threading.Thread(target=lambda: statuses.append(bulk_client.post(BULK, json=ROWS).status_code))
         for _ in range(AT_ONCE + WAITING)
     ]
     for thread in threads:
         thread.start()
     for _ in range(AT_ONCE):
         assert working.acquire(timeout=20)
-    until(lambda: deployment.predictor.under_way == AT_ONCE + WAITING)
-    refused = client.post(BATCH, json=ROWS)
+    until(lambda: bulk_service.predictor.under_way == AT_ONCE + WAITING)
+    refused = bulk_client.post(BULK, json=ROWS)
     problem_of(refused, 429)
     assert refused.headers["retry-after"] == "2"
-    assert client.get("/schema/openapi.json").status_code == 200
+    assert bulk_client.get("/schema/openapi.json").status_code == 200
     assert not working.acquire(blocking=False)
     go_on.set()
     for thread in threads:
         thread.join(20)
     assert statuses == [200] * (AT_ONCE + WAITING)
-    assert client.post(BATCH, json=ROWS).status_code == 200
+    assert bulk_client.post(BULK, json=ROWS).status_code == 200
 
 
-def test_the_prediction_log_keeps_a_batch_as_it_came(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_a_batch_as_it_came(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     named = {"game_date": "2023-01-05", "game_id": 22_200_001}
-    asked = [SHOT, SHOT | {"x": 9999}, FULL_SHOT | named]
-    answer = client.post(BATCH, json=asked)
-    (call,) = deployment.recorder.recorded
+    requested = [SHOT, SHOT | {"x": 9999}, FULL_SHOT | named]
+    answer = bulk_client.post(BULK, json=requested)
+    (call,) = bulk_service.recorder.recorded
     assert (call.id, call.content, call.schema) == (answer.json()["id"], "rows", NBA.schema)
-    assert json.loads(call.request) == asked
-    told = np.frombuffer(call.probability, "<f8")
-    assert np.isnan(told).tolist() == [False, True, False]
-    assert told[[0, 2]].tolist() == [answer.json()["predictions"][row]["probability"] for row in (0, 2)]
+    assert json.loads(call.request) == requested
+    body = np.frombuffer(call.probability, "<f8")
+    assert np.isnan(body).tolist() == [False, True, False]
+    assert body[[0, 2]].tolist() == [answer.json()["predictions"][row]["probability"] for row in (0, 2)]
     assert (call.champion_version, call.champion_sha256, call.feature_state_stamp) == (
         1,
-        deployment.bundle.sha256,
-        deployment.record.stamp,
+        bulk_service.bundle.sha256,
+        bulk_service.record.stamp,
     )
-    assert call.awaited == ((2, NBA.shot_key(msgspec.convert(asked[2], NBA.request))),)
+    assert call.awaited == ((2, NBA.shot_key(msgspec.convert(requested[2], NBA.request))),)
     assert call.latency_us > 0
 
 
-def test_a_durable_batch_is_answered_once_it_is_kept(deployment: Deployment, client: TestClient[Any]) -> None:
-    answer = client.post(BATCH, params={"durable": True}, json=ROWS)
-    assert [call.id for call in deployment.recorder.kept] == [answer.json()["id"]]
-    assert not deployment.recorder.recorded
-    deployment.recorder.error = StoreError("the disk is full")
-    for durable in (True, False):  # too large to be answered and forgotten
-        refused = client.post(BATCH, params={"durable": durable}, json=ROWS)
+def test_a_durable_batch_is_answered_once_it_is_kept(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+    answer = bulk_client.post(BULK, params={"durable": True}, json=ROWS)
+    assert [call.id for call in bulk_service.recorder.kept] == [answer.json()["id"]]
+    assert not bulk_service.recorder.recorded
+    bulk_service.recorder.error = StoreError("the disk is full")
+    for durable in (True, False):  # a bulk request is never answered without being logged
+        refused = bulk_client.post(BULK, params={"durable": durable}, json=ROWS)
         assert "the disk is full" in problem_of(refused, 503)
         assert refused.headers["retry-after"]
-    assert not deployment.recorder.recorded
+    assert not bulk_service.recorder.recorded
 
 
-def test_without_a_champion_nothing_is_answered(deployment: Deployment) -> None:
-    predictor = BulkPredictor(NBA, watcher_of(), deployment.recorder, Metrics())
-    with client_of(batch_route(NBA, predictor)) as client:
-        problem_of(client.post(BATCH, json=ROWS), 503)
+def test_without_a_champion_nothing_is_answered(bulk_service: BulkService) -> None:
+    predictor = BulkPredictor(NBA, watcher_of(), bulk_service.recorder, Metrics())
+    with client_of(bulk_route(NBA, predictor)) as client:
+        problem_of(client.post(BULK, json=ROWS), 503)
 
 
-def test_a_model_that_answers_nan_is_an_error(deployment: Deployment) -> None:
+def test_a_model_that_answers_nan_is_an_error(bulk_service: BulkService) -> None:
     def absurd(*_: Any) -> Any:
         return np.full(len(ROWS), np.nan, dtype=np.float32)
 
-    broken: Any = watcher_of(deployment.bundle, deployment.record)
+    broken: Any = watcher_of(bulk_service.bundle, bulk_service.record)
     object.__setattr__(broken.pair, "bundle", type("Absurd", (), {"predict": absurd})())
-    with client_of(batch_route(NBA, BulkPredictor(NBA, broken, deployment.recorder, Metrics()))) as client:
-        problem_of(client.post(BATCH, json=ROWS), 500)
-    assert not deployment.recorder.recorded
+    with client_of(bulk_route(NBA, BulkPredictor(NBA, broken, bulk_service.recorder, Metrics()))) as client:
+        problem_of(client.post(BULK, json=ROWS), 500)
+    assert not bulk_service.recorder.recorded
 
 
-def test_openapi_states_of_both_kinds(client: TestClient[Any]) -> None:
-    told = operation(client, "post", BATCH)
+def test_openapi_states_of_both_kinds(bulk_client: TestClient[Any]) -> None:
+    body = operation(bulk_client, "post", BULK)
     both = {"application/json", "application/vnd.apache.arrow.stream"}
-    assert set(told["requestBody"]["content"]) == both == set(told["responses"]["200"]["content"])
-    items = told["requestBody"]["content"]["application/json"]["schema"]["items"]
+    assert set(body["requestBody"]["content"]) == both == set(body["responses"]["200"]["content"])
+    items = body["requestBody"]["content"]["application/json"]["schema"]["items"]
     assert set(items["properties"]) == set(NBA.request.__struct_fields__)
     assert items["properties"]["x"]["minimum"] == -250
     assert "$ref" not in json.dumps(items)
-    assert set(told["responses"]) >= {"408", "413", "415", "421", "422", "429", "503"}
-    assert "first 1000 such rows up to 20 errors" in told["description"]
+    assert set(body["responses"]) >= {"408", "413", "415", "421", "422", "429", "503"}
+    assert "first 1000 refused rows up to 20 errors" in body["description"]

@@ -1,4 +1,4 @@
-"""Batches as Arrow streams: columns are held to the rules of single requests, and answered in either kind."""
+"""Bulk requests as Arrow streams: the rules of single requests hold for columns; answers come as Arrow or JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from litestar.testing import TestClient
 from parivision_core.arrow import MEDIA_TYPE
 from parivision_core.nba.shots import NBA
 from parivision_serving.prediction.bulk_rows import ARROW_ROWS, MOST_ROWS, BulkRows
-from tests.helpers.serving_world import FULL_SHOT, SHOT
+from tests.helpers.serving_setup import FULL_SHOT, SHOT
 from tests.helpers.small_app import problem_of
-from tests.serving.prediction.bulk_service import BATCH, Deployment, alone
+from tests.serving.prediction.bulk_service import BULK, BulkService, single_errors
 
 JSON = "application/json"
 ROWS: list[dict[str, Any]] = [
@@ -53,42 +53,42 @@ def schema_of(rows: list[dict[str, Any]]) -> pa.Schema:
 
 def post(client: TestClient[Any], body: bytes, accept: str | None = None) -> Any:
     headers = {"content-type": MEDIA_TYPE} | ({"accept": accept} if accept else {})
-    return client.post(BATCH, content=body, headers=headers)
+    return client.post(BULK, content=body, headers=headers)
 
 
-def test_an_arrow_stream_is_answered_by_one(deployment: Deployment, client: TestClient[Any]) -> None:
-    answer = post(client, stream(ROWS))
+def test_an_arrow_stream_is_answered_by_one(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+    answer = post(bulk_client, stream(ROWS))
     assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
-    told = pa.ipc.open_stream(answer.content).read_all()
-    for row, asked in enumerate(ROWS):
-        prediction = {name: told[name][row].as_py() for name in ("probability", "expected_points", "league_average")}
-        problem = told["problem"][row].as_py()
+    body = pa.ipc.open_stream(answer.content).read_all()
+    for row, requested in enumerate(ROWS):
+        prediction = {name: body[name][row].as_py() for name in ("probability", "expected_points", "league_average")}
+        problem = body["problem"][row].as_py()
         if row in WRONG:
-            errors = alone(json.dumps(asked).encode())
+            errors = single_errors(json.dumps(requested).encode())
             assert problem == "; ".join(f"{error.field}: {error.message}" for error in errors)
             assert errors[0].field == WRONG[row]
             assert set(prediction.values()) == {None}
         else:
             assert problem is None
-            assert prediction == deployment.alone(asked)
-    assert [str(field.type) for field in told.schema] == ["double", "double", "double", "string"]
-    source = {name.decode(): value.decode() for name, value in told.schema.metadata.items()}
+            assert prediction == bulk_service.expected(requested)
+    assert [str(field.type) for field in body.schema] == ["double", "double", "double", "string"]
+    source = {name.decode(): value.decode() for name, value in body.schema.metadata.items()}
     assert source == {
         "id": answer.headers["x-prediction-id"],
         "champion_version": answer.headers["x-champion-version"],
-        "champion_sha256": deployment.bundle.sha256,
-        "feature_state_stamp": answer.headers["x-feature_state-stamp"],
+        "champion_sha256": bulk_service.bundle.sha256,
+        "feature_state_stamp": answer.headers["x-feature-state-stamp"],
         "feature_state_through": "2023-04-09",
     }
 
 
-def test_either_kind_is_answered_in_either(client: TestClient[Any]) -> None:
-    asked = {"content": stream(ROWS), "headers": {"content-type": MEDIA_TYPE}}, {"json": ROWS, "headers": {}}
+def test_either_kind_is_answered_in_either(bulk_client: TestClient[Any]) -> None:
+    requested = {"content": stream(ROWS), "headers": {"content-type": MEDIA_TYPE}}, {"json": ROWS, "headers": {}}
     arrows, rows = [], []
-    for one in asked:
+    for one in requested:
         headers: Any = one["headers"]
         for accept in (MEDIA_TYPE, JSON):
-            answer = client.post(BATCH, **(one | {"headers": headers | {"accept": accept}}))  # type: ignore[arg-type]
+            answer = bulk_client.post(BULK, **(one | {"headers": headers | {"accept": accept}}))  # type: ignore[arg-type]
             assert answer.headers["content-type"] == accept
             if accept == JSON:
                 rows.append({name: answer.json()[name] for name in ("predictions", "problems")})
@@ -99,39 +99,39 @@ def test_either_kind_is_answered_in_either(client: TestClient[Any]) -> None:
     first = rows[0]["predictions"][0]
     assert first == {name: arrows[0][name][0] for name in first}
     for accept in ("*/*", "text/csv", "application/*"):
-        assert post(client, stream(ROWS), accept).headers["content-type"] == MEDIA_TYPE
+        assert post(bulk_client, stream(ROWS), accept).headers["content-type"] == MEDIA_TYPE
 
 
-def test_the_prediction_log_keeps_the_stream(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_the_stream(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     body = stream(ROWS)
-    answer = post(client, body, JSON).json()
-    (call,) = deployment.recorder.recorded
+    answer = post(bulk_client, body, JSON).json()
+    (call,) = bulk_service.recorder.recorded
     assert (call.content, call.request) == ("arrow", body)
-    told = np.frombuffer(call.probability, "<f8").tolist()
-    assert [None if math.isnan(p) else p for p in told] == [p and p["probability"] for p in answer["predictions"]]
+    content = np.frombuffer(call.probability, "<f8").tolist()
+    assert [None if math.isnan(p) else p for p in content] == [p and p["probability"] for p in answer["predictions"]]
     assert call.awaited == ((6, "2023-01-05:22200001:2544:4:35"),)
 
 
-def test_a_batch_without_rows_is_answered(client: TestClient[Any]) -> None:
+def test_a_batch_without_rows_is_answered(bulk_client: TestClient[Any]) -> None:
     table = pa.Table.from_pylist([], schema=schema_of(ROWS))
     for body in (stream(table), stream(pa.Table.from_batches([], table.schema))):
-        assert pa.ipc.open_stream(post(client, body).content).read_all().num_rows == 0
-        assert post(client, body, JSON).json()["predictions"] == []
+        assert pa.ipc.open_stream(post(bulk_client, body).content).read_all().num_rows == 0
+        assert post(bulk_client, body, JSON).json()["predictions"] == []
 
 
 @pytest.mark.parametrize("rows", [1, 3, None])
 def test_the_order_is_kept_over_batches_and_pieces(
-    deployment: Deployment, client: TestClient[Any], rows: int | None
+    bulk_service: BulkService, bulk_client: TestClient[Any], rows: int | None
 ) -> None:
     size = 10 if rows else ARROW_ROWS + 10
-    asked = [SHOT | {"x": i % 200 if i % 5 else 999, "y": i % 300} for i in range(size)]
-    told = post(client, stream(asked, rows), JSON).json()
-    assert [problem["row"] for problem in told["problems"]] == list(range(0, size, 5))
-    assert [prediction is None for prediction in told["predictions"]] == [i % 5 == 0 for i in range(size)]
-    assert told["predictions"][-1] == deployment.alone(asked[-1])
+    requested = [SHOT | {"x": i % 200 if i % 5 else 999, "y": i % 300} for i in range(size)]
+    body = post(bulk_client, stream(requested, rows), JSON).json()
+    assert [problem["row"] for problem in body["problems"]] == list(range(0, size, 5))
+    assert [prediction is None for prediction in body["predictions"]] == [i % 5 == 0 for i in range(size)]
+    assert body["predictions"][-1] == bulk_service.expected(requested[-1])
 
 
-def test_a_stream_of_single_rows_is_worked_on_together() -> None:
+def test_a_stream_of_single_rows_is_worked_on_micro_batcher() -> None:
     (piece,) = BulkRows(NBA).from_arrow(stream([SHOT | {"x": i} for i in range(300)], 1))
     assert piece.columns["x"].tolist() == [x for x in range(300) if x <= 250]
     assert [problem.row for problem in piece.refused] == list(range(251, 300))
@@ -171,7 +171,9 @@ def test_a_row_is_refused_exactly_if_a_single_request_is(
             )
     (piece, *_) = [one for one in BulkRows(NBA).from_arrow(stream(table)) if one.rows]
     given_rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    expected = {row: errors for row, one in enumerate(given_rows) if (errors := alone(json.dumps(one).encode()))}
+    expected = {
+        row: errors for row, one in enumerate(given_rows) if (errors := single_errors(json.dumps(one).encode()))
+    }
     found = {problem.row: problem.errors for problem in piece.refused}
     if as_floats:  # what lies beyond 2**53 isn't exact as a float; it is out of bounds all the same
         assert found.keys() == expected.keys()
@@ -182,14 +184,14 @@ def test_a_row_is_refused_exactly_if_a_single_request_is(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("field", ["x", "seconds_remaining", "player_id"])
-def test_what_is_no_finite_number_is_refused(client: TestClient[Any], field: str, value: float) -> None:
+def test_what_is_no_finite_number_is_refused(bulk_client: TestClient[Any], field: str, value: float) -> None:
     table = pa.Table.from_pylist([SHOT | {"player_id": 1}] * 3)
     column = pa.array([1.0, value, 2.0], pa.float64())
     table = table.set_column(table.schema.get_field_index(field), field, column)
-    told = post(client, stream(table), JSON).json()
-    message = "this is no finite number; null leaves a field out"
-    assert told["problems"] == [{"row": 1, "errors": [{"field": field, "message": message}]}]
-    assert [prediction is None for prediction in told["predictions"]] == [False, True, False]
+    body = post(bulk_client, stream(table), JSON).json()
+    message = "this number is not finite; null leaves a field out"
+    assert body["problems"] == [{"row": 1, "errors": [{"field": field, "message": message}]}]
+    assert [prediction is None for prediction in body["predictions"]] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -207,12 +209,12 @@ def test_what_is_no_finite_number_is_refused(client: TestClient[Any], field: str
     ],
 )
 def test_a_column_that_fits_no_field_is_named(
-    deployment: Deployment, client: TestClient[Any], column: str, values: pa.Array, message: str
+    bulk_service: BulkService, bulk_client: TestClient[Any], column: str, values: pa.Array, message: str
 ) -> None:
     table = pa.table({name: pa.array([value]) for name, value in SHOT.items()} | {column: values})
-    answer = post(client, stream(table))
+    answer = post(bulk_client, stream(table))
     assert message in problem_of(answer, 422, column)
-    assert not deployment.recorder.recorded
+    assert not bulk_service.recorder.recorded
 
 
 NUMBERS = [pa.int8(), pa.uint8(), pa.int32(), pa.uint64(), pa.float16(), pa.float32(), pa.float64()]
@@ -223,9 +225,13 @@ TEXTS = [pa.string(), pa.large_string(), pa.string_view()]
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("entries", [None, pa.int8(), pa.uint32()])
 def test_every_type_that_holds_a_field_will_do(
-    deployment: Deployment, client: TestClient[Any], number: pa.DataType, text: pa.DataType, entries: pa.DataType | None
+    bulk_service: BulkService,
+    bulk_client: TestClient[Any],
+    number: pa.DataType,
+    text: pa.DataType,
+    entries: pa.DataType | None,
 ) -> None:
-    asked: dict[str, Any] = {"x": 100, "y": 30, "period": 4, "seconds_remaining": 35, "player_id": 7, "team": "LAL"}
+    requested: dict[str, Any] = {"x": 100, "y": 30, "period": 4, "seconds_remaining": 35, "player_id": 7, "team": "LAL"}
 
     def column(name: str, value: Any) -> pa.Array:
         kind = text if name == "team" else number
@@ -235,22 +241,22 @@ def test_every_type_that_holds_a_field_will_do(
         rows = pa.array([None if first is None else 0, 0], entries)
         return pa.DictionaryArray.from_arrays(rows, pa.array([value]).cast(kind))
 
-    table = pa.table({name: column(name, value) for name, value in asked.items()})
-    told = post(client, stream(table), JSON).json()
-    assert told["problems"] == []
-    alone_first = {name: value for name, value in asked.items() if name not in ("player_id", "team")}
-    assert told["predictions"] == [deployment.alone(alone_first), deployment.alone(asked)]
+    table = pa.table({name: column(name, value) for name, value in requested.items()})
+    body = post(bulk_client, stream(table), JSON).json()
+    assert body["problems"] == []
+    alone_first = {name: value for name, value in requested.items() if name not in ("player_id", "team")}
+    assert body["predictions"] == [bulk_service.expected(alone_first), bulk_service.expected(requested)]
 
 
-def test_a_column_that_is_needed_is_named(client: TestClient[Any]) -> None:
-    answer = post(client, stream(pa.table({"x": [1.0], "period": [1]})))
-    assert "there is no column of this name" in problem_of(answer, 422, "y", "seconds_remaining")
+def test_a_column_that_is_needed_is_named(bulk_client: TestClient[Any]) -> None:
+    answer = post(bulk_client, stream(pa.table({"x": [1.0], "period": [1]})))
+    assert "this column is missing" in problem_of(answer, 422, "y", "seconds_remaining")
     nothing = pa.table({name: pa.nulls(2) if name == "y" else pa.array([value] * 2) for name, value in SHOT.items()})
-    told = post(client, stream(nothing), JSON).json()
-    assert [p["errors"] for p in told["problems"]] == [[{"field": "y", "message": "this field is missing"}]] * 2
+    body = post(bulk_client, stream(nothing), JSON).json()
+    assert [p["errors"] for p in body["problems"]] == [[{"field": "y", "message": "this field is missing"}]] * 2
 
 
-def test_a_stream_that_cant_be_read_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_a_stream_that_cant_be_read_is_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     body = stream(ROWS)
     for damaged, message in [
         (b"", "no Arrow stream"),
@@ -260,10 +266,10 @@ def test_a_stream_that_cant_be_read_is_refused(deployment: Deployment, client: T
         (body[: len(body) // 2], "ends in the middle"),
         (body[:40] + b"\xff" * 40 + body[80:], "damaged"),
     ]:
-        assert message in problem_of(post(client, damaged), 422, "body")
-    assert not deployment.recorder.recorded
+        assert message in problem_of(post(bulk_client, damaged), 422, "body")
+    assert not bulk_service.recorder.recorded
 
 
-def test_a_stream_has_a_limit(client: TestClient[Any]) -> None:
+def test_a_stream_has_a_limit(bulk_client: TestClient[Any]) -> None:
     table = pa.table({name: pa.array([value] * (MOST_ROWS + 1)) for name, value in SHOT.items()})
-    assert "at most 100000 rows" in problem_of(post(client, stream(table)), 413)
+    assert "at most 100000 rows" in problem_of(post(bulk_client, stream(table)), 413)

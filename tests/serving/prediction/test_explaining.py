@@ -1,4 +1,4 @@
-"""What moved a probability: only what was given, in one call, and in the direction that a real feature state says."""
+"""Explanations: effects of what was given alone, from one call, with the signs that a real feature state implies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.prediction.champion import Pair
 from parivision_serving.prediction.explaining import Explanation, explain
-from tests.core.nba.shots.inputs.test_single import FEATURE_STATE, requests
-from tests.helpers.serving_world import FULL_SHOT, SHOT, make_bundle, make_feature_state
+from tests.helpers.serving_setup import FULL_SHOT, SHOT, make_bundle, make_feature_state
+from tests.helpers.shot_requests import FEATURE_STATE, requests
 from tests.helpers.small_app import watcher_of
 
 EVERYTHING = FULL_SHOT | {"rest_days": 2, "arena": "GSW", "earlier_shots": []}
@@ -25,11 +25,11 @@ CALLED = {"player_id": "shooter"}
 
 
 class Plain:
-    """A model that believes the feature state: log odds plus the strength of all that the feature state knows. It counts its calls."""
+    """A model that adds all strengths of the feature state to the log odds. It counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
-        self.columns = [i for i, name in enumerate(NBA.feature_names) if name.endswith("_form")]
+        self.columns = [i for i, name in enumerate(NBA.feature_names) if name.endswith("_residual")]
 
     def predict(self, features: np.ndarray, offset: np.ndarray) -> np.ndarray:
         self.calls += 1
@@ -41,20 +41,20 @@ def pair_of(feature_state: Any, model: Any) -> Any:
     return replace(Pair(None, None, None, None), bundle=model, feature_state=feature_state)  # type: ignore[arg-type]
 
 
-def changes(told: Explanation) -> dict[str, float]:
-    return {effect.by: effect.change for effect in told.effects}
+def changes(body: Explanation) -> dict[str, float]:
+    return {effect.by: effect.change for effect in body.effects}
 
 
 @given(requests)
-def test_what_wasnt_given_has_no_effect_listed(asked: dict[str, Any]) -> None:
+def test_what_wasnt_given_has_no_effect_listed(requested: dict[str, Any]) -> None:
     model = Plain()
-    told = explain(pair_of(FEATURE_STATE, model), NBA, msgspec.convert(asked, NBA.request))
-    optional = {CALLED.get(name, name) for name in NBA.masks if asked.get(name) is not None}
-    assert {effect.by for effect in told.effects} == {"spot", "clock"} | optional
+    body = explain(pair_of(FEATURE_STATE, model), NBA, msgspec.convert(requested, NBA.request))
+    optional = {CALLED.get(name, name) for name in NBA.masks if requested.get(name) is not None}
+    assert {effect.by for effect in body.effects} == {"spot", "clock"} | optional
     assert model.calls == 1
-    sizes = [abs(effect.change) for effect in told.effects]
+    sizes = [abs(effect.change) for effect in body.effects]
     assert sizes == sorted(sizes, reverse=True)
-    assert 0 < told.league_make_rate < 1
+    assert 0 < body.league_make_rate < 1
 
 
 def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
@@ -66,30 +66,30 @@ def test_an_input_is_hidden_as_training_hides_it(tmp_path: Path) -> None:
         prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.feature_state)
         return float(bundle.predict(prepared.features, prepared.offset)[0])
 
-    told = changes(explain(pair, NBA, msgspec.convert(EVERYTHING, NBA.request)))
+    body = changes(explain(pair, NBA, msgspec.convert(EVERYTHING, NBA.request)))
     for name in NBA.masks:
         without = {field: value for field, value in EVERYTHING.items() if field != name}
         expected = probability(EVERYTHING) - probability(without)
-        assert told[CALLED.get(name, name)] == pytest.approx(expected, abs=1e-6), name
+        assert body[CALLED.get(name, name)] == pytest.approx(expected, abs=1e-6), name
     clocks = [
         probability(EVERYTHING | {"period": p, "seconds_remaining": s})
         for p in (1, 2, 3, 4)
         for s in range(60, 720, 120)
     ]
-    assert told["clock"] == pytest.approx(probability(EVERYTHING) - np.mean(clocks), abs=1e-6)
+    assert body["clock"] == pytest.approx(probability(EVERYTHING) - np.mean(clocks), abs=1e-6)
 
 
 def test_a_feature_state_without_shots_can_be_explained(tmp_path: Path) -> None:
-    told = explain(
+    body = explain(
         pair_of(NBA.empty_feature_state(), make_bundle(tmp_path, 1)), NBA, msgspec.convert(EVERYTHING, NBA.request)
     )
-    assert np.isfinite([effect.change for effect in told.effects]).all()
-    assert 0.2 < told.league_make_rate < 0.7
+    assert np.isfinite([effect.change for effect in body.effects]).all()
+    assert 0.2 < body.league_make_rate < 0.7
 
 
 @pytest.fixture(scope="module")
 def real(real_data: Path) -> Any:
-    """The feature state after the sample's shots, with one model that believes it."""
+    """The feature state after the sample's shots, with the plain model."""
     raw = pd.read_csv(real_data / "NBA Shot Locations 1997 - 2020 (sample).csv", dtype=str, keep_default_na=False)
     parsed = NBA.parse(raw)
     shots = parsed.shots[parsed.reasons == ""].sort_values("game_date", kind="stable")
@@ -114,15 +114,15 @@ def test_who_shoots_well_is_reported_so(real: Any) -> None:
     strength = real.feature_state.strengths["shooter"]
     best, worst = (int(shooters.keys[at(strength)]) for at in (np.argmax, np.argmin))
     for player, sign in ((best, 1), (worst, -1)):
-        told = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": player}, NBA.request)))
-        assert told["shooter"] * sign > 0.01
+        body = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": player}, NBA.request)))
+        assert body["shooter"] * sign > 0.01
     nobody = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": 2**40}, NBA.request)))
     assert nobody["shooter"] == 0
 
 
 @pytest.mark.real
 def test_a_kind_states_much_of_the_spot(real: Any) -> None:
-    """A dunk is taken at the rim: once its kind is known, the spot tells little."""
+    """A dunk is taken at the rim: once its kind is known, the spot adds little."""
     at_rim = SHOT | {"x": 0, "y": 5}
     dunk, plain = (
         changes(explain(real, NBA, msgspec.convert(shot, NBA.request))) for shot in (at_rim | {"kind": "dunk"}, at_rim)

@@ -1,4 +1,4 @@
-"""What is served is what was trained: a real season asked about over HTTP, shot by shot, in its own time."""
+"""Serving and training give the same features: a real season over HTTP, shot by shot, in the order of time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import feature_state
 from parivision_core.store.files import FileStore
-from tests.core.nba.shots.history.test_feature_state import asked_about, earlier, take
-from tests.helpers.serving_world import World, serves, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import ServingSetup, serves
+from tests.helpers.shot_columns import asked_about, earlier, take
 
 SHOTS = 5000
 SEASON = "NBA_2023"
@@ -36,33 +37,33 @@ def season(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_a_season_over_http_gives_the_features_of_training(world: World, season: dict[str, Any]) -> None:
-    world.promote(1, scale=0.002)  # features of real shots are larger than random ones
+def test_a_season_over_http_gives_the_features_of_training(serving: ServingSetup, season: dict[str, Any]) -> None:
+    serving.promote(1, scale=0.002)  # features of real shots are larger than random ones
     days = np.unique(season["game_date"])
     current = feature_state.fold(NBA.empty_feature_state(), take(season, season["game_date"] < days[AFTER_DAYS]))[1]
-    asked = 0
+    requested = 0
     for day in days[AFTER_DAYS:]:
         shots = take(season, season["game_date"] == day)
         matrix, offset, after = NBA.fold(current, shots)
         rest = feature_state.fold(current, shots)[0].rest_days
-        record = world.feature_state(current.record())
-        with world.client() as client:
+        record = serving.feature_state(current.record())
+        with serving.client() as client:
             until(serves(client, 1, record.stamp))
             answers = [ask(client, question) for question in questions(shots, rest)]
             kept = logged(client, answers)
         np.testing.assert_array_max_ulp(kept[:, :-1], matrix, maxulp=1)
         np.testing.assert_array_equal(kept[:, -1], offset)
-        told = [answer["probability"] for answer in answers]
-        np.testing.assert_allclose(told, world.bundles[1].predict(matrix, offset), rtol=0, atol=1e-6)
-        asked += len(answers)
+        body = [answer["probability"] for answer in answers]
+        np.testing.assert_allclose(body, serving.bundles[1].predict(matrix, offset), rtol=0, atol=1e-6)
+        requested += len(answers)
         current = after
-        if asked >= SHOTS:
+        if requested >= SHOTS:
             break
-    assert asked >= SHOTS
+    assert requested >= SHOTS
 
 
 def questions(shots: dict[str, Any], rest: np.ndarray[Any, Any]) -> Iterator[dict[str, Any]]:
-    """Each shot of a day as a caller asks who has the whole record, and the game so far."""
+    """A request for each shot of a day, with its whole record and the game so far."""
     for row in range(len(rest)):
         so_far = [int(r) for r in np.flatnonzero(shots["game_id"] == shots["game_id"][row]) if r != row]
         yield asked_about(shots, row) | {"rest_days": int(rest[row]) or None} | earlier(shots, so_far)
@@ -71,12 +72,12 @@ def questions(shots: dict[str, Any], rest: np.ndarray[Any, Any]) -> Iterator[dic
 def ask(client: TestClient[Any], question: dict[str, Any]) -> dict[str, Any]:
     answer = client.post("/api/v1/predict", json=question)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def logged(client: TestClient[Any], answers: list[dict[str, Any]]) -> np.ndarray[Any, Any]:
-    """Features and, last, offset that the prediction log holds of predictions, (n, k + 1)."""
+    """The logged features of predictions, with the offset as the last column, (n, k + 1)."""
     recorder = client.app.state.recorder  # type: ignore[attr-defined]
     until(lambda: recorder.depth == 0)
     return np.array([np.frombuffer(recorder._prediction_log.call(answer["id"]).features, "<f4") for answer in answers])

@@ -1,4 +1,4 @@
-"""What was promised outlives the process that promised it."""
+"""Acknowledged durable predictions survive the process that made them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ import pytest
 
 from benchmarks.durability import prove
 from parivision_core.prediction_log.sqlite import SqlitePredictionLog
-from tests.helpers.serving_process import free_port, is_ready, start
-from tests.helpers.serving_world import SHOT, World, make_feature_state, until
+from tests.helpers.processes import free_port, until
+from tests.helpers.serving_process import is_ready, start
+from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
 
 LOCKED_ANSWERS = 15
 
 
 @pytest.fixture
-def prediction_log(world: World) -> Path:
-    """Where the prediction log of a service that can answer will be."""
-    world.promote(1)
-    world.feature_state(make_feature_state(1))
-    return world.settings.home / "prediction_log" / "nba.sqlite"
+def prediction_log(serving: ServingSetup) -> Path:
+    """Path of the prediction log of a service that can answer."""
+    serving.promote(1)
+    serving.feature_state(make_feature_state(1))
+    return serving.settings.home / "prediction_log" / "nba.sqlite"
 
 
 def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
@@ -36,32 +37,34 @@ def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
     return answer
 
 
-def test_every_acknowledged_prediction_survives_kills_under_load(world: World, prediction_log: Path) -> None:
+def test_every_acknowledged_prediction_survives_kills_under_load(serving: ServingSetup, prediction_log: Path) -> None:
     port = free_port()
     found = prove(
-        lambda: start(world.settings, port), port, lambda: SqlitePredictionLog(prediction_log), kills=2, seconds=0.4
+        lambda: start(serving.settings, port), port, lambda: SqlitePredictionLog(prediction_log), kills=2, seconds=0.4
     )
     assert found["missing"] == 0
     assert found["refused"] == 0
     assert all(found["acknowledged_by_round"])
 
 
-def test_nothing_is_acknowledged_before_it_is_in_the_prediction_log(world: World, prediction_log: Path) -> None:
-    """The prediction log's lock is held, so that no commit can be: a service that answers a promise now breaks it."""
+def test_nothing_is_acknowledged_before_it_is_in_the_prediction_log(
+    serving: ServingSetup, prediction_log: Path
+) -> None:
+    """While the test locks the prediction log, nothing can be committed, so no durable request may be answered."""
     port = free_port()
-    process = start(world.settings, port)
+    process = start(serving.settings, port)
     try:
         until(lambda: is_ready(process, port))
-        kept = [ask(port, "", SHOT | {"durable": True}), ask(port, "/batch", [SHOT, SHOT], durable="true")]
+        kept = [ask(port, "", SHOT | {"durable": True}), ask(port, "/bulk", [SHOT, SHOT], durable="true")]
         with closing(sqlite3.connect(prediction_log, isolation_level=None)) as lock, ThreadPoolExecutor(2) as threads:
             lock.execute("BEGIN IMMEDIATE")
             promises: list[Future[dict[str, Any]]] = [
                 threads.submit(ask, port, "", SHOT | {"durable": True}),
-                threads.submit(ask, port, "/batch", [SHOT, SHOT], durable="true"),
+                threads.submit(ask, port, "/bulk", [SHOT, SHOT], durable="true"),
             ]
-            for _ in range(LOCKED_ANSWERS):  # what needs no commit is answered meanwhile
+            for _ in range(LOCKED_ANSWERS):  # other requests are answered meanwhile
                 ask(port, "", SHOT)
-                ask(port, "/batch", [SHOT, SHOT])
+                ask(port, "/bulk", [SHOT, SHOT])
             early = [promise for promise in promises if promise.done()]
             process.kill()
             assert early == []

@@ -1,4 +1,4 @@
-"""Outcomes from the lake: whichever came first, shot or prediction; one process does it, and only what is needed."""
+"""Outcomes from the lake: whichever came first, shot or prediction, and no more reads than needed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from parivision_serving.prediction_log import outcomes as module
 from parivision_serving.prediction_log.outcomes import Outcomes, key_of, same_spot
 from tests.helpers.prediction_logs import many, one
 from tests.helpers.prediction_logs import opened as opened_prediction_log
-from tests.helpers.serving_world import until
+from tests.helpers.processes import until
 from tests.helpers.stores import Place, opened
 
 DAY, GAME, PLAYER = "2023-04-09", 22_201_230, 2544
-ASKED: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "x": 10,
     "y": 60,
     "period": 2,
@@ -33,8 +33,8 @@ ASKED: dict[str, Any] = {
 }
 
 
-class World:
-    """A lake, a prediction log, and what looks from the one into the other."""
+class OutcomeSetup:
+    """A lake, a prediction log, and the `Outcomes` between them."""
 
     def __init__(self, place: Place) -> None:
         self.store: Store = opened(place)
@@ -49,16 +49,16 @@ class World:
 
         self.store.find_shots = noted  # type: ignore[method-assign]
 
-    def asked(self, **changes: Any) -> Call:
-        """A prediction in the prediction log for the shot, with changes."""
-        request = {name: value for name, value in (ASKED | changes).items() if value is not None}
+    def predicted(self, **changes: Any) -> Call:
+        """Log a prediction for the shot, with changes."""
+        request = {name: value for name, value in (REQUEST | changes).items() if value is not None}
         key = NBA.shot_key(NBA.request(**request))
         call = one(request=request, awaited=((0, key),) if key else ())
         self.prediction_log.append([call])
         return call
 
     def ingested(self, batch: str, *shots: dict[str, Any]) -> None:
-        """A batch with the shot, as many times as there are changes to it."""
+        """Ingest a batch with one shot for each set of changes."""
         rows = [_shot(f"{i}", **changes) for i, changes in enumerate(shots)]
         days = [row["game_date"] for row in rows]
         manifest = Manifest(
@@ -79,14 +79,14 @@ class World:
             self.store.commit_batch(manifest, pa.Table.from_pylist(rows), [])
 
     def made(self, name: str) -> bool | None:
-        """What the prediction log knows of a prediction."""
+        """The outcome of a prediction in the prediction log."""
         known = self.prediction_log.outcomes([name]).get(name)
         assert known is None or known.source == "lake"
         return known and known.made
 
 
 def _shot(occurrence: str, /, **changes: Any) -> dict[str, Any]:
-    shot = ASKED | {"made": 1, "event_id": -1} | changes
+    shot = REQUEST | {"made": 1, "event_id": -1} | changes
     key = ":".join(str(shot[name]) for name in NBA.identity)
     return {
         "_id": f"{key}:{changes.get('occurrence', occurrence)}",
@@ -95,168 +95,168 @@ def _shot(occurrence: str, /, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(place: Place) -> Iterator[World]:
-    made = World(place)
+def setup(place: Place) -> Iterator[OutcomeSetup]:
+    made = OutcomeSetup(place)
     yield made
     made.outcomes.close()
     made.prediction_log.close()
 
 
-def test_a_shot_that_arrives_states_its_prediction(world: World) -> None:
+def test_a_shot_that_arrives_states_its_prediction(setup: OutcomeSetup) -> None:
     made, missed, other, unnamed = (
-        world.asked(),
-        world.asked(seconds_remaining=290),
-        world.asked(player_id=1),
-        world.asked(game_id=None),
+        setup.predicted(),
+        setup.predicted(seconds_remaining=290),
+        setup.predicted(player_id=1),
+        setup.predicted(game_id=None),
     )
-    assert world.outcomes.look() == 0
-    assert world.reads == []  # no batch holds the day
-    world.ingested("a", {}, {"seconds_remaining": 290, "made": 0}, {"seconds_remaining": 280})
-    assert world.outcomes.look() == 2
-    assert [world.made(call.id) for call in (made, missed, other, unnamed)] == [True, False, None, None]
+    assert setup.outcomes.look() == 0
+    assert setup.reads == []  # no batch holds the day
+    setup.ingested("a", {}, {"seconds_remaining": 290, "made": 0}, {"seconds_remaining": 280})
+    assert setup.outcomes.look() == 2
+    assert [setup.made(call.id) for call in (made, missed, other, unnamed)] == [True, False, None, None]
 
 
-def test_a_shot_that_was_there_already_states_its_prediction(world: World) -> None:
-    world.ingested("a", {})
-    assert world.outcomes.look() == 0
-    call = world.asked()
-    assert world.outcomes.look() == 1
-    assert world.made(call.id) is True
+def test_a_shot_that_was_there_already_states_its_prediction(setup: OutcomeSetup) -> None:
+    setup.ingested("a", {})
+    assert setup.outcomes.look() == 0
+    call = setup.predicted()
+    assert setup.outcomes.look() == 1
+    assert setup.made(call.id) is True
 
 
-def test_each_row_of_a_batch_is_reported(world: World) -> None:
-    rows = [ASKED, ASKED | {"player_id": 1}, ASKED | {"seconds_remaining": 290}]
+def test_each_row_of_a_batch_is_reported(setup: OutcomeSetup) -> None:
+    rows = [REQUEST, REQUEST | {"player_id": 1}, REQUEST | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
-    world.prediction_log.append([call])
-    world.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
-    assert world.outcomes.look() == 2
-    assert [world.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
+    setup.prediction_log.append([call])
+    setup.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
+    assert setup.outcomes.look() == 2
+    assert [setup.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
 
 
-def test_a_day_is_read_when_others_wait_or_other_batches_hold_it(world: World) -> None:
-    world.ingested("a", {"player_id": 1}, {"game_date": "2023-04-11"})
-    world.asked()
-    world.asked(game_date="2023-04-01")
+def test_a_day_is_read_when_others_wait_or_other_batches_hold_it(setup: OutcomeSetup) -> None:
+    setup.ingested("a", {"player_id": 1}, {"game_date": "2023-04-11"})
+    setup.predicted()
+    setup.predicted(game_date="2023-04-01")
     for _ in range(3):
-        world.outcomes.look()
-    assert world.reads == [DAY]
-    world.ingested("b", {"player_id": 2})
-    world.outcomes.look()
-    assert len(world.reads) == 2
-    world.asked()
-    world.outcomes.look()
-    assert len(world.reads) == 3
-    world.ingested("c", {"game_date": "2023-04-11", "player_id": 2})
-    world.outcomes.look()
-    assert len(world.reads) == 3
+        setup.outcomes.look()
+    assert setup.reads == [DAY]
+    setup.ingested("b", {"player_id": 2})
+    setup.outcomes.look()
+    assert len(setup.reads) == 2
+    setup.predicted()
+    setup.outcomes.look()
+    assert len(setup.reads) == 3
+    setup.ingested("c", {"game_date": "2023-04-11", "player_id": 2})
+    setup.outcomes.look()
+    assert len(setup.reads) == 3
 
 
-def test_nothing_is_read_when_nobody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.ingested("a", {})
-    world.asked(game_id=None)
-    monkeypatch.setattr(world.store, "manifests", lambda: pytest.fail("nobody waits"))
-    assert world.outcomes.look() == 0
+def test_nothing_is_read_when_nobody_waits(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup.ingested("a", {})
+    setup.predicted(game_id=None)
+    monkeypatch.setattr(setup.store, "manifests", lambda: pytest.fail("nobody waits"))
+    assert setup.outcomes.look() == 0
 
 
-def test_shots_that_share_a_key_are_reported_apart_by_their_spot(world: World) -> None:
-    here, there, far = world.asked(x=10.4), world.asked(x=30), world.asked(x=100)
-    world.ingested("a", {"made": 0}, {"x": 30, "made": 1})
-    assert world.outcomes.look() == 2
-    assert [world.made(call.id) for call in (here, there, far)] == [False, True, None]
+def test_shots_that_share_a_key_are_reported_apart_by_their_spot(setup: OutcomeSetup) -> None:
+    here, there, far = setup.predicted(x=10.4), setup.predicted(x=30), setup.predicted(x=100)
+    setup.ingested("a", {"made": 0}, {"x": 30, "made": 1})
+    assert setup.outcomes.look() == 2
+    assert [setup.made(call.id) for call in (here, there, far)] == [False, True, None]
 
 
-def test_a_spot_that_decides_nothing_leaves_it_open(world: World) -> None:
-    open_, agreed = world.asked(), world.asked(seconds_remaining=290)
+def test_a_spot_that_decides_nothing_leaves_it_open(setup: OutcomeSetup) -> None:
+    open_, agreed = setup.predicted(), setup.predicted(seconds_remaining=290)
     same = {"seconds_remaining": 290, "made": 0}
-    world.ingested("a", {"made": 0}, {"made": 1}, same, same)
-    assert world.outcomes.look() == 1
-    assert [world.made(call.id) for call in (open_, agreed)] == [None, False]
+    setup.ingested("a", {"made": 0}, {"made": 1}, same, same)
+    assert setup.outcomes.look() == 1
+    assert [setup.made(call.id) for call in (open_, agreed)] == [None, False]
 
 
-def test_a_shot_states_nothing_of_another_spot(world: World) -> None:
-    what_if, near, exact = world.asked(x=100), world.asked(x=10.4, y=59.6), world.asked()
-    world.ingested("a", {"made": 1})
-    assert world.outcomes.look() == 2
-    assert [world.made(call.id) for call in (what_if, near, exact)] == [None, True, True]
+def test_a_shot_states_nothing_of_another_spot(setup: OutcomeSetup) -> None:
+    what_if, near, exact = setup.predicted(x=100), setup.predicted(x=10.4, y=59.6), setup.predicted()
+    setup.ingested("a", {"made": 1})
+    assert setup.outcomes.look() == 2
+    assert [setup.made(call.id) for call in (what_if, near, exact)] == [None, True, True]
 
 
-def test_the_second_shot_of_a_second_waits_for_its_own(world: World) -> None:
-    second = world.asked(x=200, y=5)
-    world.ingested("a", {"made": 1})
-    assert world.outcomes.look() == 0
-    world.ingested("b", {"x": 200, "y": 5, "made": 0, "occurrence": 1})
-    assert world.outcomes.look() == 1
-    assert world.made(second.id) is False
+def test_the_second_shot_of_a_second_waits_for_its_own(setup: OutcomeSetup) -> None:
+    second = setup.predicted(x=200, y=5)
+    setup.ingested("a", {"made": 1})
+    assert setup.outcomes.look() == 0
+    setup.ingested("b", {"x": 200, "y": 5, "made": 0, "occurrence": 1})
+    assert setup.outcomes.look() == 1
+    assert setup.made(second.id) is False
 
 
-def test_a_batch_is_read_once_for_all_of_its_rows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [ASKED, ASKED | {"x": 11}, ASKED | {"seconds_remaining": 290}]
+def test_a_batch_is_read_once_for_all_of_its_rows(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [REQUEST, REQUEST | {"x": 11}, REQUEST | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
-    world.prediction_log.append([call])
-    world.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
-    get, read = world.prediction_log.call, []
-    monkeypatch.setattr(world.prediction_log, "call", lambda call_id: read.append(call_id) or get(call_id))
-    assert world.outcomes.look() == 2
+    setup.prediction_log.append([call])
+    setup.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
+    get, read = setup.prediction_log.call, []
+    monkeypatch.setattr(setup.prediction_log, "call", lambda call_id: read.append(call_id) or get(call_id))
+    assert setup.outcomes.look() == 2
     assert read == [call.id]
-    assert [world.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
+    assert [setup.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
 
 
-def test_a_day_of_many_shots_is_read_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_of_many_shots_is_read_in_pages(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SHOTS_A_READ", 3)
-    calls = [world.asked(seconds_remaining=second) for second in range(10)]
-    world.ingested("a", *({"seconds_remaining": second, "made": second % 2} for second in range(10)))
-    assert world.outcomes.look() == 10
-    assert [world.made(call.id) for call in calls] == [bool(second % 2) for second in range(10)]
+    calls = [setup.predicted(seconds_remaining=second) for second in range(10)]
+    setup.ingested("a", *({"seconds_remaining": second, "made": second % 2} for second in range(10)))
+    assert setup.outcomes.look() == 10
+    assert [setup.made(call.id) for call in calls] == [bool(second % 2) for second in range(10)]
 
 
-def test_days_are_looked_at_some_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_are_looked_at_some_at_a_time(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DAYS_A_LOOK", 2)
     days = [f"2023-04-0{i}" for i in range(1, 6)]
     for day in days:
-        world.asked(game_date=day)
-    world.ingested("a", *({"game_date": day} for day in days))
-    assert [world.outcomes.look() for _ in range(4)] == [2, 2, 1, 0]
+        setup.predicted(game_date=day)
+    setup.ingested("a", *({"game_date": day} for day in days))
+    assert [setup.outcomes.look() for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_one_process_looks_and_another_takes_over(world: World, place: Place) -> None:
-    world.outcomes.start()
+def test_one_process_looks_and_another_takes_over(setup: OutcomeSetup, place: Place) -> None:
+    setup.outcomes.start()
     other = Outcomes(NBA, opened(place), opened_prediction_log(place), look_seconds=0.02)
     looked: list[int] = []
     look = other.look
     other.look = lambda: looked.append(1) or look()  # type: ignore[method-assign,func-returns-value]
-    first = world.asked()
-    world.ingested("a", {}, {"seconds_remaining": 290})
-    until(lambda: world.made(first.id))
+    first = setup.predicted()
+    setup.ingested("a", {}, {"seconds_remaining": 290})
+    until(lambda: setup.made(first.id))
     other.start()
-    second = world.asked(seconds_remaining=290)
-    until(lambda: world.made(second.id))
+    second = setup.predicted(seconds_remaining=290)
+    until(lambda: setup.made(second.id))
     assert not looked
-    world.outcomes.close()
+    setup.outcomes.close()
     until(lambda: looked)
     other.close()
 
 
 def test_a_lake_that_cannot_be_read_is_reported_once_and_tried_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, module.__name__)
-    call = world.asked()
-    world.ingested("a", {})
+    call = setup.predicted()
+    setup.ingested("a", {})
 
     def broken() -> list[Manifest]:
         raise error
 
     error: Exception = StoreError("the disk is gone")
     with monkeypatch.context() as patch:
-        patch.setattr(world.store, "manifests", broken)
-        world.outcomes.start()
-        until(lambda: world.outcomes.problem == "the disk is gone")
+        patch.setattr(setup.store, "manifests", broken)
+        setup.outcomes.start()
+        until(lambda: setup.outcomes.problem == "the disk is gone")
         error = ValueError("unforeseen")
-        until(lambda: world.outcomes.problem == "ValueError('unforeseen')")
-    until(lambda: world.made(call.id))
-    until(lambda: world.outcomes.problem is None)
+        until(lambda: setup.outcomes.problem == "ValueError('unforeseen')")
+    until(lambda: setup.made(call.id))
+    until(lambda: setup.outcomes.problem is None)
     assert caplog.text.count("outcomes can't be looked up") == 1
 
 

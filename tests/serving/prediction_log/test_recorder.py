@@ -21,11 +21,11 @@ from parivision_core.records import now_ms
 from parivision_serving.prediction_log import recorder as module
 from parivision_serving.prediction_log.recorder import PredictionLogFullError, Recorder
 from tests.helpers.prediction_logs import one
-from tests.helpers.serving_world import until
+from tests.helpers.processes import until
 
 
-class Moody(SqlitePredictionLog):
-    """A prediction log that fails, hangs or refuses a value when it is told to, and notes its commits."""
+class FaultyLog(SqlitePredictionLog):
+    """A prediction log that fails, hangs or refuses a value on demand, and records its commits."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -58,8 +58,8 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def prediction_log(tmp_path: Path) -> Iterator[Moody]:
-    kept = Moody(tmp_path / "prediction_log.sqlite")
+def prediction_log(tmp_path: Path) -> Iterator[FaultyLog]:
+    kept = FaultyLog(tmp_path / "prediction_log.sqlite")
     yield kept
     kept.open.set()
     kept.broken = False
@@ -70,7 +70,7 @@ def ids(prediction_log: PredictionLog) -> list[str]:
     return [call.id for call in prediction_log.calls(limit=100_000)][::-1]
 
 
-def test_what_is_recorded_is_written_soon_and_together(prediction_log: Moody) -> None:
+def test_what_is_recorded_is_written_soon_and_micro_batcher(prediction_log: FaultyLog) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(100)]
     for call in calls:
         recorder.record(call)
@@ -81,7 +81,7 @@ def test_what_is_recorded_is_written_soon_and_together(prediction_log: Moody) ->
     assert recorder.close() == 0
 
 
-def test_threads_may_record_at_once(prediction_log: Moody) -> None:
+def test_threads_may_record_at_once(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
 
     def some(_: int) -> None:
@@ -94,7 +94,7 @@ def test_threads_may_record_at_once(prediction_log: Moody) -> None:
     assert len(set(ids(prediction_log))) == recorder.written == 2000
 
 
-def test_closing_writes_what_waits(prediction_log: Moody) -> None:
+def test_closing_writes_what_waits(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
     for _ in range(1200):
         recorder.record(one())
@@ -105,16 +105,16 @@ def test_closing_writes_what_waits(prediction_log: Moody) -> None:
     assert recorder.dropped == 1
 
 
-def test_closing_says_what_was_lost(prediction_log: Moody, caplog: pytest.LogCaptureFixture) -> None:
+def test_closing_says_what_was_lost(prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(prediction_log)
     prediction_log.broken = True
     for _ in range(3):
         recorder.record(one())
     assert recorder.close(0.2) == 3
-    assert "3 predictions didn't come into the prediction log: the disk is full" in caplog.text
+    assert "3 predictions were lost before they were logged: the disk is full" in caplog.text
 
 
-def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(prediction_log: Moody) -> None:
+def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(prediction_log: FaultyLog) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(50)]
 
     async def keep(call: Call) -> bool:
@@ -130,7 +130,7 @@ def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(prediction_log: Mood
     recorder.close()
 
 
-def test_a_flush_waits_for_what_was_recorded_before(prediction_log: Moody) -> None:
+def test_a_flush_waits_for_what_was_recorded_before(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
 
     async def main() -> None:
@@ -147,7 +147,7 @@ def test_a_flush_waits_for_what_was_recorded_before(prediction_log: Moody) -> No
     recorder.close()
 
 
-def test_a_flush_gives_up_on_a_prediction_log_that_hangs_or_fails(prediction_log: Moody) -> None:
+def test_a_flush_gives_up_on_a_prediction_log_that_hangs_or_fails(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
     prediction_log.open.clear()
     recorder.record(one())
@@ -169,7 +169,7 @@ async def _flushed(recorder: Recorder) -> bool:
 
 
 def test_a_prediction_log_that_fails_is_tried_again_and_reported_of_once(
-    prediction_log: Moody, caplog: pytest.LogCaptureFixture
+    prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, module.__name__)
     recorder, calls = Recorder(prediction_log), [one() for _ in range(700)]
@@ -186,11 +186,11 @@ def test_a_prediction_log_that_fails_is_tried_again_and_reported_of_once(
     assert recorder.problem is None
     assert ids(prediction_log) == [call.id for call in calls]
     assert caplog.text.count("predictions wait for the prediction log: the disk is full") == 1
-    assert caplog.text.count("the prediction log is written again") == 1
+    assert caplog.text.count("the prediction log can be written again") == 1
     recorder.close()
 
 
-def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_log: Moody) -> None:
+def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_log: FaultyLog) -> None:
     recorder, recorded, kept = Recorder(prediction_log), one(), one()
     prediction_log.broken = True
     recorder.record(recorded)
@@ -203,7 +203,7 @@ def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_
     recorder.close()
 
 
-def test_who_keeps_does_not_wait_for_ever(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_keeps_does_not_wait_for_ever(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEEP_SECONDS", 0.1)
     recorder = Recorder(prediction_log)
     prediction_log.open.clear()
@@ -216,7 +216,7 @@ def test_who_keeps_does_not_wait_for_ever(prediction_log: Moody, monkeypatch: py
 
 @pytest.mark.parametrize("bound", [{"max_calls": 10}, {"max_bytes": 10_000}])
 def test_a_full_queue_drops_the_newest_and_refuses_promises(
-    prediction_log: Moody, bound: dict[str, int], caplog: pytest.LogCaptureFixture
+    prediction_log: FaultyLog, bound: dict[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, module.__name__)
     calls = [one(request=b"x" * 500, features=b"", probability=0.5) for _ in range(15)]
@@ -227,19 +227,19 @@ def test_a_full_queue_drops_the_newest_and_refuses_promises(
     for call in calls:
         recorder.record(call)
     assert (recorder.depth, recorder.dropped) == (room, 15 - room)
-    with pytest.raises(PredictionLogFullError, match="wait for the prediction log, which takes no more"):
+    with pytest.raises(PredictionLogFullError, match="the prediction log is full"):
         asyncio.run(recorder.keep(one()))
-    assert caplog.text.count("which takes no more") == 1
+    assert caplog.text.count("the prediction log is full") == 1
     prediction_log.open.set()
     until(lambda: recorder.depth == 0)
     assert ids(prediction_log) == [call.id for call in calls[:room]]
-    until(lambda: "takes predictions again" in caplog.text)
+    until(lambda: "has room again" in caplog.text)
     recorder.record(calls[-1])
     until(lambda: recorder.written == room + 1)
     recorder.close()
 
 
-def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(prediction_log: Moody) -> None:
+def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(prediction_log: FaultyLog) -> None:
     recorder, large = Recorder(prediction_log, max_bytes=1000), one(request=b"x" * 5000)
     prediction_log.open.clear()
     recorder.record(large)
@@ -251,7 +251,7 @@ def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(prediction_lo
     recorder.close()
 
 
-def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction_log: Moody) -> None:
+def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction_log: FaultyLog) -> None:
     single = one()
     recorder, calls = Recorder(prediction_log, max_calls=4), [one() for _ in range(4)]
 
@@ -273,22 +273,24 @@ def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction
     assert (set(ids(prediction_log)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
 
 
-def test_a_batch_that_finds_no_room_in_time_is_refused(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_finds_no_room_in_time_is_refused(
+    prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder(prediction_log, max_calls=1)
     prediction_log.open.clear()
     recorder.record(one())
     monkeypatch.setattr(module, "ROOM_SECONDS", 0.1)
-    with pytest.raises(PredictionLogFullError, match="batches, and what is to be durable, are refused"):
+    with pytest.raises(PredictionLogFullError, match="bulk requests and durable requests are refused"):
         asyncio.run(recorder.room())
     monkeypatch.setattr(module, "ROOM_SECONDS", 1000.0)
     recorder.close(0.05)
-    with pytest.raises(PredictionLogFullError, match="being shut down"):
+    with pytest.raises(PredictionLogFullError, match="shutting down"):
         asyncio.run(recorder.room())
     assert recorder.dropped == 0
 
 
 def test_shots_that_are_awaited_weigh_what_they_take() -> None:
-    """As many as a batch may have; the keys are made as a sport makes them."""
+    """As many as a bulk request may have, with keys like those of a sport."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -298,12 +300,12 @@ def test_shots_that_are_awaited_weigh_what_they_take() -> None:
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    told = module.weight(one(awaited=awaited)) - module.weight(one())
-    assert taken <= told <= 1.3 * taken
+    body = module.weight(one(awaited=awaited)) - module.weight(one())
+    assert taken <= body <= 1.3 * taken
 
 
 def test_a_value_that_no_prediction_log_takes_does_not_stop_the_others(
-    prediction_log: Moody, caplog: pytest.LogCaptureFixture
+    prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(5)]
     prediction_log.poison = calls[2].id
@@ -312,15 +314,15 @@ def test_a_value_that_no_prediction_log_takes_does_not_stop_the_others(
     until(lambda: recorder.depth == 0)
     assert (recorder.written, recorder.dropped) == (4, 1)
     assert ids(prediction_log) == [call.id for call in calls if call.id != prediction_log.poison]
-    assert f"the prediction {prediction_log.poison} can't be kept" in caplog.text
+    assert f"the prediction {prediction_log.poison} can't be stored" in caplog.text
     bad = one()
     prediction_log.poison = bad.id
-    with pytest.raises(StoreError, match="can't keep this prediction"):
+    with pytest.raises(StoreError, match="can't store this prediction"):
         asyncio.run(recorder.keep(bad))
     recorder.close()
 
 
-def test_what_is_too_old_is_forgotten(prediction_log: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_old_is_forgotten(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRUNED_AT_ONCE", 2)
     days = [0, 1, 3, 5, 7, 9]
     calls = [one(id=first_at(now_ms() - day * module.DAY_MS)) for day in days]
@@ -332,7 +334,7 @@ def test_what_is_too_old_is_forgotten(prediction_log: Moody, monkeypatch: pytest
 
 
 def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
-    prediction_log: Moody, caplog: pytest.LogCaptureFixture
+    prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = one(id=first_at(1))
     prediction_log.append([old])
@@ -340,7 +342,7 @@ def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
         prediction_log.broken = days > 0
         recorder = Recorder(prediction_log, retention_days=days)
         if days:
-            until(lambda: "old predictions can't be removed" in caplog.text)
+            until(lambda: "old predictions can't be deleted" in caplog.text)
         prediction_log.broken = False
         recorder.record(one())
         until(lambda r=recorder: r.written == 1)
@@ -349,7 +351,7 @@ def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
     assert prediction_log.call(old.id) is not None
 
 
-def test_a_loop_that_is_gone_harms_nobody(prediction_log: Moody) -> None:
+def test_a_loop_that_is_gone_harms_nobody(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
     prediction_log.open.clear()
 

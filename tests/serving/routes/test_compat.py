@@ -1,4 +1,4 @@
-"""The routes of the two earlier systems: old requests, today's answers, and contradictions that are refused."""
+"""The routes of the two original systems: their requests, today's answers, and refused contradictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from parivision_core.records import FeatureStateRecord
 from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.routes.compat import compat_routes
 from parivision_serving.web.context import Context
-from tests.helpers.serving_world import make_bundle, make_feature_state
+from tests.helpers.serving_setup import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 
 OLD: dict[str, Any] = {
@@ -36,24 +36,24 @@ OLD: dict[str, Any] = {
 
 @dataclass
 class Answer:
-    """The part of a prediction that is looked at."""
+    """The part of a prediction that the route reads."""
 
     probability: float
 
 
 @dataclass
-class Deployment:
-    """What stands behind the routes; `asked` are the requests that got through."""
+class Backend:
+    """What the routes call; `requests` are the predictions that were requested."""
 
     bundle: Bundle
     record: FeatureStateRecord
-    asked: list[Any] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
     fixed: float | None = None
     registry = RegistryReader("http://127.0.0.1:9", NBA.registered_model, Path())
 
     async def predict(self, request: Any, context: Context) -> Any:
         assert context.id
-        self.asked.append(request)
+        self.requests.append(request)
         return Answer(self.probability(request) if self.fixed is None else self.fixed)
 
     def probability(self, request: Any) -> float:
@@ -61,39 +61,47 @@ class Deployment:
         return float(self.bundle.predict(prepared.features, prepared.offset)[0])
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Deployment:
-    return Deployment(make_bundle(tmp_path / "bundle", 1), make_feature_state(1))
+@pytest.fixture(scope="module")
+def _backend(tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    return Backend(make_bundle(tmp_path_factory.mktemp("bundle"), 1), make_feature_state(1))
 
 
 @pytest.fixture
-def client(deployment: Deployment) -> Iterator[TestClient[Any]]:
-    watcher = watcher_of(deployment.bundle, deployment.record)
-    with client_of(*compat_routes(NBA, deployment.registry, watcher, deployment.predict)) as started:
+def backend(_backend: Backend) -> Backend:
+    """The shared backend without requests."""
+    _backend.requests.clear()
+    _backend.fixed = None
+    return _backend
+
+
+@pytest.fixture(scope="module")
+def client(_backend: Backend) -> Iterator[TestClient[Any]]:
+    watcher = watcher_of(_backend.bundle, _backend.record)
+    with client_of(*compat_routes(NBA, _backend.registry, watcher, _backend.predict)) as started:
         yield started
 
 
-def test_an_old_request_is_todays_without_what_it_did_not_know(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_an_old_request_is_todays_without_what_it_did_not_know(backend: Backend, client: TestClient[Any]) -> None:
     answer = client.post("/predict", json=OLD)
     assert answer.status_code == 200
     today = NBA.request(x=-120, y=85, period=2, seconds_remaining=35, player_id=201939)
-    assert deployment.asked == [today]
-    assert answer.json() == {"prediction": int(deployment.probability(today) >= 0.5)}
+    assert backend.requests == [today]
+    assert answer.json() == {"prediction": int(backend.probability(today) >= 0.5)}
 
 
 @pytest.mark.parametrize(("probability", "prediction"), [(0.49, 0), (0.5, 1), (0.9, 1)])
 def test_the_likelier_outcome_is_answered(
-    deployment: Deployment, client: TestClient[Any], probability: float, prediction: int
+    backend: Backend, client: TestClient[Any], probability: float, prediction: int
 ) -> None:
-    deployment.fixed = probability
+    backend.fixed = probability
     assert client.post("/predict", json=OLD).json() == {"prediction": prediction}
 
 
-def test_numbers_may_be_text_and_other_fields_are_passed_over(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_numbers_may_be_text_and_other_fields_are_passed_over(backend: Backend, client: TestClient[Any]) -> None:
     plain = client.post("/predict", json=OLD).json()
     text = {name: str(value) for name, value in OLD.items()} | {"Season": "2023", "Shot_Type_Encoded": "2.0"}
     assert client.post("/predict", json=text).json() == plain
-    assert deployment.asked[0] == deployment.asked[1]
+    assert backend.requests[0] == backend.requests[1]
 
 
 @pytest.mark.parametrize(
@@ -119,10 +127,10 @@ def test_numbers_may_be_text_and_other_fields_are_passed_over(deployment: Deploy
     ],
 )
 def test_what_cannot_be_is_refused_by_its_old_name(
-    deployment: Deployment, client: TestClient[Any], change: dict[str, Any], field: str
+    backend: Backend, client: TestClient[Any], change: dict[str, Any], field: str
 ) -> None:
     problem_of(client.post("/predict", json=OLD | change), 422, field)
-    assert not deployment.asked
+    assert not backend.requests
 
 
 def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
@@ -131,16 +139,16 @@ def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
         problem_of(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422, "body")
 
 
-def test_what_any_web_page_could_send_is_refused(deployment: Deployment, client: TestClient[Any]) -> None:
+def test_what_any_web_page_could_send_is_refused(backend: Backend, client: TestClient[Any]) -> None:
     body = json.dumps(OLD).encode()
     for kind in (
         "text/plain",
         "Text/Plain; charset=utf-8",
-        "application/x-www-feature_state-urlencoded",
-        "multipart/feature_state-data",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
     ):
         problem_of(client.post("/predict", content=body, headers={"content-type": kind}), 415)
-    assert not deployment.asked
+    assert not backend.requests
     for kind in ("application/json", "application/json;charset=utf-8", "text/json", "application/vnd.api+json"):
         assert client.post("/predict", content=body, headers={"content-type": kind}).status_code == 200
     assert client.post("/predict", content=body).status_code == 200
@@ -178,23 +186,23 @@ def test_no_honest_request_is_refused(x: float, y: float, cut: bool, seconds: in
     assert NBA.problems(NBA.original.translate(request)) == []
 
 
-def test_the_champion_is_reported_as_before(deployment: Deployment, client: TestClient[Any]) -> None:
-    told = client.get("/get_champion_infos").json()
-    assert list(told) == ["champion"]
-    assert (told["champion"]["version"], told["champion"]["sha256"]) == (1, deployment.bundle.sha256)
+def test_the_champion_is_reported_as_before(backend: Backend, client: TestClient[Any]) -> None:
+    body = client.get("/get_champion_infos").json()
+    assert list(body) == ["champion"]
+    assert (body["champion"]["version"], body["champion"]["sha256"]) == (1, backend.bundle.sha256)
     assert client.get("/api/v1/health").json() == {"status": "ok", "champion_version": 1}
 
 
-def test_without_a_champion_the_old_routes_say_so(deployment: Deployment) -> None:
-    with client_of(*compat_routes(NBA, deployment.registry, watcher_of(), deployment.predict)) as client:
+def test_without_a_champion_the_old_routes_say_so(backend: Backend) -> None:
+    with client_of(*compat_routes(NBA, backend.registry, watcher_of(), backend.predict)) as client:
         for path in ("/get_champion_infos", "/api/v1/health"):
             assert "No champion has been promoted yet" in problem_of(client.get(path), 503)
 
 
 def test_openapi_states_the_unit(client: TestClient[Any]) -> None:
-    told = operation(client, "post", "/predict")
-    assert "tenths of a foot" in told["description"]
-    assert {"200", "413", "415", "421", "422", "500", "503"} <= set(told["responses"])
+    body = operation(client, "post", "/predict")
+    assert "tenths of a foot" in body["description"]
+    assert {"200", "413", "415", "421", "422", "500", "503"} <= set(body["responses"])
     for path in ("/get_champion_infos", "/api/v1/health"):
         operation(client, "get", path)
     schema = client.get("/schema/openapi.json").json()["components"]["schemas"]["OriginalRequest"]

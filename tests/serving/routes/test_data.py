@@ -16,8 +16,8 @@ from parivision_core.store import open_files
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WarehouseState
 from parivision_serving.routes import data
 from parivision_serving.routes.data import data_route
-from tests.core.store.test_shots import ALL, BATCHES, commit
-from tests.helpers.serving_world import make_bundle, make_feature_state
+from tests.helpers.lake import ALL, BATCHES, commit
+from tests.helpers.serving_setup import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 from tests.helpers.stores import Place, opened
 
@@ -26,8 +26,8 @@ SUMMARY = "/api/v1/data/summary"
 
 def test_an_empty_platform_is_summed_up(place: Place) -> None:
     with client_of(data_route(NBA, opened(place), watcher_of())) as client:
-        told = client.get(SUMMARY).json()
-    assert told["lake"] == {
+        body = client.get(SUMMARY).json()
+    assert body["lake"] == {
         "batches": 0,
         "shots": 0,
         "duplicates": 0,
@@ -37,14 +37,14 @@ def test_an_empty_platform_is_summed_up(place: Place) -> None:
         "last_date": None,
         "last_batch_at": None,
     }
-    assert told["warehouse"] == {
+    assert body["warehouse"] == {
         "shots": 0,
         "batches": 0,
         "seasons": {},
         "feature_schema": "",
         "feature_state_stamp": "",
     }
-    assert told["make_rates"] is told["feature_state_through"] is None
+    assert body["make_rates"] is body["feature_state_through"] is None
 
 
 def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
@@ -59,20 +59,20 @@ def test_counts_are_those_of_the_store(place: Place, tmp_path: Path) -> None:
     store.publish_warehouse({"2023": part}, state, {CURRENT_FEATURE_STATE: record})
     watcher = watcher_of(make_bundle(tmp_path / "bundle", 1), record)
     with client_of(data_route(NBA, store, watcher)) as client:
-        told = client.get(SUMMARY).json()
-    lake = told["lake"]
+        body = client.get(SUMMARY).json()
+    lake = body["lake"]
     assert (lake["batches"], lake["shots"], lake["first_date"]) == (4, len(ALL), ALL[-1]["game_date"])
     assert lake["feeds"] == sorted({manifest.feed for manifest in store.manifests()})
     assert (lake["last_date"], lake["last_batch_at"]) == (ALL[0]["game_date"], store.manifests()[-1].committed_at)
-    assert told["warehouse"] == {
+    assert body["warehouse"] == {
         "shots": 2,
         "batches": 2,
         "seasons": {"2023": 2},
         "feature_schema": "s",
         "feature_state_stamp": record.stamp,
     }
-    assert told["feature_state_through"] == "2023-04-09"
-    assert sum(rate["weight"] for rate in told["make_rates"]) == pytest.approx(400, abs=1)
+    assert body["feature_state_through"] == "2023-04-09"
+    assert sum(rate["weight"] for rate in body["make_rates"]) == pytest.approx(400, abs=1)
 
 
 def test_make_rates_are_those_of_the_shots(tmp_path: Path) -> None:
@@ -109,12 +109,12 @@ def test_corrected_rows_are_quarantined_no_longer(tmp_path: Path) -> None:
 
 def test_the_store_is_asked_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_files(tmp_path, NBA)
-    asked = []
-    monkeypatch.setattr(store, "manifests", lambda: asked.append(1) or [])
+    requested = []
+    monkeypatch.setattr(store, "manifests", lambda: requested.append(1) or [])
     with client_of(data_route(NBA, store, watcher_of())) as client:
         for _ in range(5):
             assert client.get(SUMMARY).status_code == 200
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
 def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,5 +126,5 @@ def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(store, "manifests", broken)
     with client_of(data_route(NBA, store, watcher_of())) as client:
         assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again"
-        assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again", "remembered too"
+        assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again", "the error is cached, too"
         operation(client, "get", SUMMARY)

@@ -1,4 +1,4 @@
-"""GET /api/v1/drift: what the pipeline logged of its drift reports, newest first."""
+"""GET /api/v1/drift: the drift reports that the pipeline logged, newest first."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def client(mlflow: RunsMlflow, tmp_path: Path) -> Iterator[TestClient[Any]]:
     registry.close()
 
 
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[TestClient[Any]]:
+    """A client for requests that are refused before the registry is read."""
+    with client_of(drift_route(RegistryReader("http://127.0.0.1:9", NBA.registered_model, Path()))) as started:
+        yield started
+
+
 def report(number: int, factor: float) -> tuple[Drift, LoggedRun]:
     """A drift report in which every column moved by `factor` thresholds, and the run that it was logged into."""
     columns = [ColumnDrift(c, factor * (i + 1) / 100, (i + 1) / 100, "", "") for i, c in enumerate(report_columns(NBA))]
@@ -64,10 +71,10 @@ def test_what_was_logged_is_reported_newest_first(mlflow: RunsMlflow, client: Te
     assert new["training"] == {"first_date": "2022-10-18", "last_date": "2023-03-01", "games": 900, "shots": 160_000}
     assert new["newest"] == {"first_date": "2023-03-02", "last_date": "2023-03-12", "games": 90, "shots": 15_900}
     assert (new["log_loss"], new["expected_log_loss"]) == (0.64, 0.65)
-    told = {column["name"]: column for column in new["columns"]}
-    assert len(told) == len(moved.columns)
+    body = {column["name"]: column for column in new["columns"]}
+    assert len(body) == len(moved.columns)
     for drifted in moved.columns:
-        column = told[drifted.column.name]
+        column = body[drifted.column.name]
         assert (column["distance"], column["threshold"]) == (drifted.distance, drifted.threshold)
         assert column["beyond"] is drifted.drifted is True
         assert column["alarms"] is drifted.column.watched
@@ -87,13 +94,13 @@ def test_before_the_first_there_is_none(mlflow: RunsMlflow, client: TestClient[A
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "many", ""])
-def test_an_absurd_limit_is_refused(client: TestClient[Any], limit: str) -> None:
-    problem_of(client.get(f"{DRIFT}?limit={limit}"), 422, "limit")
+def test_an_absurd_limit_is_refused(refusing: TestClient[Any], limit: str) -> None:
+    problem_of(refusing.get(f"{DRIFT}?limit={limit}"), 422, "limit")
 
 
-def test_a_query_that_is_not_understood_is_refused(client: TestClient[Any]) -> None:
-    problem_of(client.get(f"{DRIFT}?limt=1"), 422, "limt")
-    problem_of(client.get(f"{DRIFT}?limit=1&limit=2"), 422, "limit")
+def test_a_query_that_is_not_understood_is_refused(refusing: TestClient[Any]) -> None:
+    problem_of(refusing.get(f"{DRIFT}?limt=1"), 422, "limt")
+    problem_of(refusing.get(f"{DRIFT}?limit=1&limit=2"), 422, "limit")
 
 
 def test_a_foreign_run_is_named_and_a_registry_that_is_down(mlflow: RunsMlflow, client: TestClient[Any]) -> None:

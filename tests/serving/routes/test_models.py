@@ -1,4 +1,4 @@
-"""GET /api/v1/models/{version}/report: what training logs is what an analyst is told."""
+"""GET /api/v1/models/{version}/report: the report has what training logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from parivision_core.store.base import Store
 from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.routes.models import report_route
 from tests.helpers.mlflow_runs import LoggedRun, RunsMlflow
-from tests.helpers.serving_world import make_bundle
+from tests.helpers.serving_setup import make_bundle
 from tests.helpers.small_app import client_of, operation, problem_of
 
 REPORT = "/api/v1/models/1/report"
@@ -49,6 +49,14 @@ def client(mlflow: RunsMlflow, store: Store, tmp_path: Path) -> Iterator[TestCli
     with client_of(report_route(registry, store)) as started:
         yield started
     registry.close()
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
+    """A client for requests that are refused before registry or store are read."""
+    registry = RegistryReader("http://127.0.0.1:9", NBA.registered_model, Path())
+    with client_of(report_route(registry, open_files(tmp_path_factory.mktemp("home"), NBA))) as started:
+        yield started
 
 
 def measured(seed: int) -> Measurement:
@@ -103,21 +111,21 @@ def test_what_training_logged_is_reported(
     store.put_verdict(msgspec.structs.replace(verdict, candidate=2))
     answer = client.get(REPORT)
     assert answer.status_code == 200
-    told, verdicts = answer.json()["registered"], answer.json()["verdicts"]
+    body, verdicts = answer.json()["registered"], answer.json()["verdicts"]
     assert verdicts == [msgspec.to_builtins(verdict)]
-    assert (told["version"], told["champion"], told["status"], told["defects"]) == (1, True, "champion", "")
-    assert told["sha256"] == mlflow.sha256[1]
+    assert (body["version"], body["champion"], body["status"], body["defects"]) == (1, True, "champion", "")
+    assert body["sha256"] == mlflow.sha256[1]
     assert (
-        told["run_page"] == f"http://127.0.0.1:{mlflow.port}/#/experiments/1/runs/mlrun1?workflowType=machine_learning"
+        body["run_page"] == f"http://127.0.0.1:{mlflow.port}/#/experiments/1/runs/mlrun1?workflowType=machine_learning"
     )
     assert "secret" not in answer.text
-    assert told["parameters"] == {"model": "xgboost", "rounds": "155", "first_date": "2020-12-22"}
-    assert told["bundle"]["provenance"]["seen_until"] == "2023-04-01"
-    assert (told["bundle"]["parts"], told["bundle"]["calibrator"]) == (["2022", "2023"], {"family": "none"})
-    assert list(told["importance"].items()) == [("base_logit", 0.6), ("kind_residual", 0.4)]
-    assert set(told["measured"]) == {"validation", "unseen", "clicked_spot"}
+    assert body["parameters"] == {"model": "xgboost", "rounds": "155", "first_date": "2020-12-22"}
+    assert body["bundle"]["provenance"]["seen_until"] == "2023-04-01"
+    assert (body["bundle"]["parts"], body["bundle"]["calibrator"]) == (["2022", "2023"], {"family": "none"})
+    assert list(body["importance"].items()) == [("base_logit", 0.6), ("kind_residual", 0.4)]
+    assert set(body["measured"]) == {"validation", "unseen", "clicked_spot"}
     for name, one in trained.measured.items():
-        found = told["measured"][name.replace(" ", "_")]
+        found = body["measured"][name.replace(" ", "_")]
         assert found["shots"] == one.scores.rows
         assert set(found["scores"]) == set(scoring.Scores.__struct_fields__) - {"rows"}
         for measure_name, score in found["scores"].items():
@@ -127,7 +135,7 @@ def test_what_training_logged_is_reported(
         assert [b["count"] for b in found["reliability"]] == [b.count for b in curve]
         assert [b["predicted"] for b in found["reliability"]] == pytest.approx([b.predicted for b in curve], abs=6e-4)
         assert [b["observed"] for b in found["reliability"]] == pytest.approx([b.observed for b in curve], abs=6e-4)
-    assert set(told["choices"]) == {"tried_xgboost_masked_log_loss", "window_2_log_loss", "calibrator_platt_gain"}
+    assert set(body["choices"]) == {"tried_xgboost_masked_log_loss", "window_2_log_loss", "calibrator_platt_gain"}
 
 
 def test_a_version_whose_run_and_bundle_are_gone_still_has_a_report(
@@ -136,9 +144,9 @@ def test_a_version_whose_run_and_bundle_are_gone_still_has_a_report(
     train(mlflow, tmp_path)
     mlflow.runs.clear()
     (mlflow.versions[1] / CARD).unlink()
-    told = client.get(REPORT).json()["registered"]
-    assert told["bundle"] is None
-    assert (told["champion"], told["run_page"], told["parameters"], told["measured"]) == (False, None, {}, {})
+    body = client.get(REPORT).json()["registered"]
+    assert body["bundle"] is None
+    assert (body["champion"], body["run_page"], body["parameters"], body["measured"]) == (False, None, {}, {})
 
 
 def test_numbers_that_are_none_are_left_out(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
@@ -155,13 +163,13 @@ def test_an_unknown_version_is_not_found(mlflow: RunsMlflow, client: TestClient[
 
 
 @pytest.mark.parametrize("version", ["0", "-1", str(2**31), str(10**30)])
-def test_a_number_that_names_no_version_is_refused(client: TestClient[Any], version: str) -> None:
-    problem_of(client.get(f"/api/v1/models/{version}/report"), 422, "version")
+def test_a_number_that_names_no_version_is_refused(refusing: TestClient[Any], version: str) -> None:
+    problem_of(refusing.get(f"/api/v1/models/{version}/report"), 422, "version")
 
 
 @pytest.mark.parametrize("version", ["one", "1.5", "1e3"])
-def test_what_is_no_number_leads_nowhere(client: TestClient[Any], version: str) -> None:
-    problem_of(client.get(f"/api/v1/models/{version}/report"), 404)
+def test_what_is_no_number_leads_nowhere(refusing: TestClient[Any], version: str) -> None:
+    problem_of(refusing.get(f"/api/v1/models/{version}/report"), 404)
 
 
 def test_a_registry_that_is_down_or_broken_is_reported(
@@ -171,7 +179,7 @@ def test_a_registry_that_is_down_or_broken_is_reported(
     mlflow.broken = True
     assert "is not an MLflow server" in problem_of(client.get(REPORT), 503)
     mlflow.broken = False
-    assert problem_of(client.get(REPORT), 503), "an error is remembered, too"
+    assert problem_of(client.get(REPORT), 503), "an error is cached, too"
     mlflow.stop()
     answer = client.get("/api/v1/models/2/report")
     assert "is the MLflow server running?" in problem_of(answer, 503)
@@ -183,11 +191,11 @@ def test_a_registry_that_is_down_or_broken_is_reported(
 
 def test_the_registry_is_asked_once_in_a_while(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
     train(mlflow, tmp_path)
-    told = [client.get(REPORT).json() for _ in range(4)]
-    assert told[1:] == told[:-1]
-    assert mlflow.asked.count("/api/2.0/mlflow/runs/get") == 1
+    body = [client.get(REPORT).json() for _ in range(4)]
+    assert body[1:] == body[:-1]
+    assert mlflow.paths.count("/api/2.0/mlflow/runs/get") == 1
 
 
-def test_openapi_states_of_it(client: TestClient[Any]) -> None:
-    told = operation(client, "get", "/api/v1/models/{version}/report")
-    assert {"200", "404", "422", "500", "503"} <= set(told["responses"])
+def test_openapi_states_of_it(refusing: TestClient[Any]) -> None:
+    body = operation(refusing, "get", "/api/v1/models/{version}/report")
+    assert {"200", "404", "422", "500", "503"} <= set(body["responses"])

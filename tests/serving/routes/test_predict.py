@@ -1,4 +1,4 @@
-"""Predictions: the numbers, and every way a request can be wrong."""
+"""POST /api/v1/predict: the numbers, and every way a request can be wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
 from parivision_serving.app import create_app
 from parivision_serving.web.problems import MOST_ERRORS
-from tests.helpers.serving_world import FULL_SHOT, SHOT, World, client_of, expected, make_feature_state, serves, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import FULL_SHOT, SHOT, ServingSetup, client_of, expected, make_feature_state, serves
 
 SHOTS = [
     SHOT,
@@ -34,48 +35,48 @@ EARLIER = {"x": 1, "y": 1, "period": 1, "seconds_remaining": 700, "made": True}
 
 @pytest.mark.parametrize("shot", SHOTS)
 def test_the_answer_is_what_bundle_and_feature_state_say(
-    world: World, client: TestClient[Any], shot: dict[str, Any]
+    shared_serving: ServingSetup, shared_client: TestClient[Any], shot: dict[str, Any]
 ) -> None:
-    record = world.store.get_feature_state()
+    record = shared_serving.store.get_feature_state()
     assert record is not None
-    answer = client.post("/api/v1/predict", json=shot)
+    answer = shared_client.post("/api/v1/predict", json=shot)
     assert answer.status_code == 200
-    told = answer.json()
-    probability = told.pop("probability")
-    assert probability == expected(world.bundles[1], record, shot)
+    body = answer.json()
+    probability = body.pop("probability")
+    assert probability == expected(shared_serving.bundles[1], record, shot)
     prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_feature_state(record))
-    assert told.pop("league_average") == pytest.approx(float(sigmoid(prepared.offset)[0]), abs=1e-7)
-    uuid.UUID(told.pop("id"))
-    assert told == {
+    assert body.pop("league_average") == pytest.approx(float(sigmoid(prepared.offset)[0]), abs=1e-7)
+    uuid.UUID(body.pop("id"))
+    assert body == {
         "prediction": int(probability >= 0.5),
         "confidence": max(probability, 1 - probability),
-        "evidence": {"league_shots": record.shots, "shooter_shots": told["shot"]["shooter_shots"]},
-        "expected_points": probability * told["shot"]["points"],
+        "evidence": {"league_shots": record.shots, "shooter_shots": body["shot"]["shooter_shots"]},
+        "expected_points": probability * body["shot"]["points"],
         "shot": msgspec.to_builtins(prepared.details),
         "champion_version": 1,
-        "champion_sha256": world.bundles[1].sha256,
+        "champion_sha256": shared_serving.bundles[1].sha256,
         "feature_state_stamp": record.stamp,
         "feature_state_through": "2023-04-09",
     }
 
 
-def test_the_league_average_knows_the_spot_alone(client: TestClient[Any]) -> None:
+def test_the_league_average_knows_the_spot_alone(shared_client: TestClient[Any]) -> None:
     def average(shot: dict[str, Any]) -> float:
-        return float(client.post("/api/v1/predict", json=shot).json()["league_average"])
+        return float(shared_client.post("/api/v1/predict", json=shot).json()["league_average"])
 
     assert average(SHOT) == average(FULL_SHOT) == average(SHOT | {"period": 1, "seconds_remaining": 700})
     assert average(SHOT | {"x": 0, "y": 0}) > average(SHOT) > average(SHOT | {"y": 800}) > 0
 
 
-def test_a_shot_is_worth_its_points(client: TestClient[Any]) -> None:
-    near, far = (client.post("/api/v1/predict", json=SHOT | {"y": y}).json() for y in (85, 260))
+def test_a_shot_is_worth_its_points(shared_client: TestClient[Any]) -> None:
+    near, far = (shared_client.post("/api/v1/predict", json=SHOT | {"y": y}).json() for y in (85, 260))
     assert near["expected_points"] == 2 * near["probability"]
     assert far["expected_points"] == 3 * far["probability"]
 
 
-def test_context_changes_the_answer_and_an_unknown_player_does_not(client: TestClient[Any]) -> None:
+def test_context_changes_the_answer_and_an_unknown_player_does_not(shared_client: TestClient[Any]) -> None:
     def probability(**context: Any) -> float:
-        return float(client.post("/api/v1/predict", json=SHOT | context).json()["probability"])
+        return float(shared_client.post("/api/v1/predict", json=SHOT | context).json()["probability"])
 
     assert probability(player_id=1) == probability()
     contexts = [{"player_id": 2544}, {"team": "GSW"}, {"opponent": "GSW"}, {"home": True}, {"home": False}]
@@ -120,8 +121,10 @@ def test_context_changes_the_answer_and_an_unknown_player_does_not(client: TestC
         ("x", ["body"]),
     ],
 )
-def test_an_impossible_shot_is_refused_with_its_fields(client: TestClient[Any], body: Any, fields: list[str]) -> None:
-    problem = refused(client, json.dumps(body).encode())
+def test_an_impossible_shot_is_refused_with_its_fields(
+    shared_client: TestClient[Any], body: Any, fields: list[str]
+) -> None:
+    problem = refused(shared_client, json.dumps(body).encode())
     assert [e["field"] for e in problem["errors"]] == fields
     assert all(e["message"] and "`$" not in e["message"] for e in problem["errors"])
     assert all(name in problem["detail"] for name in fields)
@@ -142,8 +145,8 @@ def test_an_impossible_shot_is_refused_with_its_fields(client: TestClient[Any], 
         (json.dumps(SHOT).encode()[:-1] + b', "foo": ' + b"[" * 5000 + b"]" * 5000 + b"}", "foo"),
     ],
 )
-def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field: str) -> None:
-    assert [e["field"] for e in refused(client, body)["errors"]] == [field]
+def test_what_is_no_json_is_refused(shared_client: TestClient[Any], body: bytes, field: str) -> None:
+    assert [e["field"] for e in refused(shared_client, body)["errors"]] == [field]
 
 
 @pytest.mark.parametrize(
@@ -155,22 +158,22 @@ def test_what_is_no_json_is_refused(client: TestClient[Any], body: bytes, field:
     ],
 )
 def test_a_number_beyond_its_limits_is_reported_its_unit(
-    client: TestClient[Any], field: str, value: Any, unit: str
+    shared_client: TestClient[Any], field: str, value: Any, unit: str
 ) -> None:
-    (problem,) = refused(client, json.dumps(SHOT | {field: value}).encode())["errors"]
+    (problem,) = refused(shared_client, json.dumps(SHOT | {field: value}).encode())["errors"]
     assert problem["message"].endswith(f" ({unit})")
 
 
-def test_a_misspelt_field_is_reported_the_one_that_is_meant(client: TestClient[Any]) -> None:
-    (problem,) = refused(client, json.dumps(SHOT | {"oponent": "LAL"}).encode())["errors"]
+def test_a_misspelt_field_is_reported_the_one_that_is_meant(shared_client: TestClient[Any]) -> None:
+    (problem,) = refused(shared_client, json.dumps(SHOT | {"oponent": "LAL"}).encode())["errors"]
     assert problem["message"].startswith("there is no such field; is opponent meant; known are x, y")
-    (problem,) = refused(client, json.dumps(SHOT | {10_000 * "x": 1}).encode())["errors"]
+    (problem,) = refused(shared_client, json.dumps(SHOT | {10_000 * "x": 1}).encode())["errors"]
     assert "meant" not in problem["message"]
 
 
 @pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
-def test_a_date_in_another_feature_state_is_shown_the_right_one(client: TestClient[Any], day: Any) -> None:
-    (problem,) = refused(client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
+def test_a_date_in_another_feature_state_is_shown_the_right_one(shared_client: TestClient[Any], day: Any) -> None:
+    (problem,) = refused(shared_client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
     assert problem["message"].endswith("; write it like 2023-10-24") and "regex" not in problem["message"]
 
 
@@ -183,16 +186,16 @@ def refused(client: TestClient[Any], body: bytes) -> dict[str, Any]:
     return problem
 
 
-def test_a_huge_body_is_refused(client: TestClient[Any]) -> None:
-    answer = client.post("/api/v1/predict", content=b" " * 100_000 + json.dumps(SHOT).encode())
+def test_a_huge_body_is_refused(shared_client: TestClient[Any]) -> None:
+    answer = shared_client.post("/api/v1/predict", content=b" " * 100_000 + json.dumps(SHOT).encode())
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
 
 
-def test_a_caller_is_never_quoted_at_length(client: TestClient[Any]) -> None:
+def test_a_caller_is_never_quoted_at_length(shared_client: TestClient[Any]) -> None:
     many = SHOT | {f"foo{i}": 1 for i in range(2_000)}
     long = SHOT | {"team": "x" * 10_000, "y" * 10_000: 1, "earlier_shots": [{"z" * 10_000: 1}]}
     for body, count in ((many, MOST_ERRORS), (long, 3)):
-        answer = client.post("/api/v1/predict", json=body)
+        answer = shared_client.post("/api/v1/predict", json=body)
         assert len(answer.json()["errors"]) == count
         assert len(answer.content) < 10_000
 
@@ -206,28 +209,28 @@ def test_a_caller_is_never_quoted_at_length(client: TestClient[Any]) -> None:
         (None, 200),
         ("text/plain", 415),
         ("text/plain;charset=UTF-8", 415),
-        ("application/x-www-feature_state-urlencoded", 415),
-        ("multipart/feature state-data; boundary=x", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
         ("application/xml", 415),
         ("\xff", 415),
         ("x" * 5_000, 415),
     ],
 )
-def test_a_body_is_named_json(client: TestClient[Any], kind: str | None, status: int) -> None:
+def test_a_body_is_named_json(shared_client: TestClient[Any], kind: str | None, status: int) -> None:
     headers = {"content-type": kind.encode("latin-1")} if kind else {}
-    answer = client.post("/api/v1/predict", content=json.dumps(SHOT).encode(), headers=headers)
+    answer = shared_client.post("/api/v1/predict", content=json.dumps(SHOT).encode(), headers=headers)
     assert answer.status_code == status, answer.text
     outcome = "/api/v1/predictions/018e4c5a-7b1e-7000-8000-3f2a9c1d5e77/outcome"
-    told = client.post(outcome, content=b'{"made": true}', headers=headers)
-    assert told.status_code == (404 if status == 200 else 415)
+    body = shared_client.post(outcome, content=b'{"made": true}', headers=headers)
+    assert body.status_code == (404 if status == 200 else 415)
     if status == 415:
         assert answer.headers["content-type"] == "application/problem+json"
         assert "must be application/json" in answer.json()["detail"]
         assert len(answer.content) < 500
 
 
-def test_unknown_routes_and_methods_are_problems(client: TestClient[Any]) -> None:
-    lost, wrong = client.get("/nope"), client.get("/api/v1/predict")
+def test_unknown_routes_and_methods_are_problems(shared_client: TestClient[Any]) -> None:
+    lost, wrong = shared_client.get("/nope"), shared_client.get("/api/v1/predict")
     assert [a.status_code for a in (lost, wrong)] == [404, 405]
     assert {a.headers["content-type"] for a in (lost, wrong)} == {"application/problem+json"}
     assert [a.json()["status"] for a in (lost, wrong)] == [404, 405]
@@ -235,37 +238,39 @@ def test_unknown_routes_and_methods_are_problems(client: TestClient[Any]) -> Non
 
 
 def test_an_unexpected_error_is_logged_and_reported_without_internals(
-    world: World, caplog: pytest.LogCaptureFixture
+    serving: ServingSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("secret internals")
 
-    answer = ask(world, broken)
+    answer = ask(serving, broken)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text and "Traceback" not in answer.text
     assert any(r.exc_info and "secret internals" in str(r.exc_info[1]) for r in caplog.records)
 
 
-def test_a_model_that_answers_nan_is_an_error_and_no_null(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_that_answers_nan_is_an_error_and_no_null(
+    serving: ServingSetup, caplog: pytest.LogCaptureFixture
+) -> None:
     def absurd(request: Any, feature_state: Any) -> Any:
         prepared = NBA.prepare(request, feature_state)
         return msgspec.structs.replace(prepared, offset=np.array([np.nan], dtype=np.float32))
 
     with caplog.at_level(logging.ERROR):
-        assert ask(world, absurd).status_code == 500
+        assert ask(serving, absurd).status_code == 500
     assert any("version 1 answers nan" in str(r.exc_info) for r in caplog.records)
 
 
-def ask(world: World, prepare: Any) -> Any:
+def ask(serving: ServingSetup, prepare: Any) -> Any:
     """One prediction by a service whose sport prepares requests in another way."""
-    world.promote(1)
-    record = world.feature_state(make_feature_state(1))
-    with client_of(create_app(world.settings, replace(NBA, prepare=prepare))) as client:
+    serving.promote(1)
+    record = serving.feature_state(make_feature_state(1))
+    with client_of(create_app(serving.settings, replace(NBA, prepare=prepare))) as client:
         until(serves(client, 1, record.stamp))
         return client.post("/api/v1/predict", json=SHOT)
 
 
-def test_a_query_would_be_passed_over_and_is_refused(client: TestClient[Any]) -> None:
-    refused = client.post("/api/v1/predict?durable=true", json=SHOT)
+def test_a_query_would_be_passed_over_and_is_refused(shared_client: TestClient[Any]) -> None:
+    refused = shared_client.post("/api/v1/predict?durable=true", json=SHOT)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "query")

@@ -28,16 +28,16 @@ NAMED = "018e4c5a-7b1e-7000-8000-3f2a9c1d5e77"
 
 
 class Service:
-    """The routes over a prediction log, and what they were told."""
+    """The routes over a prediction log, with the log and the recorder."""
 
     def __init__(self, prediction_log: PredictionLog, client: TestClient[Any], recorder: Recorder) -> None:
         self.prediction_log, self.client, self.recorder = prediction_log, client, recorder
 
     def page(self, **query: Any) -> dict[str, Any]:
-        answered = self.client.get(URL, params=query)
-        assert answered.status_code == 200, answered.text
-        told: dict[str, Any] = answered.json()
-        return told
+        answer = self.client.get(URL, params=query)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
 
     def names(self, **query: Any) -> list[str]:
         return [prediction["id"] for prediction in self.page(**query)["predictions"]]
@@ -61,17 +61,29 @@ def embedded(tmp_path: Path) -> Iterator[Service]:
     yield from serve(opened({"kind": "files", "folder": str(tmp_path)}))
 
 
-def problem(answered: Any, status: int) -> dict[str, Any]:
-    assert (answered.status_code, answered.headers["content-type"]) == (status, "application/problem+json")
-    told: dict[str, Any] = answered.json()
-    return told
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for requests that are refused."""
+    yield from serve(opened({"kind": "files", "folder": str(tmp_path_factory.mktemp("log"))}))
+
+
+@pytest.fixture(autouse=True)
+def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A young prediction that isn't found is looked for again after a multiple of this."""
+    monkeypatch.setattr(module, "GROUP_SECONDS", 0.001)
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def test_what_was_recorded_is_found_at_once(service: Service) -> None:
     call, batch = one(0.25), many([0.1, float("nan"), 0.3])
     service.recorder.record(call)
-    told = service.client.get(f"{URL}/{call.id}").json()
-    assert (told["id"], told["probability"], told["request"]["player_id"], told["outcome"]) == (call.id, 0.25, 7, None)
+    body = service.client.get(f"{URL}/{call.id}").json()
+    assert (body["id"], body["probability"], body["request"]["player_id"], body["outcome"]) == (call.id, 0.25, 7, None)
     service.recorder.record(batch)
     assert service.names() == [f"{batch.id}:0", f"{batch.id}:2", call.id]
     assert service.page()["next"] is None
@@ -83,9 +95,9 @@ def test_pages_follow_each_other(service: Service) -> None:
     service.prediction_log.append(calls)
     found, cursor = [], None
     while True:
-        told = service.page(limit=3, **({"cursor": cursor} if cursor else {}))
-        found += [prediction["id"] for prediction in told["predictions"]]
-        if (cursor := told["next"]) is None:
+        body = service.page(limit=3, **({"cursor": cursor} if cursor else {}))
+        found += [prediction["id"] for prediction in body["predictions"]]
+        if (cursor := body["next"]) is None:
             break
     assert found == [call.id for call in calls[::-1]]
 
@@ -131,33 +143,33 @@ def test_filters_are_those_of_the_prediction_log_and_of_the_request(embedded: Se
         ({"made": True}, "made"),
     ],
 )
-def test_a_query_that_cannot_be_is_named(embedded: Service, query: dict[str, Any], field: str) -> None:
-    told = problem(embedded.client.get(URL, params=query), 422)
-    assert [error["field"] for error in told["errors"]] == [field]
+def test_a_query_that_cannot_be_is_named(shared: Service, query: dict[str, Any], field: str) -> None:
+    body = problem(shared.client.get(URL, params=query), 422)
+    assert [error["field"] for error in body["errors"]] == [field]
 
 
 @pytest.mark.parametrize("name", ["x", "018e4c5a-7b1e-4000-8000-3f2a9c1d5e77", f"{NAMED}:x", f"{NAMED}%0A"])
 @pytest.mark.parametrize("method", ["get", "delete", "post"])
-def test_what_names_no_prediction_is_refused(embedded: Service, method: str, name: str) -> None:
+def test_what_names_no_prediction_is_refused(shared: Service, method: str, name: str) -> None:
     path, body = (f"{URL}/{name}/outcome", {"json": {"made": True}}) if method == "post" else (f"{URL}/{name}", {})
-    told = problem(embedded.client.request(method, path, **body), 422)
-    assert [error["field"] for error in told["errors"]] == ["prediction_id"]
+    answer = problem(shared.client.request(method, path, **body), 422)
+    assert [error["field"] for error in answer["errors"]] == ["prediction_id"]
 
 
 def test_a_prediction_that_is_not_there_is_named(service: Service) -> None:
     batch = many([0.1, float("nan")])
     service.prediction_log.append([batch])
     for name in (new_id(), first_at(1), f"{batch.id}:1", f"{batch.id}:7", batch.id):
-        told = problem(service.client.get(f"{URL}/{name}"), 404)
-        assert (told["type"], name in told["detail"]) == ("urn:parivision:problem:not-found", True)
-        told = problem(service.client.post(f"{URL}/{name}/outcome", json={"made": True}), 404)
-        assert name in told["detail"]
+        body = problem(service.client.get(f"{URL}/{name}"), 404)
+        assert (body["type"], name in body["detail"]) == ("urn:parivision:problem:not-found", True)
+        body = problem(service.client.post(f"{URL}/{name}/outcome", json={"made": True}), 404)
+        assert name in body["detail"]
     problem(service.client.delete(f"{URL}/{new_id()}"), 404)
     problem(service.client.delete(f"{URL}/{batch.id}:7"), 404)
 
 
 def test_another_process_is_given_time_to_write(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answered, and is written a moment later: as if between two reads."""
+    """The other process answered, and writes between two reads."""
     call, looked = one(), []
     get = embedded.prediction_log.call
 
@@ -192,22 +204,21 @@ def test_an_outcome_is_reported_until_the_lake_states_it(service: Service) -> No
     call = one()
     service.recorder.record(call)
     before = now_ms()
-    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": True})
-    assert told.status_code == 200
-    outcome = told.json()["outcome"]
+    body = service.client.post(f"{URL}/{call.id}/outcome", json={"made": True})
+    assert body.status_code == 200
+    outcome = body.json()["outcome"]
     assert (outcome["made"], outcome["source"]) == (True, "caller")
     assert before <= outcome["reported_at"] <= now_ms()
-    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
-    assert told.json()["outcome"]["made"] is False
+    body = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
+    assert body.json()["outcome"]["made"] is False
     service.prediction_log.put_outcomes({call.id: Outcome(made=True, source="lake", reported_at=5)})
-    told = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
-    assert told.json()["outcome"] == {"made": True, "source": "lake", "reported_at": 5}
+    body = service.client.post(f"{URL}/{call.id}/outcome", json={"made": False})
+    assert body.json()["outcome"] == {"made": True, "source": "lake", "reported_at": 5}
     assert service.names(outcome="made") == [call.id]
 
 
 def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By another process, which writes it later than usual."""
-    monkeypatch.setattr(module, "GROUP_SECONDS", 0.001)
+    """The other process writes later than usual."""
     call, old, looked = one(), first_at(now_ms() - 61_000), []
     get = embedded.prediction_log.call
 
@@ -243,23 +254,23 @@ def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, mon
 
     with ThreadPoolExecutor(4) as pool:
         try:
-            told = [pool.submit(tell, i) for i in range(3)]
+            body = [pool.submit(tell, i) for i in range(3)]
             read = pool.submit(embedded.client.get, f"{URL}/{call.id}")
             assert read.result(timeout=10).json()["outcome"] is None
-            assert not any(one.done() for one in told)
+            assert not any(one.done() for one in body)
         finally:
             held.set()
-        assert [one.result() for one in told] == [200] * 3
+        assert [one.result() for one in body] == [200] * 3
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"made": 1}', b'{"made": true, "points": 3}'])
-def test_an_outcome_that_is_none_is_refused(embedded: Service, body: bytes) -> None:
+def test_an_outcome_that_is_none_is_refused(shared: Service, body: bytes) -> None:
     call = one()
-    embedded.recorder.record(call)
+    shared.recorder.record(call)
     headers = {"content-type": "application/json"}
-    told = problem(embedded.client.post(f"{URL}/{call.id}/outcome", content=body, headers=headers), 422)
-    assert told["errors"]
-    assert embedded.client.get(f"{URL}/{call.id}").json()["outcome"] is None
+    answer = problem(shared.client.post(f"{URL}/{call.id}/outcome", content=body, headers=headers), 422)
+    assert answer["errors"]
+    assert shared.client.get(f"{URL}/{call.id}").json()["outcome"] is None
 
 
 def test_a_prediction_log_that_cannot_be_written_is_read(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,20 +293,20 @@ def test_a_prediction_log_that_cannot_be_read_is_a_503(embedded: Service, monkey
     for name in ("call", "calls", "delete"):
         monkeypatch.setattr(embedded.prediction_log, name, broken)
     for method, path in (("get", URL), ("get", f"{URL}/{new_id()}"), ("delete", f"{URL}/{new_id()}")):
-        answered = embedded.client.request(method, path)
-        assert "restore it" in problem(answered, 503)["detail"]
-        assert answered.headers["retry-after"]
+        answer = embedded.client.request(method, path)
+        assert "restore it" in problem(answer, 503)["detail"]
+        assert answer.headers["retry-after"]
 
 
-def test_openapi_states_all_of_it(embedded: Service) -> None:
-    paths = embedded.client.get("/schema/openapi.json").json()["paths"]
+def test_openapi_states_all_of_it(shared: Service) -> None:
+    paths = shared.client.get("/schema/openapi.json").json()["paths"]
     operations = {o["operationId"]: o for path, item in paths.items() if path.startswith(URL) for o in item.values()}
     errors = {"401", "403", "421", "422", "429", "500", "503"}
     assert {name: set(o["responses"]) for name, o in operations.items()} == {
         "predictions": {"200"} | errors,
         "prediction": {"200", "404"} | errors,
         "delete_prediction": {"204", "404"} | errors,
-        "tell_outcome": {"200", "404", "408", "413", "415"} | errors,
+        "report_outcome": {"200", "404", "408", "413", "415"} | errors,
     }
     for operation in operations.values():
         assert operation["summary"] and operation["description"] and operation["tags"] == ["prediction_log"]
@@ -304,4 +315,4 @@ def test_openapi_states_all_of_it(embedded: Service) -> None:
     names = {parameter["name"] for parameter in operations["predictions"]["parameters"]}
     assert {"since", "until", "champion_version", "caller", "player_id", "outcome", "limit", "cursor"} <= names
     shown = operations["prediction"]["responses"]["200"]["content"]["application/json"]
-    assert shown["schema"] == {"$ref": "#/components/schemas/Logged"}
+    assert shown["schema"] == {"$ref": "#/components/schemas/LoggedPrediction"}

@@ -1,4 +1,4 @@
-"""Reading a real season: a player's shots over HTTP, and the original's requests made from official records."""
+"""Real shots: a player's season over HTTP, and requests of the original system made from official records."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_official_records_make_requests_that_the_original_route_takes(season: St
     )
     refused = 0
     for shot in shots:
-        asked = {
+        requested = {
             "Player_ID": str(shot["player_id"]),
             "X_Location": str(shot["x"]),
             "Y_Location": shot["y"],
@@ -66,7 +66,7 @@ def test_official_records_make_requests_that_the_original_route_takes(season: St
             "Shot_Distance_Meters": shot["stated_distance"] * 0.3048,
             "Shot_Zone_Combined": int(court.zone(shot["x"], shot["y"])),
         }
-        request = msgspec.convert(asked, NBA.original.request, strict=False)
+        request = msgspec.convert(requested, NBA.original.request, strict=False)
         refused += bool(NBA.original.problems(request))
         today = NBA.original.translate(request)
         assert (today.x, today.y, today.player_id) == (shot["x"], shot["y"], shot["player_id"])

@@ -1,4 +1,4 @@
-"""GET /api/v1/shots: pages of the lake over HTTP, and every way to ask wrongly."""
+"""GET /api/v1/shots: pages of the lake over HTTP, and refused queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parivision_core.problems import StoreError
 from parivision_core.store import open_files
 from parivision_core.store.base import Store
 from parivision_serving.routes.shots import MOST, shots_route
-from tests.core.store.test_shots import ALL, BATCHES, commit
+from tests.helpers.lake import ALL, BATCHES, commit
 from tests.helpers.small_app import client_of, operation, problem_of
 from tests.helpers.stores import Place, opened
 
@@ -37,10 +37,10 @@ def client(store: Store) -> Iterator[TestClient[Any]]:
         yield started
 
 
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[TestClient[Any]]:
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
     """A client of one kind of store, where the kind doesn't matter."""
-    made = open_files(tmp_path / "home", NBA)
+    made = open_files(tmp_path_factory.mktemp("home"), NBA)
     for batch, shots in BATCHES.items():
         commit(made, batch, shots)
     with client_of(shots_route(NBA, made)) as started:
@@ -50,13 +50,13 @@ def one(tmp_path: Path) -> Iterator[TestClient[Any]]:
 def test_shots_come_newest_first_and_filtered(client: TestClient[Any]) -> None:
     assert client.get(SHOTS, params={"limit": MOST}).json() == {"shots": ALL, "next": None}
     query = {"player_id": 2544, "made": "true", "since": "2023-01-03", "until": "2023-01-10"}
-    told = client.get(SHOTS, params=query).json()["shots"]
-    assert told == [
+    body = client.get(SHOTS, params=query).json()["shots"]
+    assert body == [
         shot
         for shot in ALL
         if shot["player_id"] == 2544 and shot["made"] == 1 and "2023-01-03" <= shot["game_date"] <= "2023-01-10"
     ]
-    assert told
+    assert body
 
 
 def test_todays_abbreviation_finds_former_ones(client: TestClient[Any]) -> None:
@@ -140,9 +140,9 @@ def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_openapi_shows_the_sports_filters(one: TestClient[Any]) -> None:
-    told = operation(one, "get", SHOTS)
-    parameters = {parameter["name"]: parameter for parameter in told["parameters"]}
+    body = operation(one, "get", SHOTS)
+    parameters = {parameter["name"]: parameter for parameter in body["parameters"]}
     assert set(parameters) == {"since", "until", "limit", "cursor", "fields", *NBA.filters}
     assert not any(parameter["required"] for parameter in parameters.values())
     assert "NJN" in str(parameters["team"]["schema"])
-    assert {"200", "422", "500", "503"} <= set(told["responses"])
+    assert {"200", "422", "500", "503"} <= set(body["responses"])

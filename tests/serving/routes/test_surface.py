@@ -1,4 +1,4 @@
-"""Maps: every spot is what a single request for it would get, and a map is drawn once for each pair."""
+"""Maps: each spot gets the answer of a single request, and a map is computed once for each pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from parivision_core.nba.shots import NBA
 from parivision_serving.prediction.champion import Watcher
 from parivision_serving.routes import surface as route
 from parivision_serving.routes.surface import surface_route
-from tests.helpers.serving_world import make_bundle, make_feature_state
+from tests.helpers.serving_setup import make_bundle, make_feature_state
 from tests.helpers.small_app import client_of, operation, problem_of, watcher_of
 
 MAP = "/api/v1/court/expected"
@@ -30,8 +30,15 @@ def watcher(tmp_path_factory: pytest.TempPathFactory) -> Watcher:
     return watcher_of(make_bundle(tmp_path_factory.mktemp("bundle"), 1), make_feature_state(1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(watcher: Watcher) -> Iterator[TestClient[Any]]:
+    with client_of(surface_route(NBA, watcher)) as started:
+        yield started
+
+
+@pytest.fixture
+def empty_client(watcher: Watcher) -> Iterator[TestClient[Any]]:
+    """A client of a route that has computed no map yet."""
     with client_of(surface_route(NBA, watcher)) as started:
         yield started
 
@@ -42,30 +49,30 @@ def test_each_spot_is_answered_as_if_it_was_asked_about(
 ) -> None:
     answer = client.get(MAP, params=question)
     assert answer.status_code == 200, answer.text
-    told = answer.json()
+    body = answer.json()
     step = question.get("step", 10)
-    assert 0 in told["x"] and 0 in told["y"]
-    assert {*np.diff(told["x"]), *np.diff(told["y"])} == {step}
-    assert -court.HALF_WIDTH <= told["x"][0] == -told["x"][-1] < -court.HALF_WIDTH + step
-    assert court.BASELINE_Y <= told["y"][0] < court.BASELINE_Y + step
-    assert court.BACKCOURT_Y - step <= told["y"][-1] < court.BACKCOURT_Y
+    assert 0 in body["x"] and 0 in body["y"]
+    assert {*np.diff(body["x"]), *np.diff(body["y"])} == {step}
+    assert -court.HALF_WIDTH <= body["x"][0] == -body["x"][-1] < -court.HALF_WIDTH + step
+    assert court.BASELINE_Y <= body["y"][0] < court.BASELINE_Y + step
+    assert court.BACKCOURT_Y - step <= body["y"][-1] < court.BACKCOURT_Y
     pair = watcher.pair
     assert pair is not None
-    assert (told["champion_version"], told["champion_sha256"]) == (1, pair.bundle.sha256)
-    assert (told["feature_state_stamp"], told["feature_state_through"]) == (pair.record.stamp, "2023-04-09")
-    assert {len(told[name]) for name in ("probability", "expected_points", "league_average")} == {
-        len(told["x"]) * len(told["y"])
+    assert (body["champion_version"], body["champion_sha256"]) == (1, pair.bundle.sha256)
+    assert (body["feature_state_stamp"], body["feature_state_through"]) == (pair.record.stamp, "2023-04-09")
+    assert {len(body[name]) for name in ("probability", "expected_points", "league_average")} == {
+        len(body["x"]) * len(body["y"])
     }
     clock = {"period": 2, "seconds_remaining": 360}
     known = {name: value for name, value in question.items() if name != "step"}
-    for i, j in [(0, 0), (3, 1), (len(told["x"]) - 1, len(told["y"]) - 1)]:
-        shot = clock | known | {"x": told["x"][i], "y": told["y"][j]}
+    for i, j in [(0, 0), (3, 1), (len(body["x"]) - 1, len(body["y"]) - 1)]:
+        shot = clock | known | {"x": body["x"][i], "y": body["y"][j]}
         prepared = NBA.prepare(msgspec.convert(shot, NBA.request), pair.feature_state)
         probability = float(pair.bundle.predict(prepared.features, prepared.offset)[0])
-        at = j * len(told["x"]) + i
-        assert told["probability"][at] == pytest.approx(probability, abs=1e-6)
-        assert told["expected_points"][at] == pytest.approx(probability * prepared.points, abs=1e-6)
-        assert told["league_average"][at] == pytest.approx(prepared.league_average, abs=1e-12)
+        at = j * len(body["x"]) + i
+        assert body["probability"][at] == pytest.approx(probability, abs=1e-6)
+        assert body["expected_points"][at] == pytest.approx(probability * prepared.points, abs=1e-6)
+        assert body["league_average"][at] == pytest.approx(prepared.league_average, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -89,32 +96,32 @@ def test_an_impossible_map_is_refused(client: TestClient[Any], question: dict[st
     problem_of(client.get(MAP, params=question), 422, field)
 
 
-def test_a_map_is_drawn_once_for_a_pair(
-    watcher: Watcher, client: TestClient[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_map_is_computed_once_for_a_pair(
+    watcher: Watcher, empty_client: TestClient[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    drawn: list[Any] = []
-    draw = route._drawn
+    computed: list[Any] = []
+    compute = route._computed
 
     def counted(*parts: Any) -> bytes:
-        drawn.append(parts)
-        return draw(*parts)
+        computed.append(parts)
+        return compute(*parts)
 
-    monkeypatch.setattr(route, "_drawn", counted)
-    first = client.get(MAP, params=QUESTION)
-    assert client.get(MAP, params=QUESTION).content == first.content
-    assert len(drawn) == 1
-    assert client.get(MAP, params=QUESTION | {"step": 20}).content != first.content
-    assert len(drawn) == 2
+    monkeypatch.setattr(route, "_computed", counted)
+    first = empty_client.get(MAP, params=QUESTION)
+    assert empty_client.get(MAP, params=QUESTION).content == first.content
+    assert len(computed) == 1
+    assert empty_client.get(MAP, params=QUESTION | {"step": 20}).content != first.content
+    assert len(computed) == 2
     before, watcher.pair = watcher.pair, watcher_of(make_bundle(tmp_path, 2), make_feature_state(2)).pair
     try:
-        assert client.get(MAP, params=QUESTION).json()["probability"] != first.json()["probability"]
+        assert empty_client.get(MAP, params=QUESTION).json()["probability"] != first.json()["probability"]
     finally:
         watcher.pair = before
-    assert len(drawn) == 3
+    assert len(computed) == 3
     for player in range(1, route.KEPT + 1):
-        client.get(MAP, params={"step": 50, "player_id": player})
-    assert client.get(MAP, params=QUESTION).content == first.content
-    assert len(drawn) == 3 + route.KEPT + 1  # it was forgotten for the others
+        empty_client.get(MAP, params={"step": 50, "player_id": player})
+    assert empty_client.get(MAP, params=QUESTION).content == first.content
+    assert len(computed) == 3 + route.KEPT + 1  # the others replaced it
 
 
 def test_without_a_champion_there_is_no_map() -> None:
@@ -123,8 +130,8 @@ def test_without_a_champion_there_is_no_map() -> None:
 
 
 def test_openapi_states_of_every_parameter(client: TestClient[Any]) -> None:
-    told = operation(client, "get", MAP)
-    parameters = {parameter["name"]: parameter for parameter in told["parameters"]}
+    body = operation(client, "get", MAP)
+    parameters = {parameter["name"]: parameter for parameter in body["parameters"]}
     assert parameters.keys() == {"step", *QUESTION}
     assert "dunk" in json.dumps(parameters["kind"]["schema"])
     assert '"minimum": 5' in json.dumps(parameters["step"]["schema"])

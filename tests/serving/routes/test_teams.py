@@ -10,10 +10,10 @@ from tests.helpers.small_app import client_of, operation, problem_of
 
 def test_all_teams_with_their_names_of_today_and_before() -> None:
     with client_of(teams_route(NBA)) as client:
-        told = client.get("/api/v1/teams").json()
+        body = client.get("/api/v1/teams").json()
         operation(client, "get", "/api/v1/teams")
-    assert {team["team_id"]: (team["abbreviation"], *team["former_abbreviations"]) for team in told} == ABBREVIATIONS
-    (nets,) = (team for team in told if team["abbreviation"] == "BKN")
+    assert {team["team_id"]: (team["abbreviation"], *team["former_abbreviations"]) for team in body} == ABBREVIATIONS
+    (nets,) = (team for team in body if team["abbreviation"] == "BKN")
     assert nets == {
         "team_id": 1610612751,
         "abbreviation": "BKN",
@@ -21,7 +21,7 @@ def test_all_teams_with_their_names_of_today_and_before() -> None:
         "city": "Brooklyn",
         "name": "Brooklyn Nets",
     }
-    assert len({team["name"] for team in told}) == 30
+    assert len({team["name"] for team in body}) == 30
 
 
 def test_a_query_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Who is let in: keys, scopes, rates, and names by which the service may be addressed."""
+"""Which requests are admitted: keys, scopes, rates, and host names of the service."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from parivision_core.problems import ConfigurationError
 from parivision_serving.app import create_app
 from parivision_serving.settings import ALWAYS
 from parivision_serving.web import keys, process
-from tests.helpers.serving_world import SHOT, World, make_feature_state, serves, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state, serves
 
 OPEN = ("/", "/health/live", "/metrics", "/schema/openapi.json")
 
 
 @pytest.fixture
-def guarded(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient[Any]]:
-    """A service that asks everyone for a key."""
+def guarded(serving: ServingSetup, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient[Any]]:
+    """A service in which everyone needs a key."""
     monkeypatch.setattr(keys, "LOOK_SECONDS", 0.0)
-    world.promote(1)
-    record = world.feature_state(make_feature_state(1))
-    everything = keys.add(world.settings.home / "api_keys.json", "test", [keys.ADMIN])
-    with world.client(api_auth=ALWAYS) as client:
+    serving.promote(1)
+    record = serving.feature_state(make_feature_state(1))
+    everything = keys.add(serving.settings.home / "api_keys.json", "test", [keys.ADMIN])
+    with serving.client(api_auth=ALWAYS) as client:
         client.headers["X-API-Key"] = everything
         until(serves(client, 1, record.stamp))
         del client.headers["X-API-Key"]
         yield client
 
 
-def key_of(world: World, scope: Any) -> dict[str, str]:
-    return {"X-API-Key": keys.add(world.settings.api_keys, scope, [scope])}
+def key_of(serving: ServingSetup, scope: Any) -> dict[str, str]:
+    return {"X-API-Key": keys.add(serving.settings.api_keys, scope, [scope])}
 
 
 def test_without_a_key_only_health_metrics_and_documentation_answer(guarded: TestClient[Any]) -> None:
@@ -47,8 +48,8 @@ def test_without_a_key_only_health_metrics_and_documentation_answer(guarded: Tes
     assert guarded.post("/api/v1/predict", json=SHOT).status_code == 401
 
 
-def test_a_key_opens_what_its_scope_says(world: World, guarded: TestClient[Any]) -> None:
-    reader, predictor = key_of(world, "read"), key_of(world, "predict")
+def test_a_key_opens_what_its_scope_says(serving: ServingSetup, guarded: TestClient[Any]) -> None:
+    reader, predictor = key_of(serving, "read"), key_of(serving, "predict")
     assert guarded.get("/api/v1/champion", headers=reader).status_code == 200
     refused = guarded.post("/api/v1/predict", json=SHOT, headers=reader)
     assert refused.status_code == 403
@@ -57,37 +58,37 @@ def test_a_key_opens_what_its_scope_says(world: World, guarded: TestClient[Any])
     assert guarded.get("/api/v1/champion", headers=predictor).status_code == 200
 
 
-def test_a_revoked_key_opens_nothing(world: World, guarded: TestClient[Any]) -> None:
-    key = key_of(world, "predict")
+def test_a_revoked_key_opens_nothing(serving: ServingSetup, guarded: TestClient[Any]) -> None:
+    key = key_of(serving, "predict")
     assert guarded.post("/api/v1/predict", json=SHOT, headers=key).status_code == 200
-    keys.revoke(world.settings.api_keys, "predict")
+    keys.revoke(serving.settings.api_keys, "predict")
     assert guarded.post("/api/v1/predict", json=SHOT, headers=key).status_code == 401
 
 
-def test_a_wrong_key_is_refused_where_none_is_needed(client: TestClient[Any]) -> None:
-    assert client.post("/api/v1/predict", json=SHOT).status_code == 200
-    refused = client.post("/api/v1/predict", json=SHOT, headers={"X-API-Key": "pv_wrong"})
+def test_a_wrong_key_is_refused_where_none_is_needed(shared_client: TestClient[Any]) -> None:
+    assert shared_client.post("/api/v1/predict", json=SHOT).status_code == 200
+    refused = shared_client.post("/api/v1/predict", json=SHOT, headers={"X-API-Key": "pv_wrong"})
     assert refused.status_code == 401
-    assert "isn't known" in refused.json()["detail"]
+    assert "is unknown" in refused.json()["detail"]
 
 
-def test_the_key_of_the_environment_opens_everything(world: World) -> None:
-    with world.client(api_auth=ALWAYS, api_key="secret") as client:
+def test_the_key_of_the_environment_opens_everything(serving: ServingSetup) -> None:
+    with serving.client(api_auth=ALWAYS, api_key="secret") as client:
         assert client.get("/api/v1/verdicts", headers={"X-API-Key": "secret"}).status_code == 200
         assert client.get("/api/v1/verdicts").status_code == 401
 
 
-def test_beyond_loopback_there_must_be_a_key(world: World) -> None:
+def test_beyond_loopback_there_must_be_a_key(serving: ServingSetup) -> None:
     settings = {"api_host": "0.0.0.0"}
     with pytest.raises(ConfigurationError, match="the service needs an API key"):
-        world.client(**settings)
-    with world.client(**settings, api_key="secret") as client:
+        serving.client(**settings)
+    with serving.client(**settings, api_key="secret") as client:
         assert client.get("/api/v1/verdicts").status_code == 401
         assert client.get("/health/live", headers={"host": "anything.example"}).status_code == 200
 
 
-def test_too_many_requests_are_reported_when_to_come_back(world: World) -> None:
-    with world.client(api_rate=0.5) as client:
+def test_too_many_requests_are_reported_when_to_come_back(serving: ServingSetup) -> None:
+    with serving.client(api_rate=0.5) as client:
         statuses = [client.get("/api/v1/verdicts").status_code for _ in range(3)]
         assert statuses == [200, 429, 429]
         refused = client.get("/api/v1/verdicts")
@@ -97,30 +98,30 @@ def test_too_many_requests_are_reported_when_to_come_back(world: World) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "", "[::2]"])
-def test_a_foreign_name_is_refused(client: TestClient[Any], host: str) -> None:
-    refused = client.get("/health/live", headers={"host": host})
+def test_a_foreign_name_is_refused(shared_client: TestClient[Any], host: str) -> None:
+    refused = shared_client.get("/health/live", headers={"host": host})
     assert refused.status_code == 421
     assert refused.json()["type"] == "urn:parivision:problem:unknown-host"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000"])
-def test_our_own_names_are_not(client: TestClient[Any], host: str) -> None:
-    assert client.get("/health/live", headers={"host": host}).status_code == 200
+def test_our_own_names_are_not(shared_client: TestClient[Any], host: str) -> None:
+    assert shared_client.get("/health/live", headers={"host": host}).status_code == 200
 
 
-def test_names_can_be_given(world: World) -> None:
-    with world.client(api_hosts="API.example.com, api", api_key="secret") as client:
+def test_names_can_be_given(serving: ServingSetup) -> None:
+    with serving.client(api_hosts="API.example.com, api", api_key="secret") as client:
         hosts = ("api:8000", "api.Example.com", "127.0.0.1")
         assert [client.get("/health/live", headers={"host": h}).status_code for h in hosts] == [200, 200, 421]
 
 
-def test_who_has_a_name_beyond_the_machine_asks_for_keys(world: World) -> None:
-    """A proxy on the same machine brings everyone's requests from there."""
+def test_who_has_a_name_beyond_the_machine_asks_for_keys(serving: ServingSetup) -> None:
+    """A proxy on the same machine forwards requests from outside."""
     with pytest.raises(ConfigurationError, match="needs an API key"):
-        world.client(api_hosts="api.example.com,localhost")
-    with world.client(api_hosts="api.example.com,localhost", api_key="secret") as client:
+        serving.client(api_hosts="api.example.com,localhost")
+    with serving.client(api_hosts="api.example.com,localhost", api_key="secret") as client:
         assert client.get("/api/v1/verdicts", headers={"host": "localhost"}).status_code == 401
-    with world.client(api_hosts="LOCALHOST,[::1]") as client:
+    with serving.client(api_hosts="LOCALHOST,[::1]") as client:
         for host in ("localhost:8000", "[::1]:8000"):
             assert client.get("/api/v1/verdicts", headers={"host": host}).status_code == 200
 
@@ -128,22 +129,22 @@ def test_who_has_a_name_beyond_the_machine_asks_for_keys(world: World) -> None:
 @pytest.mark.parametrize(
     "name", ["api.example.com:8000", "https://api.example.com", "[::1]:8000", "*.example.com", "api/x"]
 )
-def test_a_name_by_which_nobody_can_ask_is_refused(world: World, name: str) -> None:
+def test_a_name_by_which_nobody_can_ask_is_refused(serving: ServingSetup, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"PARIVISION_API_HOSTS names .* without port"):
-        world.client(api_hosts=f"localhost,{name}")
+        serving.client(api_hosts=f"localhost,{name}")
 
 
-def test_scripts_of_other_pages_may_ask_only_if_they_are_named(world: World) -> None:
+def test_scripts_of_other_pages_may_ask_only_if_they_are_named(serving: ServingSetup) -> None:
     origin = {"Origin": "https://example.com"}
-    with world.client() as client:
+    with serving.client() as client:
         assert "access-control-allow-origin" not in client.get("/health/live", headers=origin).headers
-    with world.client(api_origins="https://example.com") as client:
+    with serving.client(api_origins="https://example.com") as client:
         allowed = client.get("/health/live", headers=origin).headers
         assert allowed["access-control-allow-origin"] == "https://example.com"
 
 
 def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever invents addresses would have the rate of each of them."""
+    """Else a caller could escape its rate limit by inventing addresses."""
     made: list[uvicorn.Config] = []
     monkeypatch.setattr(process.uvicorn, "run", lambda app, **options: made.append(uvicorn.Config(app, **options)))
     seen: list[Any] = []
@@ -158,21 +159,21 @@ def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -
     assert seen == [("127.0.0.1", 5)]
 
 
-def test_a_file_of_keys_that_is_damaged_is_reported_at_the_start(world: World) -> None:
-    world.settings.api_keys.parent.mkdir(parents=True, exist_ok=True)
-    world.settings.api_keys.write_text("no json")
+def test_a_file_of_keys_that_is_damaged_is_reported_at_the_start(serving: ServingSetup) -> None:
+    serving.settings.api_keys.parent.mkdir(parents=True, exist_ok=True)
+    serving.settings.api_keys.write_text("no json")
     with pytest.raises(ConfigurationError, match="can't be read"):
-        create_app(world.settings)
+        create_app(serving.settings)
 
 
-def test_scripts_of_a_trusted_page_may_send_what_a_route_takes_and_nothing_else(world: World) -> None:
+def test_scripts_of_a_trusted_page_may_send_what_a_route_takes_and_nothing_else(serving: ServingSetup) -> None:
     page = {"origin": "https://example.com", "access-control-request-headers": "x-api-key"}
-    with world.client(api_origins="https://example.com") as client:
+    with serving.client(api_origins="https://example.com") as client:
 
-        def asked(method: str, **changed: str) -> Any:
+        def preflight(method: str, **changed: str) -> Any:
             return client.options("/api/v1/teams", headers=page | {"access-control-request-method": method} | changed)
 
-        assert asked("GET").headers["access-control-allow-origin"] == "https://example.com"
-        assert "PUT" not in asked("GET").headers["access-control-allow-methods"]
-        for refused in (asked("PUT"), asked("GET", **{"access-control-request-headers": "x-other"})):
+        assert preflight("GET").headers["access-control-allow-origin"] == "https://example.com"
+        assert "PUT" not in preflight("GET").headers["access-control-allow-methods"]
+        for refused in (preflight("PUT"), preflight("GET", **{"access-control-request-headers": "x-other"})):
             assert refused.is_client_error

@@ -1,4 +1,4 @@
-"""API keys: hashed in a file, named, with scopes, revoked while somebody reads them."""
+"""API keys: hashed in a file, named, with scopes, revoked while a service uses them."""
 
 from __future__ import annotations
 

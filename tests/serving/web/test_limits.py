@@ -1,4 +1,4 @@
-"""A token bucket admits what its rate and burst say, for each caller apart, in bounded memory."""
+"""A token bucket admits what its rate and burst allow, separately for each caller, in bounded memory."""
 
 from __future__ import annotations
 

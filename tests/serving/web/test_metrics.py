@@ -1,4 +1,4 @@
-"""What Prometheus reads: counts that are right, of one worker and of several, with few labels."""
+"""The metrics for Prometheus: right counts of one worker and of several, with few labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from litestar.testing import TestClient
 from prometheus_client import Histogram
 
 from parivision_serving.web.metrics import CONTENT_TYPE, BulkHistogram, Metrics
-from tests.helpers.serving_world import SHOT, World, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import SHOT, ServingSetup
 
 
 def values(exposition: str) -> dict[str, float]:
@@ -31,13 +32,13 @@ def scraped(client: TestClient[Any]) -> dict[str, float]:
     return values(answer.text)
 
 
-def test_requests_and_predictions_are_counted(client: TestClient[Any]) -> None:
-    before = scraped(client)
-    answers = [client.post("/api/v1/predict", json=SHOT | {"y": y}) for y in (10, 100, 250)]
-    client.post("/api/v1/predict", json={})
+def test_requests_and_predictions_are_counted(shared_client: TestClient[Any]) -> None:
+    before = scraped(shared_client)
+    answers = [shared_client.post("/api/v1/predict", json=SHOT | {"y": y}) for y in (10, 100, 250)]
+    shared_client.post("/api/v1/predict", json={})
     for path in ("/nowhere", "/else/where"):
-        client.get(path)
-    after = scraped(client)
+        shared_client.get(path)
+    after = scraped(shared_client)
 
     def grown(name: str) -> float:
         return after[name] - before.get(name, 0.0)
@@ -54,18 +55,18 @@ def test_requests_and_predictions_are_counted(client: TestClient[Any]) -> None:
     assert not any("nowhere" in name for name in after)
 
 
-def test_the_champion_and_the_prediction_log_are_reported(client: TestClient[Any]) -> None:
-    client.post("/api/v1/predict", json=SHOT)
-    until(lambda: scraped(client)["parivision_prediction_log_written_total"] >= 1)
-    now = scraped(client)
+def test_the_champion_and_the_prediction_log_are_reported(shared_client: TestClient[Any]) -> None:
+    shared_client.post("/api/v1/predict", json=SHOT)
+    until(lambda: scraped(shared_client)["parivision_prediction_log_written_total"] >= 1)
+    now = scraped(shared_client)
     assert now["parivision_ready"] == now["parivision_champion_version"] == now["parivision_champion_epoch"] == 1
     assert now["parivision_feature_state_shots"] == 400
     assert now["parivision_reload_problem"] == now["parivision_prediction_log_dropped_total"] == 0
     assert now["parivision_champion_age_seconds"] > 0
 
 
-def test_a_look_that_goes_wrong_is_counted_once(world: World, client: TestClient[Any]) -> None:
-    world.mlflow.broken = True
+def test_a_look_that_goes_wrong_is_counted_once(serving: ServingSetup, client: TestClient[Any]) -> None:
+    serving.mlflow.broken = True
     until(lambda: scraped(client)["parivision_reload_problem"] == 1)
     until(lambda: scraped(client)["parivision_reload_failures_total"] == 1)
 
@@ -85,9 +86,9 @@ def test_a_batch_counts_like_its_rows(chances: list[float]) -> None:
 def test_refused_rows_of_a_batch_are_no_predictions() -> None:
     metrics = Metrics()
     metrics.predicted_many(3, np.array([0.2, np.nan, 0.8]), 0.01)
-    told = values(metrics.exposition().decode())
-    assert told['parivision_predictions_total{version="3"}'] == 2
-    assert told["parivision_probability_sum"] == 1.0
+    body = values(metrics.exposition().decode())
+    assert body['parivision_predictions_total{version="3"}'] == 2
+    assert body["parivision_probability_sum"] == 1.0
 
 
 WORKER = """
@@ -120,10 +121,10 @@ def test_several_workers_add_up_and_the_dead_leave_the_gauges(tmp_path: Path) ->
         return worker, values("".join(lines))
 
     first, _ = work(2)
-    second, told = work(3)
-    assert told["parivision_prediction_log_depth"] == 5
+    second, body = work(3)
+    assert body["parivision_prediction_log_depth"] == 5
     first.communicate("")
-    third, told = work(4)
-    assert told["parivision_prediction_log_depth"] == 7
+    third, body = work(4)
+    assert body["parivision_prediction_log_depth"] == 7
     for worker in (second, third):
         worker.communicate("")

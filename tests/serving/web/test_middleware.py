@@ -1,4 +1,4 @@
-"""Every answer carries a name and headers that protect, also when nothing was found or something broke."""
+"""Every answer has a request id and security headers, also errors and unknown routes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from parivision_core.nba.shots import NBA
 from parivision_serving.app import create_app
 from parivision_serving.web import requests
 from parivision_serving.web.logs import JsonFormatter, TextFormatter, request_name
-from tests.helpers.serving_world import SHOT, World, client_of, make_feature_state, serves, until
+from tests.helpers.processes import until
+from tests.helpers.serving_setup import SHOT, ServingSetup, client_of, make_feature_state, serves
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [
@@ -25,8 +26,10 @@ from tests.helpers.serving_world import SHOT, World, client_of, make_feature_sta
     ("PUT", "/api/v1/predict", 405),
     ("POST", "/api/v1/predict", 422),
 ])  # fmt: skip
-def test_every_answer_is_named_and_protected(client: TestClient[Any], method: str, path: str, status: int) -> None:
-    answer = client.request(method, path)
+def test_every_answer_is_named_and_protected(
+    shared_client: TestClient[Any], method: str, path: str, status: int
+) -> None:
+    answer = shared_client.request(method, path)
     assert answer.status_code == status
     assert uuid.UUID(answer.headers["x-request-id"]).version == 7
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -35,24 +38,26 @@ def test_every_answer_is_named_and_protected(client: TestClient[Any], method: st
 
 
 @pytest.mark.parametrize(("given", "kept"), [("trace-1/a:b", True), ("a b", False), ("x" * 129, False), ('"', False)])
-def test_a_name_that_was_given_is_kept_if_it_is_harmless(client: TestClient[Any], given: str, kept: bool) -> None:
-    answer = client.get("/health/live", headers={"x-request-id": given})
+def test_a_name_that_was_given_is_kept_if_it_is_harmless(
+    shared_client: TestClient[Any], given: str, kept: bool
+) -> None:
+    answer = shared_client.get("/health/live", headers={"x-request-id": given})
     assert (answer.headers["x-request-id"] == given) is kept
 
 
-def test_a_prediction_has_the_name_of_its_request(client: TestClient[Any]) -> None:
-    answer = client.post("/api/v1/predict", json=SHOT)
+def test_a_prediction_has_the_name_of_its_request(shared_client: TestClient[Any]) -> None:
+    answer = shared_client.post("/api/v1/predict", json=SHOT)
     assert answer.json()["id"] == answer.headers["x-request-id"]
 
 
-def test_what_breaks_is_logged_under_the_requests_name(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_breaks_is_logged_under_the_requests_name(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("secret detail")
 
-    world.promote(1)
-    record = world.feature_state(make_feature_state(1))
+    serving.promote(1)
+    record = serving.feature_state(make_feature_state(1))
     caplog.handler.setFormatter(TextFormatter())
-    with client_of(create_app(world.settings, replace(NBA, prepare=broken))) as client:
+    with client_of(create_app(serving.settings, replace(NBA, prepare=broken))) as client:
         until(serves(client, 1, record.stamp))
         answer = client.post("/api/v1/predict", json=SHOT, headers={"x-request-id": "mine"})
     assert answer.status_code == 500
@@ -74,9 +79,9 @@ def test_logs_can_be_read_by_programs() -> None:
     assert line == {"level": "warning", "logger": "there", "message": "3 shots", "request": "mine"}
 
 
-def test_each_request_to_the_api_can_be_profiled(world: World) -> None:
-    folder = world.root / "profiles"
-    with world.client(profile=str(folder)) as client:
+def test_each_request_to_the_api_can_be_profiled(serving: ServingSetup) -> None:
+    folder = serving.root / "profiles"
+    with serving.client(profile=str(folder)) as client:
         client.get("/health/live")
         assert list(folder.iterdir()) == []
         name = client.get("/api/v1/verdicts").headers["x-request-id"]
@@ -85,8 +90,8 @@ def test_each_request_to_the_api_can_be_profiled(world: World) -> None:
     assert "pyinstrument" in profile.read_text()
 
 
-@pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/batch"])
-def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/bulk"])
+def test_a_body_that_drips_is_given_up(serving: ServingSetup, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     sent: list[Any] = []
 
@@ -101,6 +106,6 @@ def test_a_body_that_drips_is_given_up(world: World, monkeypatch: pytest.MonkeyP
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": headers, "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
     scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
-    anyio.run(create_app(world.settings), scope, drip, note)
+    anyio.run(create_app(serving.settings), scope, drip, note)
     assert sent[0]["status"] == 408
     assert b"more than 0.05 seconds" in sent[1]["body"]

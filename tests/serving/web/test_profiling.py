@@ -1,4 +1,4 @@
-"""Profiles of requests: one at a time, and whoever comes meanwhile is answered all the same."""
+"""Profiles of requests: one at a time; requests meanwhile are answered without a profile."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ TOGETHER = 20
 
 def test_of_requests_that_overlap_one_is_profiled(tmp_path: Path) -> None:
     async def scene() -> None:
-        inside, all_there, answered = 0, anyio.Event(), 0
+        inside, all_there, answer = 0, anyio.Event(), 0
 
         async def app(*_: Any) -> None:
-            nonlocal inside, answered
+            nonlocal inside, answer
             inside += 1
             if inside == TOGETHER:
                 all_there.set()
             await all_there.wait()
-            answered += 1
+            answer += 1
 
         profiling = Profiling(app, tmp_path)
 
@@ -34,7 +34,7 @@ def test_of_requests_that_overlap_one_is_profiled(tmp_path: Path) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(TOGETHER):
                 tasks.start_soon(one)
-        assert answered == TOGETHER
+        assert answer == TOGETHER
         (profile,) = tmp_path.iterdir()
         assert "pyinstrument" in profile.read_text()
         await one()

@@ -1,4 +1,4 @@
-"""Large bodies: who stalls holds nobody up, and all of them together take no more memory than there is for them."""
+"""Large bodies: one that stalls blocks no other, and all of them together stay within the memory limit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import anyio
 import pytest
 from litestar.exceptions import ClientException
 
-from parivision_serving.web import uploads as room
+from parivision_serving.web import uploads as module
 from parivision_serving.web.admission import TooManyRequestsError
 from parivision_serving.web.problems import SlowBodyError, TooLargeError
 from parivision_serving.web.uploads import MEGABYTE, Uploads
 
 
 class Sender:
-    """A request whose body comes in these pieces; after the last of an unfinished one nothing more."""
+    """A request whose body arrives in these pieces; an unfinished one stalls after the last."""
 
     def __init__(self, *pieces: bytes, finished: bool = True) -> None:
         self._pieces, self._finished = list(pieces), finished
@@ -75,7 +75,7 @@ def test_each_has_a_limit_and_may_be_given_up() -> None:
         uploads = Uploads(largest=MEGABYTE, most=10 * MEGABYTE)
         with pytest.raises(TooLargeError, match="at most 1 MB"):
             await read(uploads, Sender(b"x" * MEGABYTE, b"x"))
-        with pytest.raises(ClientException, match="went away"):
+        with pytest.raises(ClientException, match="disconnected"):
             await read(uploads, Gone())
         assert uploads.held == 0
 
@@ -83,7 +83,7 @@ def test_each_has_a_limit_and_may_be_given_up() -> None:
 
 
 def test_who_holds_much_has_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "PACE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "PACE_SECONDS", 0.01)
 
     async def scene() -> None:
         uploads = Uploads(largest=2 * MEGABYTE, most=10 * MEGABYTE)

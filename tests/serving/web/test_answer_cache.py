@@ -1,23 +1,23 @@
-"""Answers that are remembered: each is asked for once, and one that hangs holds up nobody who asks for another."""
+"""The answer cache: each answer is fetched once, and a fetch that hangs blocks no other."""
 
 from __future__ import annotations
 
 import anyio
 import pytest
 
-from parivision_serving.web import remembered as module
-from parivision_serving.web.remembered import Remembered
+from parivision_serving.web import answer_cache as module
+from parivision_serving.web.answer_cache import AnswerCache
 
 
 def test_who_asks_for_the_same_waits_and_nobody_else_does() -> None:
-    asked: list[str] = []
-    told: list[str] = []
+    fetches: list[str] = []
+    body: list[str] = []
 
     async def run() -> None:
-        remembered, hanging = Remembered[str](60.0), anyio.Event()
+        cache, hanging = AnswerCache[str](60.0), anyio.Event()
 
         async def slow() -> str:
-            asked.append("slow")
+            fetches.append("slow")
             await hanging.wait()
             return "at last"
 
@@ -25,19 +25,19 @@ def test_who_asks_for_the_same_waits_and_nobody_else_does() -> None:
             return "at once"
 
         async def get() -> None:
-            told.append(await remembered.get("slow", slow))
+            body.append(await cache.get("slow", slow))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(get)
             tasks.start_soon(get)
             await anyio.wait_all_tasks_blocked()
             with anyio.fail_after(10):
-                assert await remembered.get("quick", quick) == "at once"
-            assert told == []
+                assert await cache.get("quick", quick) == "at once"
+            assert body == []
             hanging.set()
 
     anyio.run(run)
-    assert (asked, told) == (["slow"], ["at last", "at last"])
+    assert (fetches, body) == (["slow"], ["at last", "at last"])
 
 
 def test_few_are_asked_for_at_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +45,9 @@ def test_few_are_asked_for_at_once_and_few_are_kept(monkeypatch: pytest.MonkeyPa
     under_way, most = 0, 0
 
     async def run() -> None:
-        remembered = Remembered[int](60.0)
+        cache = AnswerCache[int](60.0)
 
-        async def ask() -> int:
+        async def fetch() -> int:
             nonlocal under_way, most
             under_way += 1
             most = max(most, under_way)
@@ -57,26 +57,26 @@ def test_few_are_asked_for_at_once_and_few_are_kept(monkeypatch: pytest.MonkeyPa
 
         async with anyio.create_task_group() as tasks:
             for key in range(20):
-                tasks.start_soon(remembered.get, key, ask)
-        assert len(remembered._kept) == 3
+                tasks.start_soon(cache.get, key, fetch)
+        assert len(cache._entries) == 3
 
     anyio.run(run)
     assert most == module.AT_ONCE
 
 
 def test_an_error_is_remembered_until_it_is_old() -> None:
-    asked: list[int] = []
+    fetches: list[int] = []
 
     async def broken() -> int:
-        asked.append(1)
+        fetches.append(1)
         raise ValueError("no")
 
-    async def run(remembered: Remembered[int]) -> None:
+    async def run(cache: AnswerCache[int]) -> None:
         for _ in range(2):
             with pytest.raises(ValueError, match="no"):
-                await remembered.get("", broken)
+                await cache.get("", broken)
 
-    anyio.run(run, Remembered[int](60.0))
-    assert len(asked) == 1
-    anyio.run(run, Remembered[int](-1.0))
-    assert len(asked) == 3
+    anyio.run(run, AnswerCache[int](60.0))
+    assert len(fetches) == 1
+    anyio.run(run, AnswerCache[int](-1.0))
+    assert len(fetches) == 3

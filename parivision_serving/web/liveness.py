@@ -1,4 +1,4 @@
-"""GET /health/live: whether the process answers; the same in every service."""
+"""GET /health/live: whether the process answers; every service has this route."""
 
 from __future__ import annotations
 

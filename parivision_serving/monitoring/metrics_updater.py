@@ -1,4 +1,4 @@
-"""Tells the metrics once a second what goes on beside the requests, and at each scrape what is served."""
+"""Brings the metrics up to date: counters of the prediction log and the watcher, and gauges of what is served."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from parivision_serving.prediction.champion import Watcher
 from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.web.metrics import Metrics, Reading
 
-BEAT_SECONDS = 1.0
+UPDATE_SECONDS = 1.0
 DRIFT_SECONDS = 60.0
 
 
-class Pulse:
-    """Carries what others count over to the metrics."""
+class MetricsUpdater:
+    """Copies what other parts of the service count into the metrics."""
 
     def __init__(self, watcher: Watcher, recorder: Recorder, registry: RegistryReader) -> None:
         self._watcher, self._recorder, self._registry = watcher, recorder, registry
         self._drift: Reading = {}
-        self._told = {"written": 0, "dropped": 0, "failures": 0}
+        self._counted = {"written": 0, "dropped": 0, "failures": 0}
 
-    async def beat(self, metrics: Metrics) -> None:
-        """Once a second, until cancelled."""
+    async def run(self, metrics: Metrics) -> None:
+        """Update the metrics once a second, until cancelled."""
         while True:
-            self.tell(metrics)
-            await anyio.sleep(BEAT_SECONDS)
+            self.update(metrics)
+            await anyio.sleep(UPDATE_SECONDS)
 
     async def watch_drift(self) -> None:
-        """Read the latest drift report once a minute, until cancelled; without an answer the last one stays."""
+        """Read the latest drift report once a minute, until cancelled; if that fails, the last one stays."""
         while True:
             with suppress(RegistryError):
                 reports = await anyio.to_thread.run_sync(read_drift, self._registry, 1)
                 self._drift = _drift_of(reports[0]) if reports else {}
             await anyio.sleep(DRIFT_SECONDS)
 
-    def tell(self, metrics: Metrics) -> None:
+    def update(self, metrics: Metrics) -> None:
         """Bring the metrics up to date."""
         metrics.settle()
         now = {
@@ -48,31 +48,34 @@ class Pulse:
             "dropped": self._recorder.dropped,
             "failures": self._watcher.failures,
         }
-        grown = {name: count - self._told[name] for name, count in now.items()}
+        grown = {name: count - self._counted[name] for name, count in now.items()}
         metrics.prediction_log_written.inc(grown["written"])
         metrics.prediction_log_dropped.inc(grown["dropped"])
         metrics.reload_failures.inc(grown["failures"])
         metrics.prediction_log_depth.set(self._recorder.depth)
-        self._told = now
+        self._counted = now
 
     def readings(self) -> Reading:
-        """What is served now, which is the same in every worker but for seconds."""
+        """Gauges of what is served now; all workers agree on them within seconds."""
         pair = self._watcher.pair
         served: Reading = {
             **self._drift,
-            "parivision_ready": ("Whether predictions are answered.", {"": float(pair is not None)}),
+            "parivision_ready": ("1 if predictions are answered, else 0.", {"": float(pair is not None)}),
         }
         if pair is None:
             return served
         age = time.time() - pair.champion.registered_at / 1000
         return {
             **served,
-            "parivision_champion_version": ("Version that answers.", {"": pair.champion.version}),
-            "parivision_champion_epoch": ("Promotions and rollbacks so far.", {"": pair.champion.epoch}),
-            "parivision_champion_age_seconds": ("Since the champion was registered.", {"": age}),
-            "parivision_feature_state_shots": ("Shots in the form that answers.", {"": pair.record.shots}),
+            "parivision_champion_version": ("Version of the champion in service.", {"": pair.champion.version}),
+            "parivision_champion_epoch": (
+                "Promotions and rollbacks so far, as of the champion in service.",
+                {"": pair.champion.epoch},
+            ),
+            "parivision_champion_age_seconds": ("Seconds since the champion was registered.", {"": age}),
+            "parivision_feature_state_shots": ("Shots in the feature state in service.", {"": pair.record.shots}),
             "parivision_reload_problem": (
-                "Whether the latest champion or feature state can't be served.",
+                "1 if the latest champion or feature state can't be served, else 0.",
                 {"": float(self._watcher.problem is not None)},
             ),
         }
@@ -85,7 +88,7 @@ def _drift_of(report: DriftReport) -> Reading:
             {column.name: column.distance for column in report.columns},
         ),
         "parivision_drift_threshold": (
-            "Where noise ends for a column.",
+            "Distance up to which a column's move counts as noise.",
             {column.name: column.threshold for column in report.columns},
         ),
         "parivision_drifted_columns": (
@@ -93,12 +96,12 @@ def _drift_of(report: DriftReport) -> Reading:
             {"": float(sum(column.alarms for column in report.columns))},
         ),
         "parivision_drift_reported_at_seconds": (
-            "When the latest report was made, in seconds since 1970.",
+            "When the latest drift report was made, in seconds since 1970.",
             {"": report.reported_at / 1000},
         ),
-        "parivision_log_loss": ("Of the champion on the newest shots.", {"": report.log_loss}),
+        "parivision_log_loss": ("Log loss of the champion on the newest shots.", {"": report.log_loss}),
         "parivision_expected_log_loss": (
-            "The same if makes were as likely as it said.",
+            "Log loss of the champion on the newest shots if its probabilities were exact.",
             {"": report.expected_log_loss},
         ),
     }

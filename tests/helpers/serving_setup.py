@@ -1,10 +1,9 @@
-"""Real parts for the service's tests: a bundle with a real graph, a store on disk, and a registry that speaks HTTP."""
+"""What the service's tests run on: bundles with a real graph, a store on disk, and a fake MLflow over HTTP."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,7 +35,6 @@ FULL_SHOT: dict[str, Any] = SHOT | {
     "home": True,
     "kind": "stepback",
 }
-DEADLINE = 20.0
 
 
 def graph(weights: np.ndarray) -> bytes:
@@ -63,7 +61,7 @@ def graph(weights: np.ndarray) -> bytes:
 
 
 def make_bundle(folder: Path, seed: int, scale: float = 0.02, **card: Any) -> bundle.Bundle:
-    """A bundle on disk with random weights of a scale; `card` overrides what it says of itself."""
+    """A bundle on disk with random weights of a scale; `card` overrides fields of its card."""
     rng = np.random.default_rng(seed)
     k = len(NBA.feature_names)
     weights = rng.normal(scale=scale, size=k).astype(np.float32)
@@ -120,7 +118,7 @@ def make_feature_state(
 
 
 class FakeMlflow:
-    """The three routes that the registry reader uses, over real HTTP on a loopback port."""
+    """The routes of MLflow that the registry reader uses, over real HTTP on a loopback port."""
 
     def __init__(self) -> None:
         self.versions: dict[int, Path] = {}
@@ -146,7 +144,7 @@ class FakeMlflow:
         self.start(0)
 
     def start(self, port: int) -> None:
-        """Listen; port 0 takes a free one."""
+        """Listen; port 0 takes any free port."""
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -200,8 +198,8 @@ class FakeMlflow:
 
 
 @dataclass
-class World:
-    """Everything around one service."""
+class ServingSetup:
+    """The store, the registry and the settings of one service."""
 
     root: Path
     mlflow: FakeMlflow
@@ -217,13 +215,13 @@ class World:
         return self.bundles[version]
 
     def promote(self, version: int, **card: Any) -> None:
-        """Make a version champion, registering it first if need be."""
+        """Make a version champion, after registering it if necessary."""
         if version not in self.bundles:
             self.register(version, **card)
         self.mlflow.promote(version)
 
     def feature_state(self, record: FeatureStateRecord, **changes: Any) -> FeatureStateRecord:
-        """Publish a feature state, with what it says of itself changed."""
+        """Publish a feature state, with fields of its record changed."""
         record = msgspec.structs.replace(record, **changes)
         self.store.publish_warehouse({}, self.store.warehouse_state(), {CURRENT_FEATURE_STATE: record})
         return record
@@ -234,35 +232,26 @@ class World:
 
 
 def client_of(app: ASGIApp) -> TestClient[Any]:
-    """A client that addresses an application by a name that it answers to."""
+    """A client that addresses an application by a host name that it accepts."""
     return TestClient(app, base_url="http://127.0.0.1")
 
 
-def make_world(folder: Path) -> World:
-    """A world with nothing in it yet: an empty store, a registry without a model."""
+def make_setup(folder: Path) -> ServingSetup:
+    """An empty store and a registry without a model."""
     mlflow = FakeMlflow()
     settings = ServiceSettings(
         home=folder / "home", registry_url=f"http://127.0.0.1:{mlflow.port}", champion_poll_seconds=0.02
     ).resolved()
-    return World(folder, mlflow, settings, open_store(settings, NBA))
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Poll until the condition gives something true; what it gave."""
-    give_up = time.monotonic() + DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < give_up, "the awaited condition never came true"
-        time.sleep(0.01)
-    return found
+    return ServingSetup(folder, mlflow, settings, open_store(settings, NBA))
 
 
 def expected(model: bundle.Bundle, record: FeatureStateRecord, shot: dict[str, Any]) -> float:
-    """The probability that this pair must answer."""
+    """The probability that this pair must give."""
     prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_feature_state(record))
     return float(model.predict(prepared.features, prepared.offset)[0])
 
 
-def told(client: TestClient[Any], shot: dict[str, Any] = SHOT) -> dict[str, Any]:
+def answer_to(client: TestClient[Any], shot: dict[str, Any] = SHOT) -> dict[str, Any]:
     """The answer to a shot without its id, which no two answers share."""
     answer: dict[str, Any] = client.post("/api/v1/predict", json=shot).raise_for_status().json()
     return {name: value for name, value in answer.items() if name != "id"}
@@ -275,7 +264,7 @@ def serves(client: TestClient[Any], version: int, stamp: str) -> Callable[[], bo
         answer = client.get("/api/v1/champion")
         if answer.status_code != 200:
             return False
-        told = answer.json()
-        return bool((told["version"], told["feature_state"]["stamp"]) == (version, stamp))
+        body = answer.json()
+        return bool((body["version"], body["feature_state"]["stamp"]) == (version, stamp))
 
     return check
