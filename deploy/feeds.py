@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from parivision_assets.feeds.files import READERS
-from parivision_assets.feeds.inbox import passed_over
+from parivision_assets.feeds.inbox import ignored_files
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
@@ -57,7 +57,7 @@ def unwatched_inbox(settings: Settings) -> str:
 
 def unread_files(settings: Settings) -> str:
     """A message about files in the inbox that no feed will read; empty without any."""
-    return passed_over(settings.inbox) if INBOX in settings.feeds else unwatched_inbox(settings)
+    return ignored_files(settings.inbox) if INBOX in settings.feeds else unwatched_inbox(settings)
 
 
 class InboxWatch:

@@ -1,4 +1,4 @@
-"""The only entry: wiring for a list of sports."""
+"""The Dagster code location: assets, checks, sensors, jobs and resources for a list of sports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 
-# Which of Dagster's parts are beta is known here and pinned by the lock; its warnings would open every log.
+# The beta features in use are pinned by the lock file; their warnings would stand at the top of every log.
 warnings.simplefilter("ignore", dg.BetaWarning)
 
 
@@ -58,7 +58,8 @@ def build(sports: Sequence[Sport], settings: Settings) -> dg.Definitions:
         target=dg.AssetSelection.all(),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=settings.sensor_seconds,
-        description="Refreshes what lies behind new batches: features, candidate, verdict, champion.",
+        description="Materializes assets whose automation conditions are met: features after new batches, and the "
+        "champion after a candidate was trained alone.",
     )
     shared = dg.Definitions(
         sensors=[automation, alerts.on_failures(sports, settings.sensor_seconds, settings.dagster_page)],

@@ -1,4 +1,4 @@
-"""Metadata for people: tables in Markdown, and plots that show in Dagster's pages."""
+"""Texts, Markdown tables and plots for Dagster's pages and for the terminal."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def breakdown_table(groups: Iterable[tuple[str, int, float]]) -> str:
     """Shots and make rate by group as Markdown."""
-    return table(["where", "shots", "made"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
+    return table(["where", "shots", "make rate"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
 
 
-def in_words(manifest: Manifest, known: bool = False) -> str:
-    """What became of a batch's rows; of one that was `known` before, nothing did."""
+def batch_summary(manifest: Manifest, known: bool = False) -> str:
+    """What became of a batch's rows, in one line; `known` says that the batch was in the lake before."""
     if known:
         return f"{manifest.batch_id}: already in the lake, with {manifest.inserted:,} shots"
     return (
@@ -35,17 +35,17 @@ def in_words(manifest: Manifest, known: bool = False) -> str:
     )
 
 
-def paced(say: Callable[[str], None], seconds: float = 5.0) -> Callable[[str, bool], None]:
-    """`say`, for progress: a line that follows another within so many seconds is left out unless it is the last."""
-    told = monotonic() - seconds
+def paced(log: Callable[[str], None], seconds: float = 5.0) -> Callable[[str, bool], None]:
+    """Log progress: a line that follows another within so many seconds is dropped unless it is the last."""
+    logged_at = monotonic() - seconds
 
-    def say_sometimes(line: str, last: bool) -> None:
-        nonlocal told
-        if last or monotonic() >= told + seconds:
-            told = monotonic()
-            say(line)
+    def log_progress(line: str, last: bool) -> None:
+        nonlocal logged_at
+        if last or monotonic() >= logged_at + seconds:
+            logged_at = monotonic()
+            log(line)
 
-    return say_sometimes
+    return log_progress
 
 
 def reliability_plot(curves: Mapping[str, Sequence[Bin]], title: str) -> bytes:

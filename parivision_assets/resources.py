@@ -1,4 +1,4 @@
-"""What assets reach for: the store, the feeds, the registry and the MLflow run, each opened for a sport."""
+"""Dagster resources: the store, the feeds, the model registry and the MLflow run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dagster_mongo import MongoResource
-from parivision_assets.feeds.base import ask
+from parivision_assets.feeds.base import collect_offers
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.tracking.registry import ModelRegistry
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class StoreResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
-    """The lake, warehouse, feature states and verdicts, of whatever kind."""
+    """The lake, warehouse, feature states and verdicts, in either kind of store."""
 
     @abstractmethod
     def of(self, sport: Sport) -> Store:
@@ -51,23 +51,23 @@ class MongoStoreResource(StoreResource):
     mongo: MongoResource
 
     def of(self, sport: Sport) -> Store:
-        """See StoreResource. The connection is the pool of this process, so it outlives the context."""
+        """See StoreResource. The connection pool belongs to the process, so it stays open after the context."""
         with self.mongo.get_database() as database:
             return open_mongo(database, sport)
 
 
 class FeedsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Every feed that is switched on."""
+    """The feeds that are switched on."""
 
     names: list[str]
-    """Which, in the order in which they are asked."""
+    """In the order in which they are read."""
     inbox: str
     inbox_settle_seconds: float = 3.0
     virtual_bets_url: str = ""
 
     def offers(self) -> Offers:
         """All batches on offer, feed by feed."""
-        return ask(self._feed(name) for name in self.names)
+        return collect_offers(self._feed(name) for name in self.names)
 
     def _feed(self, name: str) -> Feed:
         if name == VIRTUAL_BETS:
@@ -80,7 +80,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     tracking_uri: str
     gate: str = LOG_LOSS
-    """By which rule candidates are judged."""
+    """The rule by which candidates are judged."""
 
     def of(self, sport: Sport) -> ModelRegistry:
         """The registered model of one sport."""
@@ -95,9 +95,9 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 @dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifacts": str})
 def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
-    """dagster-mlflow's `mlflow_tracking`, imported only in runs that track, with its run ended whatever happens.
+    """dagster-mlflow's `mlflow_tracking`, imported only in runs that use it; its MLflow run ends whatever happens.
 
-    With embedded tracking the experiment is made beforehand, so that its artifacts lie in the state folder.
+    With embedded tracking the experiment is created here first, so that its artifacts are stored in the state folder.
     """
     import mlflow
     from dagster_mlflow import mlflow_tracking
@@ -110,7 +110,7 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     try:
         yield from mlflow_tracking.resource_fn(context)
     finally:
-        if mlflow.active_run() is not None:  # the asset that ends it was never reached
+        if mlflow.active_run() is not None:  # the asset that ends it wasn't executed
             mlflow.end_run("KILLED")
 
 
@@ -120,7 +120,7 @@ def store_of(settings: Settings) -> StoreResource:
         return FileStoreResource(home=str(settings.home))
     from parivision_core.store.mongo import connect
 
-    # Named and not given, so that the password never shows on a page of Dagster.
+    # By the variable's name: the value, with its password, would be readable on Dagster's pages.
     database = connect(settings.mongo_url).name
     return MongoStoreResource(mongo=MongoResource(url=dg.EnvVar("PARIVISION_MONGO_URL"), database=database))
 
@@ -148,7 +148,7 @@ def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
 
 
 def _tracked_in(experiment: str, settings: Settings) -> dg.ResourceDefinition:
-    """The MLflow run of a Dagster run, in the given experiment."""
+    """The MLflow resource for an experiment."""
     return mlflow_run.configured(
         {
             "experiment_name": experiment,

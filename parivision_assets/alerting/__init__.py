@@ -1,1 +1,1 @@
-"""What a person on duty has to know: alerts on failed runs, drift, quarantine and verdicts, and where they go."""
+"""Alerts for the person on duty: failed runs, drift, quarantined rows and verdicts, sent to Slack or to the log."""

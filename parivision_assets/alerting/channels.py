@@ -20,15 +20,15 @@ def notifier_of(settings: Settings) -> NotifierResource:
         return LogNotifier()
     from parivision_assets.alerting.slack import SlackNotifier
 
-    # Named and not given, so that the token never shows on a page of Dagster.
+    # By the variable's name: a value would be readable on Dagster's pages.
     return SlackNotifier(token=dg.EnvVar("PARIVISION_SLACK_TOKEN"), channel=settings.slack_channel)
 
 
 def _show_log() -> None:
-    """Let the log reach the terminal, each line once and as it is, unless whoever started the process set up its own.
+    """Send the log's lines to the terminal as they are, unless the process has set up handlers of its own.
 
-    A sensor runs in the code server, where Dagster shows its own loggers alone, behind a long prefix that repeats the
-    time, and where Python by itself drops what is below WARNING.
+    Sensors run in the code server, where Dagster prints only its own loggers, with a long prefix, and where Python's
+    default drops everything below WARNING.
     """
     if not LOG.hasHandlers():
         LOG.addHandler(logging.StreamHandler())

@@ -1,4 +1,4 @@
-"""What a person on duty is told of a failed run, a verdict and a failed check: records in, short texts out."""
+"""The texts of alerts: from failed runs, verdicts and failed checks to a title and one line of detail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from parivision_core.records import Verdict
 
 LONGEST = 500
-"""Characters of a detail: a list of failed batches can be endless."""
+"""Characters of a detail: a run may name hundreds of failed batches."""
 
 _MODULES = re.compile(r"^(?:\w+\.)+(?=\w+(?::|$))")
 
@@ -26,7 +26,7 @@ class Alert(msgspec.Struct, frozen=True):
     level: int = logging.WARNING
 
     def repeated(self, count: int, again: bool) -> Alert:
-        """The alert for `count` events of its kind, `again` when there were earlier ones that have been told."""
+        """The alert for `count` events with its key, `again` when earlier ones were sent already."""
         if count == 1 and not again:
             return self
         times = "again" if count == 1 else f"{count} more times" if again else f"{count} times"
@@ -44,12 +44,12 @@ def failed_run(job: str, step: str | None, reason: str, link: str) -> Alert:
 
 
 def interrupted_run(job: str, link: str) -> Alert:
-    """A run that an end of everything cut off, and that comes again by itself."""
-    return Alert(f"{job} was interrupted by the last stop", "it is taken up again", link, logging.INFO)
+    """A run that was cut off when the platform stopped, and that is requested again by itself."""
+    return Alert(f"{job} was interrupted when the platform stopped", "it will run again by itself", link, logging.INFO)
 
 
 def judged(verdict: Verdict, topic: str) -> Alert | None:
-    """A new verdict; None for `not_yet`, which is no news."""
+    """A new verdict; None for `not_yet`, which decides nothing."""
     if verdict.decision == "not_yet":
         return None
     rival = "the baseline" if verdict.champion is None else f"version {verdict.champion}"
@@ -61,15 +61,15 @@ def judged(verdict: Verdict, topic: str) -> Alert | None:
 
 
 def failed_check(topic: str, description: str | None, advice: str, link: str) -> Alert:
-    """A check that failed; the advice says what to do about it."""
-    said = one_line(description or "the check failed and doesn't say why")
-    return Alert(topic, f"{said}; {advice}" if advice else said, link)
+    """A check that failed; `advice` says what to do about it."""
+    reason = one_line(description or "the check failed without a description")
+    return Alert(topic, f"{reason}; {advice}" if advice else reason, link)
 
 
 def unseen(ledger: Sequence[Verdict], last: str) -> list[Verdict]:
     """Verdicts of a ledger (newest first) that came after the one with the mark `last`, oldest first.
 
-    A ledger that doesn't hold that one is another one: then what was judged later counts as new.
+    A ledger without that verdict is that of another store: then everything judged later counts as new.
     """
     marks = [mark(verdict) for verdict in ledger]
     if last in marks:
@@ -81,12 +81,12 @@ def unseen(ledger: Sequence[Verdict], last: str) -> list[Verdict]:
 
 
 def mark(verdict: Verdict) -> str:
-    """What tells a verdict from all others."""
+    """What identifies a verdict."""
     return f"{verdict.judged_at}:{verdict.candidate}"
 
 
 def error_in_words(message: str) -> str:
-    """An exception's message as Python prints it, without the modules in which its class lives."""
+    """An exception's message as Python prints it, without the module path of its class."""
     return _MODULES.sub("", message.strip())
 
 

@@ -1,7 +1,7 @@
-"""Alerts on their way: kept until they were taken, and not told more often than a person can bear.
+"""Alerts that wait for delivery: none is lost, and events with the same key are reported at most once an hour.
 
-An outbox is what a sensor remembers from tick to tick (its cursor). Delivery is at least once: if the process dies
-after an alert was taken and before Dagster stored the cursor, it is told twice.
+An outbox is a sensor's cursor. Delivery is at least once: if the process dies after an alert was sent and before
+Dagster stored the cursor, it is sent twice.
 """
 
 from __future__ import annotations
@@ -12,59 +12,50 @@ from time import monotonic
 import msgspec
 
 from parivision_assets.alerting.messages import Alert
-from parivision_core.problems import PariVisionError
+from parivision_assets.alerting.notifier import NotifierError
 
 WINDOW_SECONDS = 3600.0
-"""The same thing is told once, and then at most once in this time, with a count."""
+"""Events with one key are reported at once, and then at most once in this time, with their count."""
 CAPACITY = 100
-"""Different alerts that may wait; what happens beyond waits where it happened, in Dagster's own records."""
-MOST_A_TICK = 10
+"""Alerts that may wait here. Later events stay unread in Dagster's records or the ledger until there is space."""
 SECONDS_A_TICK = 30.0
-"""Dagster gives a tick 60; one that is cut off forgets what it has told."""
-
-
-class NotifierError(PariVisionError):
-    """An alert wasn't taken; it has to be sent again, at the earliest after so many seconds."""
-
-    def __init__(self, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+"""Dagster ends a tick after 60 seconds, and a tick that was ended doesn't store what it has sent."""
 
 
 class PendingAlert(msgspec.Struct):
-    """Events of one kind: the newest as an alert, how many wait to be told, and when the last were."""
+    """Events with one key: the newest as an alert, how many are unreported, and when the last were reported."""
 
     alert: Alert
     count: int = 1
     reported_at: float | None = None
 
-    def resting(self, now: float) -> bool:
-        """Whether its kind was told a short while ago."""
+    def recently_reported(self, now: float) -> bool:
+        """Whether its key was reported within the window."""
         return self.reported_at is not None and now < self.reported_at + WINDOW_SECONDS
 
 
 class Outbox(msgspec.Struct):
-    """What waits to be told, what was told of late, and how far each source was read."""
+    """What waits for delivery, what was reported within the window, and how far each source was read."""
 
     read: dict[str, str] = {}
     entries: dict[str, PendingAlert] = {}
     trouble: str = ""
-    """Why alerts aren't taken at present; empty when they are."""
+    """Why alerts can't be delivered at present; empty when they can."""
     paused_until: float = 0.0
-    """Not to be asked again before (seconds since the epoch)."""
+    """Nothing is sent before this time (seconds since the epoch)."""
 
     @property
     def waiting(self) -> int:
-        """Alerts that wait to be told."""
+        """Alerts that wait for delivery."""
         return sum(entry.count > 0 for entry in self.entries.values())
 
     @property
     def room(self) -> int:
-        """How many more events it can take, whatever their kinds."""
+        """How many more events it can take, whatever their keys."""
         return max(0, CAPACITY - self.waiting)
 
     def put(self, key: str, alert: Alert) -> None:
-        """Take an event; those with the same key are of one kind and are told together."""
+        """Take an event; those with the same key are reported together."""
         known = self.entries.get(key)
         if known is None:
             self.entries[key] = PendingAlert(alert)
@@ -72,17 +63,17 @@ class Outbox(msgspec.Struct):
             known.alert, known.count = alert, known.count + 1
 
     def deliver(self, send: Callable[[Alert], None], now: float) -> list[Alert]:
-        """Send what is due, and forget what was told long ago; the alerts that were taken.
+        """Send what is due, drop what was reported before the window, and return the alerts that were sent.
 
         A NotifierError becomes `trouble`: the alert and those after it stay.
         """
-        told: list[Alert] = []
-        self.entries = {key: e for key, e in self.entries.items() if e.count or e.resting(now)}
-        due = [entry for entry in self.entries.values() if entry.count and not entry.resting(now)]
+        sent: list[Alert] = []
+        self.entries = {key: e for key, e in self.entries.items() if e.count or e.recently_reported(now)}
+        due = [entry for entry in self.entries.values() if entry.count and not entry.recently_reported(now)]
         if not due or now < self.paused_until:
-            return told
+            return sent
         give_up = monotonic() + SECONDS_A_TICK
-        for entry in due[:MOST_A_TICK]:
+        for entry in due:
             if monotonic() > give_up:
                 break
             alert = entry.alert.repeated(entry.count, again=entry.reported_at is not None)
@@ -90,8 +81,8 @@ class Outbox(msgspec.Struct):
                 send(alert)
             except NotifierError as error:
                 self.trouble, self.paused_until = str(error), now + error.retry_after
-                return told
+                return sent
             entry.count, entry.reported_at = 0, now
-            told.append(alert)
+            sent.append(alert)
         self.trouble = ""
-        return told
+        return sent

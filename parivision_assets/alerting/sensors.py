@@ -1,11 +1,11 @@
-"""What a person on duty has to know, told soon: failed runs, drift, rows in quarantine, and the gate's verdicts.
+"""The sensors that send alerts: on failed runs, drift and quarantined rows, and on the gate's verdicts.
 
-These are plain sensors, and not `run_failure_sensor` or `make_slack_on_run_failure_sensor`: when one of those raises
-because Slack is down, Dagster moves its cursor on all the same, and the alert is lost; nor can they hold back what
-repeats. Here the cursor is an outbox. It moves past an event only by taking in the alert, which stays until somebody
-took it. A tick that can't deliver is no failure, but says why; no run ever waits for an alert. There are two sensors,
-so that a store which can't be reached stops the look for verdicts, but not the alerts of the runs that fail with it;
-and not more, because a tick costs a tenth of a CPU second, whatever it looks at.
+These are plain sensors instead of `run_failure_sensor` or `make_slack_on_run_failure_sensor`: when one of those raises
+because Slack is down, Dagster moves its cursor on and the alert is lost; nor can they hold back repetitions. Here the
+cursor is an outbox, and it moves past an event only by storing the alert, which stays until it was delivered. A tick
+that can't deliver succeeds and shows why; no run waits for an alert. There are two sensors, so that a store that can't
+be reached stops the alerts on verdicts but not those on the runs that fail because of it. There aren't more, because a
+tick costs a tenth of a CPU second.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,9 +26,9 @@ from parivision_core.sport import Sport
 RECENT = 5
 """Failures of a check that are looked at: runs that overlap may end in another order than they began."""
 LONGEST_KEY = 200
-"""Dagster keeps the cursor of every tick; a reason that names a hundred batches is told in full all the same."""
+"""Dagster stores the cursor of every tick, so keys are cut; the alert itself has the whole reason."""
 VERDICT_SECONDS = 30
-"""Between looks for verdicts, which come minutes apart."""
+"""Between two evaluations of the sensor for verdicts, which come minutes apart."""
 
 
 def on_failures(sports: Sequence[Sport], seconds: int, page: str) -> dg.SensorDefinition:
@@ -38,7 +38,7 @@ def on_failures(sports: Sequence[Sport], seconds: int, page: str) -> dg.SensorDe
         name="alert_on_failures",
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells of failed runs, of drift and of rows in quarantine; of the same thing at most once an hour.",
+        description="Reports failed runs, drift and quarantined rows; the same problem at most once an hour.",
     )
     def alert_on_failures(context: dg.SensorEvaluationContext, notifier: NotifierResource) -> dg.SensorResult:
         def look(outbox: Outbox) -> None:
@@ -59,7 +59,7 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
         name=named(sport, "alert_on_verdicts"),
         minimum_interval_seconds=max(seconds, VERDICT_SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells of candidates that passed or were refused, with the numbers.",
+        description="Reports candidates that passed or were refused, with the numbers.",
     )
     def alert_on_verdicts(
         context: dg.SensorEvaluationContext, notifier: NotifierResource, store: StoreResource
@@ -67,7 +67,7 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
         def look(outbox: Outbox) -> None:
             ledger = store.of(sport)
             newest = "".join(mark(verdict) for verdict in ledger.verdicts(limit=1))
-            last = outbox.read.setdefault(topic, newest)  # an old ledger's stories aren't told
+            last = outbox.read.setdefault(topic, newest)  # what was there at the first evaluation isn't reported
             if newest == last:
                 return
             new = unseen(ledger.verdicts(), last)
@@ -86,22 +86,22 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
 def _tick(
     context: dg.SensorEvaluationContext, notifier: NotifierResource, look: Callable[[Outbox], None]
 ) -> dg.SensorResult:
-    """Take in what is new, tell what is due, and say on the tick's page what came of it."""
+    """Collect what is new, send what is due, and show the outcome on the tick's page."""
     outbox = msgspec.json.decode(context.cursor, type=Outbox) if context.cursor else Outbox()
     before = outbox.trouble
     look(outbox)
-    told = outbox.deliver(notifier.send, time())
+    sent = outbox.deliver(notifier.send, time())
     if outbox.trouble:
         summary = f"{outbox.trouble}. Alerts that wait: {outbox.waiting}; the next tick tries again."
         if outbox.trouble != before:
             LOG.warning("alerts: %s", summary)
     else:
-        summary = "told: " + "; ".join(alert.title for alert in told) if told else "nothing new to tell"
+        summary = "sent: " + "; ".join(alert.title for alert in sent) if sent else "nothing new to report"
     return dg.SensorResult(skip_reason=summary, cursor=msgspec.json.encode(outbox).decode())
 
 
 def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str) -> None:
-    """Take in the runs that failed since the last look; none at the first, for those are old stories."""
+    """Collect the runs that failed since the last tick; none at the first tick."""
     kind, instance = dg.DagsterEventType.RUN_FAILURE, context.instance
     last = outbox.read.get("runs")
     if last is None:
@@ -122,13 +122,13 @@ def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str
 
 
 def _is_ours(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> bool:
-    """Whether a run is one of this code location; those that a headless refresh executes itself name none."""
-    theirs, ours = run.remote_job_origin, context.code_location_origin
-    return theirs is None or ours is None or theirs.location_name == ours.location_name
+    """Whether a run belongs to this code location; the runs of a headless refresh name no location."""
+    origin, here = run.remote_job_origin, context.code_location_origin
+    return origin is None or here is None or origin.location_name == here.location_name
 
 
 def _look_at_checks(sport: Sport, instance: dg.DagsterInstance, outbox: Outbox, page: str) -> None:
-    """Take in the checks that failed since the last look; none at the first. One that isn't there says nothing."""
+    """Collect the checks that failed since the last tick; none at the first tick."""
     watched = (
         ("drift", drift_report_key(sport), DRIFT_CHECK, ""),
         ("quarantine", raw_shots_key(sport), "contract", "`make quarantine` lists them"),
@@ -138,7 +138,7 @@ def _look_at_checks(sport: Sport, instance: dg.DagsterInstance, outbox: Outbox, 
         records = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(asset, check), limit=RECENT, status={AssetCheckExecutionRecordStatus.FAILED}
         )
-        # By the time of their end: a check's record is made, and numbered, when its run begins.
+        # Ordered by the time of their evaluation: a check's record gets its number when its run begins.
         failures = {r.event.timestamp: (r.run_id, r.evaluation) for r in records if r.event and r.evaluation}
         last = float(outbox.read.setdefault(topic, str(max(failures, default=0.0))))
         for at in sorted(failures):

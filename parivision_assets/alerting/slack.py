@@ -1,4 +1,4 @@
-"""Alerts in a Slack channel, with errors that say what to do. Imported only when a token is set."""
+"""Alerts in a Slack channel, with errors that say what to do; imported only when a token is set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dagster_slack import SlackResource
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.client import WebClient
 
-from parivision_assets.alerting.notifier import NotifierResource
-from parivision_assets.alerting.outbox import NotifierError
+from parivision_assets.alerting.notifier import NotifierError, NotifierResource
 
 if TYPE_CHECKING:
     from slack_sdk.web import SlackResponse
@@ -32,13 +31,13 @@ ADVICE = {
 
 
 class SlackNotifier(SlackResource, NotifierResource):
-    """A bot that writes into one channel."""
+    """A bot that posts into one channel."""
 
     channel: str
     base_url: str = WebClient.BASE_URL
 
     def get_client(self) -> WebClient:
-        """See SlackResource. It neither tries again by itself nor logs: who sends an alert does both."""
+        """See SlackResource. The client neither retries nor logs: the sensor that sends an alert does both."""
         silent = logging.Logger("slack_sdk", level=logging.CRITICAL)
         return WebClient(self.token, base_url=self.base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[], logger=silent)
 
@@ -59,7 +58,7 @@ def markup(alert: Alert) -> str:
 
 
 def _escaped(text: str) -> str:
-    """The three characters with which Slack's markup begins and ends, as themselves."""
+    """The text with the three characters that Slack's markup reserves escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -72,5 +71,5 @@ def _refusal(response: SlackResponse, channel: str) -> NotifierError:
 
 
 def _seconds(text: object) -> float:
-    """A `Retry-After` header; without a number, the next tick is early enough."""
+    """Seconds of a `Retry-After` header; 0 without a number, so that the next tick tries again."""
     return float(text) if isinstance(text, str) and text.isdigit() else 0.0

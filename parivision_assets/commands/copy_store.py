@@ -1,4 +1,4 @@
-"""`make copy FROM=... TO=...`: a whole store into one of another kind or place."""
+"""`make copy FROM=... TO=...`: copy a whole store into one of another kind or place."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from parivision_core.store.base import Store
 from parivision_core.store.copying import copy
 
 PLACES = (
-    "`files` is the embedded store in PARIVISION_HOME, `mongo` the database of PARIVISION_MONGO_URL; else a state "
-    "folder or a URL that begins with mongodb"
+    "`files` is the embedded store in PARIVISION_HOME, `mongo` the database of PARIVISION_MONGO_URL; anything else is "
+    "a state folder or a URL that begins with mongodb"
 )
 
 
 def address(name: str, settings: Settings) -> str:
     """The state folder or URL that one word names. Raises ConfigurationError when it names none."""
     if name == "mongo" and not settings.mongo_url:
-        raise ConfigurationError("set PARIVISION_MONGO_URL to the database that `mongo` shall mean")
+        raise ConfigurationError("set PARIVISION_MONGO_URL, which is the database that `mongo` names")
     if name == "mongo" or name.startswith("mongodb"):
         return settings.mongo_url if name == "mongo" else name
     return str(settings.home if name == "files" else Path(name).expanduser().resolve())
@@ -40,7 +40,7 @@ def store_at(place: str, settings: Settings, sport: Sport) -> Store:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Copy, saying what is done; the exit code."""
+    """Copy and print the progress; the exit code."""
     parser = argparse.ArgumentParser(prog="make copy", description=__doc__, epilog=PLACES)
     parser.add_argument("source", metavar="FROM")
     parser.add_argument("target", metavar="TO")
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         counts = copy(source, target, lambda line: print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True))
     except PariVisionError as error:
         print(error, file=sys.stderr)
-        print("What was copied stays; the same command goes on from there.", file=sys.stderr)
+        print("What was copied stays; run the same command again to continue.", file=sys.stderr)
         return 1
     print("Both hold " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in asdict(counts).items()) + ".")
     return 0

@@ -1,4 +1,4 @@
-"""`make evaluate`: the champion's scores on games that it hasn't seen."""
+"""`make evaluate`: print the champion's scores on games that it hasn't seen."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from parivision_core.settings import Settings
 from parivision_core.store import open_store
 
 
-def report(found: Evaluation, version: int) -> str:
+def report(evaluation: Evaluation, version: int) -> str:
     """The scores and the reliability as tables."""
-    rows = list(found.scores.items())
+    rows = list(evaluation.scores.items())
     names = [f for f in msgspec.structs.asdict(rows[0][1]) if f != "rows"]
     scores = table(["", *names], [(name, *(_number(getattr(s, f)) for f in names)) for name, s in rows])
-    bins = [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.count:,}") for b in found.reliability]
+    bins = [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.count:,}") for b in evaluation.reliability]
     shots = rows[0][1].rows
     return (
-        f"Version {version} on {shots:,} shots of {found.games} games, {found.first_date} to {found.last_date}:\n\n"
+        f"Version {version} on {shots:,} shots of {evaluation.games} games, "
+        f"{evaluation.first_date} to {evaluation.last_date}:\n\n"
         f"{scores}\n\n{table(['predicted', 'made', 'shots'], bins)}"
     )
 
 
 def _number(value: float) -> str:
-    """A score; a dash for what isn't defined, as the slope of a constant."""
+    """A score; a dash for one that isn't defined, such as the slope of a constant."""
     return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
@@ -42,7 +43,7 @@ def main() -> int:
         registry = ModelRegistry(settings.tracking_uri, NBA.registered_model)
         version = registry.champion()
         if version is None:
-            raise NotEnoughGamesError("there is no champion yet: let `make up` or `make refresh` train one")
+            raise NotEnoughGamesError("there is no champion yet: train one with `make up` or `make refresh`")
         print(report(evaluate(registry.bundle(version), open_store(settings, NBA), NBA), version))
     except PariVisionError as error:
         print(error, file=sys.stderr)

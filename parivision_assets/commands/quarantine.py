@@ -1,4 +1,4 @@
-"""What was kept out of the lake, and why: `python -m parivision_assets.commands.quarantine`, or `make quarantine`."""
+"""`make quarantine`: list the rows and batches that were kept out of the lake, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parivision_assets.feeds.inbox import passed_over
+from parivision_assets.feeds.inbox import ignored_files
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.replaying import to_correct, unresolved
 from parivision_core.nba.shots import NBA
@@ -18,7 +18,7 @@ from parivision_core.store.base import Store
 
 
 def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bool = False) -> list[str]:
-    """Lines for a person: each quarantined row with its reason, then each batch that failed as a whole.
+    """Lines of text: each quarantined row with its reason, then each batch that failed as a whole.
 
     Rows that were replayed, and failed batches whose fingerprint is no longer `offered`, aren't listed.
     """
@@ -26,8 +26,8 @@ def report(store: Store, offered: set[str], batch: str | None = None, *, raw: bo
     failures = [f for f in store.failures() if f.fingerprint in offered and batch in (None, f.batch_id)]
     lines = [f"{q.batch_id} row {q.row}: {q.reason}" + (f"\n    {q.raw}" if raw else "") for q in rows]
     for f in failures:
-        fate = "can't be used" if f.rejected_by else "failed and is offered again"
-        lines.append(f"{f.batch_id} {fate} (attempts: {f.attempts}): {f.error}")
+        status = "can't be used" if f.rejected_by else "failed and will be tried again"
+        lines.append(f"{f.batch_id} {status} (attempts: {f.attempts}): {f.error}")
     batches = "failed batch" if len(failures) == 1 else "failed batches"
     return [*lines, f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} in quarantine, {len(failures)} {batches}"]
 
@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _write(chosen.write, to_correct(unresolved(store, chosen.batch)))
         offers = feeds_of(settings).offers()
         for feed, problem in offers.problems.items():
-            print(f"The feed {feed} can't be asked: {problem}")
-        if INBOX in settings.feeds and (odd := passed_over(settings.inbox)):
-            print(odd)
+            print(f"The feed {feed} can't be read: {problem}")
+        if INBOX in settings.feeds and (ignored := ignored_files(settings.inbox)):
+            print(ignored)
         offered = {batch.fingerprint for batch in offers.batches}
         print(*report(store, offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:

@@ -1,7 +1,7 @@
-"""One headless refresh: ingest what waits, then features, training, verdict and promotion, without a daemon.
+"""`make refresh`: ingest the waiting batches, then features, training, verdict and promotion, without a daemon.
 
-`make refresh` exits with 0 when the candidate was promoted, refused or can't be judged yet, and with 1 when something
-broke. Its last line is `result: promoted|refused|not_yet|failed`.
+It exits with 0 when the candidate was promoted, refused or can't be judged yet, and with 1 when something failed. Its
+last line is `result: promoted|refused|not_yet|failed`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Literal
 import dagster as dg
 
 from parivision_assets.definitions import build
-from parivision_assets.feeds.inbox import passed_over
+from parivision_assets.feeds.inbox import ignored_files
 from parivision_assets.orchestration.history import newest_fit
 from parivision_assets.orchestration.keys import champion_model_key, named, raw_shots_key
-from parivision_assets.orchestration.partitions import batches_of, ingest_tags, stretches
+from parivision_assets.orchestration.partitions import batches_of, contiguous_ranges, ingest_tags
 from parivision_assets.orchestration.run_launcher import PID_TAG
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.ingesting import rejected, waiting
@@ -47,9 +47,9 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
     fit = newest_fit(instance, sport, lake)
     if fit and fit.fit.shots == sum(batch.inserted for batch in batches):
         known = f"No shot is new since version {fit.fit.version} was fitted"
-        print(f"{known}; a candidate is trained all the same, for parameters and code may be.", flush=True)
+        print(f"{known}; a candidate is trained all the same: parameters or code may have changed.", flush=True)
     job = definitions.resolve_job_def(named(sport, "refresh"))
-    outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_own_process())
+    outcome = job.execute_in_process(instance=instance, raise_on_error=False, tags=_process_tag())
     if not outcome.success:
         return "failed"
     result = _decision(sport, outcome, lake)
@@ -60,7 +60,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
 
 
 def _decision(sport: Sport, outcome: dg.ExecuteInProcessResult, lake: Store) -> Result:
-    """What became of the candidate of a run that went well."""
+    """The result for the candidate of a run that succeeded."""
     key = champion_model_key(sport)
     if any(event.asset_key == key for event in outcome.get_asset_materialization_events()):
         return "promoted"
@@ -71,27 +71,27 @@ def _decision(sport: Sport, outcome: dg.ExecuteInProcessResult, lake: Store) -> 
     ]
     if not results or results[-1] == "not_yet":
         return "not_yet"
-    # The champion trained again on the same shots is `already` champion: nothing better was found.
+    # "refused", or "already": the candidate is the champion itself. Neither found anything better.
     newest = lake.verdicts(limit=1)
     if newest and newest[0].gain is not None and round(newest[0].gain, 5) == 0:
-        print("Nothing is new since the champion was trained: the candidate answers as it does.")
+        print("Nothing is new since the champion was trained: the candidate predicts the same.")
     return "refused"
 
 
 def _ingest(
     definitions: dg.Definitions, settings: Settings, sport: Sport, instance: dg.DagsterInstance, lake: Store
 ) -> str:
-    """Ingest every waiting batch whose content isn't known to be at fault; what went wrong, empty if nothing did."""
+    """Ingest every waiting batch that isn't rejected; what went wrong, empty if nothing did."""
     offers = feeds_of(settings).offers()
     for feed, problem in offers.problems.items():
-        print(f"The feed {feed} is left out: {problem}")
-    if INBOX in settings.feeds and (odd := passed_over(settings.inbox)):
-        print(odd)
+        print(f"The feed {feed} is skipped: {problem}")
+    if INBOX in settings.feeds and (ignored := ignored_files(settings.inbox)):
+        print(ignored)
     refused = rejected(lake)
     offered = waiting(offers.batches, lake)
     due = [batch for batch in offered if batch.fingerprint not in refused]
-    if left_out := len(offered) - len(due):
-        print(f"Batches that can't be used and are left out: {left_out} (`make quarantine` says why).")
+    if skipped := len(offered) - len(due):
+        print(f"Batches that can't be used and are skipped: {skipped} (see `make quarantine`).")
     partitions = str(batches_of(sport).name)
     instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -100,17 +100,17 @@ def _ingest(
             instance=instance,
             raise_on_error=False,
             asset_selection=[raw_shots_key(sport)],
-            tags=ingest_tags(stretch, sport) | _own_process(),
+            tags=ingest_tags(keys, sport) | _process_tag(),
         )
-        for stretch in stretches([batch.id for batch in due], instance.get_dynamic_partitions(partitions))
+        for keys in contiguous_ranges([batch.id for batch in due], instance.get_dynamic_partitions(partitions))
     ]
     if missing := [batch.id for batch in waiting(due, lake)]:
-        return f"batches are missing, of which `make quarantine` tells more: {', '.join(missing)}"
-    return "" if all(run.success for run in runs) else "an ingest failed; its last lines above say where"
+        return f"batches are missing (see `make quarantine`): {', '.join(missing)}"
+    return "" if all(run.success for run in runs) else "an ingest failed; see its last lines above"
 
 
-def _own_process() -> dict[str, str]:
-    """By this tag the daemon's monitoring finds out that a refresh was killed."""
+def _process_tag() -> dict[str, str]:
+    """With this tag Dagster's run monitoring notices that a refresh was killed."""
     return {PID_TAG: str(os.getpid())}
 
 

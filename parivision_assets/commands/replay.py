@@ -1,6 +1,6 @@
-"""`make replay FILE=...`: quarantined documents, corrected, into the lake.
+"""`make replay FILE=...`: ingest corrected documents from the quarantine.
 
-`make quarantine ARGS="--write FILE"` writes the file; only the documents in it are to be changed.
+`make quarantine ARGS="--write FILE"` writes the file; change only the documents in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from parivision_assets.orchestration.partitions import batches_of
-from parivision_assets.reporting import in_words
+from parivision_assets.reporting import batch_summary
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.feed.replaying import corrected
 from parivision_core.nba.shots import NBA
@@ -26,27 +26,27 @@ from parivision_core.store.base import Store
 
 
 def replay(path: Path, sport: Sport, store: Store, instance: dg.DagsterInstance) -> tuple[list[Manifest], int]:
-    """Ingest a file of corrections; the manifests it led to, and how many of its lines were unchanged.
+    """Ingest a file of corrections; the resulting manifests, and how many of its lines were unchanged.
 
-    Its batches become partitions, so that Dagster is told of them and refreshes what lies behind. Raises BatchError
-    when a line can't be used; nothing of the file is kept then.
+    Its batches become partitions, so that Dagster refreshes what is downstream. Raises BatchError when a line can't be
+    used; nothing of the file is ingested then.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BatchError(f"{path} can't be read: {error.strerror}") from error
     batches, unchanged = corrected(path.name, content, store)
-    # Before they exist: the sensor announces committed batches of which Dagster knows the partition.
+    # Before the ingest: the sensor `new_batches` then records their materializations, even if this process dies.
     instance.add_dynamic_partitions(str(batches_of(sport).name), [batch.id for batch in batches])
     return [ingest(batch, sport, store) for batch in batches], unchanged
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay a file and say what became of it; the exit code is 1 when rows still break the contract."""
+    """Replay a file and print the result; the exit code is 1 when rows still break the contract."""
     parser = argparse.ArgumentParser(prog="make replay", description=__doc__)
     parser.add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
-    if not chosen.file.name:  # what make gives when it was given none
+    if not chosen.file.name:  # `make replay` without FILE
         print("Name the file: make replay FILE=corrections.jsonl", file=sys.stderr)
         return 1
     try:
@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PariVisionError as error:
         print(error, file=sys.stderr)
         return 1
-    print(*map(in_words, manifests), sep="\n")
-    again = [q for manifest in manifests for q in store.quarantine(manifest.batch_id)]
-    print(*(f"  still wrong: {q.reason}" for q in again), sep="\n", end="\n" if again else "")
+    print(*map(batch_summary, manifests), sep="\n")
+    rejected = [q for manifest in manifests for q in store.quarantine(manifest.batch_id)]
+    print(*(f"  still wrong: {q.reason}" for q in rejected), sep="\n", end="\n" if rejected else "")
     print(f"{sum(len(m.resolves) for m in manifests)} corrections replayed, {unchanged} lines unchanged.")
     if any(m.inserted for m in manifests):
-        print("`make up` takes the new shots up by itself; without it, run `make refresh`.")
-    return 1 if again else 0
+        print("A running platform uses the new shots by itself; without one, run `make refresh`.")
+    return 1 if rejected else 0
 
 
 if __name__ == "__main__":

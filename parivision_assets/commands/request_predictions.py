@@ -1,8 +1,7 @@
-"""`make batch`: the newest shots of the lake as requests to the running API.
+"""`make batch`: request predictions for the newest shots of the lake from the running API, one after the other.
 
-A program's traffic in small: it shows that the service answers, how fast, and how near the answers are to what came of
-the shots. The feature state in service knows these shots already, so the scores are a little better than a forecast's;
-`make evaluate` measures that.
+It shows that the service answers, how fast, and how close its predictions are to the outcomes. The served feature state
+has these shots in it, so the scores are a little better than those of real predictions, which `make evaluate` measures.
 """
 
 from __future__ import annotations
@@ -46,30 +45,30 @@ def newest_shots(store: Store, sport: Sport, count: int) -> list[dict[str, Any]]
     return found
 
 
-def question(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
-    """A shot of the lake as a request: what the record doesn't tell, or tells in words of its time, is left out."""
-    asked = {}
+def request_for(shot: dict[str, Any], sport: Sport) -> dict[str, Any]:
+    """The body of a request for a shot of the lake, without fields that are missing or that the API wouldn't accept."""
+    body = {}
     for field in msgspec.structs.fields(sport.request):
         with suppress(msgspec.ValidationError, KeyError):
-            asked[field.name] = msgspec.to_builtins(msgspec.convert(shot[field.name], field.type, strict=False))
-    return asked
+            body[field.name] = msgspec.to_builtins(msgspec.convert(shot[field.name], field.type, strict=False))
+    return body
 
 
-def ask(url: str, key: str, questions: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
-    """The answers and the seconds that each took; `key` is sent unless it is empty.
+def predict_all(url: str, key: str, requests: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
+    """The API's answers and the seconds that each took; `key` is sent unless it is empty.
 
     Raises RegistryError when the API doesn't answer or has no champion.
     """
     answers, seconds = [], []
     with httpx.Client(base_url=url, timeout=10, headers={"X-API-Key": key} if key else {}) as api:
-        for asked in questions:
+        for body in requests:
             began = time.perf_counter()
             try:
-                answer = api.post("/api/v1/predict", json=asked)
+                answer = api.post("/api/v1/predict", json=body)
             except httpx.HTTPError as error:
                 raise RegistryError(
-                    f"the API doesn't answer at {url} ({error}); is `make up` running, on the house that "
-                    "PARIVISION_HOME names? An API elsewhere is named by PARIVISION_API_URL"
+                    f"the API doesn't answer at {url} ({error}); is `make up` running in the folder that "
+                    "PARIVISION_HOME names? For an API elsewhere set PARIVISION_API_URL"
                 ) from error
             if answer.is_error:
                 raise RegistryError(f"the API answers {answer.status_code}: {_detail(answer)}")
@@ -79,7 +78,7 @@ def ask(url: str, key: str, questions: Iterable[dict[str, Any]]) -> tuple[list[d
 
 
 def _detail(answer: httpx.Response) -> str:
-    """What a problem+json says, else the beginning of the answer: a proxy speaks for itself."""
+    """The detail of a problem+json answer, else the beginning of the text, which may come from a proxy."""
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):
@@ -87,33 +86,34 @@ def _detail(answer: httpx.Response) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask and say how it went; the exit code."""
+    """Request the predictions and print a summary; the exit code."""
     parser = argparse.ArgumentParser(prog="make batch", description=__doc__)
-    parser.add_argument("--shots", type=int, default=SHOTS, help=f"how many, {SHOTS} by default")
+    parser.add_argument("--shots", type=int, default=SHOTS, help=f"how many shots, {SHOTS} by default")
     chosen = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
         store = open_store(settings, NBA)
         shots = newest_shots(store, NBA, max(chosen.shots, 1))
         stamps = {store.feature_state_stamp()}
-        answers, seconds = ask(settings.api_url, settings.api_key, (question(shot, NBA) for shot in shots))
+        requests = (request_for(shot, NBA) for shot in shots)
+        answers, seconds = predict_all(settings.api_url, settings.api_key, requests)
         stamps.add(store.feature_state_stamp())
         if stamps.isdisjoint(answer["feature_state_stamp"] for answer in answers):
             raise RegistryError(
-                f"the API at {settings.api_url} serves another house than {settings.home}: set PARIVISION_HOME, or "
-                "PARIVISION_API_PORT, to those of one house"
+                f"the API at {settings.api_url} belongs to another deployment than {settings.home}: set "
+                "PARIVISION_HOME and PARIVISION_API_PORT to those of the same deployment"
             )
     except PariVisionError as error:
         print(error, file=sys.stderr)
         return 1
     made = np.array([shot["made"] for shot in shots])
-    said, league = (np.array([answer[name] for answer in answers]) for name in ("probability", "league_average"))
+    predicted, league = (np.array([answer[name] for answer in answers]) for name in ("probability", "league_average"))
     versions = ", ".join(str(v) for v in sorted({answer["champion_version"] for answer in answers}))
-    middle, slow = np.percentile(np.array(seconds) * 1000, [50, 99])
+    median, slow = np.percentile(np.array(seconds) * 1000, [50, 99])
     print(
         f"{len(answers)} shots, {shots[-1]['game_date']} to {shots[0]['game_date']}, answered by version {versions} in "
-        f"{middle:.1f} ms each (99 % within {slow:.1f} ms)\n"
-        f"predicted {said.mean():.1%}, made {made.mean():.1%}; log loss {losses(made, said).mean():.4f}, "
+        f"{median:.1f} ms each (99 % within {slow:.1f} ms)\n"
+        f"predicted {predicted.mean():.1%}, made {made.mean():.1%}; log loss {losses(made, predicted).mean():.4f}, "
         f"of the league's average {losses(made, league).mean():.4f}"
     )
     return 0

@@ -1,1 +1,1 @@
-"""Sources of shots; each offers batches through the protocol in `base`."""
+"""Feeds: sources of shots, which offer batches through the protocol in `base`."""

@@ -1,4 +1,4 @@
-"""Reading a zip archive: members of one kind with the same columns are one batch."""
+"""Reading zip archives: the files in one archive have one format and the same columns, and are one batch."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ UNREADABLE_ZIP = (
 def read_archive(name: str, data: bytes, readers: Mapping[str, Reader]) -> RawBatch:
     """All rows of an archive's members, in the order of their names; `readers` has one for each known suffix.
 
-    Hidden members and those that macOS adds are passed over. Raises BatchError saying what is wrong with an archive
-    that can't be read.
+    Hidden members and those that macOS adds are ignored. Raises BatchError saying what is wrong with an archive that
+    can't be read.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = archive.namelist()
-            names = sorted(n for n in found if _suffix(n) in readers and _is_meant(n))
+            names = sorted(n for n in found if _suffix(n) in readers and _is_data(n))
             kinds = sorted({_suffix(n) for n in names})
             if len({readers[kind] for kind in kinds}) > 1:
                 raise BatchError(
@@ -51,7 +51,7 @@ def read_archive(name: str, data: bytes, readers: Mapping[str, Reader]) -> RawBa
     return parts[0] if len(parts) == 1 else _join(name, parts)
 
 
-def _is_meant(member: str) -> bool:
+def _is_data(member: str) -> bool:
     return not member.endswith("/") and "__MACOSX/" not in member and "/." not in f"/{member}"
 
 

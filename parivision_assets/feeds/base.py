@@ -1,4 +1,4 @@
-"""What a feed is: something that offers batches, each with an id and a content fingerprint."""
+"""What every feed provides: batches, each with an id and a content fingerprint."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BrokenRow:
-    """A row that isn't even a document of its source's layout."""
+    """A row that can't be read as a document at all."""
 
     row: int
-    """Number of the row in its batch, counted from 1 without the header."""
+    """Number of the row in its batch, from 1, not counting the header."""
     reason: str
     text: str
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch as it came: text columns (a missing value is empty text), and the rows that don't fit into them."""
+    """A batch as it was delivered: text columns (a missing value is empty text), and the rows that couldn't be read."""
 
     table: pa.Table
     rows: list[int]
     """Number of each of the table's rows in the batch."""
     broken: list[BrokenRow] = field(default_factory=list)
     documents: list[str] | None = None
-    """JSON text of each of the table's rows, for a source whose rows hold more than their text columns tell."""
+    """JSON text of each of the table's rows, for a source whose rows hold more than their text columns."""
     known: Mapping[str, str | int | float] | None = None
-    """What was inferred of the batch that these rows were taken out of; None for rows that have to show it."""
+    """What was inferred from the batch that these rows were taken from; None when it has to be inferred from them."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a feed hands over at once, not read yet."""
+    """What a feed delivers at once, not read yet."""
 
     id: str
     fingerprint: str
@@ -47,9 +47,9 @@ class Batch:
     feed: str
     source: str
     read: Callable[[], RawBatch]
-    """Raises BatchError when the content can't be used, FeedError when it can't be had at the moment."""
+    """Raises BatchError when the content can't be used, FeedError when it can't be fetched at the moment."""
     resolves: tuple[tuple[str, int], ...] = ()
-    """Quarantined rows, by batch id and number, that this batch brings corrected."""
+    """Quarantined rows, by batch id and row number, of which this batch holds the corrections."""
 
 
 class Feed(Protocol):
@@ -60,23 +60,23 @@ class Feed(Protocol):
     def batches(self) -> list[Batch]:
         """Every batch on offer now, committed or not, in an order that stays the same.
 
-        Raises FeedError when it can't say.
+        Raises FeedError when the source can't be read.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What several feeds have on offer."""
+    """The batches of several feeds."""
 
     batches: list[Batch]
     """Feed by feed."""
     problems: dict[str, str]
-    """Feeds that couldn't be asked, with the reason: they don't keep the others from being used."""
+    """Feeds that couldn't be read, with the reason; the others are used all the same."""
 
 
-def ask(feeds: Iterable[Feed]) -> Offers:
-    """Ask every feed for its batches; one that is down or talks nonsense is noted and passed over."""
+def collect_offers(feeds: Iterable[Feed]) -> Offers:
+    """The batches of every feed; a feed that can't be read becomes a problem and doesn't stop the others."""
     batches: list[Batch] = []
     problems: dict[str, str] = {}
     for feed in feeds:
@@ -88,6 +88,6 @@ def ask(feeds: Iterable[Feed]) -> Offers:
 
 
 def batch_id(name: str, fingerprint: str) -> str:
-    """Id of a batch from its source's name for it: fit for file names and partition keys, and of this content alone."""
+    """Id of a batch from its source's name for it: valid in file names and partition keys, unique to its content."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
     return f"{slug or 'batch'}-{fingerprint[:8]}"

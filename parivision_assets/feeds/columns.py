@@ -1,4 +1,4 @@
-"""What a batch's columns are called, whichever kind of file names them."""
+"""Names of a batch's columns, for every file format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from parivision_core.problems import BatchError
 
 
 def column_names(source: str, given: Iterable[str]) -> list[str]:
-    """The given names without space around them; one without a name gets one by its place.
+    """The given names without surrounding space; an empty name is replaced by the column's number.
 
-    Raises BatchError when two columns have the same name: nobody could say which of them is meant.
+    Raises BatchError when two columns have the same name.
     """
     stripped = [name.strip() for name in given]
     names = [name or f"column {number}" for number, name in enumerate(stripped, start=1)]

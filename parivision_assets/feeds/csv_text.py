@@ -1,4 +1,4 @@
-"""Reading csv as text columns, so that what came can be kept exactly as it came."""
+"""Reading csv as text columns, so that every value can be stored exactly as it was delivered."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from parivision_core.problems import BatchError
 
 
 def read_csv(name: str, data: bytes) -> RawBatch:
-    """Text columns of one csv, a row a line. Lines that can't be a row of the table become `broken`.
+    """Text columns of one csv, one row a line. Lines that can't be a row of the table become `broken`.
 
-    Lines are told apart before quotes are read: a stray quote must cost its own line, not swallow those up to the next.
+    The text is split into lines before quotes are read, so that a stray quote breaks its own line only.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -72,7 +72,7 @@ def _header(name: str, lines: list[bytes]) -> list[str]:
 
 
 def _suspects(data: bytes, lines: list[bytes]) -> list[tuple[int, bytes]]:
-    """The lines worth a closer look, which are none in most files."""
+    """The lines that may be broken; in most files there are none to look at."""
     try:
         data.decode()
         if b'"' not in data:

@@ -1,4 +1,4 @@
-"""Which reader is for which kind of file, and how one can tell that a file has been written to its end."""
+"""The reader for each file format, and whether a file has been written to its end."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PLAIN: Mapping[str, Reader] = {
 }
 READERS: Mapping[str, Reader] = {**PLAIN, ".zip": partial(read_archive, readers=PLAIN)}
 TAIL = 4096
-"""Bytes at a file's end in which the end of a JSON document is looked for."""
+"""Bytes at a file's end that are searched for the end of a JSON document."""
 
 
 def read_file(path: Path, fingerprint: str | None = None) -> RawBatch:
     """All rows of a file of one of the READERS' suffixes.
 
-    Raises BatchError saying what is wrong with its content, FeedError when it can't be read at the moment or no longer
-    has the sha256 under which it was offered.
+    Raises BatchError saying what is wrong with its content, FeedError when it can't be read at the moment or its
+    content no longer has the sha256 of the offer.
     """
     try:
         data = path.read_bytes()
@@ -43,7 +43,7 @@ def read_file(path: Path, fingerprint: str | None = None) -> RawBatch:
 
 
 def is_ended(path: Path) -> bool:
-    """Whether a file's last bytes are such as end a file of its kind: without them it may still be growing."""
+    """Whether a file ends as its format does; otherwise it may still be being written."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TAIL))
@@ -55,5 +55,5 @@ def is_ended(path: Path) -> bool:
             return tail.rstrip().endswith((b"]", b"}"))
         case ".parquet":
             return size > 2 * len(MAGIC) and tail.endswith(MAGIC)  # a file begins with the same bytes
-        case _:  # a zip that is cut off is told by its reader
+        case _:  # the zip reader notices an archive that is cut off
             return True

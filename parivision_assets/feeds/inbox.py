@@ -1,4 +1,4 @@
-"""The inbox: a folder in which each file of shots is a batch. One still being written waits for the next look."""
+"""The inbox: a folder in which each file of shots is a batch. A file that is still being written has to wait."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from parivision_core.problems import FeedError
 from parivision_core.settings import INBOX
 
 SHOWN = 5
-"""Files of no known kind that are named."""
+"""Ignored files that a message names."""
 UNFINISHED_FACTOR = 20
-"""A file that doesn't end as its kind does waits so many times longer: a csv cut in mid-number would read as a shot."""
+"""A file that doesn't end as its format does waits so much longer: a csv cut in mid-number would read as a shot."""
 
 
-def passed_over(folder: Path) -> str:
-    """What a person should know of files in an inbox that are of no kind that it takes; empty without any."""
+def ignored_files(folder: Path) -> str:
+    """A message about files in an inbox whose format isn't supported; empty without any."""
     if not folder.is_dir():
         return ""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    odd = [name for name in names if Path(name).suffix.lower() not in READERS]
-    if not odd:
+    ignored = [name for name in names if Path(name).suffix.lower() not in READERS]
+    if not ignored:
         return ""
-    more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
-    return f"Passed over in the inbox {folder}: {', '.join(odd[:SHOWN])}{more}; it takes {', '.join(READERS)}"
+    more = f" and {len(ignored) - SHOWN} more" if len(ignored) > SHOWN else ""
+    return f"Ignored in the inbox {folder}: {', '.join(ignored[:SHOWN])}{more}; it takes {', '.join(READERS)}"
 
 
 class InboxFeed:
@@ -41,15 +41,15 @@ class InboxFeed:
         self.settle_seconds = settle_seconds
 
     def batches(self) -> list[Batch]:
-        """A batch for each settled file of a known kind; hidden and partial files are passed over.
+        """A batch for each complete file of a supported format; hidden and partial files are left out.
 
-        Raises FeedError when the folder can't be looked into.
+        Raises FeedError when the folder can't be read.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             paths = sorted(self.folder.iterdir())
         except OSError as error:
-            raise FeedError(f"the inbox {self.folder} can't be looked into: {error.strerror}") from error
+            raise FeedError(f"the inbox {self.folder} can't be read: {error.strerror}") from error
         files = [path for path in paths if path.suffix.lower() in READERS and not path.name.startswith(".")]
         _forget_all_but(self.folder, files)
         return [batch for path in files for batch in self._offer(path)]
@@ -60,9 +60,9 @@ class InboxFeed:
             if not path.is_file() or self._being_written(path, stat.st_ctime):
                 return []
             fingerprint = _fingerprint(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        except FileNotFoundError:  # removed between two looks
+        except FileNotFoundError:  # removed meanwhile
             return []
-        except OSError as error:  # offered all the same, so that it fails alone and is seen
+        except OSError as error:  # offered all the same: its ingest fails and is reported
             fingerprint = hashlib.sha256(f"unreadable {path.name} {error.errno}".encode()).hexdigest()
         return [
             Batch(
@@ -75,9 +75,9 @@ class InboxFeed:
         ]
 
     def _being_written(self, path: Path, changed: float) -> bool:
-        """Whether a file, changed last at so many seconds since the epoch, may still be growing."""
-        # The change time, unlike the modification time, can't be set by the program that copies a file in.
-        # One that lies in the future, because the clock was set back, must not wait for it.
+        """Whether a file that was changed last at `changed` (seconds since the epoch) may still be being written."""
+        # A copying program can set the modification time, but not the change time. A change time in the future, after
+        # the clock was set back, must not make the file wait.
         age = time.time() - changed
         if age < 0 or age >= UNFINISHED_FACTOR * self.settle_seconds:
             return False
@@ -85,7 +85,7 @@ class InboxFeed:
 
 
 _known: dict[Path, tuple[tuple[int, ...], str]] = {}
-"""File -> size and times, and the fingerprint that it had then: a season is read once, not at every look."""
+"""File -> its size and times, and its fingerprint: so that a season is hashed once and not at every tick."""
 
 
 def _fingerprint(path: Path, *state: int) -> str:

@@ -1,4 +1,4 @@
-"""One JSON document: read so that its numbers stay as they are written, or refused with a reason."""
+"""Reading one JSON document, with its numbers as they are written, or refusing it with a reason."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import msgspec
 Fields = dict[str, Any]
 
 LARGEST = 1_000_000
-"""Bytes of a document. A shot takes some six hundred, and MongoDB takes no document above 16 MB."""
+"""Bytes of the largest document that is read. A shot has about 600; MongoDB stores none above 16 MB."""
 SHOWN = 1_000
-"""Bytes kept of a document that is larger."""
+"""Bytes that are kept of a larger one."""
 EXTENDED = frozenset({"$numberInt", "$numberLong", "$numberDouble", "$numberDecimal", "$oid", "$date"})
 """Keys by which MongoDB's extended JSON gives a value its type."""
 
@@ -24,14 +24,14 @@ _KINDS = {"[": "a list", '"': "a text", "t": "true", "f": "false", "n": "null"}
 
 
 class NoDocumentError(ValueError):
-    """Why a row is no document."""
+    """A row isn't a document; the message says why."""
 
 
 def read_document(piece: bytes) -> tuple[str, Fields]:
     """A document's text and its fields: texts, numbers (those with decimals as they are written), lists, objects.
 
-    The NaN that Python and others write for a missing number becomes null, in the text too, which else wouldn't be
-    JSON. Raises NoDocumentError for what isn't an object, names a key twice, or is too large or nested too deeply.
+    The NaN that Python and others write for a missing number becomes null, also in the text, which wouldn't be JSON
+    otherwise. Raises NoDocumentError for what isn't an object, has a key twice, or is too large or nested too deeply.
     """
     if len(piece) > LARGEST:
         raise NoDocumentError(too_large(piece))
@@ -41,7 +41,7 @@ def read_document(piece: bytes) -> tuple[str, Fields]:
             raise NoDocumentError(f"the row is {_KINDS.get(text[:1], 'a number')}, not an object")
         if not fields:
             raise NoDocumentError("the document is empty")
-        # Each member has its colon: where there are no others, no key can stand there twice.
+        # Each member has a colon: without further colons in the text, no key can be there twice.
         if (colons := text.count(":")) != len(fields) and (colons != _colons(fields) or "\\u003" in text):
             json.loads(text, object_pairs_hook=_distinct)
     except RecursionError as error:
@@ -50,8 +50,8 @@ def read_document(piece: bytes) -> tuple[str, Fields]:
 
 
 def too_large(piece: bytes) -> str:
-    """The reason against a document above LARGEST."""
-    return f"the document takes {len(piece):,} bytes, which no shot does; at most {LARGEST:,} are read"
+    """The reason for refusing a document above LARGEST."""
+    return f"the document takes {len(piece):,} bytes; at most {LARGEST:,} are read"
 
 
 def text_of(value: object, key: str, document: str) -> str:
@@ -89,7 +89,7 @@ def _decoded(piece: bytes) -> tuple[str, Any]:
 
 
 def _explained(text: str) -> str:
-    """What is wrong with a text, in the words of Python's own reader, which knows the place better."""
+    """What is wrong with a text, from Python's own reader, whose messages name the position."""
     try:
         json.loads(text, parse_constant=_refuse)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Where one JSON document ends and the next begins, whatever is wrong inside them."""
+"""Splitting a file into JSON documents, even when some of them are broken."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _elements = msgspec.json.Decoder(list[msgspec.Raw])
 def split(name: str, data: bytes, *, lines: bool) -> list[bytes]:
     """The text of each document of a file: a list's elements, the lines of JSON Lines, or the one that fills the file.
 
-    What stands in the file decides; `lines` says which is meant where that leaves it open. Raises BatchError when the
-    file is empty, isn't UTF-8, or when its list is cut off, because then nobody can tell where a document ends.
+    The content decides which of these it is; where it leaves that open, `lines` does. Raises BatchError when the file
+    is empty, isn't UTF-8, or when its list is cut off, because the end of its last document is unknown then.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").strip()
     if not data:
@@ -33,11 +33,11 @@ def split(name: str, data: bytes, *, lines: bool) -> list[bytes]:
     if listed:
         try:
             return [bytes(element) for element in _elements.decode(data)]
-        except (msgspec.MsgspecError, RecursionError):  # some element is no JSON, which is for its own row to answer
+        except (msgspec.MsgspecError, RecursionError):  # some element isn't JSON: its row will be reported alone
             pass
     each_line = [line.strip() for line in data.splitlines() if line.strip()]
     objects = sum(line[:1] == b"{" and line[-1:] == b"}" for line in each_line)
-    # A list can be written an object a line, too; then its first line is no document.
+    # A list may also have one object a line; its first line isn't a document then.
     if 2 * objects >= len(each_line) and (lines or not listed or _is_complete(each_line[0])):
         return each_line
     if listed:
@@ -54,7 +54,7 @@ def _is_complete(text: bytes) -> bool:
 
 
 def _by_brackets(name: str, data: bytes) -> list[bytes]:
-    """A list's elements, told apart by nothing but quotes, brackets and the commas between them."""
+    """A list's elements, split by quotes, brackets and commas alone."""
     found: list[bytes] = []
     depth = start = 0
     for token in _TOKEN.finditer(data):

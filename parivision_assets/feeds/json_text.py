@@ -1,4 +1,4 @@
-"""Reading JSON and JSON Lines as text columns, with the text of each document beside them."""
+"""Reading JSON and JSON Lines as text columns, with the text of each document."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_COLUMNS = 500
-"""Keys found after so many others are kept in the documents alone."""
+"""More keys get no column of their own; they are kept in the documents."""
 PIECE = 20_000
-"""Documents decoded at once: as Python objects they take several times the room of their text."""
+"""Documents decoded at once: as Python objects they take several times the memory of their text."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NESTED = re.compile(rb'\[|\{(?!\s*"\$)')  # a key with a dollar is how MongoDB types a value
+_NESTED = re.compile(rb'\[|\{(?!\s*"\$)')  # MongoDB writes typed values as objects whose key begins with a dollar
 _ROWS = re.compile(rb"\[\s*[\[{]")
 
 
 def read_json(name: str, data: bytes) -> RawBatch:
     """Text columns of a .json file: one list of objects, JSON Lines, or a single object.
 
-    What isn't a sound object becomes a broken row. Raises BatchError for a file that holds something else, or a list
-    that is cut off.
+    An element that isn't a valid object becomes a broken row. Raises BatchError for a file that holds something else,
+    or a list that is cut off.
     """
     return _read(name, split(name, data, lines=False))
 
 
 def read_json_lines(name: str, data: bytes) -> RawBatch:
-    """Text columns of a .jsonl file, a row a line; see `read_json`."""
+    """Text columns of a .jsonl file, one row a line; see `read_json`."""
     return _read(name, split(name, data, lines=True))
 
 
@@ -77,7 +77,7 @@ def _read(name: str, pieces: list[bytes]) -> RawBatch:
 
 
 def _table(found: list[tuple[str, Fields]], keys: dict[str, None]) -> pa.Table:
-    """The documents' text columns; `keys` are those known so far, to which theirs are added."""
+    """The documents' text columns; their keys are added to `keys`, which holds those of earlier documents."""
     import pyarrow as pa
 
     for key in dict.fromkeys(chain.from_iterable(fields for _, fields in found)):
@@ -102,7 +102,7 @@ def _refuse_table(name: str, piece: bytes) -> None:
     try:
         members = {key: bytes(value) for key, value in _members.decode(piece).items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return  # what is wrong with it is said where it is read
+        return  # it is reported where it is read
     nested = [key for key, value in members.items() if _NESTED.match(value)]
     rows = any(_ROWS.match(members[key]) for key in nested)
     if nested and (len(nested) == len(members) or (rows and 2 * len(nested) >= len(members))):

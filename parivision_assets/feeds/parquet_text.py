@@ -1,4 +1,4 @@
-"""Reading Parquet as text columns: typed values are written out as a csv or a JSON document would hold them."""
+"""Reading Parquet as text columns: typed values become the text that a csv or a JSON document would hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAGIC = b"PAR1"
 """The first and the last bytes of a Parquet file."""
 PIECE = 20_000
-"""Rows turned into documents at once: as Python objects they take several times the room of their text."""
+"""Rows turned into documents at once: as Python objects they take several times the memory of their text."""
 
 _encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 
@@ -75,7 +75,7 @@ def _text(column: Any) -> Any:
         return compute.if_else(compute.is_nan(column), None, column.cast(pa.string()))
     if types.is_timestamp(column.type):
         wall = compute.local_timestamp(column) if column.type.tz else column
-        # Midnight stands for a date, as pandas has no other type for one.
+        # Midnight is taken for a date, because pandas has no other type for dates.
         return compute.replace_substring_regex(wall.cast(pa.string()), r"( 00:00:00)?(\.0+)?$", "")
     if not (types.is_nested(column.type) or isinstance(column.type, pa.BaseExtensionType)):
         with suppress(pa.ArrowInvalid):  # bytes that are no text
@@ -100,13 +100,13 @@ def _documents(table: pa.Table, texts: list[Any], start: int) -> list[bytes]:
 
 
 def _values(column: Any, text: Any) -> list[Any]:
-    """A column's values as JSON has them; what it has no type for stays text."""
+    """A column's values for JSON; types that JSON doesn't have stay text."""
     from pyarrow import types
 
     kind, shown = column.type, text.to_pylist()
     if types.is_decimal(kind):
         return [None if value is None else msgspec.Raw(value.encode()) for value in shown]
-    if types.is_floating(kind):  # by their text, which is shorter than a float32 written as a float64
+    if types.is_floating(kind):  # from their text, which is shorter than a float32 written as a float64
         numbers = [None if value is None else float(value) for value in shown]
         return [value if value is None or math.isfinite(value) else str(value) for value in numbers]
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_nested(kind):

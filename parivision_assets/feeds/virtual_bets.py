@@ -1,4 +1,4 @@
-"""VirtualBets over HTTP: batches by cursor, each proven by the sha256 under which it was listed."""
+"""The VirtualBets feed over HTTP: batches are listed by cursor, and each is checked against its listed sha256."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from parivision_core.problems import BatchError, FeedError
 from parivision_core.settings import VIRTUAL_BETS, without_login
 
 PAGE = 500
-"""Batches asked for at once."""
+"""Batches per request to the listing."""
 ANSWER_SECONDS = 25.0
-"""In which an answer must be complete. For the first listing a season is played, which takes seconds; the sensor, which
-asks for it, may take 60."""
+"""Within which an answer must be complete. For the first listing the service simulates a season, which takes seconds;
+the sensor that requests it may take 60."""
 LARGEST_ANSWER = 64 * 2**20
 TRIES = 3
 PAUSE_SECONDS = 0.5
@@ -29,7 +29,7 @@ REST_SECONDS = 30.0
 
 
 class SilentError(FeedError):
-    """The service gives no answer, or none to its end."""
+    """The service doesn't answer, or not completely."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class VirtualBetsFeed:
     def batches(self) -> list[Batch]:
         """Every batch announced so far, in the order of the announcements.
 
-        Raises FeedError when the service is down, slow, or talks nonsense.
+        Raises FeedError when the service is down, slow, or isn't VirtualBets.
         """
         return [
             Batch(
@@ -83,24 +83,24 @@ class VirtualBetsFeed:
 
 
 class _Remote:
-    """One service, with the part of its listing that is known already: a season has 170 batches, asked for often."""
+    """One service, with the part of its listing that is known already: a season has 170 batches and is listed often."""
 
     def __init__(self, url: str) -> None:
         self.url = without_login(url)
-        """As it is shown."""
+        """As shown in messages."""
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(ANSWER_SECONDS, connect=2.0))
         self._lock = threading.Lock()
         self._source = ""
         self._cursor = 0
         self._known: list[Listed] = []
         self._silence: tuple[float, str] = (0.0, "")
-        """Until when it isn't asked for batches, and why."""
+        """Until when no batch is requested, and why."""
 
     def listing(self) -> list[Listed]:
-        """What is announced; only what came since the last time is asked for.
+        """The announced batches; only those after the last known one are requested.
 
-        A service that went back in time, or serves another source, is listed anew from its beginning: what the lake holds
-        already is recognised by its fingerprint.
+        A service that went back in time, or serves another source, is listed anew from its beginning: what the lake
+        holds already is recognised by its fingerprint.
         """
         with self._lock:
             page = self._page(self._cursor)
@@ -116,14 +116,14 @@ class _Remote:
                     self._source = page.source
                     return list(self._known)
                 page = self._page(self._cursor)
-            self._source = ""  # begin anew next time
+            self._source = ""  # the next call starts over
             raise FeedError(f"{self.url} lists its batches wrongly: its cursor doesn't count them")
 
     def content(self, listed: Listed) -> bytes:
-        """The bytes of a batch; a service that stumbles is asked again a moment later.
+        """The bytes of a batch; a failed request is repeated after a short pause.
 
-        Raises FeedError when they can't be had, or aren't those that were listed. Once it has been silent that often it
-        isn't asked for a while: a season of batches that each wait in vain would hold up the house for an hour.
+        Raises FeedError when they can't be fetched, or aren't those that were listed. When the service didn't answer
+        any of the requests, it isn't asked for a while: a season of batches that each wait for it would take an hour.
         """
         until, why = self._silence
         if time.monotonic() < until:
@@ -142,9 +142,9 @@ class _Remote:
     def _listed_bytes(self, listed: Listed) -> bytes:
         status, content = self._get(f"/batches/{listed.id}")
         if status != HTTPStatus.OK:
-            raise FeedError(f"{self.url} answers {status} when asked for {listed.id}: {_text(content)}")
+            raise FeedError(f"{self.url} answers {status} to the request for {listed.id}: {_text(content)}")
         if hashlib.sha256(content).hexdigest() != listed.fingerprint:
-            raise FeedError(f"{self.url} hands out other bytes for {listed.id} than it has listed")
+            raise FeedError(f"{self.url} delivers other bytes for {listed.id} than it has listed")
         return content
 
     def _page(self, after: int) -> ListingPage | None:
@@ -153,14 +153,14 @@ class _Remote:
         if status == HTTPStatus.UNPROCESSABLE_ENTITY and after:
             return None
         if status != HTTPStatus.OK:
-            raise FeedError(f"{self.url} answers {status} when asked for its batches: {_text(content)}")
+            raise FeedError(f"{self.url} answers {status} to the request for its batches: {_text(content)}")
         try:
             return msgspec.json.decode(content, type=ListingPage)
         except msgspec.DecodeError as error:
             raise FeedError(f"what answers at {self.url} is not VirtualBets ({error})") from error
 
     def _get(self, route: str, **query: int) -> tuple[int, bytes]:
-        """Status and body. httpx limits the wait for each piece of an answer; a trickle could go on for ever."""
+        """Status and body. httpx limits the time for each piece of an answer only, so the whole is limited here."""
         give_up, body = time.monotonic() + ANSWER_SECONDS, bytearray()
         try:
             with self._http.stream("GET", route, params=query) as answer:

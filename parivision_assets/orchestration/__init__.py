@@ -1,1 +1,1 @@
-"""How Dagster is used: names of assets, partitions, run requests, what its records say, and the run launcher."""
+"""How Dagster is used: asset keys and tags, partitions, automation, run requests, run history and the run launcher."""

@@ -1,4 +1,4 @@
-"""Which candidate a check or a promotion is about: the one its own run trained, else the newest registered."""
+"""Which candidate a check or a promotion is about: the one that its own run trained, else the newest registered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parivision_core.sport import Sport
 def candidate_of(run_id: str, instance: dg.DagsterInstance, models: ModelRegistry, sport: Sport) -> int | None:
     """Version of the candidate; None before the first.
 
-    Two trainings may overlap, and each run must judge what it trained itself.
+    Two trainings may overlap, and each run must judge the candidate that it trained itself.
     """
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     for record in records:

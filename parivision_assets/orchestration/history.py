@@ -1,4 +1,4 @@
-"""What Dagster's records tell the sensors: the newest fit, what is under way, what drifts."""
+"""What the sensors read from Dagster's records: the newest fit, runs under way, the newest drift report."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def newest_fit(instance: dg.DagsterInstance, sport: Sport, store: Store) -> Past
     event = instance.get_latest_materialization_event(trained_model_key(sport))
     if event is None or event.asset_materialization is None:
         return None
-    told: dict[str, Any] = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
-    if "version" not in told:  # reported by hand
+    metadata: dict[str, Any] = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+    if "version" not in metadata:  # reported by hand
         return None
-    version = int(told["version"])
+    version = int(metadata["version"])
     return PastFit(
         Fit(
             version=version,
-            # One trained by an older version doesn't tell, and is due to be followed.
-            shots=int(told.get("warehouse_shots", 0)),
-            schema=str(told.get("schema", "")),
-            registry=str(told.get("registry", "")),
+            # Missing in materializations by older versions of the code, after which a training is due.
+            shots=int(metadata.get("warehouse_shots", 0)),
+            schema=str(metadata.get("schema", "")),
+            registry=str(metadata.get("registry", "")),
             judged=bool(store.verdicts(candidate=version, limit=1)),
         ),
         event.timestamp,
@@ -57,14 +57,14 @@ def newest_fit(instance: dg.DagsterInstance, sport: Sport, store: Store) -> Past
 
 
 def registry_name(tracking_uri: str) -> str:
-    """A name of a registry that gives away no password."""
+    """A name for a registry that doesn't reveal the password in its address."""
     return hashlib.sha256(tracking_uri.encode()).hexdigest()[:12]
 
 
 def drift_since(instance: dg.DagsterInstance, sport: Sport, at: float) -> str:
-    """What the newest drift report warns of, if it is younger than `at` (seconds since the epoch); else empty."""
+    """What the newest drift report warns of, if it is newer than `at` (seconds since the epoch); else empty."""
     record = instance.get_latest_asset_check_evaluation_record(dg.AssetCheckKey(drift_report_key(sport), DRIFT_CHECK))
-    # While a run carries the check out, or after one that died before it came to that, there is no evaluation.
+    # There is no evaluation while a run executes the check, or after a run that died before it did.
     if record is None or record.event is None or not isinstance(record.evaluation, dg.AssetCheckEvaluation):
         return ""
     if record.evaluation.passed or record.event.timestamp <= at:
@@ -78,9 +78,9 @@ def under_way(instance: dg.DagsterInstance, tag: str, sport: Sport) -> bool:
 
 
 def cut_off(instance: dg.DagsterInstance, sport: Sport, store: Store) -> int:
-    """How many batches were asked for, and neither are in the lake nor have failed there."""
-    asked_for = set(instance.get_dynamic_partitions(str(batches_of(sport).name)))
-    return len(asked_for - {m.batch_id for m in store.manifests()} - {f.batch_id for f in store.failures()})
+    """How many batches have a partition but neither a manifest nor a recorded failure: their ingest was cut off."""
+    requested = set(instance.get_dynamic_partitions(str(batches_of(sport).name)))
+    return len(requested - {m.batch_id for m in store.manifests()} - {f.batch_id for f in store.failures()})
 
 
 def newest_run(instance: dg.DagsterInstance, tag: str, sport: Sport) -> dg.DagsterRun | None:

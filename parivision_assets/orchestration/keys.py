@@ -1,4 +1,4 @@
-"""The names of the assets, written once."""
+"""Asset keys, run tags and other names that several definitions share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from parivision_core.sport import Sport
 OWNERS = ["team:ml-platform"]
 TRAINING_TAG = "parivision/training"
 """On every run of a job that trains, judges and promotes; its value is the sport."""
+INGEST_TAG = "parivision/ingest"
+"""On every ingest run; its value is the sport."""
 DRIFT_TAG = "parivision/drift"
 """On every run of the job that reports drift; its value is the sport."""
 JUDGING_TAG = "parivision/judging"
@@ -38,12 +40,12 @@ def trained_model_key(sport: Sport) -> dg.AssetKey:
 
 
 def champion_model_key(sport: Sport) -> dg.AssetKey:
-    """Whoever holds the alias."""
+    """The version that holds the alias."""
     return dg.AssetKey([*sport.asset_prefix, "champion_model"])
 
 
 def drift_report_key(sport: Sport) -> dg.AssetKey:
-    """The champion's training window against the newest shots."""
+    """The champion's training window compared with the newest shots."""
     return dg.AssetKey([*sport.asset_prefix, "drift_report"])
 
 

@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from parivision_assets.orchestration.keys import INGEST_TAG
 
 if TYPE_CHECKING:
     from parivision_core.sport import Sport
 
-INGEST_TAG = "parivision/ingest"
-"""On every ingest run; its value is the sport."""
+RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""With these tags of Dagster's, one run materializes all partitions of a range."""
 
 
 def batches_of(sport: Sport) -> dg.DynamicPartitionsDefinition:
@@ -21,18 +22,18 @@ def batches_of(sport: Sport) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=f"{sport.name}_batches")
 
 
-def stretches(keys: Collection[str], order: Sequence[str]) -> list[list[str]]:
-    """Partitions in groups of neighbours in their order; each group is a range, and a run can take a range."""
-    place = {partition: at for at, partition in enumerate(order)}
-    ordered = enumerate(sorted(keys, key=place.__getitem__))
-    groups = itertools.groupby(ordered, key=lambda item: place[item[1]] - item[0])
+def contiguous_ranges(keys: Collection[str], order: Sequence[str]) -> list[list[str]]:
+    """Partitions in groups that are contiguous in `order`: one run can take one range."""
+    position = {partition: at for at, partition in enumerate(order)}
+    ordered = enumerate(sorted(keys, key=position.__getitem__))
+    groups = itertools.groupby(ordered, key=lambda item: position[item[1]] - item[0])
     return [[key for _, key in group] for _, group in groups]
 
 
 def ingest_tags(keys: Sequence[str], sport: Sport) -> dict[str, str]:
     """Tags of the run that takes a range of batches."""
     return {
-        ASSET_PARTITION_RANGE_START_TAG: keys[0],
-        ASSET_PARTITION_RANGE_END_TAG: keys[-1],
+        RANGE_START_TAG: keys[0],
+        RANGE_END_TAG: keys[-1],
         INGEST_TAG: sport.name,
     }

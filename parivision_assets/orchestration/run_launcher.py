@@ -1,7 +1,7 @@
-"""Dagster's local run launcher, able to say whether a run still has a living process.
+"""Dagster's local run launcher, extended by a check whether a run still has a living process.
 
-With Dagster's own, a run whose code server died with it (a power cut, `kill -9` of everything) stays "started" for
-ever and, where runs queue for one place, holds up every later one.
+Without it, a run whose code server died with it (a power cut, `kill -9` of everything) stays "started" for ever and,
+where one run executes at a time, blocks every later one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import json
 import os
 
 import grpc
-from dagster import DagsterRun
+from dagster import DagsterRun, DefaultRunLauncher, deserialize_value
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
 
 CODE_SERVER_GONE = "the code server is gone"
 PID_TAG = "parivision/pid"
@@ -24,24 +23,24 @@ PID_TAG = "parivision/pid"
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Launches like its parent; asks the code server, or the operating system, whether a run is still under way."""
+    """Launches like its parent; asks the code server or the operating system whether a run is still executing."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It does, which is the point of it."""
+        """True: it implements check_run_worker_health."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """RUNNING as long as somebody works on the run; monitoring marks the others as failed."""
+        """RUNNING while a process executes the run; run monitoring marks the others as failed."""
         if GRPC_INFO_TAG in run.tags:
-            alive, lost = _known_to_code_server(run), f"{CODE_SERVER_GONE} or no longer knows this run"
+            alive, problem = _known_to_code_server(run), f"{CODE_SERVER_GONE} or no longer knows this run"
         elif PID_TAG in run.tags:
-            alive, lost = _exists(int(run.tags[PID_TAG])), f"process {run.tags[PID_TAG]} is gone"
+            alive, problem = _exists(int(run.tags[PID_TAG])), f"process {run.tags[PID_TAG]} is gone"
         else:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "a run of another process, which can't be asked")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "a run of another process, whose health can't be checked")
         if alive:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, lost)
+        return CheckRunHealthResult(WorkerStatus.FAILED, problem)
 
 
 def _known_to_code_server(run: DagsterRun) -> bool:
@@ -50,7 +49,7 @@ def _known_to_code_server(run: DagsterRun) -> bool:
     try:
         answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
     except DagsterUserCodeUnreachableError as error:
-        # Nobody listens: then nobody works on the run either. A server too busy to answer is no reason to give up.
+        # A server that isn't there executes no run; one that is too busy to answer in time may well do.
         return not (
             isinstance(error.__cause__, grpc.RpcError) and error.__cause__.code() == grpc.StatusCode.UNAVAILABLE
         )

@@ -1,4 +1,4 @@
-"""When a sensor may ask for a run again: not beside another, not in vain, and not at once after a failure."""
+"""When a sensor may request another run: one at a time, only on new data, and not right after a failure."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from time import time
 
 import dagster as dg
 import msgspec
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.orchestration.history import newest_run
 from parivision_core.sport import Sport
 
 RETRY_SECONDS = 600
-"""After a run that failed: long enough for a cause that lasts to stay quiet, short enough for a restart."""
+"""After a run that failed: long enough for a lasting cause not to flood the queue, short enough to go on soon."""
 STARTED = time()
-"""A run that failed before this process started was most likely cut off with the last: it isn't waited for."""
-FIRST_CANDIDATE, INGEST, CANDIDATE = ({PRIORITY_TAG: place} for place in ("3", "2", "1"))
-"""Places in Dagster's queue; all else comes after them, first come, first served.
+"""When this process started. A run that failed earlier was most likely cut off with the platform: no pause follows."""
+PRIORITY_TAG = "dagster/priority"
+FIRST_CANDIDATE, INGEST, CANDIDATE = ({PRIORITY_TAG: priority} for priority in ("3", "2", "1"))
+"""Tags with priorities in Dagster's run queue; all other runs have 0 and go in the order of their requests.
 
-Nobody is served before the first candidate. Then days must not pile up, for drift in them isn't seen while they wait.
-Whatever else waits has its turn after each ingest and candidate: the next one is asked for only when none is under way.
+Nothing can be served before the first candidate. Next come ingests, because drift isn't seen in batches that wait.
+Other runs have their turn after each ingest and candidate: the next one is requested only when none is under way.
 """
 LONG_ENOUGH_SECONDS = 60
-"""What has waited so long in the queue isn't passed by another candidate: in a house that can hardly keep pace one is
-always due, and a drift report, or what a person asked for, would wait behind them for ever."""
+"""A run that has waited so long in the queue goes before a candidate. On a machine that hardly keeps pace a candidate
+is always due, and a drift report, or a run that a person has started, would wait for ever."""
 
 
 class LastRequest(msgspec.Struct, frozen=True):
-    """The last run that was asked for; the sensor's cursor."""
+    """The last run that a sensor requested; its cursor."""
 
     about: str = ""
-    """What it was to work on."""
+    """Identifies the data that the run was to work on."""
     at: float = 0.0
     """Seconds since the epoch."""
 
 
 def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, about: str, now: float) -> str:
-    """Why no further run with this tag is to be asked for now; empty when one may be."""
+    """Why no further run with this tag may be requested now; empty when one may."""
     last = newest_run(context.instance, tag, sport)
     if last is None:
         return ""
     if not last.is_finished:
         return "a run is under way"
-    asked = msgspec.json.decode(context.cursor or "{}", type=LastRequest)
-    if last.is_success and about == asked.about:
-        return "a run on these shots led to nothing: more are needed"
-    if not last.is_success and asked.at > STARTED and now < asked.at + RETRY_SECONDS:
-        return "the last run failed a moment ago"
+    requested = msgspec.json.decode(context.cursor or "{}", type=LastRequest)
+    if last.is_success and about == requested.about:
+        return "a run on these shots had no result: more are needed"
+    if not last.is_success and requested.at > STARTED and now < requested.at + RETRY_SECONDS:
+        return f"the last run failed less than {RETRY_SECONDS // 60} minutes ago"
     return ""
 
 
-def place_of_candidate(instance: dg.DagsterInstance, now: float, *, first: bool) -> dict[str, str]:
-    """Tags that give a candidate its place in the queue."""
+def candidate_priority(instance: dg.DagsterInstance, now: float, *, first: bool) -> dict[str, str]:
+    """Tags with the priority of a training in the run queue."""
     if first:
         return FIRST_CANDIDATE
     before = datetime.fromtimestamp(now - LONG_ENOUGH_SECONDS, UTC)
@@ -61,7 +61,7 @@ def place_of_candidate(instance: dg.DagsterInstance, now: float, *, first: bool)
 
 
 def request(about: str, now: float, **tags: str) -> dg.SensorResult:
-    """Ask for a run about something; its key is used only once."""
+    """Request a run on the data that `about` identifies; with the time, no run key is used twice."""
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=f"{about}:{now:.0f}", tags=tags)],
         cursor=msgspec.json.encode(LastRequest(about, now)).decode(),

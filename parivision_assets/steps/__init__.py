@@ -1,1 +1,1 @@
-"""The pipeline's work without Dagster: cleaning, identity, folding, fitting, converting, judging, promoting."""
+"""The pipeline's work as functions without Dagster, by stage: feed, features, training, promotion, monitoring."""

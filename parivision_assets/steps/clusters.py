@@ -1,4 +1,4 @@
-"""Means over shots with the uncertainty of whole games: shots of one game share shooters, defence and recorders."""
+"""Means over shots with cluster-robust uncertainty by game: shots of one game share shooters, defence and recorders."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the pipeline writes to MLflow: runs, registered candidates, the alias of the champion, results of searches."""
+"""What the pipeline writes to MLflow: runs, registered candidates, the champion alias, results of searches."""

@@ -1,4 +1,4 @@
-"""The pipeline's hand on the MLflow registry: registering candidates, and the two writes that make a champion."""
+"""The pipeline's access to the MLflow registry: registering candidates, and the two writes that make a champion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelRegistry:
     @cached_property
     def client(self) -> Any:
         """MLflow's client, made on first use because importing MLflow costs seconds."""
-        # A bundle is two small files: a progress bar for each download only fills the logs.
+        # Bundles are two small files; a progress bar for each download would only fill the logs.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         from mlflow import MlflowClient
 
@@ -41,7 +41,7 @@ class ModelRegistry:
         """Register the bundle that a run logged as a new version without alias."""
         from mlflow.exceptions import MlflowException
 
-        with contextlib.suppress(MlflowException):  # it exists already
+        with contextlib.suppress(MlflowException):  # the model exists already
             self.client.create_registered_model(self.model)
         version = self.client.create_model_version(
             self.model,
@@ -69,19 +69,19 @@ class ModelRegistry:
         return found
 
     def registered(self, version: int) -> bool:
-        """Whether the version exists; somebody may have deleted it."""
+        """Whether the version exists; a person may have deleted it."""
         from mlflow.exceptions import MlflowException
 
         try:
             self.client.get_model_version(self.model, str(version))
         except MlflowException as error:
-            if _says_missing(error):
+            if _is_missing(error):
                 return False
             raise self._unreadable(error) from error
         return True
 
     def defects(self, version: int) -> str:
-        """What makes a version defective, in words; empty for a sound one."""
+        """What makes a version defective; empty for a sound one."""
         return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")
 
     def bundle(self, version: int) -> bundle.Bundle:
@@ -101,7 +101,7 @@ class ModelRegistry:
                 path = download_artifacts(artifact_uri=found.source, dst_path=folder, tracking_uri=self.tracking_uri)
             except (MlflowException, OSError) as error:
                 gone = (
-                    _says_missing(error) if isinstance(error, MlflowException) else isinstance(error, FileNotFoundError)
+                    _is_missing(error) if isinstance(error, MlflowException) else isinstance(error, FileNotFoundError)
                 )
                 kind = BundleError if gone else RegistryError
                 raise kind(f"the bundle of version {version} can't be read from {found.source}: {error}") from error
@@ -124,7 +124,7 @@ class ModelRegistry:
         try:
             return self.client.get_registered_model(self.model)
         except MlflowException as error:
-            if _says_missing(error):
+            if _is_missing(error):
                 return None
             raise self._unreadable(error) from error
 
@@ -132,7 +132,7 @@ class ModelRegistry:
         return RegistryError(f"the registry at {without_login(self.tracking_uri)} can't be read: {error}")
 
     def note_previous(self, version: int, previous: int | None) -> None:
-        """Note on a version whom it follows, for a rollback."""
+        """Note on a version which champion it followed, for a rollback."""
         self.client.set_model_version_tag(self.model, str(version), PREVIOUS_TAG, str(previous or ""))
 
     def previous(self, version: int) -> int | None:
@@ -153,9 +153,9 @@ class ModelRegistry:
         self.client.set_model_version_tag(self.model, str(version), ROLLED_BACK_TAG, "yes" if rolled_back else "no")
 
     def note_status(self, version: int, status: str, reason: str | None = None) -> None:
-        """Show on a version's page what has become of it; a reason takes the place of the one before.
+        """Show a version's status on its page; a reason replaces the one before.
 
-        Nothing is decided by it, so a failure is only logged.
+        Nothing depends on it, so a failure is only logged.
         """
         from mlflow.exceptions import MlflowException
 
@@ -164,7 +164,7 @@ class ModelRegistry:
                 self.client.update_model_version(self.model, str(version), description=reason)
             self.client.set_model_version_tag(self.model, str(version), STATUS_TAG, status)
         except MlflowException as error:
-            LOG.warning("version %d is %s, which its page doesn't tell: %s", version, status, error)
+            LOG.warning("the status %s of version %d can't be written to its page: %s", status, version, error)
 
     def set_epoch(self, epoch: int) -> None:
         """Raise the epoch: every earlier verdict is stale from now on."""
@@ -175,8 +175,8 @@ class ModelRegistry:
         self.client.set_registered_model_alias(self.model, ALIAS, str(version))
 
 
-def _says_missing(error: Any) -> bool:
-    """Whether MLflow means that there is no such thing, and not that it can't tell."""
+def _is_missing(error: Any) -> bool:
+    """Whether MLflow reports that something doesn't exist, rather than that the registry can't be read."""
     from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
     return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))

@@ -1,4 +1,4 @@
-"""The MLflow run of a Dagster step, ended whatever happens, with a status that tells how it went."""
+"""The MLflow run of a Dagster step, which ends whatever happens, with a status that fits its result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def tracked(mlflow: Any, log: dg.DagsterLogManager) -> Iterator[Any]:
     """The active run's info; the run is `FINISHED` at the end of the block and `FAILED` if that raises.
 
     NotEnoughGamesError ends the block and goes no further: the run is `KILLED`, and the log says "not yet" and why.
-    If MLflow has gone away meanwhile the log says so, and what the block raised isn't hidden by it.
+    If MLflow can't be reached at the end, the log says so, and the exception of the block is raised all the same.
     """
     from mlflow.exceptions import MlflowException
 
@@ -32,4 +32,4 @@ def tracked(mlflow: Any, log: dg.DagsterLogManager) -> Iterator[Any]:
         try:
             mlflow.end_run(status)
         except MlflowException as error:
-            log.warning(f"MLflow can't be told that the run is {status}: {error}")
+            log.warning(f"the MLflow run can't be set to {status}: {error}")

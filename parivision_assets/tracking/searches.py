@@ -1,6 +1,6 @@
-"""Where the result of a search is kept: a tag of its MLflow run, beside the trials it came from.
+"""Where the result of a search is kept: in a tag of its MLflow run, beside its trials.
 
-The registry is the one place that every training reads and writes anyhow, and a tag is read in one request.
+Every training uses MLflow anyhow, and a tag is read in one request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def search_experiment(sport: Sport) -> str:
 def newest_found(client: Any, sport: Sport, warn: Callable[[str], None]) -> Found | None:
     """What the newest finished search proved to be better than the defaults, or None.
 
-    A result that can't be used is no reason not to train: `warn` says what is wrong with it.
+    A result that can't be used doesn't stop the training: `warn` is called with the reason.
     """
     from mlflow.exceptions import MlflowException
 

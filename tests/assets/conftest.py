@@ -1,4 +1,4 @@
-"""What tests of training share."""
+"""Fixtures that tests of training share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parivision_assets.steps.training import fitting
 
 @pytest.fixture(scope="module")
 def few_trees() -> Iterator[None]:
-    """How well models learn is asked elsewhere."""
+    """Small models, for tests that aren't about the quality of the predictions."""
     with pytest.MonkeyPatch.context() as m:
         m.setitem(fitting.XGBOOST, "eta", 0.3)
         m.setitem(fitting.FOREST, "n_estimators", 4)

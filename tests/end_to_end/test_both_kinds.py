@@ -1,4 +1,4 @@
-"""The spine end to end on 20,000 real shots, once embedded and once on MongoDB: same shots, features and verdict."""
+"""The pipeline on 20,000 real shots, once embedded and once on MongoDB: same shots, features and verdict."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def files(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def spine(settings: Settings, files: Path, dagster: Path) -> Store:
+def run_pipeline(settings: Settings, files: Path, dagster: Path) -> Store:
     """Everything from the files to the verdict, as `make refresh` does it."""
     dagster.mkdir()
     with dg.DagsterInstance.local_temp(str(dagster)) as instance:
@@ -63,11 +63,11 @@ def test_both_kinds_give_the_same_shots_features_and_verdict(
     monkeypatch.delenv("PARIVISION_MONGO_URL", raising=False)
     common = {"PARIVISION_INBOX": str(files), "PARIVISION_INBOX_SETTLE_SECONDS": "0"}
     here = Settings.from_env({**common, "PARIVISION_HOME": str(tmp_path / "files")})
-    embedded = spine(here, files, tmp_path / "dagster-files")
+    embedded = run_pipeline(here, files, tmp_path / "dagster-files")
     url = named(mongo_server, mongo_database.name)
     monkeypatch.setenv("PARIVISION_MONGO_URL", url)  # the one switch; the resource reads it from there
     there = Settings.from_env({**common, "PARIVISION_HOME": str(tmp_path / "mongo"), "PARIVISION_MONGO_URL": url})
-    mongo = spine(there, files, tmp_path / "dagster-mongo")
+    mongo = run_pipeline(there, files, tmp_path / "dagster-mongo")
     assert not (tmp_path / "mongo" / "store").exists()
 
     columns = ["_id", *NBA.fields, "row", "batch_id", "raw"]

@@ -1,6 +1,6 @@
-"""Lives of the whole platform: drift leads to retraining, bad batches are kept out, late ones folded, nothing stalls.
+"""The whole platform over simulated seasons: retraining after drift, bad and late batches, and a feed that is down.
 
-All lives begin with the same calm first season; the days count from its end.
+All scenarios begin with the same calm first season; days count from its end.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ pytestmark = pytest.mark.slow
 SECOND = Simulator(SEED, Scenario.CALM).plan(1)
 HALF = SECOND.days // 2
 ENOUGH_SHOTS = 60_000
-"""So many new shots are worth a candidate in the calm half season, which brings 110,000."""
+"""New shots for which a candidate is trained in the calm half season, which has 110,000."""
 DRIFT = frozenset({"fresh_shots_to_watch"})
-"""Asleep where drift isn't the question: a report costs several CPU seconds."""
+"""Switched off in tests that aren't about drift, because a report costs several CPU seconds."""
 CANT_BE_USED = {Fault.CUT: "documents but holds", Fault.GARBLED: "cut off or damaged"}
 
 
 @pytest.fixture(scope="module")
 def first_season(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A closed house whose first champion learned from the first season."""
-    folder = tmp_path_factory.mktemp("lives")
+    """A closed deployment whose first champion was trained on the first season."""
+    folder = tmp_path_factory.mktemp("scenarios")
     with Deployment(folder / "deployment", asleep=DRIFT) as deployment:
         deployment.settle()
         assert deployment.registry.champion() == 1
@@ -52,7 +52,7 @@ def first_season(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="module")
 def half_season(first_season: Deployment) -> Deployment:
-    """A closed house that has lived on through half of a calm second season, in two rounds."""
+    """A closed deployment after half of a calm second season, in two steps."""
     with first_season.continued(Scenario.CALM, ENOUGH_SHOTS) as deployment:
         deployment.memory.now += SETTLED_SECONDS
         deployment.live(HALF // 2)
@@ -61,17 +61,17 @@ def half_season(first_season: Deployment) -> Deployment:
 
 
 def holds_once(deployment: Deployment) -> list[Document]:
-    """Assert that lake and warehouse hold each usable shot of the world once, and no others, day by day.
+    """Assert that lake and warehouse hold each usable shot of the scenario once, and no others, day by day.
 
     Returns the usable documents of the second season.
     """
     second = sound_documents(deployment.scenario, deployment.memory.days)
-    told = pd.concat([first_season_shots(), shots_of(second)])
-    found = deployment.store.lake(["_id", *told]).to_pandas()
+    delivered = pd.concat([first_season_shots(), shots_of(second)])
+    found = deployment.store.lake(["_id", *delivered]).to_pandas()
     assert found["_id"].is_unique
     assert sorted(deployment.store.warehouse(["_id"])["_id"].to_pylist()) == sorted(found["_id"])
     columns = {"made": ["size", "sum"], "x": ["sum"], "y": ["sum"]}
-    ours, theirs = (frame.groupby("game_date").agg(columns).astype(int) for frame in (found, told))
+    ours, theirs = (frame.groupby("game_date").agg(columns).astype(int) for frame in (found, delivered))
     pd.testing.assert_frame_equal(ours, theirs, check_index_type=False)
     assert deployment.through() == theirs.index.max()
     return second
@@ -79,20 +79,20 @@ def holds_once(deployment: Deployment) -> list[Document]:
 
 @cache
 def first_season_shots() -> pd.DataFrame:
-    """The shots of the first season, which each house knew calm."""
+    """The shots of the first season, which is calm in every scenario."""
     source = Simulator(SEED, Scenario.CALM)
     return shots_of([document for offer in source.plan(0).offers for document in source.documents(0, offer)])
 
 
 def shots_of(documents: list[Document]) -> pd.DataFrame:
-    """What documents say, in the lake's columns."""
+    """The shots of documents in the lake's columns."""
     fields = [(d["Game Date"], d["X Location"], d["Y Location"], d["Shot Made Flag"]) for d in documents]
     dates, x, y, made = zip(*fields, strict=True)
     days = [f"{date[:4]}-{date[4:6]}-{date[6:]}" for date in dates]
     return pd.DataFrame({"game_date": days, "x": map(int, x), "y": map(int, y), "made": map(int, made)})
 
 
-def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: Deployment) -> None:
+def test_a_calm_half_season_has_verdicts_and_no_alarm(half_season: Deployment) -> None:
     assert all(run.success for run in half_season.done)
     (reason,) = [run.reason for run in half_season.done if run.reason]
     assert "new shots since version 1 was fitted" in reason
@@ -116,10 +116,10 @@ def test_a_calm_half_season_brings_verdicts_and_no_alarm(half_season: Deployment
         (Scenario.NEW_RECORDING, {"at_origin"}),
     ],
 )
-def test_a_change_is_reported_and_followed_by_a_candidate_of_the_new_world(
+def test_a_change_is_reported_and_followed_by_a_candidate_trained_on_it(
     half_season: Deployment, scenario: Scenario, moved: set[str]
 ) -> None:
-    """Here only drift can be the reason of a training; the calm season's challenger may be decided meanwhile."""
+    """Here only drift can cause a training; the calm season's challenger may be decided meanwhile."""
     changed = str(SECOND.first + dt.timedelta(days=HALF))
     with half_season.continued(scenario) as deployment:
         known, calm = deployment.registry.newest(), len(deployment.drift_reports())
@@ -146,15 +146,15 @@ def test_a_change_is_reported_and_followed_by_a_candidate_of_the_new_world(
         assert all(run.success for run in deployment.done)
 
 
-def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season: Deployment) -> None:
-    """The first season is offered a second time too, partly in a worse state: nothing of it changes."""
+def test_bad_batches_are_rejected_with_reasons_and_hold_up_nothing(first_season: Deployment) -> None:
+    """The first season is offered a second time, too, partly with faults: nothing in the lake changes."""
     scenario = Scenario.BAD_BATCHES
     with first_season.continued(scenario, asleep=DRIFT) as deployment:
         deployment.settle()
         deployment.live(30)
         deployment.live(30)
         assert deployment.wait(7200) == []
-        assert "batches can't be used (see make quarantine)" in deployment.said["new_batches"]
+        assert "batches can't be used (see make quarantine)" in deployment.skip_messages["new_batches"]
         source, offered = (
             Simulator(SEED, scenario),
             list(zip(deployment.announced(), deployment.offered(), strict=True)),
@@ -182,15 +182,15 @@ def test_bad_batches_are_kept_out_with_reasons_and_hold_up_nothing(first_season:
         assert rows_kept_out > 1 and kept_out > 1
         assert lines[-1] == f"{rows_kept_out} rows in quarantine, {kept_out} failed batches"
         assert sum(" can't be used (attempts: 1): " in line for line in lines) == kept_out
-        assert all(told in "\n".join(lines) for told in REASONS)
-        # A run with such a batch is red and ends before the features, which the automation brings up to date then.
-        assert {run.asked_by for run in deployment.done if not run.success} == {"new_batches"}
-        assert {run.asked_by for run in deployment.done if run.success} == {"automation"}
+        assert all(reason in "\n".join(lines) for reason in REASONS)
+        # A run with such a batch fails before the features, which the automation updates afterwards.
+        assert {run.requested_by for run in deployment.done if not run.success} == {"new_batches"}
+        assert {run.requested_by for run in deployment.done if run.success} == {"automation"}
         holds_once(deployment)
 
 
-def test_late_days_are_folded_where_they_belong(first_season: Deployment, tmp_path: Path) -> None:
-    """Row for row the warehouse is what one fold over the same shots gives, which came as one file of a calm world."""
+def test_late_days_are_folded_into_their_place(first_season: Deployment, tmp_path: Path) -> None:
+    """Row for row the warehouse equals a fold over the same shots that were delivered in one file."""
     scenario = Scenario.LATE_BATCHES
     with first_season.continued(scenario, asleep=DRIFT) as deployment:
         late = 0
@@ -214,7 +214,7 @@ def test_late_days_are_folded_where_they_belong(first_season: Deployment, tmp_pa
         assert deployment.store.feature_state_stamp() == at_once.feature_state_stamp()
 
 
-def test_a_feed_that_is_down_slow_or_talks_rubbish_stalls_and_loses_nothing(
+def test_a_feed_that_is_down_slow_or_wrong_stalls_and_loses_nothing(
     first_season: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with first_season.continued(Scenario.CALM, asleep=DRIFT) as deployment:
@@ -223,25 +223,25 @@ def test_a_feed_that_is_down_slow_or_talks_rubbish_stalls_and_loses_nothing(
 
         deployment.service.stop()
         assert deployment.settle() == []
-        assert "doesn't answer at" in deployment.said["new_batches"]
+        assert "doesn't answer at" in deployment.skip_messages["new_batches"]
         deployment.service.start()
         deployment.live(10)
         assert deployment.store.warehouse_state().rows > held
 
-        rubbish = {"is not VirtualBets": (200, b"<html>a router's login page</html>"), "answers 500": (500, b"never")}
-        for told, answer in rubbish.items():
+        wrong = {"is not VirtualBets": (200, b"<html>a router's login page</html>"), "answers 500": (500, b"never")}
+        for message, answer in wrong.items():
             deployment.service.instead["/batches"] = answer
             assert deployment.live(1) == []
-            assert told in deployment.said["new_batches"]
+            assert message in deployment.skip_messages["new_batches"]
         deployment.service.instead.clear()
         with monkeypatch.context() as impatient:
             impatient.setattr(virtual_bets, "ANSWER_SECONDS", 0.2)
             deployment.service.delay_seconds = 0.4
             assert deployment.live(1) == []
-            assert "too slow" in deployment.said["new_batches"]
+            assert "too slow" in deployment.skip_messages["new_batches"]
         deployment.service.delay_seconds = 0.0
 
-        # Listed, but not to be had: the other days come in, and these once their turn comes again.
+        # Listed but not delivered: the other days are ingested now, and these when they are tried again.
         lost = [str(SECOND.first + dt.timedelta(days=day)) for day in (23, 25)]
         deployment.service.instead = {f"/batches/{name}": (503, b"a moment") for name in lost}
         deployment.live(5)
@@ -249,7 +249,7 @@ def test_a_feed_that_is_down_slow_or_talks_rubbish_stalls_and_loses_nothing(
         assert sorted(failure.batch_id[:10] for failure in failures) == lost
         assert all("answers 503" in failure.error for failure in failures)
         assert rejected(deployment.store) == {}
-        assert deployment.said["new_batches"] == "2 batches wait for their next try"
+        assert deployment.skip_messages["new_batches"] == "2 batches wait for their next try"
         assert deployment.through() == str(deployment.announced()[-1].offer.date)
         deployment.service.instead.clear()
         assert all(run.success for run in deployment.wait(7200))

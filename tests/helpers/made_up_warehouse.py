@@ -1,4 +1,4 @@
-"""What tests of drift share: a champion without training, and a world of made-up games, as a warehouse in memory."""
+"""A warehouse in memory with made-up games, and a champion without a training, for tests of drift and training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATE = WarehouseState(schema=NBA.schema, base_fingerprint=NBA.base_fingerprint,
 
 
 class _BaseRate:
-    """An ONNX session that says what the league's base table says, shifted in log odds."""
+    """An ONNX session that predicts the base rates, shifted in log odds."""
 
     def __init__(self, shift: float) -> None:
         self.shift = shift
@@ -59,16 +59,16 @@ def champion(first: str, fitted_until: str, seen_until: str, shift: float = 0.0,
 CHAMPION = champion(FIRST, FITTED_UNTIL, SEEN_UNTIL)
 
 
-class Memory:
-    """The part of a store that a drift report reads."""
+class MemoryWarehouse:
+    """The part of a store that drift reports and trainings read."""
 
     def __init__(self, rows: pa.Table, state: WarehouseState = STATE) -> None:
         self.rows, self.state = rows, state
         self.part = np.array([NBA.part_of(date) for date in rows["game_date"].to_pylist()])
 
-    def until(self, date: str) -> Memory:
-        """The same before the later days were played."""
-        return Memory(self.rows.filter(pa.compute.less_equal(self.rows["game_date"], date)), self.state)
+    def until(self, date: str) -> MemoryWarehouse:
+        """The same without the days after a date."""
+        return MemoryWarehouse(self.rows.filter(pa.compute.less_equal(self.rows["game_date"], date)), self.state)
 
     def warehouse_state(self) -> WarehouseState:
         return self.state
@@ -87,7 +87,7 @@ def table(shots: Columns, features: np.ndarray, offset: np.ndarray) -> pa.Table:
     return pa.table({**kept, OFFSET: pa.array(offset), **{name: pa.array(column) for name, column in inputs}})
 
 
-def world(change: Callable[[Columns, np.ndarray], None] | None = None, seed: int = 1) -> Memory:
+def made_up_warehouse(change: Callable[[Columns, np.ndarray], None] | None = None, seed: int = 1) -> MemoryWarehouse:
     """300 games of 100 shots; `change` may alter the columns on the rows marked new."""
     rng = np.random.default_rng(seed)
     game = np.repeat(np.arange(GAMES), SHOTS)
@@ -113,11 +113,11 @@ def world(change: Callable[[Columns, np.ndarray], None] | None = None, seed: int
     ids = np.array([f"{d}:{g:03d}:{i:06d}" for i, (d, g) in enumerate(zip(date, game, strict=True))])
     shots = {"_id": ids, "game_date": date, "game_id": game, "season": np.full(n, 2021), "made": made}
     matrix = np.column_stack([columns[name] for name in NBA.feature_names]).astype(np.float32)
-    return Memory(table(shots, matrix, offset.astype(np.float32)))
+    return MemoryWarehouse(table(shots, matrix, offset.astype(np.float32)))
 
 
-def report(memory: Memory, bundle: Bundle) -> Drift:
-    """The drift report on a warehouse in memory."""
+def report(memory: MemoryWarehouse, bundle: Bundle) -> Drift:
+    """The drift report on this warehouse."""
     store: Any = memory
     return measure_drift(store, NBA, bundle)
 

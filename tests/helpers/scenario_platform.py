@@ -1,7 +1,7 @@
-"""A whole platform in one process, in which a test lets days pass: VirtualBets over HTTP and the real definitions.
+"""A whole deployment in one process, in which a test lets days pass: VirtualBets over HTTP and the real definitions.
 
-Only the launcher and the daemon are missing. The house evaluates the sensors and the automation conditions as the
-daemon would, and carries out in process what they ask for.
+Only the run launcher and the daemon are missing: the sensors and automation conditions are evaluated here, and the runs
+that they request are executed in process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import msgspec
 import pytest
 import uvicorn
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
-from dagster._core.storage.tags import RUN_KEY_TAG
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors as feed_sensors
@@ -53,17 +52,18 @@ from tests.helpers.small_feed import FakeTime
 
 SEED = 1
 MOST_TICKS = 12
-"""A house that hasn't come to rest after so many will never do so."""
+"""A deployment that still requests runs after so many ticks will never stop."""
+RUN_KEY_TAG = "dagster/run_key"
 MLFLOW = "mlflow.db"
-"""Lies beside the houses, so that one folder can be replaced by another while MLflow keeps this file open."""
+"""Beside the deployments' folders, so that one can replace another while MLflow keeps this file open."""
 UNUSABLE = (Fault.CUT, Fault.GARBLED)
 """Batches of which nothing can be used."""
 NEVER = 10**9
-"""More new shots than any test brings: only drift can be the reason of a training."""
+"""More new shots than any test has: only drift can cause a training."""
 
 
 class Service:
-    """VirtualBets behind one address, with a clock that a test moves; it can be stopped, and made to misbehave."""
+    """VirtualBets at one address, with a clock that a test moves; it can be stopped and made to give wrong answers."""
 
     def __init__(self, home: Path, scenario: Scenario, days: float) -> None:
         self.settings = VirtualBetsSettings(home=home, scenario=scenario, seed=SEED, ahead_days=0)
@@ -81,7 +81,7 @@ class Service:
         self.start()
 
     def start(self) -> None:
-        """Begin to answer; the world goes on where it was left."""
+        """Begin to answer; the season goes on where it was left."""
         self._app: Any = create_app(self.settings, self.clock)
         self._server = uvicorn.Server(uvicorn.Config(self._answer, port=self.port, log_config=None, interface="asgi3"))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -109,33 +109,33 @@ class Service:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that was asked for and carried out."""
+    """A run that was requested and executed."""
 
-    asked_by: str
-    """A sensor."""
+    requested_by: str
+    """A sensor, or the automation."""
     success: bool
     reason: str
-    """Why a training was asked for; empty for other runs."""
+    """Why a training was requested; empty for other runs."""
 
 
 class Memory(msgspec.Struct):
-    """What the daemon would remember."""
+    """The state that the daemon would keep."""
 
     now: float = msgspec.field(default_factory=time.time)
-    """Seconds since the epoch, by which sensors wait."""
+    """Seconds since the epoch, the time that sensors read."""
     days: float = 0.0
     """Simulated days that have passed."""
     cursors: dict[str, str] = {}
     run_keys: set[tuple[str, str]] = set()
-    """Sensor and key of each request; the daemon never launches a run for one that it knows."""
+    """Sensor and key of each request; the daemon never launches two runs for the same."""
     automation: str = ""
 
 
 @dataclass
 class Deployment:
-    """A platform in a folder, alone in its process while it is open.
+    """A deployment in a folder, the only one in its process while it is open.
 
-    Houses that go on from one another live in the same folder, because MLflow and the sensors remember addresses.
+    Deployments that continue one another use the same folder, because MLflow and the sensors store paths.
     """
 
     folder: Path
@@ -144,9 +144,9 @@ class Deployment:
     asleep: frozenset[str] = frozenset()
     """Sensors that are switched off, as a person may in Dagster."""
     origin: Path | None = None
-    """A copy of the house that this one goes on from."""
-    said: dict[str, str] = field(default_factory=dict)
-    """Why each sensor asked for nothing when it was evaluated last."""
+    """A copy of the deployment that this one continues."""
+    skip_messages: dict[str, str] = field(default_factory=dict)
+    """Why each sensor requested nothing when it was evaluated last."""
     done: list[Done] = field(default_factory=list)
     """All runs, in their order."""
 
@@ -171,8 +171,8 @@ class Deployment:
         for module in (feed_sensors, training_sensors, promotion_sensors, monitoring_sensors):
             self.patch.setattr(module, "time", lambda: self.memory.now)
         self.patch.setattr(virtual_bets, "PAUSE_SECONDS", 0.01)
-        self.patch.setitem(fitting.XGBOOST, "eta", 0.3)  # fewer trees: how well a model learns is asked elsewhere
-        # The first listing plays a whole season; how long that takes on a busy machine is not the question here.
+        self.patch.setitem(fitting.XGBOOST, "eta", 0.3)  # fewer trees: these tests aren't about the quality of models
+        # The first listing simulates a whole season, which may take long on a busy machine.
         self.patch.setattr(virtual_bets, "ANSWER_SECONDS", 120.0)
         return self
 
@@ -180,12 +180,12 @@ class Deployment:
         self.service.stop()
         self.instance.dispose()
         self.patch.undo()
-        feed_sensors._told.clear()
+        feed_sensors._logged_problems.clear()
         virtual_bets._remote.cache_clear()
         (self.folder / "memory.json").write_bytes(msgspec.json.encode(self.memory))
 
     def keep(self, copy: Path) -> Deployment:
-        """Copy the closed house, so that others can go on from it."""
+        """Copy the closed deployment, so that others can continue it."""
         self.kept = Path(shutil.copytree(self.folder, copy))
         _copy_database(self.mlflow, copy / MLFLOW)
         return self
@@ -193,10 +193,10 @@ class Deployment:
     def continued(
         self, scenario: Scenario, retrain_shots: int = NEVER, asleep: frozenset[str] = frozenset()
     ) -> Deployment:
-        """A house that goes on from the copy of this one, in the world of a scenario."""
+        """A deployment that continues the copy of this one with another scenario."""
         return Deployment(self.folder, scenario, retrain_shots, asleep, self.kept)
 
-    # What it is made of
+    # Its parts
 
     @property
     def mlflow(self) -> Path:
@@ -214,30 +214,30 @@ class Deployment:
     def registry(self) -> ModelRegistry:
         return ModelRegistry(self.settings.tracking_uri, NBA.registered_model)
 
-    # Life
+    # Passing time
 
     def live(self, days: int) -> list[Done]:
-        """Let so many simulated days pass, and carry out all that comes of it."""
+        """Let so many simulated days pass, and execute all runs that are requested then."""
         self.service.clock.pass_days(days)
         self.memory.days += days
         return self.settle()
 
     def settle(self) -> list[Done]:
-        """Tick until nothing is asked for."""
+        """Tick until nothing is requested."""
         before = len(self.done)
         for _ in range(MOST_TICKS):
             if not self.tick():
                 return self.done[before:]
-        raise AssertionError(f"the house doesn't come to rest: {self.done[before:]}")
+        raise AssertionError(f"the deployment keeps requesting runs: {self.done[before:]}")
 
     def wait(self, seconds: float) -> list[Done]:
-        """Let time pass for the sensors alone, and carry out what comes of it."""
+        """Let time pass for the sensors only, and execute the runs that they request then."""
         self.memory.now += seconds
         return self.settle()
 
     def tick(self) -> list[Done]:
-        """Evaluate each sensor and the automation once, and carry out what they ask for, one run after the other."""
-        # Never behind Dagster's own records, which tell the real time.
+        """Evaluate each sensor and the automation once, and execute the requested runs one after the other."""
+        # Never earlier than Dagster's own records, which have the real time.
         self.memory.now = max(self.memory.now + self.settings.sensor_seconds, time.time())
         names = [s.name for s in self.definitions.sensors or [] if s.name not in {"automation", *self.asleep}]
         return [done for name in names for done in self._evaluated(name)] + self._automated()
@@ -257,14 +257,14 @@ class Deployment:
             self.instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys or []))
         if tick.cursor:
             self.memory.cursors[name] = tick.cursor
-        self.said[name] = tick.skip_message or ""
+        self.skip_messages[name] = tick.skip_message or ""
         for request in tick.run_requests or []:
-            assert request.run_key, f"{name} would ask for the same run again and again"
+            assert request.run_key, f"{name} would request the same run again and again"
             if (name, request.run_key) not in self.memory.run_keys:
                 self.memory.run_keys.add((name, request.run_key))
                 chosen = request.asset_selection
                 job = self._assets_job if chosen else self.definitions.resolve_job_def(str(sensor.job_name))
-                yield self._carried_out(name, job, chosen, {**request.tags, RUN_KEY_TAG: request.run_key})
+                yield self._execute(name, job, chosen, {**request.tags, RUN_KEY_TAG: request.run_key})
 
     def _automated(self) -> list[Done]:
         before = self.memory.automation
@@ -276,22 +276,22 @@ class Deployment:
         )
         self.memory.automation = dg.serialize_value(result.cursor)
         keys = [r.key for r in result.results if not r.true_subset.is_empty]
-        return [self._carried_out("automation", self._assets_job, keys, {})] if keys else []
+        return [self._execute("automation", self._assets_job, keys, {})] if keys else []
 
-    def _carried_out(
-        self, asked_by: str, job: dg.JobDefinition, keys: Sequence[Any] | None, tags: dict[str, str]
+    def _execute(
+        self, requested_by: str, job: dg.JobDefinition, keys: Sequence[Any] | None, tags: dict[str, str]
     ) -> Done:
         result = job.execute_in_process(
             instance=self.instance, asset_selection=list(keys) if keys else None, tags=tags, raise_on_error=False
         )
-        self.done.append(Done(asked_by, result.success, tags.get(training_sensors.REASON_TAG, "")))
+        self.done.append(Done(requested_by, result.success, tags.get(training_sensors.REASON_TAG, "")))
         return self.done[-1]
 
     @cached_property
     def _assets_job(self) -> dg.JobDefinition:
         return self.definitions.resolve_implicit_global_asset_job_def()
 
-    # What is known of it
+    # Its state
 
     def announced(self) -> list[AnnouncedBatch]:
         """The batches that VirtualBets has announced, as its source says."""
@@ -302,7 +302,7 @@ class Deployment:
         return feeds_of(self.settings).offers().batches
 
     def through(self) -> str:
-        """The last day that the feature state knows."""
+        """The last day in the feature state."""
         feature_state = self.store.get_feature_state()
         return str(feature_state.through) if feature_state else ""
 
@@ -328,14 +328,14 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def announced(scenario: Scenario, days: float) -> list[AnnouncedBatch]:
-    """The batches of a world that can be had after so many days."""
+    """The batches of a scenario that are announced after so many days."""
     found = Announcements(Simulator(SEED, scenario))
     found.advance(int(days))
     return found.all
 
 
 def sound_documents(scenario: Scenario, days: float) -> list[Document]:
-    """The usable documents of a world's second season, after so many days."""
+    """The usable documents of a scenario's second season, after so many days."""
     source, found = Simulator(SEED, scenario), list[Document]()
     for batch in announced(scenario, days):
         fault = batch.offer.fault
@@ -343,6 +343,6 @@ def sound_documents(scenario: Scenario, days: float) -> list[Document]:
             sound = source.documents(batch.season, replace(batch.offer, fault=None))
             if fault is Fault.DOCUMENTS:
                 pairs = zip(sound, source.documents(batch.season, batch.offer), strict=True)
-                sound = [document for document, told in pairs if document == told]
+                sound = [document for document, delivered in pairs if document == delivered]
             found += sound
     return found

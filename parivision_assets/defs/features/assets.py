@@ -21,8 +21,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         group_name="features",
         kinds={"numpy", store_kind},
         owners=OWNERS,
-        description="What was known before each shot: where it was taken, the form of shooter, teams and league. The "
-        "feature state after the last day is what the service answers with.",
+        description="What was known before each shot: where it was taken, and the records of shooter, teams and "
+        "league so far. The prediction service uses the feature state after the last day.",
         metadata={"collection": sport.warehouse},
     )
     def shot_features(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
@@ -36,7 +36,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": folded.state.rows,
-                "folded_anew": ", ".join(folded.parts) or "nothing: up to date",
+                "folded_parts": ", ".join(folded.parts) or "nothing: up to date",
                 "batches": len(folded.state.batches),
                 "feature_state_through": folded.feature_state.through or "",
                 "feature_state_stamp": folded.feature_state.stamp,

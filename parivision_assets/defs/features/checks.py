@@ -1,4 +1,4 @@
-"""Checks on the warehouse. They block: a model must not be trained on a broken one."""
+"""Checks on the warehouse. They block: no model may be trained on a broken one."""
 
 import dagster as dg
 import numpy as np
@@ -8,7 +8,7 @@ from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 
 FEW_SHOTS = 100
-"""Among fewer, one outcome alone is no sign of a broken warehouse."""
+"""With fewer shots, a single outcome is no sign of a broken warehouse."""
 
 
 def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
@@ -47,7 +47,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
 
 
 def _window(store: StoreResource, sport: Sport) -> list[str]:
-    """A model is trained on these parts together; the newest alone may hold a single shot."""
+    """The parts that a model is trained on; the newest one alone may hold a single shot."""
     from parivision_assets.steps.training.loading import window_of
 
     return window_of(store.of(sport))

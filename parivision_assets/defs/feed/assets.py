@@ -1,4 +1,4 @@
-"""`raw_shots`: every batch that the feeds offer, each its own partition, ingested exactly once."""
+"""`raw_shots`: every batch that the feeds offer is a partition, and is ingested exactly once."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import dagster as dg
 from parivision_assets.defs.feed import checks
 from parivision_assets.orchestration.keys import OWNERS, raw_shots_key
 from parivision_assets.orchestration.partitions import batches_of
-from parivision_assets.reporting import breakdown_table, in_words, paced
+from parivision_assets.reporting import batch_summary, breakdown_table, paced
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest
 from parivision_core.problems import FeedError, PariVisionError
@@ -27,8 +27,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         group_name="feed",
         kinds={"python", store_kind},
         owners=OWNERS,
-        description="Shots exactly as the feeds handed them over, in batches that are ingested exactly once. Rows "
-        "that break the contract go to quarantine with a reason; a batch that can't be used fails alone.",
+        description="Shots exactly as the feeds delivered them, in batches that are ingested exactly once. Rows that "
+        "break the contract go to quarantine with a reason; a batch that can't be used doesn't stop the others.",
         metadata={"collection": sport.lake},
         check_specs=checks.specs(sport),
     )
@@ -38,32 +38,32 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         lake = store.of(sport)
         offers = feeds.offers()
         offered = {batch.id: batch for batch in offers.batches}
-        silent = "".join(f"; {problem}" for problem in offers.problems.values())
+        unreachable = "".join(f"; {problem}" for problem in offers.problems.values())
         committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
         known = {manifest.fingerprint for manifest in committed.values()}
-        say, done = paced(context.log.info), dict[str, Manifest]()
+        log, done = paced(context.log.info), dict[str, Manifest]()
         failed: dict[str, str] = {}
         count = len(context.partition_keys)
         for at, key in enumerate(context.partition_keys, start=1):
             try:
                 if key not in offered and key not in committed:
-                    raise FeedError(f"no feed offers it; put its source back or delete the partition{silent}")
+                    raise FeedError(f"no feed offers it; put its source back or delete the partition{unreachable}")
                 done[key] = ingest(offered[key], sport, lake) if key in offered else committed[key]
-            except Exception as error:  # one poisoned batch must not stall the others
+            except Exception as error:  # one bad batch must not stop the others
                 failed[key] = fault_in_words(error, offered[key].source if key in offered else key)
-                if count > 1:  # else the run's end tells it in the next moment
+                if count > 1:  # a single failure is in the message with which the run ends
                     context.log.error(f"{key}: {failed[key]}")
                 if not isinstance(error, PariVisionError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
-            say(f"batch {at} of {count}: {in_words(done[key], done[key].fingerprint in known)}", at == count)
+            log(f"batch {at} of {count}: {batch_summary(done[key], done[key].fingerprint in known)}", at == count)
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
                 context.add_asset_metadata(_metadata(manifest, lake, sport), partition_key=key)
             yield dg.MaterializeResult()
             return
-        for key, manifest in done.items():  # a red run emits no output, but these batches exist
+        for key, manifest in done.items():  # a failed run emits no output, but these batches are in the lake
             event = dg.AssetMaterialization(context.asset_key, metadata=_metadata(manifest, lake, sport), partition=key)
             context.log_event(event)
         raise dg.Failure(

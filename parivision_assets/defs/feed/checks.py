@@ -1,4 +1,4 @@
-"""Checks on the batches that came in last: contract, identity, locations, outcomes. They never stall a batch."""
+"""Checks on the batches ingested last: contract, identity, locations, outcomes. They never block a batch."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,16 @@ import dagster as dg
 import numpy as np
 
 from parivision_assets.orchestration.keys import raw_shots_key
+from parivision_core.arrays import Columns
 from parivision_core.records import Manifest
-from parivision_core.sport import Columns, Sport
+from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 MAX_QUARANTINED = 0.001
 MIN_LOCATION_AGREEMENT = 0.99
 PLAUSIBLE_MAKE_RATE = (0.35, 0.60)
 MIN_SHOTS_FOR_RATE = 500
-"""Below so many shots, chance alone can leave the plausible range."""
-
+"""With fewer shots, the rate can leave the plausible range by chance."""
 
 DESCRIPTIONS = {
     "contract": "At most 0.1 % of a batch's rows break the contract.",
@@ -26,13 +26,13 @@ DESCRIPTIONS = {
 
 
 def specs(sport: Sport) -> list[dg.AssetCheckSpec]:
-    """The checks, for the asset itself to carry out: so the sound batches of a run are checked though others failed."""
+    """The checks, which the asset itself executes, so that they also cover the sound batches of a run that fails."""
     asset = raw_shots_key(sport)
     return [dg.AssetCheckSpec(name, asset=asset, description=text) for name, text in DESCRIPTIONS.items()]
 
 
 def results(store: Store, sport: Sport) -> Iterator[dg.AssetCheckResult]:
-    """Outcome of each check on the newest batches."""
+    """Result of each check on the newest batches."""
     newest = _newest(store)
     shots = _shots(store, newest, ["_id", *sport.fields])
     warn = dg.AssetCheckSeverity.WARN

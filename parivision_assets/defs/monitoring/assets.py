@@ -1,4 +1,4 @@
-"""`drift_report`: the champion's training window against the newest shots, in a job of its own."""
+"""`drift_report`: the champion's training window compared with the newest shots, in a job of its own."""
 
 import tempfile
 from collections.abc import Iterator
@@ -25,17 +25,17 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
     """The asset for one sport; `mlflow_page` is the address of MLflow's web page, for links."""
     spec = dg.AssetSpec(
         key=drift_report_key(sport),
-        # For lineage. No automation condition: in a run of champion_model a refusal would skip the report.
+        # For lineage only. An automation condition could put it behind champion_model, whose refusal would skip it.
         deps=[shot_features_key(sport), champion_model_key(sport)],
         group_name="monitoring",
         kinds={"evidently", "mlflow"},
         owners=OWNERS,
-        description="How far the newest shots have moved away from those that the champion was trained on: where and "
-        "how they are taken, what came of them, what was predicted, and how well that held.",
+        description="How far the newest shots differ from those that the champion was trained on: where and how they "
+        "are taken, their outcomes, the predictions, and the quality of the predictions.",
         metadata={"registered_model": sport.registered_model},
     )
 
-    # The check of a plain asset must give a result in every run; this one has none while there is nothing to compare.
+    # The check of a plain asset must have a result in every run; here there is none while nothing can be compared.
     @dg.multi_asset(
         name=spec.key.to_python_identifier(),
         specs=[spec],
@@ -53,11 +53,11 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         with tracked(mlflow, context.log) as run:
             champion, warehouse = registry.champion(), store.warehouse_state()
             if champion is None:
-                raise NotEnoughGamesError("no champion is champion, so there is nothing to compare with")
+                raise NotEnoughGamesError("there is no champion yet, so there is nothing to compare with")
             drift = measure_drift(store, sport, registry.bundle(champion))
             _track(mlflow, champion, drift)
             context.log.info(str(drift))
-            if context.selected_asset_keys:  # a person may have asked for the check alone
+            if context.selected_asset_keys:  # the check can be executed alone
                 page = run_page(mlflow_page, run.experiment_id, run.run_id, PAGE)
                 yield dg.MaterializeResult(metadata=_metadata(champion, drift, warehouse.rows, page))
             if context.selected_asset_check_keys:
@@ -86,7 +86,7 @@ def _metadata(champion: int, drift: "Drift", warehouse_shots: int, page: str) ->
 
 def _columns(drift: "Drift") -> str:
     """Every column as a Markdown table."""
-    words = {(True, True): "yes", (False, True): "yes, not watched"}
+    labels = {(True, True): "yes", (False, True): "yes, not watched"}
     return table(
         ["column", "method", "distance", "threshold", "drifted", "training window", "newest shots"],
         [
@@ -95,7 +95,7 @@ def _columns(drift: "Drift") -> str:
                 c.column.method,
                 f"{c.distance:.4f}",
                 f"{c.threshold:.4f}",
-                words.get((c.column.watched, c.drifted), "no"),
+                labels.get((c.column.watched, c.drifted), "no"),
                 c.was,
                 c.now,
             )
@@ -105,7 +105,7 @@ def _columns(drift: "Drift") -> str:
 
 
 def _track(mlflow: Any, champion: int, drift: "Drift") -> None:
-    """Log both windows, the numbers and the page into the active run."""
+    """Log both windows, the metrics and the page into the active MLflow run."""
     mlflow.set_tag("mlflow.runName", f"version {champion} through {drift.newest.last_date}")
     windows = {"training": drift.reference, "newest": drift.newest}
     mlflow.log_params(

@@ -1,4 +1,4 @@
-"""The check on a drift report: has what is watched moved? It warns and never blocks."""
+"""The check on a drift report: has any watched column drifted? It warns and never blocks."""
 
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def specs(sport: Sport) -> list[dg.AssetCheckSpec]:
-    """The check, for the asset itself to carry out: report and warning come from one computation."""
+    """The check, which the asset itself executes: report and warning come from one computation."""
     return [
         dg.AssetCheckSpec(
             DRIFT_CHECK,
             asset=drift_report_key(sport),
-            description="No watched column of the newest shots lies farther from the champion's training window than "
-            "samples and stretches of that window lie from each other.",
+            description="No watched column of the newest shots is farther from the champion's training window than "
+            "samples and periods of that window are from each other.",
         )
     ]
 
 
 def result(drift: "Drift") -> dg.AssetCheckResult:
-    """The check's outcome, which names the columns that moved and by how much."""
+    """The check's result, which names the columns that drifted and by how much."""
     return dg.AssetCheckResult(
         check_name=DRIFT_CHECK,
         passed=not drift.drifted,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def drift_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
-    """The drift report, which is never part of another run."""
+    """The job; it holds the drift report alone."""
     return dg.define_asset_job(
         named(sport, "drift"),
         selection=dg.AssetSelection.assets(drift_report_key(sport)),

@@ -1,4 +1,4 @@
-"""When the drift report is due: once all that it looks at is new, and whenever another champion is champion."""
+"""When the drift report is due: once all the shots it looks at are new, and whenever the champion has changed."""
 
 from dataclasses import dataclass
 from time import time
@@ -14,15 +14,15 @@ from parivision_core.sport import Sport
 ENOUGH_SHOTS = 16_000
 """About two weeks of the league, which is what a report looks at."""
 SETTLED_SECONDS = 60
-"""Before the first report on a champion. One run works at a time, and right behind a champion the days that came while
-it was trained are due, and with them perhaps the next candidate; a report can wait for them."""
+"""Before the first report on a new champion. Runs go one at a time, and right after a promotion the days that arrived
+during the training are due, perhaps with the next candidate; a report can wait for them."""
 
 
 def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:
     """The sensor for one sport, evaluated every so many seconds.
 
-    It reads one small record of the store and one of Dagster's. Whose turn it is to term it takes from what
-    `champion_model` told Dagster, because asking the registry would mean importing MLflow.
+    It reads one small record of the store and one of Dagster's. The champion's version comes from the materialization
+    of `champion_model`, because asking the registry would mean importing MLflow.
     """
     champion_key, report_key = champion_model_key(sport), drift_report_key(sport)
 
@@ -31,21 +31,21 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
         job_name=named(sport, "drift"),
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a drift report when {enough_shots:,} shots are new since the last one, or another "
-        f"champion has was champion for {SETTLED_SECONDS} seconds and any are.",
+        description=f"Requests a drift report when {enough_shots:,} shots are new since the last one, or when any are "
+        f"new and another version has been champion for {SETTLED_SECONDS} seconds.",
     )
     def fresh_shots_to_watch(
         context: dg.SensorEvaluationContext, store: StoreResource
     ) -> dg.SensorResult | dg.SkipReason:
         current, reported = _newest(context.instance, [champion_key, report_key])
         if current is None:
-            return dg.SkipReason("no champion is champion yet")
-        champion, now = current.told["version"], time()
-        known = reported is not None and reported.told.get("champion") == champion
+            return dg.SkipReason("there is no champion yet")
+        champion, now = current.metadata["version"], time()
+        known = reported is not None and reported.metadata.get("champion") == champion
         if not known and now < current.at + SETTLED_SECONDS:
             return dg.SkipReason(f"version {champion} has only just become champion")
         state = store.of(sport).warehouse_state()
-        new = state.rows - int(reported.told.get("warehouse_shots", 0) if reported else 0)
+        new = state.rows - int(reported.metadata.get("warehouse_shots", 0) if reported else 0)
         if new < (enough_shots if known else 1):
             return dg.SkipReason(f"{max(new, 0):,} new shots since the newest report")
         about = f"{champion}:{state.feature_state_stamp}"
@@ -57,20 +57,19 @@ def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.Se
 
 
 @dataclass(frozen=True)
-class Event:
-    """What an asset told Dagster, and when, in seconds since the epoch."""
+class Materialization:
+    """An asset's metadata and when it was materialized, in seconds since the epoch."""
 
-    told: dict[str, Any]
+    metadata: dict[str, Any]
     at: float
 
 
-def _newest(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[Event | None]:
+def _newest(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[Materialization | None]:
     """The newest materialization of each asset, in one query; None before the first."""
-    found: dict[dg.AssetKey, Event] = {}
+    found: dict[dg.AssetKey, Materialization] = {}
     for record in instance.get_asset_records(keys):
         event = record.asset_entry.last_materialization
         if event is not None and event.asset_materialization is not None:
-            metadata = event.asset_materialization.metadata
-            told = {name: entry.value for name, entry in metadata.items()}
-            found[record.asset_entry.asset_key] = Event(told, event.timestamp)
+            metadata = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+            found[record.asset_entry.asset_key] = Materialization(metadata, event.timestamp)
     return [found.get(key) for key in keys]

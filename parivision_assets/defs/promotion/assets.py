@@ -17,15 +17,15 @@ def build(sport: Sport) -> dg.AssetsDefinition:
     @dg.asset(
         key=champion_model_key(sport),
         deps=[trained_model_key(sport)],
-        # A refusal keeps the champion: the run is green, the asset isn't materialised.
+        # A refusal keeps the champion: the run succeeds without materializing the asset.
         output_required=False,
         automation_condition=when_trained_alone(),
         group_name="promotion",
         kinds={"mlflow"},
         owners=OWNERS,
-        description="The model that is served. It changes only when a candidate was proven better than the champion of "
-        "the day on the same unseen games; otherwise it stays as it is and the reason is on record. Each run looks at "
-        "every candidate that isn't decided yet.",
+        description="The model that is served. It changes only when a candidate was proven better than the current "
+        "champion on the same unseen games; otherwise it stays and the reason is recorded. Each run judges every "
+        "candidate that isn't decided yet.",
         metadata={"registered_model": sport.registered_model},
     )
     def champion_model(
@@ -34,15 +34,15 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         from parivision_assets.steps.promotion.promoting import look_again
         from parivision_assets.steps.promotion.verdict import warning
 
-        if told := warning(registry.gate):
-            context.log.warning(told)
+        if text := warning(registry.gate):
+            context.log.warning(text)
         models, ledger = registry.of(sport), store.of(sport)
         own = candidate_of(context.run_id, context.instance, models, sport)
         looks = look_again(own, models, ledger, registry.judge(ledger, sport))
         if not looks.outcomes and not looks.problems:
             context.log.warning("not yet: no candidate is registered")
         promoted = [outcome for outcome in looks.outcomes if outcome.result == "promoted"][-1:]
-        # What became of the run's own candidate comes last: it is the run's result.
+        # The result of the run's own candidate comes last: it is the run's result.
         for outcome in sorted(looks.outcomes, key=lambda outcome: outcome.candidate == own):
             context.log.info(f"{outcome.result}: {outcome.reason}")
             metadata = {

@@ -1,4 +1,4 @@
-"""Jobs that may change the champion without a training: a look at open candidates, and the rollback."""
+"""Jobs that may change the champion without a training: judging open candidates again, and the rollback."""
 
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class RollbackConfig(dg.Config):
-    """Where to go back to."""
+    """The version to go back to."""
 
     version: int | None = None
-    """A registered version; by default the one that the champion followed."""
+    """A registered version; by default the champion's predecessor."""
 
 
 def judge_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
-    """A look at the candidates that aren't decided yet; nothing is trained."""
+    """Judges the candidates that aren't decided yet; nothing is trained."""
     return dg.define_asset_job(
         named(sport, "judge"),
         selection=dg.AssetSelection.assets(champion_model_key(sport)),
@@ -32,7 +32,7 @@ def judge_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
 
 
 def rollback_job(sport: Sport) -> dg.JobDefinition:
-    """Put an earlier version back on the alias."""
+    """Moves the alias back to an earlier version."""
 
     @dg.op(name=named(sport, "put_back_champion"))
     def put_back(

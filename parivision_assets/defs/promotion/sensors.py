@@ -1,4 +1,4 @@
-"""When the candidates that aren't decided yet are looked at again: once enough games are new, without a training."""
+"""When the candidates that aren't decided yet are judged again: once enough games are new, without a training."""
 
 from time import time
 
@@ -12,7 +12,7 @@ from parivision_assets.steps.promotion.challengers import LOOK_GAMES, challenger
 from parivision_core.sport import Sport
 
 SECONDS = 30
-"""Between looks at most so often: a tick reads the ledger."""
+"""Shortest interval between two evaluations, because each reads the ledger."""
 
 
 def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
@@ -26,7 +26,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         job_name=named(sport, "judge"),
         minimum_interval_seconds=max(seconds, SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a look at the open candidates when about {LOOK_GAMES} games are new since the last.",
+        description=f"Has the open candidates judged again when about {LOOK_GAMES} games are new since the last time.",
     )
     def challengers(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
         ledger = store.of(sport)
@@ -35,13 +35,13 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
             return dg.SkipReason("no candidate is open")
         state = ledger.warehouse_state()
         if (state.schema, state.base_fingerprint) != (sport.schema, sport.base_fingerprint):
-            return dg.SkipReason("the features are to be brought up to date first")
+            return dg.SkipReason("the features have to be brought up to date first")
         names = ", ".join(str(challenger.candidate) for challenger in waiting)
         new = max(new_games(challenger, state.rows) for challenger in waiting)
         if new < LOOK_GAMES:
             return dg.SkipReason(f"versions {names} are open; about {max(new, 0):.0f} of {LOOK_GAMES} games are new")
         if under_way(context.instance, TRAINING_TAG, sport):
-            return dg.SkipReason(f"versions {names} are looked at by the training that is under way")
+            return dg.SkipReason(f"versions {names} are judged by the training that is under way")
         about, now = state.feature_state_stamp, time()
         if wait := reason_to_wait(context, JUDGING_TAG, sport, about, now):
             return dg.SkipReason(f"versions {names} are open, but {wait}")

@@ -1,4 +1,4 @@
-"""From the warehouse to a registered candidate, and the proofs it must bring."""
+"""From the warehouse to a registered candidate, and the checks that it must pass."""
 
 from parivision_assets.defs.training import assets, checks, jobs, search, sensors
 

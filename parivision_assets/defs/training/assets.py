@@ -33,7 +33,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         group_name="training",
         kinds={"xgboost", "sklearn", "mlflow", "onnx"},
         owners=OWNERS,
-        description="A freshly trained candidate: the best of several models on later games, converted to the graph "
+        description="A newly trained candidate: the best of several models on later games, converted to the ONNX graph "
         "that would be served, and registered without an alias.",
         metadata={"registered_model": sport.registered_model},
     )
@@ -73,7 +73,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
 
 def _metadata(trained: "Trained", plot: bytes) -> dict[str, Any]:
     return {
-        **{f"{_word(period)}_log_loss": s.log_loss for period, s in trained.scores.items()},
+        **{f"{_metric_name(period)}_log_loss": s.log_loss for period, s in trained.scores.items()},
         "unseen_ece": trained.scores["unseen"].ece,
         "warehouse_shots": trained.warehouse_shots,
         "code_version": trained.bundle.card.provenance.code_version,
@@ -102,8 +102,8 @@ def _metadata(trained: "Trained", plot: bytes) -> dict[str, Any]:
 
 
 def _track(mlflow: Any, trained: "Trained", plot: bytes) -> None:
-    """Log parameters, numbers, the bundle and the plot into the active run."""
-    # Else every run of the automation has the name of the same anonymous job.
+    """Log parameters, metrics, the bundle and the plot into the active MLflow run."""
+    # Otherwise all runs of the automation would have the name of the same implicit job.
     mlflow.set_tag("mlflow.runName", f"{trained.fitted.name} until {trained.window['seen_until']}")
     mlflow.log_params(trained.parameters)
     mlflow.log_metrics(_metrics(trained))
@@ -111,25 +111,25 @@ def _track(mlflow: Any, trained: "Trained", plot: bytes) -> None:
     tables = "\n\n".join(f"{name}\n\n{reliability_table(bins)}" for name, bins in trained.reliability.items())
     mlflow.log_text(tables, "reliability.md")
     mlflow.log_artifacts(str(trained.folder), BUNDLE_PATH)
-    # Written by hand because MLflow's log_image wants a decoded picture.
+    # As a file, because MLflow's log_image takes a decoded picture only.
     path = trained.folder.parent / "reliability.png"
     path.write_bytes(plot)
     mlflow.log_artifact(str(path))
 
 
 def _metrics(trained: "Trained") -> dict[str, float]:
-    """Scores with their intervals, and what was gained by each choice that validation made."""
+    """Scores with their intervals, and the validation scores of every model, window and calibrator tried."""
     found: dict[str, float] = {}
     for period, measured in trained.measured.items():
-        word = _word(period)
-        found |= {f"{word}_{name}": value for name, value in msgspec.structs.asdict(measured.scores).items()}
+        prefix = _metric_name(period)
+        found |= {f"{prefix}_{name}": value for name, value in msgspec.structs.asdict(measured.scores).items()}
         for name, (low, high) in measured.intervals.items():
-            found |= {f"{word}_{name}_low": low, f"{word}_{name}_high": high}
+            found |= {f"{prefix}_{name}_low": low, f"{prefix}_{name}_high": high}
     found |= {f"tried_{name}_masked_log_loss": s.log_loss for name, s in trained.candidates.items()}
     found |= {f"window_{len(w.parts)}_log_loss": w.log_loss for w in trained.windows}
     return found | {f"calibrator_{trial.family}_gain": trial.gain for trial in trained.calibrators}
 
 
-def _word(name: str) -> str:
-    """A name as part of a metric's."""
+def _metric_name(name: str) -> str:
+    """The name of a set of shots as part of a metric's name."""
     return name.replace(" ", "_")

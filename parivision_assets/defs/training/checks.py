@@ -1,4 +1,4 @@
-"""Two different questions about a candidate: does it work at all (blocks), and is it better (never blocks)."""
+"""Two different checks of a candidate: does it work at all (blocks), and is it better (never blocks)."""
 
 import dagster as dg
 
@@ -15,7 +15,8 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=asset,
         blocking=True,
-        description="Finite metrics, sane calibration, today's schema, and a graph that equals its trainer.",
+        description="Finite metrics, sane calibration, the current feature schema, and an ONNX graph that answers as "
+        "its trainer does.",
     )
     def candidate_sound(context: dg.AssetCheckExecutionContext, registry: RegistryResource) -> dg.AssetCheckResult:
         models = registry.of(sport)
@@ -30,8 +31,8 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(
         asset=asset,
-        description="On games that neither has seen, the candidate's log loss is lower than the champion's, by more "
-        "than luck can make it. The verdict is recorded; a refusal is a result, not an error.",
+        description="On games that neither has seen, the candidate's log loss is lower than the champion's by more "
+        "than chance explains. The verdict is recorded; a refusal is a result, not an error.",
     )
     def beats_champion(
         context: dg.AssetCheckExecutionContext, registry: RegistryResource, store: StoreResource
@@ -39,8 +40,8 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         from parivision_assets.steps.promotion.promoting import current_verdict
         from parivision_assets.steps.promotion.verdict import warning
 
-        if told := warning(registry.gate):
-            context.log.warning(told)
+        if text := warning(registry.gate):
+            context.log.warning(text)
         models, ledger = registry.of(sport), store.of(sport)
         version = candidate_of(context.run.run_id, context.instance, models, sport)
         if version is None:

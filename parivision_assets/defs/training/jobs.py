@@ -1,4 +1,4 @@
-"""Jobs a person starts: a refresh of everything behind the lake, and a search for better parameters."""
+"""The refresh, which updates everything downstream of the lake, and the search for better parameters."""
 
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,6 @@ def search_job(sport: Sport) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         named(sport, "search"),
         selection=dg.AssetSelection.assets(searched_parameters_key(sport)),
-        description="Try parameters of the boosted trees for a bounded time. The next candidate is trained with the "
+        description="Try parameters of the boosted trees for a limited time. The next candidate is trained with the "
         "best if they are proven better than the defaults.",
     )

@@ -1,4 +1,4 @@
-"""`searched_parameters`: a bounded search for better parameters, which the next training uses if they are proven."""
+"""`searched_parameters`: a limited search for better parameters, which the next training uses if they are proven."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class SearchConfig(dg.Config):
     """How long to search."""
 
-    trials: int = Field(default=20, ge=1, description="Sets of parameters to try at most.")
+    trials: int = Field(default=20, ge=1, description="Largest number of parameter sets to try.")
     seconds: int = Field(
-        default=600, ge=1, description="No trial is begun or carried on after so many seconds, but for the first."
+        default=600, ge=1, description="After so many seconds no trial begins or continues, except the first."
     )
 
 
@@ -38,8 +38,8 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         group_name="training",
         kinds={"optuna", "xgboost", "mlflow"},
         owners=OWNERS,
-        description="The best of many sets of parameters of the boosted trees, and whether it beats the defaults on "
-        "games on which no set was chosen. Only then does the next training use it.",
+        description="The best of many parameter sets of the boosted trees, and whether it beats the defaults on games "
+        "that were not used to choose it. Only then does the next training use it.",
     )
     def searched_parameters(
         context: dg.AssetExecutionContext,
@@ -85,7 +85,7 @@ def _trials(result: "Search") -> str:
 
 
 def _track(mlflow: Any, result: "Search", config: SearchConfig) -> None:
-    """Log the trials as one table and one curve, and the result where the next training finds it."""
+    """Log the trials as a table and a curve, and the result as the tag that the next training reads."""
     found = result.found
     mlflow.set_tag("mlflow.runName", f"{len(result.trials)} trials until {found.seen_until}")
     mlflow.log_params({"trials": config.trials, "seconds": config.seconds, **found.parameters})

@@ -1,4 +1,4 @@
-"""When a candidate is trained: once enough shots are new or the champion's world has moved, and each morning."""
+"""When a candidate is trained: once enough shots are new, when drift was found, and each morning."""
 
 from time import time
 
@@ -13,21 +13,20 @@ from parivision_assets.orchestration.history import (
     registry_name,
     under_way,
 )
-from parivision_assets.orchestration.keys import TRAINING_TAG, named
-from parivision_assets.orchestration.partitions import INGEST_TAG
-from parivision_assets.orchestration.run_requests import place_of_candidate, reason_to_wait, request
+from parivision_assets.orchestration.keys import INGEST_TAG, TRAINING_TAG, named
+from parivision_assets.orchestration.run_requests import candidate_priority, reason_to_wait, request
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.training.retraining import RetrainingEvidence, reason_to_train
 from parivision_core.sport import Sport
 
 SECONDS = 4
-"""Between looks at most: whoever sees a season pass in minutes shouldn't wait long for its verdicts.
+"""Longest interval between two evaluations: when a season is simulated in minutes, its verdicts shouldn't lag behind.
 
-Dagster's daemon goes round every five seconds. A sensor that wants five is passed over in every other round, for being
-a few milliseconds early.
+Dagster's daemon evaluates sensors every five seconds. With an interval of five, every other round would come a few
+milliseconds too early and skip the sensor.
 """
 PATIENCE_SECONDS = 300
-"""After a start, in which the ingest that was cut off with the last house comes again; its source may be gone."""
+"""After a start: so long the first training waits for an ingest that was cut off, whose source may be gone."""
 REASON_TAG = "parivision/reason"
 MORNING = "0 5 * * *"
 TIMEZONE = "Europe/Paris"
@@ -41,7 +40,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         job_name=named(sport, "refresh"),
         minimum_interval_seconds=min(seconds, SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
+        description=f"Requests a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
         "any are and the drift report warns.",
     )
     def retraining(
@@ -50,23 +49,23 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         evidence = evidence_of(context.instance, store, registry, sport)
         reason = reason_to_train(evidence, enough_shots)
         if not reason:
-            return dg.SkipReason("too little is new")
+            return dg.SkipReason("too few shots are new")
         if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
-            return dg.SkipReason(f"{reason}; the first is worth waiting for the ingest that is under way")
+            return dg.SkipReason(f"{reason}; the first one waits for the ingest that is under way")
         about, now = f"{evidence.shots}:{evidence.schema}", time()
-        patient = evidence.fit is None and now < run_requests.STARTED + PATIENCE_SECONDS
-        if patient and (missing := cut_off(context.instance, sport, store.of(sport))):
-            return dg.SkipReason(f"{reason}; the first is worth waiting for {missing} batches whose ingest was cut off")
+        may_wait = evidence.fit is None and now < run_requests.STARTED + PATIENCE_SECONDS
+        if may_wait and (missing := cut_off(context.instance, sport, store.of(sport))):
+            return dg.SkipReason(f"{reason}; the first one waits for {missing} batches whose ingest was cut off")
         if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):
             return dg.SkipReason(f"{reason}, but {wait}")
-        place = place_of_candidate(context.instance, now, first=evidence.fit is None)
-        return request(about, now, **place, **{REASON_TAG: reason})
+        priority = candidate_priority(context.instance, now, first=evidence.fit is None)
+        return request(about, now, **priority, **{REASON_TAG: reason})
 
     return retraining
 
 
 def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
-    """The morning's refresh, for whoever wants a fresh candidate a day however few the shots."""
+    """The daily refresh, which trains a candidate however few shots are new."""
 
     @dg.schedule(
         name=named(sport, "every_morning"),
@@ -93,7 +92,7 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
 def evidence_of(
     instance: dg.DagsterInstance, store: StoreResource, registry: RegistryResource, sport: Sport
 ) -> RetrainingEvidence:
-    """What is known now, from the lake and from Dagster's records."""
+    """What the lake and Dagster's records say about the need for a training."""
     lake = store.of(sport)
     fit = newest_fit(instance, sport, lake)
     return RetrainingEvidence(

@@ -1,1 +1,1 @@
-"""From the lake to the warehouse: one feature row per shot, folded from earlier shots only."""
+"""From the lake to the warehouse: one feature row per shot, computed from earlier shots only."""

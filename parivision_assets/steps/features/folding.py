@@ -1,4 +1,4 @@
-"""Bringing the warehouse up to date with the lake: refold from the first part of time that a new batch touches."""
+"""Bringing the warehouse up to date with the lake: the parts (seasons) from the first new shot on are folded again."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from parivision_core.sport import Sport
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE, Store, WarehouseState
 
 KEPT = ("_id", "game_date", "game_id", "season", "made")
-"""Columns that go from lake to warehouse beside the features."""
+"""Columns that the warehouse takes over from the lake."""
 OFFSET = "offset"
 
 
 @dataclass(frozen=True)
 class Folded:
-    """What an update did."""
+    """Result of an update."""
 
     state: WarehouseState
     parts: list[str]
-    """Parts of the warehouse that were folded anew or further; empty when it was up to date."""
+    """Parts of the warehouse that were rewritten or extended; empty when it was up to date."""
     feature_state: FeatureStateRecord | None
 
 
 def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = lambda _: None) -> Folded:
-    """Fold every committed batch into the warehouse and the feature state; says one line per part.
+    """Fold every committed batch into the warehouse and the feature state; logs one line per part.
 
-    A batch of later days is folded on top of the feature state, and its rows are added to their part. The feature state after each part
-    is kept, so one that arrives late costs only the parts from its own on.
+    A batch of later days is folded on top of the feature state, and its rows are added to their part. The feature
+    state after each part is kept, so a batch that arrives late costs only the parts from its own on.
     """
     with store.exclusive(WAREHOUSE):
         manifests, state = store.manifests(), store.warehouse_state()
@@ -64,9 +64,8 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
             longer = since > first and part in published
             (grown if longer else parts)[part] = _table(sport, shots, features, offset)
             feature_states[f"after-{part}"] = feature_state.record()
-            log(
-                f"{part}: {len(offset):,} shots folded{' on top' * longer}, feature state through {feature_state.through}"
-            )
+            added = " on top" if longer else ""
+            log(f"{part}: {len(offset):,} shots folded{added}, feature state through {feature_state.through}")
         record = feature_states[CURRENT_FEATURE_STATE] = feature_state.record()
         kept = sum(rows for name, rows in published.items() if name not in parts)
         new = WarehouseState(
@@ -83,7 +82,8 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
 def current_state(store: Store, sport: Sport) -> WarehouseState:
     """The state of a warehouse that this code can read.
 
-    Raises StoreError when another version folded it: a model trained on it would be paired with the wrong feature state.
+    Raises StoreError when another version folded it: a model trained on it would be paired with the wrong feature
+    state.
     """
     state = store.warehouse_state()
     if state.batches and (state.schema, state.base_fingerprint) != (sport.schema, sport.base_fingerprint):
@@ -117,9 +117,9 @@ def _start(
 ) -> tuple[str, Any]:
     """Where folding must begin for shots from the day `first` on, and the feature state before that day.
 
-    On top of the feature state there is, when they are later and the part they belong to is sound; else at the start of their
-    part, with the feature state kept after the last part before. A change of recipe refolds the first part too, so that a feature state
-    of the old recipe is never continued.
+    It begins on that day, on top of the current feature state, when they are later and their part can be read; else at
+    the start of their part, with the feature state kept after the part before. After a change of the recipe the first
+    part is folded again, too, so that a feature state of the old recipe is never continued.
     """
     record = store.get_feature_state() if same_recipe else None
     part = sport.part_of(first)
@@ -136,7 +136,7 @@ def _start(
 
 
 def _sound(part: str, rows: int, store: Store) -> bool:
-    """Whether a part with so many published rows can be read; one that is damaged is folded anew from the lake."""
+    """Whether a part with so many published rows can be read; a damaged one is folded again from the lake."""
     try:
         return not rows or store.warehouse(["_id"], [part]).num_rows == rows
     except StoreError:

@@ -1,1 +1,1 @@
-"""From a batch as it came to rows of the lake: cleaning, identity, the commit, and corrected rows brought back."""
+"""From a delivered batch to rows of the lake: cleaning, identity, the commit, and the replay of corrected rows."""

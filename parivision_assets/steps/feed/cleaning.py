@@ -1,4 +1,4 @@
-"""From a batch as it came to the rows that enter the lake: parse, quarantine, drop repeats, type."""
+"""From a delivered batch to the rows that enter the lake: parse, quarantine, drop repeats, convert types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_WRONG_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of a batch's rows: `len(shots) + len(quarantined) + repeats` is the number that came."""
+    """What became of a batch's rows: `len(shots) + len(quarantined) + repeats` is the number of rows it had."""
 
     shots: pd.DataFrame
     """Sound rows in the contract's fields, indexed by their number in the batch."""
@@ -38,8 +38,8 @@ class Cleaned:
 def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
     """Sort a batch's rows into sound ones, quarantined ones and exact repeats.
 
-    A repeat is a row equal to an earlier one in every field of the contract, or, where it breaks the contract, in every
-    field as it came. Raises BatchError when the batch as a whole can't be read.
+    A repeat is a row equal to an earlier one in every field of the contract or, where it breaks the contract, in every
+    delivered field. Raises BatchError when the batch as a whole can't be read.
     """
     raw = batch.table.to_pandas()
     raw.index = pd.Index(batch.rows)
@@ -69,14 +69,14 @@ def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
 
 
 def _line(text: str, columns: list[str]) -> str:
-    """A row that is no document, kept with the names of its columns, without which nobody could correct it."""
+    """A row that isn't a document, kept with the names of its columns, which are needed to correct it."""
     return msgspec.json.encode({"line": text, **({"columns": columns} if columns else {})}).decode()
 
 
 def _refuse_misread(reasons: list[str]) -> None:
-    """Raise BatchError when most rows of a batch break the contract: then its layout was misread, not its rows.
+    """Raise BatchError when most rows of a batch break the contract: then its layout was misread.
 
-    Committed to quarantine it would never be offered again, even once the reader is mended.
+    If it were committed with all its rows in quarantine, it would never be offered again, not even to a fixed reader.
     """
     wrong = [reason for reason in reasons if reason]
     if len(reasons) >= MIN_ROWS_TO_JUDGE and len(wrong) > MAX_WRONG_SHARE * len(reasons):
@@ -93,7 +93,7 @@ def typed(shots: pd.DataFrame, sport: Sport) -> pd.DataFrame:
 
 
 def documents(raw: pd.DataFrame, given: pd.Series | None) -> list[str]:
-    """Each row as it came, as JSON text: the `given` one, else its columns (thrice as fast as pandas' records)."""
+    """Each row as delivered, as JSON text: the `given` one, else from its columns (3 times as fast as by pandas)."""
     if given is not None:
         texts: list[str] = given.loc[raw.index].tolist()
         return texts
@@ -103,7 +103,7 @@ def documents(raw: pd.DataFrame, given: pd.Series | None) -> list[str]:
 
 
 def lake_table(cleaned: Cleaned, ids: pd.Series, sport: Sport, batch_id: str, ingested_at: int) -> pa.Table:
-    """The new shots as the lake keeps them: contract, then the envelope with the document exactly as it came."""
+    """The new shots as the lake stores them: contract fields, then the envelope with the document as delivered."""
     new = ids.notna().to_numpy()
     shots, raw = cleaned.shots[new], cleaned.raw[new]
     columns = {"_id": pa.array(ids[new], pa.string())}

@@ -1,4 +1,4 @@
-"""Bringing one batch into the lake: everything up to the one write, its manifest, by which it exists."""
+"""Bringing one batch into the lake; the write of its manifest is the commit."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def waiting(offered: list[Batch], store: Store) -> list[Batch]:
-    """The offered batches that are not committed, each content once."""
+    """The offered batches that aren't committed; of several with the same content, one."""
     committed = {manifest.fingerprint for manifest in store.manifests()}
     fresh = {batch.fingerprint: batch for batch in reversed(offered) if batch.fingerprint not in committed}
     return [batch for batch in offered if fresh.get(batch.fingerprint) is batch]
 
 
 def rejected(store: Store) -> dict[str, Failure]:
-    """Failures, by fingerprint, of batches whose content this version can't use: only a person can help them."""
+    """Failures, by fingerprint, of batches whose content this version can't use: a person has to look at them."""
     return {f.fingerprint: f for f in store.failures() if f.rejected_by == __version__}
 
 
 def fault_in_words(error: Exception, source: str) -> str:
-    """What went wrong with the batch from a file or an address: both are named, and the kind of an unforeseen error."""
-    said = str(error) if isinstance(error, PariVisionError) else f"{type(error).__name__}: {error}"
-    return said if source.rpartition("/")[2] in said else f"{source}: {said}"
+    """What went wrong with the batch from `source`, a file or an address; for an unexpected error with its type."""
+    message = str(error) if isinstance(error, PariVisionError) else f"{type(error).__name__}: {error}"
+    return message if source.rpartition("/")[2] in message else f"{source}: {message}"
 
 
 def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
     """Ingest a batch exactly once; the manifest of one that is committed already is returned as it stands.
 
-    Raises BatchError when the batch can't be read, FeedError when it can't be had at the moment, and StoreError when it
-    can't be stored: nothing of it is kept, the attempt is counted, and the batch can be offered again.
+    Raises BatchError when the batch can't be read, FeedError when it can't be fetched at the moment, and StoreError
+    when it can't be stored: nothing of it is kept, the attempt is counted, and the batch can be offered again.
     """
     with store.exclusive(INGEST):
         for manifest in store.manifests():
@@ -47,10 +47,10 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
         try:
             return _commit(batch, sport, store)
         except Exception as error:
-            with suppress(StoreError):  # a store that can't be reached must not hide what went wrong first
-                idle = isinstance(error, BatchError) and not isinstance(error, FeedError)
-                words = fault_in_words(error, batch.source)
-                store.record_failure(batch.fingerprint, batch.id, words, rejected_by=__version__ if idle else "")
+            with suppress(StoreError):  # a store that can't be reached must not hide the first error
+                at_fault = isinstance(error, BatchError) and not isinstance(error, FeedError)
+                reason = fault_in_words(error, batch.source)
+                store.record_failure(batch.fingerprint, batch.id, reason, rejected_by=__version__ if at_fault else "")
             raise
 
 

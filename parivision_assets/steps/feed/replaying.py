@@ -1,4 +1,4 @@
-"""Quarantined documents out to a person and, corrected, back in: each correction resolves the row it was made from."""
+"""Writing quarantined rows out for correction, and reading the corrections as batches that resolve them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a corrections file. Only the document is to be changed."""
+    """A line of a corrections file, in which a person changes only the document."""
 
     batch: str
     row: int
@@ -30,20 +30,20 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a row that wasn't even a document: its text and, of a table, the names of the columns."""
+    """What is kept of a row that wasn't a document: its text and, for a table, the names of the columns."""
 
     line: str
     columns: list[str] = []
 
 
 def unresolved(store: Store, batch_id: str | None = None) -> list[Quarantined]:
-    """Quarantined rows that no later batch brought corrected."""
+    """Quarantined rows that no later batch has corrected."""
     resolved = {place for manifest in store.manifests() for place in manifest.resolves}
     return [q for q in store.quarantine(batch_id) if (q.batch_id, q.row) not in resolved]
 
 
 def to_correct(rows: Iterable[Quarantined]) -> list[str]:
-    """A line of JSON for each quarantined row, to be corrected and handed to `corrected`."""
+    """A line of JSON for each quarantined row; `corrected` reads them again after the correction."""
     lines = (Correction(batch=q.batch_id, row=q.row, reason=q.reason, document=msgspec.Raw(q.raw)) for q in rows)
     return [msgspec.json.encode(line).decode() for line in lines]
 
@@ -51,8 +51,8 @@ def to_correct(rows: Iterable[Quarantined]) -> list[str]:
 def corrected(name: str, content: bytes, store: Store) -> tuple[list[Batch], int]:
     """The batches that a corrections file makes, one for each batch it corrects, and the number of unchanged lines.
 
-    What was inferred of the corrected batch, such as its unit, holds for its corrections: a single row proves nothing.
-    Raises BatchError, naming each line, when one isn't as it was written or names no quarantined row.
+    What was inferred from the original batch, such as its unit, holds for its corrections: a single row can't show it.
+    Raises BatchError, naming each line, when one can't be read or names no quarantined row.
     """
     waiting = {(q.batch_id, q.row): q for q in unresolved(store)}
     changed: dict[str, dict[int, str]] = {}
@@ -78,7 +78,7 @@ def corrected(name: str, content: bytes, store: Store) -> tuple[list[Batch], int
             problems.append(f"line {number}: {error}")
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise BatchError(f"{name} can't be replayed, nothing was: {'; '.join(problems[:SHOWN])}{more}")
+        raise BatchError(f"{name} can't be replayed, and no line of it was: {'; '.join(problems[:SHOWN])}{more}")
     details = {manifest.batch_id: manifest.details for manifest in store.manifests()}
     return [_batch(name, batch, rows, details[batch]) for batch, rows in changed.items()], unchanged
 
@@ -101,7 +101,7 @@ def _read(name: str, content: bytes, known: Mapping[str, str | int | float]) -> 
 
 
 def _restored(document: msgspec.Raw) -> str:
-    """A document on one line. Raises ValueError when a line of text still isn't a row."""
+    """A document on one line. Raises ValueError when a kept line of text still isn't a row."""
     text = bytes(document)
     if not text.lstrip().startswith(b"{"):
         raise ValueError("the document isn't an object")

@@ -1,1 +1,1 @@
-"""Has the world moved away from what the champion learned? Columns, noise thresholds and the drift report."""
+"""Drift of the newest shots from the champion's training window: columns, noise thresholds and the report."""

@@ -1,4 +1,4 @@
-"""The columns of a drift report: what a shot was, what came of it, what the champion said, and how well that held."""
+"""The columns of a drift report: a shot's inputs, its outcome, the champion's prediction and its quality."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ Method = Literal["wasserstein", "jensenshannon", "mean_shift"]
 
 MADE, PROBABILITY, EXCESS = "made", "probability", "excess_log_loss"
 METHODS: dict[str, Method] = {"number": "wasserstein", "category": "jensenshannon", "origin": "jensenshannon"}
-"""Named by us: left alone, Evidently chooses another method when the sample grows."""
+"""Set explicitly, because by default Evidently chooses another method when the sample grows."""
 MARGINS: dict[Method, float] = {"wasserstein": 0.05, "jensenshannon": 0.02, "mean_shift": 0.001}
-"""On a yes or no of even odds about 3 points; in log loss the verdict's margin. A name that the reference never had has
-no noise at all, so the margin alone decides."""
+"""On a yes or no of even odds about 3 points; in log loss the verdict's margin. For a category that the reference
+doesn't have there is no noise to measure, so the margin alone decides."""
 PROBABILITY_MARGIN = 0.1
-"""About 1.5 points. Predictions follow the feature state, which grows for ever: on calm simulated seasons up to 0.08."""
+"""About 1.5 points. Predictions follow the feature state, which keeps growing: up to 0.08 on simulated seasons without
+drift."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class DriftColumn:
     name: str
     method: Method
     margin: float
-    """A smaller distance is no reason to wake anybody, however certain."""
+    """A smaller distance raises no alarm, however certain it is."""
     watched: bool = True
     judged: bool = False
-    """Whether its reference are the games that the champion wasn't fitted on, because on those it does too well."""
+    """Whether its reference is only the games that the champion wasn't fitted on; the others are predicted too well."""
 
 
 def report_columns(sport: Sport) -> list[DriftColumn]:
@@ -57,7 +58,7 @@ def read_columns(
 ) -> Columns:
     """Columns (n,) of shots with features (n, k), outcome (n,) and the champion's probability (n,).
 
-    Numbers are float64, names are text. Judged columns are NaN but for the rows marked `unfitted`, (n,).
+    Numbers are float64, categories are text. Judged columns are NaN except for the rows marked `unfitted`, (n,).
     """
     names = [*sport.feature_names]
     at = {m.name: [names.index(feature) for feature in m.features] for m in sport.monitored}
@@ -80,12 +81,12 @@ def excess_log_loss(made: NDArray[Any], probability: Floats) -> Floats:
     return losses(made, probability) - expected_log_loss(probability)
 
 
-def in_words(column: DriftColumn, reference: NDArray[Any], newest: NDArray[Any]) -> tuple[str, str]:
-    """What a column was and what it is now, for a person; of names only the one whose share moved most."""
+def before_and_after(column: DriftColumn, reference: NDArray[Any], newest: NDArray[Any]) -> tuple[str, str]:
+    """A column's summary in the reference and now; of categories only the one whose share changed most."""
     if column.method == "jensenshannon":
         names = np.unique(np.concatenate([reference, newest]))
         shares = np.array([[np.mean(values == name) for name in names] for values in (reference, newest)])
-        # Of two that mirror each other the later one is told: yes rather than no, 3 rather than 2.
+        # Of two with the same change the later one is named: yes rather than no, 3 rather than 2.
         most = len(names) - 1 - int(np.argmax(np.abs(shares[1] - shares[0])[::-1].round(9)))
         was, now = (f"{names[most]} {share:.2%}" for share in shares[:, most])
         return was, now

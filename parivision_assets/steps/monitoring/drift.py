@@ -1,4 +1,4 @@
-"""Has the world moved away from what the champion learned? Its training window against the newest shots."""
+"""The drift report: the champion's training window compared with the newest shots."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from parivision_assets.steps.features.folding import OFFSET, current_state, matr
 from parivision_assets.steps.monitoring.columns import (
     DriftColumn,
     Floats,
+    before_and_after,
     expected_log_loss,
-    in_words,
     read_columns,
     report_columns,
 )
-from parivision_assets.steps.monitoring.evidently_report import compare, headed
+from parivision_assets.steps.monitoring.evidently_report import compare, with_summary
 from parivision_assets.steps.monitoring.noise import in_order, thresholds
 from parivision_core.arrays import Columns
 from parivision_core.bundle import Bundle
@@ -28,13 +28,14 @@ from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
 NEWEST_SHOTS = 16_000
-"""Newest games up to so many shots, about two weeks: enough to tell 3 points from noise, few enough to tell it soon."""
+"""The newest games hold up to so many shots, about two weeks: enough to distinguish 3 points from noise, and few enough
+to notice a change soon."""
 MIN_GAMES = 30
 
 
 @dataclass(frozen=True)
 class ComparedWindow:
-    """A stretch of time that is compared."""
+    """A period that is compared."""
 
     first_date: str
     last_date: str
@@ -47,7 +48,7 @@ class ComparedWindow:
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """How far one column has moved."""
+    """How far one column has drifted."""
 
     column: DriftColumn
     distance: float
@@ -57,7 +58,7 @@ class ColumnDrift:
 
     @property
     def drifted(self) -> bool:
-        """Whether it moved beyond its threshold, watched or not."""
+        """Whether it drifted beyond its threshold, watched or not."""
         return self.distance >= self.threshold
 
     def __str__(self) -> str:
@@ -75,7 +76,7 @@ class Drift:
     log_loss: float
     """The champion's, on the newest shots."""
     expected_log_loss: float
-    """The same if makes were as likely as it said."""
+    """The same if makes were as likely as it predicted."""
     html: str = field(repr=False)
 
     @property
@@ -86,13 +87,13 @@ class Drift:
 
     @property
     def summary(self) -> tuple[str, list[str]]:
-        """What was found, for people: a title, and a line for each thing to know."""
+        """The findings: a title and some lines of text."""
         watched = sum(c.column.watched for c in self.columns)
         title = f"Drift in {len(self.drifted)} of" if self.drifted else "No drift in"
         return f"{title} {watched} watched columns", [
-            f"The newest games, {self.newest}, against those that the champion was made from, {self.reference}.",
-            f"The champion's log loss on the newest shots is {self.log_loss:.4f}; if makes were as likely as it said, "
-            f"it would be {self.expected_log_loss:.4f}.",
+            f"The newest games ({self.newest}) are compared with the champion's training window ({self.reference}).",
+            f"The champion's log loss on the newest shots is {self.log_loss:.4f}; if makes were as likely as "
+            f"predicted, it would be {self.expected_log_loss:.4f}.",
             *map(str, self.drifted),
             *(f"Not watched: {c}" for c in self.columns if c.drifted and not c.column.watched),
         ]
@@ -111,7 +112,7 @@ def measure_drift(store: Store, sport: Sport, champion: Bundle) -> Drift:
     """
     current_state(store, sport)
     if not champion.fits(sport.schema, sport.base_fingerprint):
-        raise NotEnoughGamesError("the champion knows other features than the warehouse holds; a new one is needed")
+        raise NotEnoughGamesError("the champion was trained on other features than the warehouse has; train a new one")
     origin = champion.card.provenance
     table = _rows_since(origin.first_date, store, sport)
     seen = pc.less_equal(table["game_date"], origin.seen_until)
@@ -133,14 +134,14 @@ def measure_drift(store: Store, sport: Sport, champion: Bundle) -> Drift:
         reference=windows[0],
         newest=windows[1],
         columns=[
-            ColumnDrift(c, distances[c.name], limits[c.name], *in_words(c, base[c.name], current[c.name]))
+            ColumnDrift(c, distances[c.name], limits[c.name], *before_and_after(c, base[c.name], current[c.name]))
             for c in columns
         ],
         log_loss=float(losses(made, probability).mean()),
         expected_log_loss=float(expected_log_loss(probability).mean()),
         html=html,
     )
-    return replace(drift, html=headed(html, *drift.summary))
+    return replace(drift, html=with_summary(html, *drift.summary))
 
 
 def _rows_since(date: str, store: Store, sport: Sport) -> pa.Table:
@@ -151,7 +152,7 @@ def _rows_since(date: str, store: Store, sport: Sport) -> pa.Table:
 
 
 def _newest_games(game: NDArray[np.int64], shots: int) -> NDArray[np.bool_]:
-    """Marks (n,) the rows of the last whole games that hold at most so many shots; rows are in the order of time."""
+    """Marks (n,) the rows of the last whole games that hold at most so many shots; rows are in order of time."""
     if not len(game):
         return np.zeros(0, dtype=bool)
     number = in_order(game)

@@ -1,4 +1,4 @@
-"""Evidently's part of a drift report: the distance of every column by its named method, and the page for people."""
+"""The part of a drift report that Evidently computes: the distance of every column, and the HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STYLE = "max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 s
 def compare(
     columns: Sequence[DriftColumn], thresholds: Mapping[str, float], reference: Columns, newest: Columns
 ) -> tuple[dict[str, float], str]:
-    """Distance of each column between two windows, and the report as one HTML page that asks the internet for nothing.
+    """Distance of each column between two windows, and the report as one self-contained HTML page.
 
     Both windows hold every column, (n,) and (m,); NaN is left out.
     """
@@ -41,18 +41,18 @@ def compare(
     return found, snapshot.get_html_str(as_iframe=False)
 
 
-def headed(html: str, title: str, lines: Sequence[str]) -> str:
-    """The page with a few sentences above its charts."""
-    said = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    summary = f'<section style="{_STYLE}"><h1>{escape(title)}</h1><ul>{said}</ul></section>'
+def with_summary(html: str, title: str, lines: Sequence[str]) -> str:
+    """The page with a title and a list of sentences above its charts."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    summary = f'<section style="{_STYLE}"><h1>{escape(title)}</h1><ul>{items}</ul></section>'
     before, body, after = html.partition("<body>")
     if not body:
-        raise ValueError("Evidently's page has no <body> to be headed")
+        raise ValueError("Evidently's page has no <body> to put the summary in")
     return f"{before}{body}{summary}{after}"
 
 
 def _register_mean_shift() -> None:
-    """Make the difference of two means known to Evidently, which has it only as a test of independent rows."""
+    """Register the difference of two means with Evidently, which has it only as a test of independent rows."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 

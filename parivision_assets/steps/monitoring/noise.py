@@ -1,7 +1,7 @@
-"""How far apart two windows lie though nothing changed: a threshold for each column, measured on the reference alone.
+"""How far apart two windows are although nothing changed: a threshold for each column, measured on the reference alone.
 
-Shots of one game share shooters, defence and scorers, so noise is that of whole games, and a shot more or less in the
-sample changes little. The distance of thousands of samples is a matrix product, because games add up.
+Shots of one game share shooters, defence and scorers, so whole games are sampled. The distances of thousands of samples
+are a matrix product, because the counts of a sample are the sum of its games' counts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from parivision_core.arrays import Columns
 Array = NDArray[np.floating[Any]]
 
 FALSE_ALARMS = 0.05
-"""Share of reports on an unchanged world in which any watched column may alarm."""
+"""Share of reports without any change in which some watched column may alarm."""
 RESAMPLES = 1000
-STRETCHES = 4
-"""Stretches of games that begin within the length of one."""
+PERIODS = 4
+"""Periods of consecutive games that begin within the length of one."""
 BINS = 200
 SMALLEST_DEVIATION = 0.001
 """Evidently's, for a column that never varies."""
@@ -31,11 +31,11 @@ SEED = 7
 
 @dataclass(frozen=True)
 class NoiseTally:
-    """What each game adds to a column's distribution, (games, k); sums over games make any window."""
+    """What each game contributes to a column's distribution, (games, k); a window is a sum over games."""
 
     counts: Array
     distance: Callable[[Array, Array], Array]
-    """Sums (r, k) of two windows each -> their distances (r,), equal to what Evidently finds on the shots."""
+    """Sums (r, k) of two windows each -> their distances (r,), equal to what Evidently computes on the shots."""
 
 
 def thresholds(
@@ -43,12 +43,12 @@ def thresholds(
 ) -> dict[str, float]:
     """Distance from which on each column counts as drifted.
 
-    `reference` holds columns (n,) in the order of time with the game of each shot, `game` (n,). Rows of judged columns
+    `reference` holds columns (n,) in order of time with the game of each shot, `game` (n,). Rows of judged columns
     that are NaN are left out. The threshold is the largest of three: a high quantile over random samples of as many
-    games as are new (both windows drawn with replacement, for the reference is a sample too), so that all watched
-    columns together alarm in at most one calm report of twenty (Bonferroni); the worst stretch of consecutive games
-    against the rest of the reference, because seasons and habits move within it, and the champion has seen that; and
-    the column's margin.
+    games as are new (both windows drawn with replacement, because the reference is a sample, too), so that all watched
+    columns together raise a false alarm in at most one report of twenty (Bonferroni); the most distant period of
+    consecutive games from the rest of the reference, because the champion has learned changes within it; and the
+    column's margin.
     """
     level = 1 - FALSE_ALARMS / sum(column.watched for column in columns)
     all_games = _Games(in_order(game), newest_games)
@@ -63,7 +63,7 @@ def thresholds(
 
 
 def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> NoiseTally:
-    """The games' shares in a column (n,); `game` (n,) counts from 0."""
+    """Each game's contribution to a column (n,); `game` (n,) counts from 0."""
     games = int(game.max()) + 1
     if method == "mean_shift":
         return NoiseTally(np.stack([np.bincount(game), np.bincount(game, weights=values)], axis=1), _mean_shift)
@@ -78,7 +78,7 @@ def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> Nois
 
     def wasserstein(a: Array, b: Array) -> Array:
         gap = np.abs(np.cumsum(_shares(a), axis=1) - np.cumsum(_shares(b), axis=1))
-        # From one value to the next the gap stays; between quantiles it runs about straight.
+        # Between two adjacent values the gap is constant; between two quantiles it is about linear.
         found: Array = (gap[:, :-1] if exact else (gap[:, :-1] + gap[:, 1:]) / 2) @ widths
         return found
 
@@ -86,7 +86,7 @@ def tally(method: Method, values: NDArray[Any], game: NDArray[np.int64]) -> Nois
 
 
 class _Games:
-    """Samples and stretches of the reference's games, drawn once for all columns that are read on them."""
+    """Samples and periods of the reference's games, drawn once for all columns."""
 
     def __init__(self, game: NDArray[np.int64], newest: int) -> None:
         self.game, count = game, int(game.max()) + 1
@@ -95,9 +95,9 @@ class _Games:
         # Single precision is twice as fast, and exact for counts of fewer than 16 million shots.
         self.samples = rng.multinomial(newest, even, size=RESAMPLES).astype(np.float32)
         self.references = rng.multinomial(count, even, size=RESAMPLES).astype(np.float32)
-        starts = range(0, count - newest + 1, max(1, newest // STRETCHES)) if count >= 2 * newest else range(0)
-        self.stretches = np.zeros((len(starts), count), dtype=np.float32)
-        for row, start in zip(self.stretches, starts, strict=True):
+        starts = range(0, count - newest + 1, max(1, newest // PERIODS)) if count >= 2 * newest else range(0)
+        self.periods = np.zeros((len(starts), count), dtype=np.float32)
+        for row, start in zip(self.periods, starts, strict=True):
             row[start : start + newest] = 1
 
     def threshold(self, column: DriftColumn, values: NDArray[Any], level: float) -> float:
@@ -105,14 +105,14 @@ class _Games:
         drawn = tally(column.method, values, self.game)
         noise = drawn.distance(self.samples @ drawn.counts, self.references @ drawn.counts)
         found = [float(np.quantile(noise, level)), column.margin]
-        if len(self.stretches):
-            stretch = self.stretches @ drawn.counts
-            found.append(float(drawn.distance(stretch, drawn.counts.sum(axis=0) - stretch).max()))
+        if len(self.periods):
+            period = self.periods @ drawn.counts
+            found.append(float(drawn.distance(period, drawn.counts.sum(axis=0) - period).max()))
         return max(found)
 
 
 def in_order(game: NDArray[Any]) -> NDArray[np.int64]:
-    """Number of each row's game (n,), counted from 0 in the order in which they first occur."""
+    """Number of each row's game (n,), from 0, in the order in which the games first occur."""
     _, first, place = np.unique(game, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -135,7 +135,7 @@ def _mean_shift(a: Array, b: Array) -> Array:
 def _jensenshannon(a: Array, b: Array) -> Array:
     p, q = _shares(a), _shares(b)
     middle = (p + q) / 2
-    # Shares of 0 add nothing; so the ones they are divided by may be anything.
+    # A share of 0 contributes nothing, so whatever it is divided by doesn't matter.
     terms = [s * np.log(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)) for s in (p, q)]
     found: Array = np.sqrt(np.maximum((terms[0] + terms[1]).sum(axis=1) / 2, 0))
     return found

@@ -1,4 +1,4 @@
-"""What the ledger tells of the candidates that are still open: who they are, and how many were tried in a term."""
+"""What the ledger of verdicts says about open candidates: which they are, and how many were tried in a term."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from parivision_core.records import Verdict
 
 LOOK_GAMES = 10
-"""New games that are worth a look: the bounds allow any number of looks, but each costs a run."""
+"""New games after which open candidates are judged again: the bounds allow more looks, but each costs a run."""
 
 
 def newest_of(ledger: Sequence[Verdict]) -> dict[int, Verdict]:
@@ -24,7 +24,7 @@ def challengers_in(ledger: Sequence[Verdict]) -> list[Verdict]:
 
 
 def place_of(candidate: int, epoch: int, ledger: Sequence[Verdict]) -> int:
-    """Which one of the candidates compared in an epoch this is, from 1; it keeps the place of its first look."""
+    """A candidate's number among those compared in an epoch, from 1; it keeps the number of its first look."""
     compared = [v for v in ledger if v.epoch == epoch and (v.tried is not None or v.gain is not None)]
     own = next((v.tried for v in compared if v.candidate == candidate and v.tried is not None), None)
     return own or 1 + len({v.candidate for v in compared} - {candidate})
@@ -33,8 +33,8 @@ def place_of(candidate: int, epoch: int, ledger: Sequence[Verdict]) -> int:
 def new_games(challenger: Verdict, shots: int) -> float:
     """About how many games are new since a verdict, when the warehouse holds so many shots now.
 
-    Shots are counted, for how many there are is told by one small record; games come from the verdict's own shots. In
-    a warehouse that has shrunk, for it was built anew, all of them are new.
+    It is computed from shots, whose number is in one small record, and from the shots a game of the verdict. In a
+    warehouse that has shrunk, because it was built again, all games are new.
     """
     known = challenger.warehouse_shots or 0
     shots_a_game = challenger.shots / challenger.games if challenger.games else 1.0

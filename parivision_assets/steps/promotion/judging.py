@@ -23,7 +23,7 @@ from parivision_core.store.base import Store
 
 
 class Bundles(Protocol):
-    """Where registered bundles come from."""
+    """What judging needs of a registry."""
 
     def bundle(self, version: int) -> Bundle:
         """The verified bundle of a version."""
@@ -39,12 +39,12 @@ class Judge:
     def __call__(self, candidate: int, champion: int | None, epoch: int) -> Verdict:
         """A new verdict on a candidate against the expected champion; nothing is recorded.
 
-        Before the first champion, and for one trained on other features than the warehouse holds (nobody could serve
-        it with today's feature state), the baseline takes its place.
+        Before the first champion, and for one trained on other features than the warehouse holds (it can't be served
+        with the current feature state), the baseline takes its place.
         """
         shots = current_state(self.store, self.sport).rows
         if not shots:
-            raise StoreError("the warehouse is empty, so nobody can be judged; let a feed fill it first")
+            raise StoreError("the warehouse is empty, so no candidate can be judged; ingest a batch first")
         try:
             ours = self.bundles.bundle(candidate)
         except BundleError as error:
@@ -55,7 +55,7 @@ class Judge:
         theirs = None if champion is None else self.bundles.bundle(champion)
         name = "the baseline" if champion is None else f"version {champion}"
         if theirs is not None and not self._fits(theirs):
-            theirs, name = None, f"the baseline (version {champion} knows other features)"
+            theirs, name = None, f"the baseline (version {champion} was trained on other features)"
         seen_until = max(b.card.provenance.seen_until for b in (ours, theirs) if b is not None)
         unseen = self._rows(seen_until, None)
         dates = pc.min_max(unseen["game_date"]).as_py()
@@ -83,7 +83,7 @@ class Judge:
     def _verdict(
         self, ruling: Ruling, candidate: int, champion: int | None, epoch: int, tried: int, games: Games, shots: int
     ) -> Verdict:
-        """The ledger's entry for a ruling. A candidate refused before anything was compared takes no place."""
+        """The ledger's entry for a ruling. A candidate that is refused without a comparison doesn't count as tried."""
         alpha = alpha_of(tried)
         numbers: dict[str, Any] = {}
         if ruling.comparison or ruling.decision == "not_yet":
@@ -118,7 +118,7 @@ class Judge:
             p
             for p in known
             if (low is None or p >= self.sport.part_of(low)) and (until is None or p <= self.sport.part_of(until))
-        ] or known[-1:]  # if nothing is so late, for its columns
+        ] or known[-1:]  # without a later part, for the columns alone
         columns = ["game_date", "game_id", "made", OFFSET, *self.sport.feature_names]
         table = self.store.warehouse(columns, parts)
         for bound, compared in ((after, pc.greater), (since, pc.greater_equal), (until, pc.less_equal)):
@@ -133,7 +133,7 @@ def _side(name: str, bundle: Bundle, probability: Floats, is_champion: bool = Tr
 
 
 def _predict(bundle: Bundle, rows: pa.Table, sport: Sport) -> Floats:
-    """A bundle's probabilities (n,) for warehouse rows; there may be none yet."""
+    """A bundle's probabilities (n,) for warehouse rows, of which there may be none."""
     return bundle.predict(*matrix_of(rows, sport)).astype(np.float64) if rows.num_rows else np.empty(0)
 
 

@@ -1,4 +1,4 @@
-"""Is a candidate's calibration worse than its rival's on the same games, beyond noise? Games are the unit of noise."""
+"""Whether a candidate's calibration is worse than its rival's on the same games, beyond noise; games are the unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parivision_core.arrays import Floats
 from parivision_core.scoring import logit, recalibration, sigmoid
 
 ONE_SIDED = 0.05
-"""The chance that a model which isn't worse looks worse than it is by more than the lower end."""
+"""The chance that the lower end of `worse` lies above the truth."""
 BINS = 15
 RESAMPLES = 1000
 SEED = 7
@@ -42,8 +42,8 @@ def compare_calibration(
 ) -> Calibration:
     """Compare two models' probabilities (n,) for the same shots: outcomes `made` (n,), games numbered from 0 (n,).
 
-    Whole games are drawn with replacement, the same for both models and both measures. Both measures have a kink where
-    a model is calibrated, at which a standard error would take the noise that both models share for knowledge.
+    Whole games are drawn with replacement, the same for both models and both measures. Standard errors won't do: both
+    measures have a kink where a model is calibrated, and there noise that both models share would look like evidence.
     """
     y, shots = np.asarray(made, dtype=np.float64), np.bincount(game)
     rng = np.random.default_rng(SEED)
@@ -66,8 +66,8 @@ def _slopes(
 ) -> tuple[float, Floats]:
     """Calibration slope, and that of each draw (draws,); NaN for predictions that don't vary.
 
-    The slope is the solution of a logistic regression, so a game moves it by its scores times the inverse Hessian:
-    that spares a fit for each draw.
+    The slope is the solution of a logistic regression. A game moves it by its score times the inverse Hessian, so the
+    draws need no fits of their own.
     """
     intercept, slope = recalibration(y, probability)
     if np.isnan(slope):
@@ -91,5 +91,5 @@ def _eces(
     for number, part in enumerate(np.array_split(np.argsort(probability, kind="stable"), BINS)):
         bins[part] = number
     misses = np.bincount(game * BINS + bins, weights=y - probability, minlength=len(shots) * BINS)
-    by_game = misses.reshape(-1, BINS)  # makes beyond the expected
+    by_game = misses.reshape(-1, BINS)  # makes beyond the expected ones
     return float(np.abs(by_game.sum(axis=0)).sum() / len(y)), np.abs(draws @ by_game).sum(axis=1) / (draws @ shots)

@@ -1,4 +1,4 @@
-"""The two ways the champion changes, promotion and rollback, each under an exclusive lock and safe to run again."""
+"""Promotion and rollback, the two ways to change the champion, each under an exclusive lock and safe to run again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK = "promotion"
 
 Result = Literal["promoted", "refused", "not_yet", "already"]
 Status = Literal["challenger", "champion", "refused", "superseded", "rolled back"]
-"""What a version's page in the registry says of it."""
+"""Shown on a version's page in the registry."""
 STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger", "refuse": "refused"}
 """After a verdict; only the promotion itself makes a champion."""
 
@@ -46,7 +46,7 @@ Judge = Callable[[int, int | None, int], Verdict]
 
 @dataclass(frozen=True)
 class PromotionResult:
-    """What came of a promotion: `already` means that the candidate is the champion."""
+    """Result of a promotion; `already` means that the candidate is the champion."""
 
     result: Result
     reason: str
@@ -57,30 +57,30 @@ class PromotionResult:
 
 @dataclass(frozen=True)
 class Looks:
-    """What came of a look at every open candidate, in the order of the looks."""
+    """Results of judging every open candidate, in order."""
 
     outcomes: list[PromotionResult] = field(default_factory=list)
     problems: list[PariVisionError] = field(default_factory=list)
-    """Candidates that couldn't be judged; they kept no other from it."""
+    """Why some candidates couldn't be judged; the others were judged all the same."""
 
 
 def current_verdict(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> Verdict:
-    """The verdict on a candidate against today's champion: the ledger's when it has one, else a new one, recorded."""
+    """The verdict on a candidate against the current champion: the ledger's, else a new one, which is recorded."""
     with store.exclusive(LOCK):
         ledger, champion = store.verdicts(candidate=candidate), registry.champion()
         if ledger and candidate == champion:
             return ledger[0]
-        # The run that asks finishes an interrupted promotion later on; what is judged before must hold after it.
+        # If a promotion was interrupted, this run finishes it later and raises the epoch; the verdict must hold then.
         epoch = registry.epoch() + _interrupted(champion, registry, store)
         return _verdict(candidate, _barred(candidate, champion, registry), ledger, epoch, registry, store, judge)
 
 
 def look_again(own: int | None, registry: AliasRegistry, store: Store, judge: Judge) -> Looks:
-    """Promote whichever open candidate has proven itself by now; `own` is the one that this run is about, if any.
+    """Judge all open candidates and promote those that pass; `own` is the candidate of this run, if any.
 
-    First a promotion that was interrupted is finished, then come candidates that have passed and weren't promoted,
-    then the challengers, the oldest first, then `own`. One that passes raises the epoch, and those after it go on
-    against the new champion.
+    First an interrupted promotion is finished. Then come candidates that have passed and weren't promoted, then the
+    challengers, the oldest first, then `own`. Each promotion raises the epoch, and the candidates after it are compared
+    with the new champion.
     """
     looks = Looks()
     for candidate in _open(own, registry, store):
@@ -92,13 +92,13 @@ def look_again(own: int | None, registry: AliasRegistry, store: Store, judge: Ju
 
 
 def promote(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> PromotionResult:
-    """Make a candidate the champion if a passed verdict names exactly it, today's champion and today's epoch.
+    """Make a candidate the champion if a passed verdict names exactly it, the current champion and the current epoch.
 
-    A candidate never judged, or judged on too little evidence, is judged now. One that passed against an earlier
-    champion, or at an earlier epoch, is refused: a rollback or another promotion came between.
+    A candidate that was never judged, or only `not_yet`, is judged now. One that passed against an earlier champion, or
+    at an earlier epoch, is refused: a rollback or another promotion came between.
 
     The alias moves before the epoch is raised. If the process dies between the two, the next call finds the candidate
-    on the alias at the epoch of its own verdict, and finishes.
+    on the alias at the epoch of its own verdict, and finishes the promotion.
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
@@ -136,9 +136,9 @@ def promote(candidate: int, registry: AliasRegistry, store: Store, judge: Judge)
 def roll_back(registry: AliasRegistry, store: Store, to: int | None = None) -> PromotionResult:
     """Put a former champion back on the alias: `to`, or by default the champion's predecessor.
 
-    The epoch is raised and the champion marked as rolled back before the alias moves, so that neither a verdict passed so
-    far nor a new one can undo the rollback.
-    Raises PromotionError when there is no champion, no predecessor, or the version is champion already or never did.
+    The epoch is raised and the champion marked as rolled back before the alias moves, so that neither an earlier
+    verdict nor a new one can undo the rollback.
+    Raises PromotionError when there is no champion or no predecessor, or when the version is the champion or never was.
     """
     with store.exclusive(LOCK):
         champion, epoch = registry.champion(), registry.epoch()
@@ -150,7 +150,7 @@ def roll_back(registry: AliasRegistry, store: Store, to: int | None = None) -> P
         if target == champion:
             raise PromotionError(f"version {target} is the champion already")
         if not registry.was_champion(target):
-            raise PromotionError(f"version {target} never was champion; only the gate can make it one")
+            raise PromotionError(f"version {target} never was champion; it can only become one by a passed verdict")
         registry.set_epoch(epoch + 1)
         registry.set_rolled_back(champion, True)
         registry.set_rolled_back(target, False)
@@ -165,7 +165,7 @@ def roll_back(registry: AliasRegistry, store: Store, to: int | None = None) -> P
 def _current_champion(
     candidate: int, barred: str, ledger: Sequence[Verdict], epoch: int, registry: AliasRegistry
 ) -> PromotionResult:
-    """What is left to do for the champion itself: to finish its promotion if that was interrupted."""
+    """The result for the champion itself, whose promotion is finished if it was interrupted."""
     newest = ledger[0] if ledger else None
     if barred:
         return PromotionResult("refused", barred, epoch, candidate, newest)
@@ -184,7 +184,7 @@ def _interrupted(champion: int | None, registry: AliasRegistry, store: Store) ->
 
 
 def _open(own: int | None, registry: AliasRegistry, store: Store) -> list[int]:
-    """The candidates to look at, in their order."""
+    """The candidates to judge, in their order."""
     champion, epoch, ledger = registry.champion(), registry.epoch(), store.verdicts()
     passed = [
         v.candidate
@@ -205,9 +205,9 @@ def _verdict(
     store: Store,
     judge: Judge,
 ) -> Verdict:
-    """The decision that the candidate's ledger (newest first) holds for today's champion, else a new one, recorded.
+    """The decision in the candidate's ledger (newest first) against the current champion, else a new one, recorded.
 
-    One that is barred is refused without a comparison. A look that found nothing new isn't recorded again.
+    A candidate that is barred is refused without a comparison. A new verdict that equals the last isn't recorded again.
     """
     champion = registry.champion()
     for verdict in ledger:
@@ -221,9 +221,9 @@ def _verdict(
 
 
 def _barred(candidate: int, champion: int | None, registry: AliasRegistry) -> str:
-    """Why a candidate may not be promoted whatever its verdict; empty when nothing stands against it."""
+    """Why a candidate can't be promoted whatever its verdict; empty when it can."""
     if not registry.registered(candidate):
-        return f"version {candidate} is not in the registry any more"
+        return f"version {candidate} is no longer in the registry"
     if defects := registry.defects(candidate):
         return f"version {candidate} is defective: {defects}"
     if candidate != champion and registry.rolled_back(candidate):

@@ -1,7 +1,7 @@
-"""The gate: whether a candidate is better than its rival on games that neither has seen, and how sure that is by now.
+"""The gate: whether a candidate is better than its rival on games that neither has seen.
 
-Two questions, two answers. That a gain is no luck is shown by a bound that holds at every look (see `sequential`); that
-it is worth a swap by its size. A candidate that has shown neither, nor that it can't, is judged again on more games.
+A candidate passes when its gain is more than luck, by a bound that holds at every look (see `sequential`), and large
+enough to be worth a swap. While it may still reach both, it is judged again on more games.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from parivision_core.settings import ACCURACY, LOG_LOSS
 MARGIN = 0.001
 """Gain in nats of log loss a shot that is worth a swap. A large window "proves" less than the noise of two seeds."""
 MIN_GAMES = 30
-"""The bounds lean on the central limit theorem, so the first look comes no earlier."""
+"""Before the first look, because the bounds rest on the central limit theorem."""
 HORIZON = 400
-"""Games after which an open question is closed: about two months, in which better data for a new one has come."""
+"""Games after which an open candidate is refused: about two months, after which a new one has better data."""
 FUTILITY = 0.05
-"""The chance that a candidate is ever given up though its gain is worth a swap."""
+"""The chance that a candidate is refused as hopeless although its gain is worth a swap."""
 SLOPE_TOLERANCE = 0.02
 ECE_TOLERANCE = 0.002
-"""By so much calibration may become worse even beyond noise; far below what makes a candidate defective."""
+"""How much worse the calibration may be even beyond noise; far below what makes a candidate defective."""
 ACCURACY_FALSE_PROMOTIONS = 0.99
 """Share of simulated seasons in which this rule promotes an equal model: 197 of 200 and 199 of 200, measured by
 `python -m benchmarks.gate --data NBA_2020_Shots.csv.zip NBA_2021_Shots.csv.zip NBA_2023_Shots.csv.zip`."""
@@ -42,7 +42,7 @@ class Side:
     """One of the two models, and what the gate must know of it."""
 
     name: str
-    """For people, such as "version 3"."""
+    """In texts, such as "version 3"."""
     window_end: str
     """ISO date of the last game that it was fitted on."""
     seen_until: str
@@ -50,7 +50,7 @@ class Side:
     probability: NDArray[np.floating]
     """Of a make, for every shot of the games (n,)."""
     is_champion: bool = True
-    """False for the baseline: nobody is served by it, so its calibration need not be reached."""
+    """False for the baseline, which is never served: the candidate's calibration isn't compared with it."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Ruling:
-    """A decision, why, and the numbers behind it as far as they were needed."""
+    """A decision, its reason, and the comparisons that were made for it."""
 
     decision: Decision
     reason: str
@@ -104,9 +104,9 @@ Rule = Callable[[Side, Side, Games, float], Ruling]
 def gate(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:
     """Judge a candidate against the champion, or the baseline in its place, on the games that there are by now.
 
-    `alpha` is the chance of passing by luck, over all looks. Passes when the lower bound of the gain lies above 0, the
-    gain reaches the margin, and calibration isn't worse than the champion's beyond noise; refuses when the upper bound
-    falls below the margin or the horizon is reached; else it is not yet decided.
+    `alpha` is the chance of passing by luck, over all looks. It passes when the lower bound of the gain is above 0, the
+    gain reaches the margin, and calibration isn't worse than the champion's beyond noise. It is refused when the upper
+    bound is below the margin or the horizon is reached. Otherwise the decision is `not_yet`.
     """
     if early := _before_comparing(candidate, rival, games):
         return early
@@ -121,18 +121,18 @@ def gate(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:
             return Ruling("refuse", f"{numbers}, but {worse}", c, calibration)
         return Ruling("pass", f"{numbers}: more than luck, and worth a swap (from {MARGIN})", c, calibration)
     if c.high < MARGIN:
-        return Ruling("refuse", f"{numbers}: it can't be worth a swap, for which {MARGIN} is needed", c)
+        return Ruling("refuse", f"{numbers}: it can't reach the {MARGIN} that a swap is worth", c)
     if count >= HORIZON:
         why = f"more than luck, but below the {MARGIN} that a swap is worth" if c.low > 0 else "it may still be luck"
-        return Ruling("refuse", f"{numbers}: undecided after {HORIZON} games and so given up, for {why}", c)
-    later = f"it is judged again on more games, and given up if it is still open at {HORIZON} or more"
-    return Ruling("not_yet", f"{numbers}: not decided, so {later}", c)
+        return Ruling("refuse", f"{numbers}: refused, because it is still undecided after {HORIZON} games: {why}", c)
+    later = f"it will be judged again on more games, and refused if it is still undecided at {HORIZON}"
+    return Ruling("not_yet", f"{numbers}: not decided yet; {later}", c)
 
 
 def by_accuracy(candidate: Side, rival: Side, games: Games, alpha: float) -> Ruling:
-    """The rule of the original system as it was stated: whoever is more accurate on the same test games.
+    """The original system's rule: the model with the higher accuracy on the same test games.
 
-    It is offered for comparison; its reason names how often it promotes a model that is no better.
+    It exists for comparison; its reason says how often it promotes a model that is no better.
     """
     if early := _before_comparing(candidate, rival, games):
         return early
@@ -149,12 +149,12 @@ RULES: dict[str, Rule] = {LOG_LOSS: gate, ACCURACY: by_accuracy}
 
 
 def warning(rule: str) -> str:
-    """What a person must know who has chosen a rule; empty for the one that keeps its promise."""
+    """A warning about a rule; empty for the default one."""
     if rule == LOG_LOSS:
         return ""
     return (
         f"PARIVISION_GATE={rule} promotes a model that is no better in {ACCURACY_FALSE_PROMOTIONS:.0%} of simulated "
-        f"seasons; unset it to have candidates proven"
+        f"seasons; unset it, so that candidates have to prove their gain"
     )
 
 
@@ -168,7 +168,7 @@ def compare(candidate: Side, rival: Side, games: Games, alpha: float) -> Compari
     ours, theirs = losses(games.made, candidate.probability), losses(games.made, rival.probability)
     gain, error = mean_and_error(theirs - ours, games.index)
     if not np.isfinite(gain):
-        raise ValueError(f"{candidate.name} or {rival.name} answers with something else than probabilities")
+        raise ValueError(f"the predictions of {candidate.name} or {rival.name} aren't probabilities")
     count = len(games.shots)
     deviation = error * math.sqrt(count)
     return Comparison(
@@ -206,11 +206,11 @@ def _before_comparing(candidate: Side, rival: Side, games: Games) -> Ruling | No
             f"{rival.name}, which goes up to {rival.window_end}",
         )
     if games.first_date is not None and games.first_date <= seen:
-        who = candidate if candidate.seen_until == seen else rival
+        biased = candidate if candidate.seen_until == seen else rival
         return Ruling(
             "refuse",
-            f"{who.name} has seen games up to {seen}, and those to judge on begin on {games.first_date}: what a model "
-            f"has seen proves nothing",
+            f"{biased.name} has seen games up to {seen}, and those to judge on begin on {games.first_date}: games "
+            "that a model has seen prove nothing",
         )
     if len(games.shots) < MIN_GAMES:
         return Ruling("not_yet", f"{len(games.shots)} games since {seen} are unseen by both; {MIN_GAMES} are needed")
@@ -218,7 +218,7 @@ def _before_comparing(candidate: Side, rival: Side, games: Games) -> Ruling | No
 
 
 def _worse(calibration: Calibration, rival: Side) -> str:
-    """In what the candidate's calibration is worse than its rival's beyond noise; empty when it isn't."""
+    """How the candidate's calibration is worse than its rival's beyond noise; empty when it isn't."""
     slope, ece = calibration.slope, calibration.ece
     found = []
     if slope.at_least > SLOPE_TOLERANCE:

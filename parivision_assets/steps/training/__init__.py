@@ -1,1 +1,1 @@
-"""From the warehouse to a verified bundle: split, window, fits, calibration, conversion, and proofs that it works."""
+"""From the warehouse to a verified bundle: split, window, fits, calibration, conversion and soundness checks."""

@@ -1,4 +1,4 @@
-"""A calibrator on top of a model, kept only when it wins on validation games that it wasn't fitted on."""
+"""A calibrator on top of a model, used only if it improves validation games that it wasn't fitted on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parivision_core.scoring import losses, sigmoid
 Floats = NDArray[np.float64]
 
 CLIP = 1e-6
-"""Probabilities are kept so far from 0 and 1, in the trainer and in the graph alike."""
+"""Distance that probabilities keep from 0 and 1, in the trainer and in the graph alike."""
 FAMILIES = ("platt", "beta")
 SEED = 3
 NOISE = 2.0
@@ -50,9 +50,9 @@ class Trial:
         return self.gain > NOISE * self.error
 
     def __str__(self) -> str:
-        told = "used" if self.wins else "not used"
+        used = "used" if self.wins else "not used"
         change = f"{'lower' if self.gain > 0 else 'raise'} log loss by {abs(self.gain):.5f} a shot"
-        return f"calibrator {self.family}: would {change} (standard error {self.error:.5f}): {told}"
+        return f"calibrator {self.family}: would {change} (standard error {self.error:.5f}): {used}"
 
 
 def calibrate(
@@ -60,7 +60,7 @@ def calibrate(
 ) -> tuple[Calibrator | None, list[Trial]]:
     """The best calibrator that wins, fitted on all rows (n,), or None; and what each family gained.
 
-    Each half of the games, drawn at random, is calibrated by what the other half says.
+    Gains are cross-validated: each random half of the games is calibrated by a fit on the other half.
     """
     games, index = np.unique(game, return_inverse=True)
     first = (np.random.default_rng(SEED).permutation(len(games)) < len(games) / 2)[index]
@@ -79,7 +79,7 @@ def calibrate(
     if not best.wins:
         return None, trials
     calibrator = _fit(best.family, made, probability)
-    # One that turns the order of some shots round has learned noise.
+    # A calibrator that reverses the order of some shots has learned noise.
     return (calibrator if min(calibrator.made_weight, calibrator.missed_weight) > 0 else None), trials
 
 
@@ -94,7 +94,7 @@ def _fit(family: str, made: NDArray[np.generic], probability: NDArray[np.floatin
 
     parts = _log_odds_parts(probability)
     design = parts.sum(axis=1, keepdims=True) if family == "platt" else parts
-    # A penalty this weak is none, but keeps the solution finite.
+    # The penalty is negligible, but keeps the solution finite.
     model = LogisticRegression(C=1e6).fit(design, made)
     weights = np.broadcast_to(model.coef_[0], 2)
     return Calibrator(family, float(weights[0]), float(weights[1]), float(model.intercept_[0]))

@@ -1,4 +1,4 @@
-"""Choosing among models: each is fitted on the same rows, and later games decide which is best."""
+"""Choosing among models: all are fitted on the same rows and compared on later games."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which code is at work: the package's version, and the commit when it runs from a checkout."""
+"""The version of the running code: the package's version, and the commit when it runs from a checkout."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROOT = Path(__file__).parents[3]
 
 @cache
 def code_version(root: Path = ROOT) -> str:
-    """For example `0.1.0`, `0.1.0+3c9f2d41a7b0`, or with `-dirty` for a checkout with changes."""
-    if not (root / ".git").exists():  # else git would answer for a repository further up
+    """For example `0.1.0`, or `0.1.0+3c9f2d41a7b0` from a checkout, with `-dirty` if it has changes."""
+    if not (root / ".git").exists():  # otherwise git would describe a repository further up
         return __version__
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):  # no git here, or somebody else's checkout
+    except (OSError, subprocess.SubprocessError):  # git isn't installed, or the checkout belongs to another user
         return __version__
     return f"{__version__}+{commit}"

@@ -1,6 +1,6 @@
 """From a fitted model to the ONNX graph that is served: inputs `features` and `offset`, output `probability`.
 
-A calibrator, where there is one, is the graph's last part.
+A calibrator, if there is one, is the last part of the graph.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ OPSET = 15
 
 
 def to_onnx(fitted: Fitted, features: int) -> bytes:
-    """The served graph of a fitted model with so many features, as bytes."""
+    """The served graph of a fitted model with so many input features, as bytes."""
     import onnx
     from onnx import TensorProto, helper
 
-    probability = "bare_probability" if fitted.calibrator else "probability"
+    probability = "uncalibrated_probability" if fitted.calibrator else "probability"
     nodes, constants, converted = _CONVERTERS[fitted.name](fitted.estimator, features, probability)
     if fitted.calibrator:
         more, weights = _calibration(fitted.calibrator, probability)
@@ -36,7 +36,7 @@ def to_onnx(fitted: Fitted, features: int) -> bytes:
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])],
         constants,
     )
-    # The operator sets are those of the model it grew from, and the default one.
+    # The operator sets are those of the converted model, and the default one.
     domains = {o.domain: o.version for o in converted.opset_import}
     domains[""] = domains.pop("ai.onnx", None) or domains.get("") or OPSET
     model = helper.make_model(
@@ -127,8 +127,8 @@ def _calibration(calibrator: Calibrator, probability: str) -> tuple[list[Any], l
         helper.make_node("Log", ["clipped_miss"], ["log_missed"]),
         helper.make_node("Mul", ["log_made", "made_weight"], ["for"]),
         helper.make_node("Mul", ["log_missed", "missed_weight"], ["against"]),
-        helper.make_node("Sub", ["for", "against"], ["weighed"]),
-        helper.make_node("Add", ["weighed", "shift"], ["calibrated_log_odds"]),
+        helper.make_node("Sub", ["for", "against"], ["weighted"]),
+        helper.make_node("Add", ["weighted", "shift"], ["calibrated_log_odds"]),
         helper.make_node("Sigmoid", ["calibrated_log_odds"], ["probability"]),
     ]
     return nodes, [numpy_helper.from_array(np.float32(value), name) for name, value in constants.items()]

@@ -1,4 +1,4 @@
-"""What a bundle's card says about a model: where it came from, how it ends, and rows that it must answer alike."""
+"""The card of a bundle: provenance, feature schema, calibrator, and rows with their known answers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def describe(
     rows: TrainingRows,
     probability: NDArray[np.float64],
 ) -> bundle.Card:
-    """The card of a model, fitted on some parts of the warehouse, and of its graph.
+    """The card of a model that was fitted on some parts of the warehouse, and of its graph.
 
-    `probability` (n,) is what the trainer answers to the rows (n).
+    `probability` (n,) is what the trainer predicts for the rows (n).
     """
     known = np.linspace(0, len(rows) - 1, min(KNOWN_ANSWERS, len(rows))).astype(int)
     return bundle.Card(
@@ -46,12 +46,12 @@ def describe(
         ),
         provenance=provenance,
         parts=parts,
-        calibrator=ending(model.calibrator),
+        calibrator=calibrator_parameters(model.calibrator),
     )
 
 
 def provenance_of(seen: pa.Table, periods: Split, run_id: str, batches: int) -> bundle.Provenance:
-    """Where a model comes from; `seen` are the rows used to fit, stop or choose it, in the order of time."""
+    """Where a model comes from; `seen` are the rows used to fit, stop or choose it, in order of time."""
     return bundle.Provenance(
         run_id=run_id,
         code_version=code_version(),
@@ -64,12 +64,12 @@ def provenance_of(seen: pa.Table, periods: Split, run_id: str, batches: int) -> 
 
 
 def data_fingerprint(table: pa.Table) -> str:
-    """Digest of the ids and outcomes of rows: the same for the same shots, however they came in."""
+    """Digest of the ids and outcomes of rows: the same for the same shots, in whichever batches they were ingested."""
     digest = hashlib.sha256("\n".join(table["_id"].to_pylist()).encode())
     digest.update(table["made"].to_numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def ending(calibrator: Calibrator | None) -> dict[str, str | float]:
-    """A calibrator in plain words; the family `none` where there is none."""
+def calibrator_parameters(calibrator: Calibrator | None) -> dict[str, str | float]:
+    """A calibrator's family and parameters; the family `none` without one."""
     return {"family": "none"} if calibrator is None else dict(vars(calibrator))

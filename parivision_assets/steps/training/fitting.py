@@ -1,4 +1,4 @@
-"""Fitting candidate models on features and an offset, with optional inputs left out at random, as callers do."""
+"""Fitting candidate models on features and an offset, with optional inputs masked at random as in real requests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from parivision_core.arrays import Float32s
 from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
-# Read when XGBoost and scikit-learn are loaded. Threads that wait for each other spin by default, which on cores that
-# are shared costs half as much again as the work.
+# Read when XGBoost and scikit-learn are loaded. By default threads spin while they wait for each other, which on shared
+# cores costs half as much again as the work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SEED = 20260
@@ -32,7 +32,7 @@ XGBOOST: dict[str, Any] = {
     "subsample": 0.8,
     "colsample_bytree": 0.6,
     "seed": SEED,
-    "nthread": 0,  # all cores, whatever OMP_NUM_THREADS says for small things
+    "nthread": 0,  # all cores, whatever OMP_NUM_THREADS says
 }
 MAX_ROUNDS = 1000
 PATIENCE = 40
@@ -45,7 +45,7 @@ FOREST: dict[str, Any] = {
     "min_samples_leaf": 100,
     "random_state": SEED,
 }
-"""So few rows a tree keep its cost the same on a million shots; together the trees see most of them."""
+"""`max_samples` bounds the cost of a tree on any number of shots; together the trees see most of them."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,22 @@ class Fitted:
     importance: dict[str, float] = field(default_factory=dict)
     """Share of the model's total gain (or absolute weight on standardised inputs) by feature."""
     calibrator: Calibrator | None = None
-    """What `predict` applies last."""
+    """The last step of `predict`."""
 
     def calibrated(self, calibrator: Calibrator) -> Fitted:
-        """The same model, whose predictions end in a calibrator."""
-        bare = self.predict
-        return replace(self, calibrator=calibrator, predict=lambda f, o: calibrator(bare(f, o)))
+        """The same model with a calibrator as its last step."""
+        uncalibrated = self.predict
+        return replace(self, calibrator=calibrator, predict=lambda f, o: calibrator(uncalibrated(f, o)))
 
 
 def masked(rows: TrainingRows, sport: Sport, seed: int = SEED) -> TrainingRows:
-    """Leave optional inputs out of the rows as the sport's callers do, each of them at random on its share."""
+    """The rows with optional inputs masked at random, as often as the sport's request profiles leave them out."""
     missing = sport.left_out(len(rows), np.random.default_rng(seed))
     return TrainingRows(sport.mask(rows.features, missing), rows.offset, rows.made)
 
 
 def fit_xgboost(train: TrainingRows, validation: TrainingRows, sport: Sport, tuned: Mapping[str, float] = {}) -> Fitted:
-    """Gradient-boosted trees on top of the offset, stopped when later games stop improving.
+    """Gradient-boosted trees on top of the offset, stopped early by the validation games.
 
     `tuned` are parameters that replace the defaults.
     """
@@ -115,7 +115,7 @@ def boost(
     patience: int,
     callbacks: Sequence[Any] = (),
 ) -> Any:
-    """A booster fitted on all cores, cut to the rounds that are best on the validation rows."""
+    """A booster fitted on all cores, cut to the round that is best on the validation rows."""
     import xgboost as xgb
 
     booster = xgb.train(

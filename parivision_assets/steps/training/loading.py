@@ -1,4 +1,4 @@
-"""What models are fitted on: the newest parts of the warehouse as arrays."""
+"""Loading the training data: the newest parts of the warehouse as arrays."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from parivision_core.store.base import Store
 
 
 def window_of(store: Store) -> list[str]:
-    """The newest parts of the warehouse, on any of which a model may be trained and judged."""
+    """The newest parts of the warehouse, from which training windows are chosen."""
     return list(store.warehouse_parts())[-REACH:]
 
 
 def load_rows(store: Store, sport: Sport) -> tuple[pa.Table, TrainingRows]:
-    """The window's rows in the order of time: what names them, and what models take.
+    """The rows of these parts in order of time: their identifying columns, and the models' inputs and outcomes.
 
     Raises NotEnoughGamesError for an empty warehouse, StoreError for one that another version of the code folded.
     """
     current_state(store, sport)
     table = store.warehouse([*KEPT, OFFSET, *sport.feature_names], window_of(store))
     if not table.num_rows:
-        raise NotEnoughGamesError("the warehouse is empty; put a batch into a feed first")
+        raise NotEnoughGamesError("the warehouse is empty; ingest a batch first")
     return table.select(KEPT), TrainingRows(*matrix_of(table, sport), table["made"].to_numpy())
 
 

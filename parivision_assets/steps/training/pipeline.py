@@ -1,4 +1,4 @@
-"""One training: from the warehouse to a saved, verified bundle with its numbers; nothing is registered here."""
+"""The training pipeline: from the warehouse to a saved and verified bundle with its scores; it registers nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from parivision_assets.steps.training.calibrating import Trial, calibrate
 from parivision_assets.steps.training.choosing import check, fit_all
 from parivision_assets.steps.training.converting import to_onnx
-from parivision_assets.steps.training.describing import describe, ending, provenance_of
+from parivision_assets.steps.training.describing import calibrator_parameters, describe, provenance_of
 from parivision_assets.steps.training.fitting import SEED, Fitted, TrainingRows, masked
 from parivision_assets.steps.training.loading import load_rows, parts_of
-from parivision_assets.steps.training.measuring import Measurement, askings, measure
+from parivision_assets.steps.training.measuring import Measurement, by_request_profile, measure
 from parivision_assets.steps.training.soundness import defects, leaks
 from parivision_assets.steps.training.splitting import Split, split
 from parivision_assets.steps.training.windowing import TrainingWindow, choose_window
@@ -27,7 +27,7 @@ from parivision_core.store.base import Store
 
 
 class Tuned(Protocol):
-    """What a search proved."""
+    """The result of a search."""
 
     @property
     def parameters(self) -> Mapping[str, float]:
@@ -36,7 +36,7 @@ class Tuned(Protocol):
 
     @property
     def seen_until(self) -> str:
-        """ISO date of the last game that the search knew."""
+        """ISO date of the last game that the search used."""
         ...
 
 
@@ -57,11 +57,11 @@ class Trained:
     """Every window tried; empty when there was no choice."""
     calibrators: list[Trial]
     measured: dict[str, Measurement]
-    """The served graph on `validation` and `unseen` games with the full record, and on unseen ones as the other callers
-    ask, by their names in the sport."""
+    """Scores of the served graph on `validation` and `unseen` games with the full record, and on unseen games for the
+    sport's other request profiles, by name."""
     window: dict[str, str | int] = field(default_factory=dict)
     warehouse_shots: int = 0
-    """Shots in the whole warehouse, by which a later look can tell how many are new."""
+    """Shots in the whole warehouse, from which the number of new ones is computed later."""
 
     @property
     def scores(self) -> dict[str, scoring.Scores]:
@@ -70,17 +70,17 @@ class Trained:
 
     @property
     def reliability(self) -> dict[str, list[scoring.Bin]]:
-        """On the unseen games, by how it is asked."""
+        """Reliability tables on the unseen games, by request profile."""
         return {name: m.reliability for name, m in self.measured.items() if name != "validation"}
 
     @property
     def parameters(self) -> dict[str, object]:
-        """All that this model was made with, as one flat list."""
+        """Everything that went into this model, as flat parameters."""
         return {
             "model": self.fitted.name,
             **self.fitted.parameters,
             **self.window,
-            **{f"calibrator_{name}": value for name, value in ending(self.fitted.calibrator).items()},
+            **{f"calibrator_{name}": value for name, value in calibrator_parameters(self.fitted.calibrator).items()},
             "left_out": ", ".join(self.left_out),
             "code_version": self.bundle.card.provenance.code_version,
             "data_fingerprint": self.bundle.card.provenance.data_fingerprint,
@@ -95,10 +95,10 @@ def train(
     log: Callable[[str], None] = lambda _: None,
     tuned: Tuned | None = None,
 ) -> Trained:
-    """Fit every model on the window that serves best, choose on later games, and save the best as a bundle in `folder`.
+    """Fit every model on the best window, choose on later games, and save the best model as a bundle in `folder`.
 
-    `tuned` are parameters that a search has found to be better than XGBoost's defaults; they are left aside if the
-    search knew games that this candidate is to be judged on.
+    `tuned` are parameters that a search has found to be better than XGBoost's defaults; they aren't used if the search
+    used games on which this candidate is to be judged.
     Raises NotEnoughGamesError when there are too few games to fit and judge a model, PariVisionError for rows that
     can't be fitted.
     """
@@ -124,12 +124,11 @@ def train(
     card = describe(best, graph, sport, provenance, parts, validation, trainer)
     sha256 = bundle.save(folder, graph, card)
     served = bundle.Bundle(card, sha256, bundle.session(graph))
-    answers = served.predict(validation.features, validation.offset)
-    predicted = {
-        name: served.predict(asked, unseen.offset) for name, asked in askings(unseen.features, sport).items()
-    }
+    predicted_validation = served.predict(validation.features, validation.offset)
+    profiles = by_request_profile(unseen.features, sport)
+    predicted = {name: served.predict(features, unseen.offset) for name, features in profiles.items()}
     measured = {
-        "validation": measure(validation.made, answers, validation_game),
+        "validation": measure(validation.made, predicted_validation, validation_game),
         **{name: measure(unseen.made, probability, unseen_game) for name, probability in predicted.items()},
     }
     return Trained(
@@ -138,7 +137,7 @@ def train(
         sha256=sha256,
         bundle=served,
         defects=[
-            *defects(served, sport, measured["validation"].scores, trainer, answers),
+            *defects(served, sport, measured["validation"].scores, trainer, predicted_validation),
             *leaks(unseen.made, predicted["unseen"], unseen_game, sport.plausible_accuracy),
         ],
         candidates={fitted.name: s for fitted, s in ranking},
@@ -163,7 +162,7 @@ def _parameters(tuned: Tuned | None, periods: Split, log: Callable[[str], None])
     if tuned is None:
         return {}
     if tuned.seen_until > periods.seen_until:
-        log(f"the search's parameters are left aside: it knew games up to {tuned.seen_until}")
+        log(f"the search's parameters are not used, because it used games up to {tuned.seen_until}")
         return {}
     log(f"with the search's parameters: {dict(tuned.parameters)}")
     return tuned.parameters
@@ -172,7 +171,7 @@ def _parameters(tuned: Tuned | None, periods: Split, log: Callable[[str], None])
 def _calibrated(
     model: Fitted, validation: TrainingRows, game: NDArray[np.generic], sport: Sport, log: Callable[[str], None]
 ) -> tuple[Fitted, list[Trial]]:
-    """The model with a calibrator if one wins on the masked validation games, by which models are chosen too."""
+    """The model with a calibrator if one wins on the masked validation games, on which models are chosen, too."""
     hidden = masked(validation, sport, SEED + 1)
     calibrator, trials = calibrate(validation.made, model.predict(hidden.features, hidden.offset), game)
     for trial in trials:

@@ -1,7 +1,7 @@
-"""A bounded search for better parameters of the boosted trees, and the proof that they are better.
+"""A limited search for better parameters of the boosted trees, and the proof that they are better.
 
-Nothing of it touches the games that judge candidates: the search has a split of its own within the earlier ones, and
-the newest of these, on which no trial was chosen, decide whether what was found beats the defaults.
+It never uses the games on which candidates are judged: it splits the earlier games once more, and the newest of these,
+which aren't used to choose a trial, decide whether the best parameters beat the defaults.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ SPACE: dict[str, tuple[float, float]] = {
     "colsample_bytree": (0.25, 1.0),
     "reg_lambda": (0.5, 50),
 }
-"""Parameter -> least and greatest value. The learning rate isn't among them: pruning compares trials round by round."""
+"""Parameter -> lowest and highest value. The learning rate is fixed, because pruning compares trials round by round."""
 INTEGERS, LOGARITHMIC = {"max_depth"}, {"min_child_weight", "reg_lambda"}
 DEFAULTS = {name: XGBOOST.get(name, 1) for name in SPACE}
 TRIAL_ETA, TRIAL_ROUNDS, TRIAL_PATIENCE = 0.15, 300, 20
-"""Trials learn fast, which costs a third and ranks the parameters alike."""
+"""Trials have a higher learning rate, which costs a third and ranks the parameters the same."""
 STARTUP_TRIALS, WARMUP_ROUNDS = 4, 20
 PROOF = 1.645
 """Standard errors that a gain must exceed: one-sided 95 %."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search found, as it is kept for the next training."""
+    """The result of a search, as it is stored for the next training."""
 
     schema: str
     base_fingerprint: str
     seen_until: str
-    """ISO date of the last game that the search knew."""
+    """ISO date of the last game that the search used."""
     parameters: dict[str, float]
     gain: float
-    """Log loss a shot below that of the defaults, on games on which no trial was chosen."""
+    """Log loss a shot below that of the defaults, on games that weren't used to choose a trial."""
     error: float
     """Standard error of the gain, by game."""
 
@@ -72,13 +72,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return self.gain > PROOF * self.error
 
     def __str__(self) -> str:
-        told = "used by the next training" if self.better else "not proven, so the defaults stay"
-        return f"gain over the defaults {self.gain:+.5f} log loss a shot, standard error {self.error:.5f}: {told}"
+        conclusion = "used by the next training" if self.better else "not proven, so the defaults stay"
+        return f"gain over the defaults {self.gain:+.5f} log loss a shot, standard error {self.error:.5f}: {conclusion}"
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial: its parameters and what became of it."""
+    """One trial: its parameters and its result."""
 
     number: int
     parameters: dict[str, float]
@@ -100,8 +100,8 @@ def search(
 ) -> Search:
     """Try so many sets of parameters for at most so many seconds, and compare the best with the defaults.
 
-    The defaults are the first trial. A trial that does worse than the median of the earlier ones after as many rounds
-    is cut short. Raises NotEnoughGamesError when there are too few games to search and prove on.
+    The defaults are the first trial. A trial that is worse than the median of the earlier ones at the same round is
+    pruned. Raises NotEnoughGamesError when there are too few games to search and prove on.
     """
     deadline = monotonic() + seconds
     table, rows = load_rows(store, sport)
@@ -135,24 +135,24 @@ def search(
 
 
 def read_found(text: str, sport: Sport) -> Found:
-    """Inverse of encoding a search's result.
+    """Decode a search's result.
 
-    Raises PariVisionError, saying what is wrong, for text that is damaged, that is about other features than today's,
-    or whose parameters lie outside the space that is searched.
+    Raises PariVisionError, saying what is wrong, for text that is damaged, that is about other features than the
+    current ones, or whose parameters are outside the search space.
     """
     try:
         found = msgspec.json.decode(text, type=Found)
     except msgspec.DecodeError as error:
         raise PariVisionError(f"the search's result can't be read: {error}") from error
     if (found.schema, found.base_fingerprint) != (sport.schema, sport.base_fingerprint):
-        raise PariVisionError("the search was made on other features than today's; run the job `search` again")
+        raise PariVisionError("the search was made on other features than the current ones; run the job `search` again")
     outside = [
         name
         for name, value in found.parameters.items()
         if name not in SPACE or not SPACE[name][0] <= value <= SPACE[name][1]
     ]
     if outside:
-        raise PariVisionError(f"the search's result has values outside the space that is searched: {outside}")
+        raise PariVisionError(f"the search's result has values outside the search space: {outside}")
     integers = {name: int(found.parameters[name]) for name in INTEGERS & set(found.parameters)}
     return msgspec.structs.replace(found, parameters={**found.parameters, **integers})
 
@@ -160,7 +160,7 @@ def read_found(text: str, sport: Sport) -> Found:
 def _try_all(
     train: TrainingRows, validation: TrainingRows, trials: int, deadline: float, log: Callable[[str], None]
 ) -> list[TrialResult]:
-    """Every trial in its order; the first are the defaults, which the clock doesn't cut short."""
+    """Every trial in its order; the first are the defaults, which have no time limit."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -182,12 +182,12 @@ def _try_all(
 
     def note(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         rounds = len(trial.intermediate_values)
-        # A trial that was cut short has the value of its last round.
+        # A pruned trial has the value of its last round.
         value = trial.value if trial.state == optuna.trial.TrialState.COMPLETE else None
         results.append(TrialResult(trial.number, dict(trial.params), value, rounds))
-        told = "cut short" if value is None else f"log loss {value:.5f}"
+        score = "cut short" if value is None else f"log loss {value:.5f}"
         log(
-            f"trial {trial.number + 1} of {trials}: {told} after {rounds} rounds; best so far {study.best_value:.5f} "
+            f"trial {trial.number + 1} of {trials}: {score} after {rounds} rounds; best so far {study.best_value:.5f} "
             f"in trial {study.best_trial.number + 1}"
         )
         if monotonic() > deadline:
@@ -205,7 +205,7 @@ def _suggest(trial: optuna.Trial, name: str) -> float:
 
 
 def _watch(trial: optuna.Trial, deadline: float) -> Any:
-    """A callback of XGBoost that tells the trial each round's log loss, and ends it when it should be pruned."""
+    """An XGBoost callback that reports each round's log loss to the trial, and ends it when it should be pruned."""
     import optuna
     import xgboost as xgb
 

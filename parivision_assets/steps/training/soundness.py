@@ -1,4 +1,4 @@
-"""Is a candidate a working model at all? A defect is no matter of being better or worse; it must never be promoted."""
+"""Whether a candidate works at all. One with a defect must never be promoted, however it compares with the champion."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from parivision_core.sport import Sport
 MAX_ECE = 0.05
 SLOPE_RANGE = (0.7, 1.4)
 MIN_ROWS_FOR_CALIBRATION = 2000
-"""Below so many shots, noise alone can take a calibrated model out of these bounds."""
+"""With fewer shots, a calibrated model can leave these bounds by noise alone."""
 LEAK_LEVEL = 0.999
-"""One-sided: of so many sound candidates one is taken for a leak."""
+"""One-sided: one in a thousand sound candidates is taken for a leak."""
 WHERE_TO_LOOK = (
     "a feature may know the outcome: look for one that is made from the shot itself, from later shots or from the same "
     "shot folded twice, for a kind of shot that is recorded after the outcome, and for games that are in two periods"
@@ -27,7 +27,7 @@ WHERE_TO_LOOK = (
 def defects(
     bundle: Bundle, sport: Sport, scores: Scores, trainer: NDArray[np.float64], served: NDArray[np.float32]
 ) -> list[str]:
-    """Everything that makes a candidate defective, in words; empty for a sound one.
+    """Descriptions of everything that makes a candidate defective; empty for a sound one.
 
     `trainer` and `served` are the probabilities (n,) that the trainer's own model and the ONNX graph give to the same
     rows; `scores` are the served graph's on the validation games.
@@ -37,12 +37,12 @@ def defects(
     if wrong:
         found.append(f"the metrics {', '.join(wrong)} are not finite")
     if not np.isfinite(served).all() or (served < 0).any() or (served > 1).any():
-        found.append("the graph answers with something else than probabilities")
+        found.append("the graph's outputs aren't probabilities")
     gap = float(np.max(np.abs(trainer - served), initial=0.0))
     if not gap <= TOLERANCE:
         found.append(f"the ONNX graph differs from the trainer by {gap:.2g} (allowed {TOLERANCE:g})")
     if not bundle.fits(sport.schema, sport.base_fingerprint):
-        found.append("the bundle's feature schema or base table is not the pipeline's")
+        found.append("the bundle's feature schema or base table differs from the pipeline's")
     if scores.rows >= MIN_ROWS_FOR_CALIBRATION:
         if scores.ece > MAX_ECE:
             found.append(f"calibration is broken: expected error {scores.ece:.3f} (allowed {MAX_ECE})")
@@ -57,10 +57,10 @@ def leaks(
     game: NDArray[np.generic],
     plausible_accuracy: float,
 ) -> list[str]:
-    """Signs, in words, that the features of unseen shots know the outcome; empty when there is none.
+    """Signs that features of unseen shots contain the outcome; empty when there are none.
 
-    A model that is right more often than its own probabilities (n,) say, or than anybody can be (`plausible_accuracy`),
-    beyond what chance does to whole games (n,) once in a thousand times, is too good to be true.
+    A model that is right more often than its own probabilities (n,) imply, or than is plausible (`plausible_accuracy`),
+    by more than chance explains at LEAK_LEVEL when whole games (n,) are drawn, is too good to be true.
     """
     from scipy.stats import t  # type: ignore[import-untyped]
 

@@ -1,4 +1,4 @@
-"""Which games a model is fitted on, which choose and stop it, which stay unseen: a split by date and game."""
+"""The split by date and game: games to fit a model on, games to choose and stop it, and games that stay unseen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parivision_core.problems import NotEnoughGamesError
 MIN_UNSEEN_GAMES = 30
 MIN_TRAIN_GAMES = 60
 SHARE = 0.1
-"""Share of the games that validates, and again as many that stay unseen."""
+"""Share of the games for validation, and the same share again that stays unseen."""
 MAX_GAMES = 250
 """More than this many unseen games sharpen the verdict little but cost the model its newest training data."""
 
@@ -36,7 +36,7 @@ def split(game_date: NDArray[np.str_], game_id: NDArray[np.int64]) -> Split:
     """
     dates = np.asarray(game_date, dtype=str)
     days, day = np.unique(dates, return_inverse=True)
-    # A game belongs to the day it ends, in case its id spans several.
+    # A game whose id covers several days belongs to the last of them.
     games, game = np.unique(np.asarray(game_id), return_inverse=True)
     last_day = np.zeros(len(games), dtype=np.int64)
     np.maximum.at(last_day, game, day)

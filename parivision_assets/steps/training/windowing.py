@@ -1,6 +1,6 @@
-"""How far back to train: the newest parts (seasons) that foretell the validation games best.
+"""How far back to train: the newest parts (seasons) whose models predict the validation games best.
 
-How shots are recorded and taken changes over the years, so more of the past is more data but of another world.
+How shots are taken and recorded changes over the years, so older seasons are more data, but from other conditions.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from parivision_core.scoring import losses
 from parivision_core.sport import Sport
 
 LENGTHS = (1, 2, 3)
-"""Parts in the windows that are compared, beside all of them."""
+"""Numbers of parts in the windows that are compared; a window of all parts is compared, too."""
 REACH = 6
-"""As far as all parts go: a bound for the cost, and older ones were never of use."""
+"""Parts that are used at most: it bounds the cost, and older ones never helped."""
 CHEAP: dict[str, Any] = {**XGBOOST, "eta": 0.3, "max_depth": 5}
 ROUNDS, PATIENCE = 60, 5
 USUAL = 3
-"""Parts in the window that is taken unless another is proven better. Measured on 2016-2021: a cheap fit finds all five
-seasons better by 1.9 standard errors, a whole fit on three foretells 2023 better than one on five (0.6339, 0.6344)."""
+"""Parts in the window that is used unless another is proven better. Measured on 2016-2021: a cheap fit finds all five
+seasons better by 1.9 standard errors, but a full fit on three predicts 2023 better than on five (0.6339, 0.6344)."""
 NOISE = 2.0
 """Standard errors beyond which a window is better than the usual one."""
 
 
 @dataclass(frozen=True)
 class TrainingWindow:
-    """The newest parts, and how a cheap fit on them does on the validation games."""
+    """The newest parts, and the score of a cheap fit on them on the validation games."""
 
     parts: tuple[str, ...]
     log_loss: float
@@ -61,8 +61,8 @@ def choose_window(
 ) -> tuple[tuple[str, ...], list[TrainingWindow]]:
     """The parts to train on, and every window that was tried (none when there is no choice).
 
-    `part` and `game` (n,) are those of the rows. Each window is judged by a cheap fit on the same validation games.
-    The newest three parts are taken unless another window is better by more than noise.
+    `part` and `game` (n,) are those of the rows. Each window gets a cheap fit, scored on the same validation games. The
+    newest three parts are used unless another window is better by more than noise.
     Raises NotEnoughGamesError when no window holds enough games to train on.
     """
     windows = [w for w in _windows(sorted(set(part.tolist()))) if _games(part, game, periods, w) >= MIN_TRAIN_GAMES]

@@ -1,4 +1,4 @@
-"""Alerts on a real Dagster instance and against a scripted Slack: told once, in words, and never lost."""
+"""Alerts on a real Dagster instance and a scripted Slack: reported once, in plain text, and never lost."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dagster._utils.error import SerializableErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parivision_assets.alerting import outbox as outbox_room
+from parivision_assets.alerting import outbox as outbox_module
 from parivision_assets.alerting import sensors as alerts
 from parivision_assets.alerting.channels import notifier_of
 from parivision_assets.alerting.messages import LONGEST, Alert, error_in_words, failed_run, judged, mark, unseen
-from parivision_assets.alerting.notifier import LOG, LogNotifier, NotifierResource
-from parivision_assets.alerting.outbox import NotifierError, Outbox, PendingAlert
+from parivision_assets.alerting.notifier import LOG, LogNotifier, NotifierError, NotifierResource
+from parivision_assets.alerting.outbox import Outbox, PendingAlert
 from parivision_assets.alerting.slack import SlackNotifier, markup
 from parivision_assets.definitions import build
 from parivision_assets.feeds.inbox import InboxFeed
@@ -47,7 +47,7 @@ TOKEN = "xoxb-a-secret"
 
 
 class Slack:
-    """A server that speaks chat.postMessage: it takes everything, or answers by its script first."""
+    """A server with chat.postMessage: it follows its script first and accepts everything after it."""
 
     def __init__(self) -> None:
         self.script: list[tuple[int, dict[str, str], bytes]] = []
@@ -71,7 +71,7 @@ class Slack:
                 self.wfile.write(answer)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -101,8 +101,8 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
     server.close()
 
 
-class Duty:
-    """The sensors of a platform, on a clock that tests move."""
+class Alerting:
+    """The alert sensors of a deployment, with a clock that tests move."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, notifier: NotifierResource) -> None:
         self.instance, self.notifier = instance, notifier
@@ -113,7 +113,7 @@ class Duty:
         self.now = 1_000_000.0
 
     def tick(self, sensor: str) -> str:
-        """Evaluate once and answer what the tick says; only a tick that ends well moves the cursor."""
+        """Evaluate once and return the tick's message; only a tick that succeeds moves the cursor."""
         store = FileStoreResource(home=str(self.settings.home))
         needed = {"notifier": self.notifier} | ({"store": store} if sensor == VERDICTS else {})
         context = dg.build_sensor_context(
@@ -122,7 +122,7 @@ class Duty:
             definitions=self.definitions,
             resources=needed,
         )
-        context._code_location_origin = RegisteredCodeLocationOrigin("parivision")  # the daemon's part
+        context._code_location_origin = RegisteredCodeLocationOrigin("parivision")  # set by the daemon in production
         result = self.definitions.resolve_sensor_def(sensor)(context)
         assert isinstance(result, dg.SensorResult)
         assert result.cursor is not None
@@ -135,7 +135,7 @@ class Duty:
     def fail(self, error: Exception, times: int = 1) -> str:
         """Run an asset that fails; the id of the last run."""
 
-        @dg.asset(name="poor_thing")
+        @dg.asset(name="broken_asset")
         def failing() -> None:
             raise error
 
@@ -144,7 +144,7 @@ class Duty:
         return run.run_id
 
     def ingest(self) -> dg.ExecuteInProcessResult:
-        """Let the real asset take the one batch of the inbox."""
+        """Ingest the one batch of the inbox with the real asset."""
         (batch,) = InboxFeed(self.settings.inbox, 0).batches()
         self.instance.add_dynamic_partitions(str(batches_of(NBA).name), [batch.id])
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -184,40 +184,40 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def duty(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack, monkeypatch: pytest.MonkeyPatch) -> Duty:
-    """The sensors with a Slack that takes everything, after their first look."""
-    found = Duty(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
+def alerting(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack, monkeypatch: pytest.MonkeyPatch) -> Alerting:
+    """The sensors with a Slack that accepts everything, after their first tick."""
+    found = Alerting(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
     monkeypatch.setattr(alerts, "time", lambda: found.now)
     for sensor in (FAILURES, VERDICTS):
-        assert found.tick(sensor) == "nothing new to tell"
+        assert found.tick(sensor) == "nothing new to report"
     return found
 
 
 # Failed runs
 
 
-def test_a_failed_run_is_reported_once_with_step_reason_and_link(duty: Duty, slack: Slack) -> None:
-    run = duty.fail(dg.Failure("2 of 3 batches failed: put <bad.csv> right & try again"))
-    assert duty.tick(FAILURES).startswith("told: run failed")
-    assert duty.tick(FAILURES) == "nothing new to tell"
+def test_a_failed_run_is_reported_once_with_step_reason_and_link(alerting: Alerting, slack: Slack) -> None:
+    run = alerting.fail(dg.Failure("2 of 3 batches failed: put <bad.csv> right & try again"))
+    assert alerting.tick(FAILURES).startswith("sent: run failed")
+    assert alerting.tick(FAILURES) == "nothing new to report"
     (message,) = slack.taken
     assert message["channel"] == "#duty"
     title, reason, link = message["text"].splitlines()
-    assert title == "*run failed: __ephemeral_asset_job__, step poor_thing*"
+    assert title == "*run failed: __ephemeral_asset_job__, step broken_asset*"
     assert reason == "2 of 3 batches failed: put &lt;bad.csv&gt; right &amp; try again"
     assert link == f"<http://127.0.0.1:20300/runs/{run}>"
     assert slack.tokens == {f"Bearer {TOKEN}"}
 
 
-def test_an_exception_is_reported_in_one_line_without_modules_and_trace(duty: Duty, slack: Slack) -> None:
-    duty.fail(StoreError("MongoDB can't be reached;\nstart it"))
-    duty.tick(FAILURES)
+def test_an_exception_is_reported_in_one_line_without_modules_and_trace(alerting: Alerting, slack: Slack) -> None:
+    alerting.fail(StoreError("MongoDB can't be reached;\nstart it"))
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "\nStoreError: MongoDB can't be reached; start it\n" in text
     assert "Traceback" not in text
 
 
-def test_a_run_whose_resource_fails_is_reported_with_the_resource_s_reason(duty: Duty, slack: Slack) -> None:
+def test_a_run_whose_resource_fails_is_reported_with_the_resource_s_reason(alerting: Alerting, slack: Slack) -> None:
     @dg.resource
     def disk(_: dg.InitResourceContext) -> None:
         raise OSError("the disk is full")
@@ -225,75 +225,77 @@ def test_a_run_whose_resource_fails_is_reported_with_the_resource_s_reason(duty:
     @dg.asset(required_resource_keys={"disk"})
     def writes() -> None: ...
 
-    dg.materialize([writes], instance=duty.instance, resources={"disk": disk}, raise_on_error=False)
-    duty.tick(FAILURES)
+    dg.materialize([writes], instance=alerting.instance, resources={"disk": disk}, raise_on_error=False)
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "OSError: the disk is full" in text
 
 
-def test_a_run_that_monitoring_found_dead_is_reported(duty: Duty, slack: Slack) -> None:
+def test_a_run_that_monitoring_found_dead_is_reported(alerting: Alerting, slack: Slack) -> None:
     run = dg.DagsterRun("refresh", status=dg.DagsterRunStatus.STARTED)
-    duty.instance.add_run(run)
-    duty.instance.report_run_failed(run, "the code server is gone or no longer knows this run")
-    duty.tick(FAILURES)
+    alerting.instance.add_run(run)
+    alerting.instance.report_run_failed(run, "the code server is gone or no longer knows this run")
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert text.startswith("*run failed: refresh*\nthe code server is gone")
 
 
-def test_a_run_whose_process_was_ended_says_so(duty: Duty, slack: Slack) -> None:
-    duty.fail(dg.DagsterExecutionInterruptedError())
-    duty.tick(FAILURES)
+def test_a_run_whose_process_was_ended_is_reported_as_such(alerting: Alerting, slack: Slack) -> None:
+    alerting.fail(dg.DagsterExecutionInterruptedError())
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "its process was asked to end while it ran" in text
 
 
 @pytest.mark.parametrize(
-    "words",
+    "message",
     [
         "Detected run worker status FAILED: 'the code server is gone or no longer knows this run'. Marking run.",
         "This run has been marked as failed from outside the execution context.",
         None,
     ],
 )
-def test_a_run_that_the_last_stop_cut_off_is_no_failure(
-    duty: Duty, slack: Slack, monkeypatch: pytest.MonkeyPatch, words: str | None
+def test_a_run_that_was_cut_off_when_the_platform_stopped_is_no_failure(
+    alerting: Alerting, slack: Slack, monkeypatch: pytest.MonkeyPatch, message: str | None
 ) -> None:
     def cut_off(job: str, **tags: str) -> None:
         run = dg.DagsterRun(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-        duty.instance.add_run(run)
-        if words is not None:
-            duty.instance.report_run_failed(run, words)
+        alerting.instance.add_run(run)
+        if message is not None:
+            alerting.instance.report_run_failed(run, message)
             return
         error = SerializableErrorInfo("", [], dg.DagsterExecutionInterruptedError.__name__)
-        told = dg.DagsterEvent.job_failure(run.job_name, "", RunFailureReason.STEP_FAILURE, error)
-        duty.instance.report_dagster_event(told, run.run_id)
+        event = dg.DagsterEvent.job_failure(run.job_name, "", RunFailureReason.STEP_FAILURE, error)
+        alerting.instance.report_dagster_event(event, run.run_id)
 
     cut_off("early", **{"dagster/sensor_name": "retraining"})
-    monkeypatch.setattr(run_requests, "STARTED", time.time() + 1)  # the house is up again
-    duty.tick(FAILURES)
+    monkeypatch.setattr(run_requests, "STARTED", time.time() + 1)  # the platform has started again
+    alerting.tick(FAILURES)
     cut_off("by_hand")
-    duty.tick(FAILURES)
+    alerting.tick(FAILURES)
     monkeypatch.setattr(run_requests, "STARTED", 0.0)
     cut_off("late", **{"dagster/sensor_name": "retraining"})
-    duty.tick(FAILURES)
+    alerting.tick(FAILURES)
     early, by_hand, late = slack.texts
-    assert early.startswith("*early was interrupted by the last stop*\nit is taken up again")
-    assert by_hand.startswith("*run failed: by_hand*")  # nobody asks for it again
-    assert late.startswith("*run failed: late*")  # the house stood
+    assert early.startswith("*early was interrupted when the platform stopped*\nit will run again by itself")
+    assert by_hand.startswith("*run failed: by_hand*")  # nothing requests it again
+    assert late.startswith("*run failed: late*")  # the platform kept running
 
 
-def test_runs_of_other_code_are_not_ours_to_tell(duty: Duty, slack: Slack) -> None:
+def test_runs_of_other_code_locations_are_not_reported(alerting: Alerting, slack: Slack) -> None:
     for location in ("others", "parivision"):
         origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
         run = dg.DagsterRun(f"job_of_{location}", remote_job_origin=RemoteJobOrigin(origin, "job"))
-        duty.instance.add_run(run)
-        duty.instance.report_run_failed(run)
-    duty.tick(FAILURES)
+        alerting.instance.add_run(run)
+        alerting.instance.report_run_failed(run)
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "job_of_parivision" in text
 
 
-def test_a_run_that_a_blocking_check_stopped_is_reported_with_what_the_check_says(duty: Duty, slack: Slack) -> None:
+def test_a_run_that_a_blocking_check_stopped_is_reported_with_what_the_check_says(
+    alerting: Alerting, slack: Slack
+) -> None:
     @dg.asset
     def candidate() -> int:
         return 1
@@ -303,27 +305,27 @@ def test_a_run_that_a_blocking_check_stopped_is_reported_with_what_the_check_say
         return dg.AssetCheckResult(passed=False, description="the graph differs from its trainer")
 
     job = dg.Definitions(assets=[candidate], asset_checks=[sound]).resolve_implicit_global_asset_job_def()
-    job.execute_in_process(instance=duty.instance, asset_selection=[candidate.key], raise_on_error=False)
-    duty.tick(FAILURES)
+    job.execute_in_process(instance=alerting.instance, asset_selection=[candidate.key], raise_on_error=False)
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "sound: the graph differs from its trainer" in text
     assert text.startswith("*run failed: candidate, step candidate_sound")
 
 
-def test_the_real_ingest_names_asset_and_batch(duty: Duty, slack: Slack) -> None:
-    duty.settings.inbox.mkdir()
-    (duty.settings.inbox / "bad.csv").write_text("no,shots\n1,2\n")
-    assert not duty.ingest().success
-    duty.tick(FAILURES)
+def test_the_real_ingest_names_asset_and_batch(alerting: Alerting, slack: Slack) -> None:
+    alerting.settings.inbox.mkdir()
+    (alerting.settings.inbox / "bad.csv").write_text("no,shots\n1,2\n")
+    assert not alerting.ingest().success
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert text.startswith("*run failed: raw_shots*\n1 of 1 batches failed. bad")
 
 
-def test_what_failed_before_anybody_watched_is_not_reported(
+def test_what_failed_before_the_first_tick_is_not_reported(
     tmp_path: Path, instance: dg.DagsterInstance, slack: Slack
 ) -> None:
-    late = Duty(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
-    late.fail(ValueError("an old story"))
+    late = Alerting(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
+    late.fail(ValueError("an old failure"))
     late.tick(FAILURES)
     late.tick(FAILURES)
     assert slack.texts == []
@@ -332,48 +334,50 @@ def test_what_failed_before_anybody_watched_is_not_reported(
     assert len(slack.texts) == 1
 
 
-def test_the_same_failure_is_reported_at_most_once_an_hour_with_a_count(duty: Duty, slack: Slack) -> None:
-    duty.fail(ValueError("again"))
-    duty.tick(FAILURES)
+def test_the_same_failure_is_reported_at_most_once_an_hour_with_a_count(alerting: Alerting, slack: Slack) -> None:
+    alerting.fail(ValueError("again"))
+    alerting.tick(FAILURES)
     for _ in range(3):
-        duty.now += 600
-        duty.fail(ValueError("again"))
-        duty.tick(FAILURES)
-    duty.fail(ValueError("something else"))
-    duty.tick(FAILURES)
+        alerting.now += 600
+        alerting.fail(ValueError("again"))
+        alerting.tick(FAILURES)
+    alerting.fail(ValueError("something else"))
+    alerting.tick(FAILURES)
     assert len(slack.texts) == 2
-    duty.now += 3600 - 1800
-    duty.tick(FAILURES)
-    assert slack.texts[2].startswith("*run failed: __ephemeral_asset_job__, step poor_thing (3 more times)*")
-    duty.now += 3600
-    assert duty.tick(FAILURES) == "nothing new to tell"
-    assert duty.outbox(FAILURES).entries == {}
-    duty.fail(ValueError("again"))
-    duty.tick(FAILURES)
+    alerting.now += 3600 - 1800
+    alerting.tick(FAILURES)
+    assert slack.texts[2].startswith("*run failed: __ephemeral_asset_job__, step broken_asset (3 more times)*")
+    alerting.now += 3600
+    assert alerting.tick(FAILURES) == "nothing new to report"
+    assert alerting.outbox(FAILURES).entries == {}
+    alerting.fail(ValueError("again"))
+    alerting.tick(FAILURES)
     assert "times" not in slack.texts[3]
 
 
 # Verdicts
 
 
-def test_verdicts_are_reported_with_their_reason_and_not_yet_is_no_news(duty: Duty, slack: Slack) -> None:
-    duty.judge(3, "refuse")
-    duty.judge(4, "not_yet")
-    duty.judge(5, "pass", champion=None)
-    duty.tick(VERDICTS)
+def test_verdicts_are_reported_with_their_reason_except_not_yet(alerting: Alerting, slack: Slack) -> None:
+    alerting.judge(3, "refuse")
+    alerting.judge(4, "not_yet")
+    alerting.judge(5, "pass", champion=None)
+    alerting.tick(VERDICTS)
     refused, passed = slack.texts
     assert refused == (
         "*verdict: version 3 refused, version 2 stays*\nversion 3 gains -0.0004 log loss a shot on 123 unseen games"
     )
     assert passed.startswith("*verdict: version 5 passed, to replace the baseline*")
-    assert duty.tick(VERDICTS) == "nothing new to tell"
-    duty.judge(5, "refuse", champion=5)
-    duty.tick(VERDICTS)
+    assert alerting.tick(VERDICTS) == "nothing new to report"
+    alerting.judge(5, "refuse", champion=5)
+    alerting.tick(VERDICTS)
     assert len(slack.texts) == 3
 
 
-def test_an_old_ledger_is_not_reported(tmp_path: Path, instance: dg.DagsterInstance, slack: Slack) -> None:
-    late = Duty(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
+def test_verdicts_before_the_first_tick_are_not_reported(
+    tmp_path: Path, instance: dg.DagsterInstance, slack: Slack
+) -> None:
+    late = Alerting(tmp_path, instance, SlackNotifier(token=TOKEN, channel="#duty", base_url=slack.url))
     late.judge(1, "pass", champion=None)
     late.judge(2, "refuse", champion=1)
     late.tick(VERDICTS)
@@ -383,16 +387,16 @@ def test_an_old_ledger_is_not_reported(tmp_path: Path, instance: dg.DagsterInsta
     assert "version 3" in text
 
 
-def test_two_verdicts_of_one_millisecond_are_both_reported(duty: Duty, slack: Slack) -> None:
-    duty.judge(3, "refuse", at=5_000)
-    duty.tick(VERDICTS)
-    duty.judge(4, "refuse", at=5_000)
-    duty.judge(5, "refuse", at=4_000)  # by a clock that goes after
-    duty.tick(VERDICTS)
+def test_two_verdicts_of_one_millisecond_are_both_reported(alerting: Alerting, slack: Slack) -> None:
+    alerting.judge(3, "refuse", at=5_000)
+    alerting.tick(VERDICTS)
+    alerting.judge(4, "refuse", at=5_000)
+    alerting.judge(5, "refuse", at=4_000)  # by a clock that is slow
+    alerting.tick(VERDICTS)
     assert len(slack.texts) == 3
 
 
-def test_a_ledger_that_was_exchanged_states_only_what_is_younger() -> None:
+def test_of_another_ledger_only_newer_verdicts_are_reported() -> None:
     old = [_verdict(candidate, at) for candidate, at in ((1, 100), (2, 300), (3, 400))]
     assert [v.candidate for v in unseen(old[::-1], "200:9")] == [2, 3]
     assert unseen(old[::-1], mark(old[-1])) == []
@@ -400,10 +404,10 @@ def test_a_ledger_that_was_exchanged_states_only_what_is_younger() -> None:
 
 
 def test_a_store_that_fails_leaves_the_cursor_and_the_other_alerts_alone(
-    duty: Duty, slack: Slack, monkeypatch: pytest.MonkeyPatch
+    alerting: Alerting, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    duty.judge(3, "refuse")
-    duty.fail(StoreError("MongoDB can't be reached"))
+    alerting.judge(3, "refuse")
+    alerting.fail(StoreError("MongoDB can't be reached"))
     with monkeypatch.context() as broken:
 
         def unreachable(*_: object) -> None:
@@ -411,10 +415,10 @@ def test_a_store_that_fails_leaves_the_cursor_and_the_other_alerts_alone(
 
         broken.setattr(FileStoreResource, "of", unreachable)
         with pytest.raises(StoreError):
-            duty.tick(VERDICTS)
-        duty.tick(FAILURES)
+            alerting.tick(VERDICTS)
+        alerting.tick(FAILURES)
     assert len(slack.texts) == 1
-    duty.tick(VERDICTS)
+    alerting.tick(VERDICTS)
     assert "version 3 refused" in slack.texts[1]
 
 
@@ -436,36 +440,36 @@ def _verdict(candidate: int, at: int) -> Verdict:
 # Failed checks
 
 
-def test_drift_and_quarantine_are_reported_and_a_pass_is_not(duty: Duty, slack: Slack) -> None:
-    duty.check("raw_shots", "contract", passed=True)
-    duty.check("raw_shots", "duplicates", passed=False)
-    assert duty.tick(FAILURES) == "nothing new to tell"
-    duty.check("raw_shots", "contract", passed=False, description="bad.csv: 5 of 100 rows in quarantine")
-    duty.check("drift_report", "no_drift", passed=False, description="2 columns drifted")
-    duty.tick(FAILURES)
+def test_drift_and_quarantine_are_reported_and_a_pass_is_not(alerting: Alerting, slack: Slack) -> None:
+    alerting.check("raw_shots", "contract", passed=True)
+    alerting.check("raw_shots", "duplicates", passed=False)
+    assert alerting.tick(FAILURES) == "nothing new to report"
+    alerting.check("raw_shots", "contract", passed=False, description="bad.csv: 5 of 100 rows in quarantine")
+    alerting.check("drift_report", "no_drift", passed=False, description="2 columns drifted")
+    alerting.tick(FAILURES)
     drift, quarantine = slack.texts
     assert drift.startswith("*drift*\n2 columns drifted\n<http://127.0.0.1:20300/runs/")
     assert quarantine.startswith("*quarantine*\nbad.csv: 5 of 100 rows in quarantine; `make quarantine` lists them")
-    duty.check("drift_report", "no_drift", passed=False)
-    duty.check("drift_report", "no_drift", passed=False)
-    duty.check("drift_report", "no_drift", passed=True)
-    assert duty.tick(FAILURES) == "nothing new to tell"
-    duty.now += 3600
-    duty.tick(FAILURES)
-    assert slack.texts[2].startswith("*drift (2 more times)*\nthe check failed and doesn't say why")
+    alerting.check("drift_report", "no_drift", passed=False)
+    alerting.check("drift_report", "no_drift", passed=False)
+    alerting.check("drift_report", "no_drift", passed=True)
+    assert alerting.tick(FAILURES) == "nothing new to report"
+    alerting.now += 3600
+    alerting.tick(FAILURES)
+    assert slack.texts[2].startswith("*drift (2 more times)*\nthe check failed without a description")
 
 
-def test_the_contract_check_of_a_real_ingest_is_reported(duty: Duty, slack: Slack) -> None:
+def test_the_contract_check_of_a_real_ingest_is_reported(alerting: Alerting, slack: Slack) -> None:
     season = shots.season(games=1, shots=20)
     season.loc[3, "LOC_X"] = "nowhere"
-    shots.write(season, duty.settings.inbox / "one.csv")
-    assert duty.ingest().success
-    duty.tick(FAILURES)
+    shots.write(season, alerting.settings.inbox / "one.csv")
+    assert alerting.ingest().success
+    alerting.tick(FAILURES)
     (text,) = slack.texts
     assert "1 of 20 rows in quarantine" in text
 
 
-# Slack in trouble
+# Slack refuses or is down
 
 
 @pytest.mark.parametrize(
@@ -476,81 +480,82 @@ def test_the_contract_check_of_a_real_ingest_is_reported(duty: Duty, slack: Slac
         ("fatal_error", "Slack refused an alert for #duty: fatal_error."),
     ],
 )
-def test_a_refusal_says_what_to_do_and_the_alert_is_sent_again(
-    duty: Duty, slack: Slack, error: str, advice: str
+def test_a_refusal_comes_with_advice_and_the_alert_is_sent_again(
+    alerting: Alerting, slack: Slack, error: str, advice: str
 ) -> None:
     slack.refuse(error)
     slack.refuse(error)
-    duty.fail(ValueError("bad"))
-    said = duty.tick(FAILURES)
-    assert advice in said
-    assert "Alerts that wait: 1" in said
-    assert TOKEN not in said + duty.cursors[FAILURES]
-    assert duty.tick(FAILURES) == said
-    assert duty.tick(FAILURES).startswith("told: ")
+    alerting.fail(ValueError("bad"))
+    message = alerting.tick(FAILURES)
+    assert advice in message
+    assert "Alerts that wait: 1" in message
+    assert TOKEN not in message + alerting.cursors[FAILURES]
+    assert alerting.tick(FAILURES) == message
+    assert alerting.tick(FAILURES).startswith("sent: ")
     assert len(slack.texts) == 1
 
 
-def test_slack_down_loses_nothing_and_says_so_once(duty: Duty, slack: Slack, caplog: pytest.LogCaptureFixture) -> None:
+def test_while_slack_is_down_nothing_is_lost_and_one_warning_is_logged(
+    alerting: Alerting, slack: Slack, caplog: pytest.LogCaptureFixture
+) -> None:
     where = slack.url
     slack.close()
-    duty.judge(3, "refuse")
-    duty.judge(4, "refuse")
-    assert "Slack can't be reached" in duty.tick(VERDICTS)
-    duty.tick(VERDICTS)
+    alerting.judge(3, "refuse")
+    alerting.judge(4, "refuse")
+    assert "Slack can't be reached" in alerting.tick(VERDICTS)
+    alerting.tick(VERDICTS)
     assert [r.getMessage()[:31] for r in caplog.records if r.name == LOG.name] == ["alerts: Slack can't be reached "]
     back = Slack()
     assert where != back.url
-    duty.notifier = SlackNotifier(token=TOKEN, channel="#duty", base_url=back.url)
-    duty.tick(VERDICTS)
+    alerting.notifier = SlackNotifier(token=TOKEN, channel="#duty", base_url=back.url)
+    alerting.tick(VERDICTS)
     assert [text.split(",")[0] for text in back.texts] == [f"*verdict: version {n} refused" for n in (3, 4)]
     back.close()
 
 
-def test_what_was_taken_before_the_refusal_is_not_reported_again(duty: Duty, slack: Slack) -> None:
+def test_what_was_sent_before_a_refusal_is_not_sent_again(alerting: Alerting, slack: Slack) -> None:
     slack.script.append((200, {}, b'{"ok": true}'))
     slack.refuse("fatal_error")
-    duty.judge(3, "refuse")
-    duty.judge(4, "refuse")
-    duty.tick(VERDICTS)
-    duty.tick(VERDICTS)
+    alerting.judge(3, "refuse")
+    alerting.judge(4, "refuse")
+    alerting.tick(VERDICTS)
+    alerting.tick(VERDICTS)
     assert [text.split(",")[0] for text in slack.texts] == [f"*verdict: version {n} refused" for n in (3, 4)]
 
 
-def test_a_rate_limit_is_kept(duty: Duty, slack: Slack) -> None:
+def test_a_rate_limit_is_respected(alerting: Alerting, slack: Slack) -> None:
     slack.script.append((429, {"Retry-After": "30"}, b'{"ok": false, "error": "ratelimited"}'))
-    duty.judge(3, "refuse")
-    assert "Slack asks for a pause" in duty.tick(VERDICTS)
-    duty.now += 15
-    assert "Slack asks for a pause" in duty.tick(VERDICTS)
+    alerting.judge(3, "refuse")
+    assert "Slack asks for a pause" in alerting.tick(VERDICTS)
+    alerting.now += 15
+    assert "Slack asks for a pause" in alerting.tick(VERDICTS)
     assert slack.requests == 1
-    duty.now += 15
-    assert duty.tick(VERDICTS).startswith("told: ")
+    alerting.now += 15
+    assert alerting.tick(VERDICTS).startswith("sent: ")
 
 
 @pytest.mark.parametrize(
     "answer", [(200, {}, b"<html>"), (502, {}, b"bad gateway"), (200, {}, b""), (429, {"Retry-After": "soon"}, b"{}")]
 )
-def test_an_answer_that_is_none_of_slacks_is_trouble_and_no_crash(
-    duty: Duty, slack: Slack, answer: tuple[int, dict[str, str], bytes]
+def test_an_answer_that_is_not_slacks_does_not_crash_the_sensor(
+    alerting: Alerting, slack: Slack, answer: tuple[int, dict[str, str], bytes]
 ) -> None:
     slack.script.append(answer)
-    duty.judge(3, "refuse")
-    assert "Alerts that wait: 1" in duty.tick(VERDICTS)
-    assert duty.tick(VERDICTS).startswith("told: ")
+    alerting.judge(3, "refuse")
+    assert "Alerts that wait: 1" in alerting.tick(VERDICTS)
+    assert alerting.tick(VERDICTS).startswith("sent: ")
 
 
-def test_a_flood_waits_in_dagsters_records_and_is_reported_piece_by_piece(
-    duty: Duty, slack: Slack, monkeypatch: pytest.MonkeyPatch
+def test_events_beyond_the_capacity_wait_at_their_source_and_none_is_lost(
+    alerting: Alerting, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_room, "CAPACITY", 4)
-    monkeypatch.setattr(outbox_room, "MOST_A_TICK", 3)
+    monkeypatch.setattr(outbox_module, "CAPACITY", 4)
     for candidate in range(3, 12):
-        duty.judge(candidate, "refuse")
+        alerting.judge(candidate, "refuse")
     slack.refuse("fatal_error")
-    duty.tick(VERDICTS)
-    assert duty.outbox(VERDICTS).waiting == 4
-    while duty.tick(VERDICTS) != "nothing new to tell":
+    alerting.tick(VERDICTS)
+    assert alerting.outbox(VERDICTS).waiting == 4
+    while alerting.tick(VERDICTS) != "nothing new to report":
         pass
     assert [text.split(",")[0] for text in slack.texts] == [f"*verdict: version {n} refused" for n in range(3, 12)]
 
@@ -558,19 +563,19 @@ def test_a_flood_waits_in_dagsters_records_and_is_reported_piece_by_piece(
 # The log, the settings, the page
 
 
-def test_without_a_token_alerts_are_lines_of_the_log(duty: Duty, caplog: pytest.LogCaptureFixture) -> None:
-    notifier = notifier_of(duty.settings)
+def test_without_a_token_alerts_are_lines_of_the_log(alerting: Alerting, caplog: pytest.LogCaptureFixture) -> None:
+    notifier = notifier_of(alerting.settings)
     assert isinstance(notifier, LogNotifier)
-    duty.notifier = notifier
-    run = duty.fail(ValueError("bad"))
-    duty.judge(3, "refuse")
+    alerting.notifier = notifier
+    run = alerting.fail(ValueError("bad"))
+    alerting.judge(3, "refuse")
     with caplog.at_level(logging.INFO, LOG.name):
-        duty.tick(FAILURES)
-        duty.tick(VERDICTS)
+        alerting.tick(FAILURES)
+        alerting.tick(VERDICTS)
     failure, verdict = [r for r in caplog.records if r.name == LOG.name]
     assert (failure.levelname, verdict.levelname) == ("WARNING", "INFO")
     assert failure.getMessage() == (
-        f"run failed: __ephemeral_asset_job__, step poor_thing: ValueError: bad (http://127.0.0.1:20300/runs/{run})"
+        f"run failed: __ephemeral_asset_job__, step broken_asset: ValueError: bad (http://127.0.0.1:20300/runs/{run})"
     )
     assert verdict.getMessage().startswith("verdict: version 3 refused, version 2 stays: version 3 gains")
 
@@ -614,11 +619,11 @@ def test_the_token_is_read_where_it_is_named(slack: Slack, monkeypatch: pytest.M
     assert slack.tokens == {f"Bearer {TOKEN}"}
 
 
-# Words
+# Texts
 
 
 @pytest.mark.parametrize(
-    ("message", "words"),
+    ("message", "expected"),
     [
         ("parivision_core.problems.StoreError: locked: wait\n", "StoreError: locked: wait"),
         ("ValueError: a.b: c", "ValueError: a.b: c"),
@@ -626,8 +631,8 @@ def test_the_token_is_read_where_it_is_named(slack: Slack, monkeypatch: pytest.M
         ("", ""),
     ],
 )
-def test_an_error_loses_its_modules(message: str, words: str) -> None:
-    assert error_in_words(message) == words
+def test_an_error_loses_its_modules(message: str, expected: str) -> None:
+    assert error_in_words(message) == expected
 
 
 @given(st.text(max_size=3 * LONGEST), st.text(max_size=20))
@@ -652,8 +657,8 @@ def test_not_yet_is_no_alert() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2400), st.booleans()), max_size=40))
 def test_every_event_is_reported_exactly_once_whatever_fails_in_between(events: list[tuple[str, int, bool]]) -> None:
-    """Counts add up, and nothing of one kind is told twice within the hour."""
-    told: list[tuple[str, float]] = []
+    """Counts add up, and no key is reported twice within the hour."""
+    sent: list[tuple[str, float]] = []
     counted: dict[str, int] = {}
 
     def sender(up: bool, now: float) -> Callable[[Alert], None]:
@@ -661,9 +666,9 @@ def test_every_event_is_reported_exactly_once_whatever_fails_in_between(events: 
             if not up:
                 raise NotifierError("down")
             key = alert.title[0]
-            told.append((key, now))
-            words = alert.title[1:].strip(" ()")
-            counted[key] = counted.get(key, 0) + (int(words.split()[0]) if words[:1].isdigit() else 1)
+            sent.append((key, now))
+            times = alert.title[1:].strip(" ()")
+            counted[key] = counted.get(key, 0) + (int(times.split()[0]) if times[:1].isdigit() else 1)
 
         return send
 
@@ -676,12 +681,12 @@ def test_every_event_is_reported_exactly_once_whatever_fails_in_between(events: 
     outbox.deliver(sender(True, now + 3600), now + 3600)
     assert counted == {key: sum(k == key for k, *_ in events) for key, *_ in events}
     for key in counted:
-        moments = [at for k, at in told if k == key]
+        moments = [at for k, at in sent if k == key]
         assert all(later - earlier >= 3600 for earlier, later in itertools.pairwise(moments))
     assert outbox.waiting == 0
 
 
-def test_an_entry_rests_for_an_hour() -> None:
+def test_a_key_counts_as_recently_reported_for_an_hour() -> None:
     entry = PendingAlert(Alert("a", "b"), reported_at=100.0)
-    assert entry.resting(100.0 + 3599)
-    assert not entry.resting(100.0 + 3600)
+    assert entry.recently_reported(100.0 + 3599)
+    assert not entry.recently_reported(100.0 + 3600)

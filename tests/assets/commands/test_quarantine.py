@@ -1,4 +1,4 @@
-"""The report of what was kept out of the lake."""
+"""The report of `make quarantine`: rows and batches that were kept out of the lake."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ def test_rows_and_failed_batches_are_listed_with_reasons(store: FileStore, put: 
     store.record_failure("f", "torn", "BatchError: torn.zip is not a complete zip archive")
     row, batch, total = report(store, {"f"})
     assert row == f"{manifest.batch_id} row 5: SHOT_MADE='PERHAPS' is neither made nor missed"
-    assert batch.startswith("torn failed and is offered again (attempts: 1)")
+    assert batch.startswith("torn failed and will be tried again (attempts: 1)")
     assert report(store, set())[-1] == "1 row in quarantine, 0 failed batches"
     assert total == "1 row in quarantine, 1 failed batch"
     assert '"PERHAPS"' in report(store, {"f"}, manifest.batch_id, raw=True)[0]
     assert report(store, {"f"}, "another")[-1] == "0 rows in quarantine, 0 failed batches"
 
 
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_report_and_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path))
     assert main([]) == 0
     assert capsys.readouterr().out == "0 rows in quarantine, 0 failed batches\n"
     (tmp_path / "inbox" / "notes.txt").touch()
     assert main([]) == 0
-    assert "Passed over in the inbox" in capsys.readouterr().out
+    assert "Ignored in the inbox" in capsys.readouterr().out
     monkeypatch.setenv("PARIVISION_API_PORT", "x")
     assert main([]) == 1
     assert "PARIVISION_API_PORT" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`make batch`: shots of the lake as questions that the API understands, and plain words when it can't be asked."""
+"""`make batch`: requests for shots of the lake, and clear messages when the API can't answer them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from parivision_assets.commands.request_predictions import ask, newest_shots, question
+from parivision_assets.commands.request_predictions import newest_shots, predict_all, request_for
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, RegistryError
 from parivision_core.records import Manifest
@@ -21,7 +21,7 @@ Put = Callable[..., list[Manifest]]
 
 @pytest.fixture
 def api() -> Iterator[tuple[str, list[bytes]]]:
-    """The address of an API, and the answers that it is to give, the last one for ever."""
+    """The address of an API, and its answers in their order; the last one repeats."""
     answers = [b'{"probability": 0.5}']
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ def api() -> Iterator[tuple[str, list[bytes]]]:
     server.server_close()
 
 
-def test_the_newest_shots_become_whole_questions(store: FileStore, put: Put) -> None:
+def test_the_newest_shots_become_valid_requests(store: FileStore, put: Put) -> None:
     put(store, shots.season(games=2, shots=8, seed=1), shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
     newest = newest_shots(store, NBA, 10)
     assert len(newest) == 10
@@ -50,11 +50,11 @@ def test_the_newest_shots_become_whole_questions(store: FileStore, put: Put) -> 
     assert len(newest_shots(store, NBA, 20)) == 20
     assert len(newest_shots(store, NBA, 1000)) == 32
     for shot in newest:
-        asked = question(shot, NBA)
-        request = msgspec.convert(asked, NBA.request)
+        body = request_for(shot, NBA)
+        request = msgspec.convert(body, NBA.request)
         assert not NBA.problems(request)
-        assert (asked["x"], asked["player_id"], asked["home"]) == (shot["x"], shot["player_id"], bool(shot["home"]))
-    older = question({**newest[0], "team": "VAN", "home": -1}, NBA)  # no name of today
+        assert (body["x"], body["player_id"], body["home"]) == (shot["x"], shot["player_id"], bool(shot["home"]))
+    older = request_for({**newest[0], "team": "VAN", "home": -1}, NBA)  # a team that no longer exists
     assert "team" not in older
     assert "home" not in older
 
@@ -66,14 +66,14 @@ def test_an_empty_lake_says_what_to_do(store: FileStore) -> None:
 
 def test_answers_are_timed_and_refusals_reported(api: tuple[str, list[bytes]]) -> None:
     url, answers = api
-    told, seconds = ask(url, "", [{"x": 1}, {"x": 2}])
-    assert [answer["probability"] for answer in told] == [0.5, 0.5]
+    found, seconds = predict_all(url, "", [{"x": 1}, {"x": 2}])
+    assert [answer["probability"] for answer in found] == [0.5, 0.5]
     assert len(seconds) == 2
     answers[:] = [b'{"probability": 0.4}', b'{"detail": "No champion has been promoted yet."}']
     with pytest.raises(RegistryError, match="answers 503: No champion has been promoted yet"):
-        ask(url, "", [{}, {}])
+        predict_all(url, "", [{}, {}])
     answers[:] = [b"<html>detail of a proxy</html>"]
     with pytest.raises(RegistryError, match="answers 503: <html>detail of a proxy"):
-        ask(url, "", [{}])
+        predict_all(url, "", [{}])
     with pytest.raises(RegistryError, match=r"doesn't answer at http://127\.0\.0\.1:9 .*is `make up` running"):
-        ask("http://127.0.0.1:9", "", [{}])
+        predict_all("http://127.0.0.1:9", "", [{}])

@@ -1,4 +1,4 @@
-"""One season as csv, JSON, JSON Lines and Parquet, zipped or not: the same shots, and each document as it came."""
+"""One season as csv, JSON, JSON Lines and Parquet, zipped or not: the same shots, and each document as delivered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBERS = ("Game ID", "Player ID", "Period", "Shot Distance", "X Location", "GAM
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """As pandas reads the csv: numbers, and a date as it has them."""
+    """The frame with pandas' types: numbers, truth values and dates."""
     frame = frame.copy()
     for column in frame.columns.intersection(NUMBERS):
         frame[column] = pd.to_numeric(frame[column])
@@ -41,7 +41,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def canonical(value: object) -> object:
-    """As mongoexport writes it with --jsonFormat=canonical."""
+    """A value as mongoexport writes it with --jsonFormat=canonical."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     return {"$numberDouble": str(value)} if isinstance(value, float) else {"$numberLong": str(value)}
@@ -54,7 +54,7 @@ def exported(frame: pd.DataFrame) -> str:
     )
 
 
-WAYS = {
+WRITERS = {
     "texts.json": lambda frame, path: path.write_text(json.dumps(records(frame))),
     "pandas.json": lambda frame, path: typed(frame).to_json(path, orient="records"),
     "iso.json": lambda frame, path: typed(frame).to_json(path, orient="records", date_format="iso", indent=1),
@@ -68,7 +68,7 @@ WAYS = {
 }
 
 
-def brought(store: FileStore, folder: Path) -> Manifest:
+def ingest_from(folder: Path, store: FileStore) -> Manifest:
     (batch,) = InboxFeed(folder, 0).batches()
     return ingest(batch, NBA, store)
 
@@ -78,23 +78,23 @@ def content(store: FileStore) -> pa.Table:
 
 
 @pytest.mark.parametrize("layout", ["season", "kaggle"])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_season_is_the_same_in_every_kind_of_file(tmp_path: Path, way: str, layout: str) -> None:
-    """Equal ids and contract fields; and offered after the csv it brings nothing new."""
+@pytest.mark.parametrize("file", WRITERS)
+def test_a_season_is_the_same_in_every_kind_of_file(tmp_path: Path, file: str, layout: str) -> None:
+    """Equal ids and contract fields; after the csv the other file holds nothing new."""
     season = shots.season(games=2)
     frame = season if layout == "season" else shots.as_kaggle(season)
     shots.write(frame, tmp_path / "csv" / "shots.csv")
     (tmp_path / "other").mkdir()
-    WAYS[way](frame, tmp_path / "other" / way)
+    WRITERS[file](frame, tmp_path / "other" / file)
     one, other = (FileStore(tmp_path / f"store {name}", NBA.lake, NBA.warehouse) for name in ("one", "other"))
-    assert brought(one, tmp_path / "csv").inserted == len(frame)
-    assert brought(other, tmp_path / "other").inserted == len(frame)
+    assert ingest_from(tmp_path / "csv", one).inserted == len(frame)
+    assert ingest_from(tmp_path / "other", other).inserted == len(frame)
     assert content(one).equals(content(other))
-    again = brought(one, tmp_path / "other")
+    again = ingest_from(tmp_path / "other", one)
     assert (again.inserted, again.duplicates, again.quarantined) == (0, len(frame), 0)
 
 
-def test_the_lake_and_the_quarantine_hold_each_document_as_it_came(store: FileStore, tmp_path: Path) -> None:
+def test_the_lake_and_the_quarantine_hold_each_document_as_delivered(store: FileStore, tmp_path: Path) -> None:
     rows = records(typed(shots.as_kaggle(shots.season(games=1))))
     rows[3]["Player ID"] = 2.50
     rows[4] |= {"crew": {"$a.b": [1, 2.0]}, "note": None}
@@ -116,8 +116,8 @@ def test_the_lake_and_the_quarantine_hold_each_document_as_it_came(store: FileSt
 
 
 def as_file(frame: pd.DataFrame, path: Path) -> bytes:
-    ways = (way for name, way in WAYS.items() if name.endswith(path.suffix))
-    next(ways, shots.write)(frame, path)
+    writers = (write for name, write in WRITERS.items() if name.endswith(path.suffix))
+    next(writers, shots.write)(frame, path)
     return path.read_bytes()
 
 
@@ -129,8 +129,8 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 
 
 @pytest.mark.parametrize("suffix", PLAIN)
-def test_a_zip_holds_files_of_any_one_kind(tmp_path: Path, suffix: str) -> None:
-    """Columns in any order; hidden members and those of macOS are passed over."""
+def test_a_zip_holds_files_of_any_one_format(tmp_path: Path, suffix: str) -> None:
+    """Columns in any order; hidden members and those of macOS are ignored."""
     frame = shots.season(games=1, shots=5)
     whole = read_file(archive(tmp_path / "1.zip", {f"a{suffix}": as_file(frame, tmp_path / f"whole{suffix}")}))
     first, rest = as_file(frame[:2], tmp_path / f"a{suffix}"), as_file(frame.iloc[2:, ::-1], tmp_path / f"b{suffix}")
@@ -150,7 +150,7 @@ def test_a_zip_holds_files_of_any_one_kind(tmp_path: Path, suffix: str) -> None:
     assert [json.loads(d) for d in cut.documents or []] == [json.loads(d) for d in whole.documents or []]
 
 
-def test_row_numbers_go_on_through_an_archive(tmp_path: Path) -> None:
+def test_row_numbers_continue_through_an_archive(tmp_path: Path) -> None:
     members = {"1.jsonl": b'{"a": 1}\n5\n', "2.ndjson": b'{"a": 2}\n[]\n{"a": 3}\n'}
     batch = read_file(archive(tmp_path / "a.zip", members))
     assert (batch.rows, [b.row for b in batch.broken]) == ([1, 3, 5], [2, 4])
@@ -158,7 +158,7 @@ def test_row_numbers_go_on_through_an_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "says"),
+    ("members", "message"),
     [
         (
             {"a.json": b'[{"a": 1}]', "b.csv": b"a\n1\n"},
@@ -169,12 +169,14 @@ def test_row_numbers_go_on_through_an_archive(tmp_path: Path) -> None:
         ({"good.json": b'[{"a": 1}]', "half.json": b'[{"a": 1}, {'}, r"half\.json is cut off"),
     ],
 )
-def test_an_archive_that_is_no_batch_says_why(tmp_path: Path, members: dict[str, bytes], says: str) -> None:
-    with pytest.raises(BatchError, match=says):
+def test_an_archive_that_is_no_batch_is_refused_with_a_reason(
+    tmp_path: Path, members: dict[str, bytes], message: str
+) -> None:
+    with pytest.raises(BatchError, match=message):
         read_file(archive(tmp_path / "a.zip", members))
 
 
-def test_each_kind_is_offered(tmp_path: Path) -> None:
+def test_each_format_is_offered(tmp_path: Path) -> None:
     for suffix in READERS:
         (tmp_path / f"x{suffix.upper()}").write_text(suffix)
     assert [batch.source for batch in InboxFeed(tmp_path, 0).batches()] == sorted(f"x{s.upper()}" for s in READERS)

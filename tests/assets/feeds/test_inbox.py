@@ -1,6 +1,6 @@
-"""The inbox and its csv reader: what is offered, what is left for later, and what is wrong with a bad file.
+"""The inbox and its csv reader: which files are offered, which have to wait, and what is wrong with a bad file.
 
-The other kinds of file have tests of their own beside this one.
+The other file formats have tests of their own in this folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from parivision_assets.feeds import inbox
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.files import read_file
-from parivision_assets.feeds.inbox import InboxFeed, passed_over
+from parivision_assets.feeds.inbox import InboxFeed, ignored_files
 from parivision_core.problems import BatchError
 from tests.helpers import shots
 
@@ -30,18 +30,18 @@ def test_files_are_offered_with_stable_ids(tmp_path: Path) -> None:
     assert one.source == "Season (1).csv"
 
 
-def test_files_of_no_known_kind_are_named(tmp_path: Path) -> None:
+def test_files_of_unsupported_formats_are_named(tmp_path: Path) -> None:
     for name in ("a.CSV", "b.csv.zip", ".hidden.txt"):
         (tmp_path / name).touch()
-    assert passed_over(tmp_path) == passed_over(tmp_path / "nowhere") == ""
+    assert ignored_files(tmp_path) == ignored_files(tmp_path / "nowhere") == ""
     (tmp_path / "notes.txt").touch()
-    assert passed_over(tmp_path).startswith(f"Passed over in the inbox {tmp_path}: notes.txt; it takes .csv, .json,")
+    assert ignored_files(tmp_path).startswith(f"Ignored in the inbox {tmp_path}: notes.txt; it takes .csv, .json,")
     for number in range(7):
         (tmp_path / f"{number}.xlsx").touch()
-    assert "0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more;" in passed_over(tmp_path)
+    assert "0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more;" in ignored_files(tmp_path)
 
 
-def test_a_missing_inbox_is_made(tmp_path: Path) -> None:
+def test_a_missing_inbox_is_created(tmp_path: Path) -> None:
     assert InboxFeed(tmp_path / "new" / "inbox", 0).batches() == []
     assert (tmp_path / "new" / "inbox").is_dir()
 
@@ -64,7 +64,7 @@ def test_changed_content_is_another_batch(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_between_offer_and_reading_is_refused(tmp_path: Path) -> None:
-    """Else rows of one content would be committed under the fingerprint of another, and the other never read."""
+    """Otherwise rows of one content would be committed with the fingerprint of another, which would never be read."""
     frame = shots.season(games=1)
     shots.write(frame, tmp_path / "a.csv")
     (offered,) = InboxFeed(tmp_path, 0).batches()
@@ -73,7 +73,7 @@ def test_a_file_that_changes_between_offer_and_reading_is_refused(tmp_path: Path
         offered.read()
 
 
-def test_text_is_kept_as_it_came() -> None:
+def test_text_is_kept_as_delivered() -> None:
     batch = read_csv("x.csv", b'\xef\xbb\xbfa,b\n-0,"x, y"\n007,\n')
     assert batch.table.to_pydict() == {"a": ["-0", "007"], "b": ["x, y", ""]}
     assert batch.rows == [1, 2]
@@ -109,7 +109,7 @@ def zipped(path: Path, **members: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b"  \n\n", "is empty"),
@@ -120,13 +120,15 @@ def zipped(path: Path, **members: str) -> bytes:
         ("a.zip", b"PK\x03\x04 half a file", "not a complete zip"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(BatchError, match=says):
+    with pytest.raises(BatchError, match=message):
         read_file(tmp_path / name)
 
 
-def test_a_half_copied_zip_and_one_without_csv_say_so(tmp_path: Path) -> None:
+def test_a_half_copied_zip_and_one_without_csv_are_refused_with_a_reason(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "whole.zip", one="a,b\n" + "1,2\n" * 1000)
     (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BatchError, match="not a complete zip"):
@@ -140,7 +142,7 @@ def test_a_half_copied_zip_and_one_without_csv_say_so(tmp_path: Path) -> None:
         read_file(tmp_path / "mixed.zip")
 
 
-def test_a_stray_quote_costs_its_own_row_alone() -> None:
+def test_a_stray_quote_breaks_its_own_row_only() -> None:
     rows = [f"{i},name {i}" for i in range(40)]
     rows[10] = '10,"name 10'
     rows[30] = '30,name "30'
@@ -191,10 +193,10 @@ def test_an_entry_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
         ("a.parquet", b"PAR1 all that PAR1", b"PAR1"),
     ],
 )
-def test_a_file_that_does_not_end_as_its_kind_does_waits_longer(
+def test_a_file_that_does_not_end_as_its_format_does_waits_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, whole: bytes, cut: bytes
 ) -> None:
-    """Cut in mid-number, a last line could read as a shot that never happened. Nothing waits for ever, though."""
+    """A last line that is cut in mid-number could read as a shot that never happened. No file waits for ever."""
     path, feed = tmp_path / name, InboxFeed(tmp_path, settle_seconds=3)
 
     def offered(content: bytes, age: float) -> int:
@@ -208,13 +210,13 @@ def test_a_file_that_does_not_end_as_its_kind_does_waits_longer(
     assert offered(cut, -1000) == 1  # the clock was set back
 
 
-def test_a_zip_states_itself_that_it_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_does_not_wait_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = shots.write(shots.season(games=1), tmp_path / "a.zip").stat().st_ctime
     monkeypatch.setattr(inbox.time, "time", lambda: changed + 10)
     assert len(InboxFeed(tmp_path, settle_seconds=3).batches()) == 1
 
 
-def test_a_zip_with_flipped_bytes_says_so(tmp_path: Path) -> None:
+def test_a_zip_with_flipped_bytes_is_refused(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.zip", one="a,b\n" + "".join(f"{i},{i * i}\n" for i in range(3000)))
     for at in range(60, len(whole) - 200, len(whole) // 15):
         broken = bytearray(whole)

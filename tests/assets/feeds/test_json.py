@@ -1,4 +1,4 @@
-"""JSON and JSON Lines: where each document ends, what its values become, and what is wrong with a bad one."""
+"""JSON and JSON Lines: where each document ends, its values as text, and the reasons against bad documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_assets.feeds import json_text
@@ -28,9 +28,8 @@ def read(data: bytes | str, name: str = "x.json") -> RawBatch:
     return read_json_lines(name, text) if name.endswith("l") else read_json(name, text)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.booleans(), st.sampled_from([None, 1]))
-def test_any_document_comes_back_from_the_lists_and_the_lines(
+def test_documents_are_split_alike_in_lists_and_in_lines(
     documents: list[dict[str, Any]], ascii_only: bool, indent: int | None
 ) -> None:
     """Colons, quotes, brackets and escapes in keys and values included."""
@@ -47,10 +46,9 @@ def test_any_document_comes_back_from_the_lists_and_the_lines(
                 assert text == value if isinstance(value, str) else (text == "") == (value is None)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.integers(0, 3))
 def test_one_broken_element_leaves_the_others_of_its_list(documents: list[dict[str, Any]], at: int) -> None:
-    """The same elements are found by quotes and brackets alone as by the decoder."""
+    """Splitting by quotes and brackets finds the same elements as the decoder."""
     texts = [json.dumps(document) for document in documents]
     at = min(at, len(texts))
     batch = read("[" + ",\n".join([*texts[:at], '{"a": Infinity}', *texts[at:]]) + "]")
@@ -84,7 +82,7 @@ def test_one_broken_element_leaves_the_others_of_its_list(documents: list[dict[s
     ],
 )
 def test_a_value_becomes_text(value: str, text: str) -> None:
-    """Beside others of its kind and beside others of any kind, because columns of one kind have a faster way."""
+    """Among values of its type and among others, because columns of one type are converted in a faster way."""
     same = read(f'[{{"a": {value}}}, {{"a": {value}}}, {{}}, {{"b": 1}}]')
     mixed = read(f'[{{"a": {value}}}, {{"a": 1}}, {{"a": "x"}}, {{"a": null}}, {{"a": false}}]')
     assert same.table["a"].to_pylist() == [text, text, ""]
@@ -98,7 +96,7 @@ def test_the_text_of_a_document_is_kept_to_the_letter() -> None:
 
 
 def test_nan_is_null_in_the_document_too() -> None:
-    """Else what the lake keeps would not be JSON; a text or a key with these letters stays."""
+    """Otherwise the lake's document wouldn't be JSON. A text or a key with these letters stays."""
     batch = read('[{"a": NaN, "NaN": "NaN: NaN"}, {"a": 1}]')
     assert batch.documents == ['{"a": null, "NaN": "NaN: NaN"}', '{"a": 1}']
 
@@ -133,7 +131,7 @@ HUGE = json.dumps({"a": "x" * 2_000_000})
     ],
     ids=lambda value: value[:20] if isinstance(value, bytes) else "",
 )
-def test_a_row_that_is_no_sound_document_costs_itself_alone(row: bytes, reason: str) -> None:
+def test_a_row_that_is_no_valid_document_breaks_itself_only(row: bytes, reason: str) -> None:
     lines = read_json_lines("x.jsonl", b'{"a": 1}\n\n' + row + b'\n{"a": 3}\n')
     assert [b.row for b in lines.broken] == [2]
     assert json_text.re.search(reason, lines.broken[0].reason), lines.broken[0].reason
@@ -146,7 +144,7 @@ def test_a_row_that_is_no_sound_document_costs_itself_alone(row: bytes, reason: 
 @pytest.mark.parametrize(
     "row", [b"nonsense", b'{"a": 1,}', b"[1, 2]", b'{"a": Infinity}', b'{"a": "\xe6"}', b"[" * 2000 + b"]" * 2000, b""]
 )
-def test_a_broken_element_costs_itself_alone(row: bytes) -> None:
+def test_a_broken_element_breaks_itself_only(row: bytes) -> None:
     batch = read_json("x.json", b'[{"a": 1},' + row + b',\n{"a": "}],\\""},]')
     assert [b.row for b in batch.broken] == [2]
     assert batch.table["a"].to_pylist() == ["1", '}],"']
@@ -162,20 +160,20 @@ def test_a_broken_element_costs_itself_alone(row: bytes) -> None:
         ("x.jsonl", '5\n{"a": 1}\n6\n7\n'),
     ],
 )
-def test_lines_are_known_among_broken_ones(name: str, text: str) -> None:
+def test_json_lines_are_recognised_among_broken_lines(name: str, text: str) -> None:
     batch = read(text, name)
     assert batch.documents == ['{"a": 1}']
     assert batch.rows == [2]
     assert [b.row for b in batch.broken] == [n for n in range(1, len(text.splitlines()) + 1) if n != 2]
 
 
-def test_a_huge_document_is_shown_in_part() -> None:
+def test_of_a_huge_document_only_the_beginning_is_kept() -> None:
     (broken,) = read(f'{{"a": 1}}\n{HUGE}\n').broken
     assert len(broken.text) == 1000
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("", "x.json is empty"),
         ("\ufeff \n", "x.json is empty"),
@@ -198,8 +196,8 @@ def test_a_huge_document_is_shown_in_part() -> None:
         ('[{"a": 1, " a": 2}]', "names the columns a more than once"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_what_was_found(content: str | bytes, says: str) -> None:
-    with pytest.raises(BatchError, match=says):
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(content: str | bytes, message: str) -> None:
+    with pytest.raises(BatchError, match=message):
         read(content)
 
 

@@ -1,4 +1,4 @@
-"""Parquet: what typed values become, as text and in the document, and what is wrong with a bad file."""
+"""Parquet: typed values as text and in the documents, and the reasons against bad files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -96,7 +96,6 @@ TYPES = {
 }
 
 
-@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({key: st.none() | value for key, value in SCALARS.items()}), max_size=5))
 def test_what_was_written_is_what_the_documents_hold(rows: list[dict[str, Any]]) -> None:
     table = pa.Table.from_pylist(rows, pa.schema(list(TYPES.items())))
@@ -115,7 +114,7 @@ def test_rows_are_documents_across_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     assert batch.documents == [f'{{" a ":{i},"b":"{b}"}}' for i, b in enumerate("vwxyz")]
 
 
-def test_a_huge_row_costs_itself_alone() -> None:
+def test_a_huge_row_breaks_itself_only() -> None:
     batch = read_parquet("x.parquet", written(pa.table({"a": ["x", "y" * 2_000_000, "z"]})))
     assert [(b.row, len(b.text)) for b in batch.broken] == [(2, 1000)]
     assert "takes 2,000,008 bytes" in batch.broken[0].reason
@@ -129,7 +128,7 @@ NOT_UTF8 = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "x.parquet is empty"),
         (b"PAR1", "x.parquet is not a sound parquet file .*; copy it again"),
@@ -142,6 +141,6 @@ NOT_UTF8 = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\
         (written(pa.table({"a": pa.array([IN_UTC], pa.timestamp("us", "Mars/Olympus"))})), "can't be written as text"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(data: bytes, says: str) -> None:
-    with pytest.raises(BatchError, match=says):
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(data: bytes, message: str) -> None:
+    with pytest.raises(BatchError, match=message):
         read_parquet("x.parquet", data)

@@ -1,4 +1,4 @@
-"""The feed of VirtualBets: what the service announces is offered once, and a service that misbehaves is told apart."""
+"""The VirtualBets feed: announced batches are offered once; a service that fails or isn't VirtualBets is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from parivision_assets.feeds import virtual_bets
-from parivision_assets.feeds.base import ask
+from parivision_assets.feeds.base import collect_offers
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.steps.feed.ingesting import ingest, rejected, waiting
@@ -33,14 +33,14 @@ Answer = tuple[int, bytes]
 
 
 class Scripted:
-    """A service that answers what a test says, batch by batch or route by route."""
+    """A service whose batches and answers a test sets."""
 
     def __init__(self) -> None:
-        self.world = "one"
+        self.source = "one"
         self.contents: dict[str, bytes] = {}
         self.instead: dict[str, Callable[[], Answer]] = {}
-        """Path without query -> another answer than VirtualBets would give."""
-        self.asked: list[str] = []
+        """Path without query -> an answer in place of the normal one."""
+        self.requests: list[str] = []
         self.trickles = False
         self.rows: dict[str, int] = {}
         scripted = self
@@ -67,7 +67,7 @@ class Scripted:
         self.rows[name] = len(documents) if rows is None else rows
 
     def answer(self, path: str) -> Answer:
-        self.asked.append(path)
+        self.requests.append(path)
         route, _, query = path.partition("?")
         if route in self.instead:
             return self.instead[route]()
@@ -84,8 +84,8 @@ class Scripted:
             {"id": n, "fingerprint": hashlib.sha256(self.contents[n]).hexdigest(), "rows": self.rows[n]}
             for n in names[after : after + limit]
         ]
-        told = {"source": self.world, "batches": found, "next": after + len(found), "newest": len(names)}
-        return 200, msgspec.json.encode(told)
+        message = {"source": self.source, "batches": found, "next": after + len(found), "newest": len(names)}
+        return 200, msgspec.json.encode(message)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def names(feed: VirtualBetsFeed) -> list[str]:
 
 
 def test_the_real_service_is_ingested_whole_and_once(tmp_path: Path, store: FileStore) -> None:
-    """Over HTTP, from an app in its first season to its last day; asked again after a restart of either side."""
+    """Over HTTP, from an app in its first season to its last day, with a restart of either side."""
     frame = shots.as_kaggle(shots.season(games=24, shots=10, seed=1, start="2021-10-18"))
     settings = VirtualBetsSettings(home=tmp_path, file=shots.write(frame, tmp_path / "shots.csv"))
     server = uvicorn.Server(uvicorn.Config(create_app(settings, FakeTime()), port=0, log_config=None))
@@ -134,45 +134,47 @@ def test_only_what_is_new_is_asked_for(service: Scripted, monkeypatch: pytest.Mo
     feed = VirtualBetsFeed(service.url)
     assert names(feed) == ["2021-10-18", "2021-10-19"]
     service.add("2021-10-20", SHOTS[:5])
-    service.asked.clear()
+    service.requests.clear()
     assert names(feed) == ["2021-10-18", "2021-10-19", "2021-10-20"]
-    assert service.asked == ["/batches?after=2&limit=1"]
+    assert service.requests == ["/batches?after=2&limit=1"]
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
-        ((500, b"out of order"), "answers 500 when asked for its batches: out of order"),
+        ((500, b"out of order"), "answers 500 to the request for its batches: out of order"),
         ((200, b"<html>a router's login page</html>"), "is not VirtualBets"),
         ((200, b'{"source": "x", "batches": [], "next": 0}'), "is not VirtualBets"),
         ((200, b'{"source": "x", "batches": [], "next": 0, "newest": 9}'), "lists its batches wrongly"),
         ((200, b'{"source": "x", "batches": [], "next": 7, "newest": 7}'), "lists its batches wrongly"),
     ],
 )
-def test_rubbish_is_named_and_forgotten(service: Scripted, answer: Answer, told: str) -> None:
+def test_a_wrong_answer_is_reported_and_the_next_right_one_is_used(
+    service: Scripted, answer: Answer, message: str
+) -> None:
     feed = VirtualBetsFeed(service.url)
     service.instead["/batches"] = lambda: answer
-    with pytest.raises(FeedError, match=told):
+    with pytest.raises(FeedError, match=message):
         feed.batches()
     del service.instead["/batches"]
     assert len(feed.batches()) == 2
 
 
-def test_a_trickle_is_given_up(service: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_never_ends_is_given_up(service: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual_bets, "ANSWER_SECONDS", 0.3)
-    service.trickles = True  # each byte in time, all of them not
+    service.trickles = True  # each byte arrives in time, the whole doesn't
     with pytest.raises(FeedError, match="too slow"):
         VirtualBetsFeed(service.url).batches()
 
 
-def test_a_feed_that_goes_back_in_time_is_listed_anew(service: Scripted, store: FileStore) -> None:
+def test_a_feed_that_goes_back_in_time_is_listed_again(service: Scripted, store: FileStore) -> None:
     feed = VirtualBetsFeed(service.url)
     for batch in waiting(feed.batches(), store):
         ingest(batch, NBA, store)
     del service.contents["2021-10-19"]  # its state was lost
     assert names(feed) == ["2021-10-18"]
     assert waiting(feed.batches(), store) == []
-    service.world = "another"
+    service.source = "another"
     service.contents.clear()
     service.add("2021-10-18", SHOTS[:7])
     service.add("2021-10-19", SHOTS[7:9])
@@ -180,7 +182,7 @@ def test_a_feed_that_goes_back_in_time_is_listed_anew(service: Scripted, store: 
     assert len(waiting(feed.batches(), store)) == 2
 
 
-def test_a_stumble_is_no_failure(service: Scripted) -> None:
+def test_a_failed_request_is_repeated(service: Scripted) -> None:
     answers = iter([(500, b"a moment"), (503, b"please"), (200, service.contents["2021-10-18"])])
     service.instead["/batches/2021-10-18"] = lambda: next(answers)
     batch = VirtualBetsFeed(service.url).batches()[0]
@@ -193,22 +195,24 @@ def test_a_silent_service_is_not_waited_for_batch_by_batch(service: Scripted) ->
     service.server.server_close()
     with pytest.raises(FeedError, match="doesn't answer"):
         first.read()
-    asked = virtual_bets._remote(service.url)
-    asked._http.close()  # whoever asks again would be told so
+    virtual_bets._remote(service.url)._http.close()  # another request would raise an error of its own
     with pytest.raises(FeedError, match="doesn't answer"):
         second.read()
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
-    [((500, b"never"), "answers 500 when asked for 2021-10-18"), ((200, b"[]"), "other bytes .* than it has listed")],
+    ("answer", "message"),
+    [
+        ((500, b"never"), "answers 500 to the request for 2021-10-18"),
+        ((200, b"[]"), "other bytes .* than it has listed"),
+    ],
 )
-def test_what_cannot_be_had_now_is_offered_again(
-    service: Scripted, store: FileStore, answer: Answer, told: str
+def test_a_batch_that_cannot_be_fetched_now_is_offered_again(
+    service: Scripted, store: FileStore, answer: Answer, message: str
 ) -> None:
     service.instead["/batches/2021-10-18"] = lambda: answer
     batch = VirtualBetsFeed(service.url).batches()[0]
-    with pytest.raises(FeedError, match=told):
+    with pytest.raises(FeedError, match=message):
         ingest(batch, NBA, store)
     assert [f.attempts for f in store.failures()] == [1]
     assert not rejected(store)
@@ -217,22 +221,22 @@ def test_what_cannot_be_had_now_is_offered_again(
     assert store.failures() == []
 
 
-def test_a_batch_that_is_no_good_is_set_aside_with_its_reason(service: Scripted, store: FileStore) -> None:
+def test_a_batch_that_cannot_be_used_is_rejected_with_a_reason(service: Scripted, store: FileStore) -> None:
     service.add("cut", SHOTS[:60], rows=90)
     service.add("garbled", msgspec.json.encode(SHOTS[:60])[:5000], rows=60)
-    for batch, told in zip(
+    for batch, message in zip(
         VirtualBetsFeed(service.url).batches()[2:], ("90 documents but holds 60", "cut off or damaged"), strict=True
     ):
-        with pytest.raises(BatchError, match=told):
+        with pytest.raises(BatchError, match=message):
             ingest(batch, NBA, store)
         assert batch.fingerprint in rejected(store)
     assert store.manifests() == []
 
 
-def test_a_feed_that_is_down_keeps_no_other_from_being_used(tmp_path: Path) -> None:
+def test_a_feed_that_is_down_does_not_stop_the_others(tmp_path: Path) -> None:
     shots.write(shots.season(games=1, shots=8), tmp_path / "a.csv")
-    offers = ask([VirtualBetsFeed("http://127.0.0.1:9"), InboxFeed(tmp_path, 0)])
+    offers = collect_offers([VirtualBetsFeed("http://127.0.0.1:9"), InboxFeed(tmp_path, 0)])
     assert [batch.source for batch in offers.batches] == ["a.csv"]
     assert "doesn't answer at http://127.0.0.1:9" in offers.problems["virtual_bets"]
     (tmp_path / "file").write_text("")
-    assert "can't be looked into" in ask([InboxFeed(tmp_path / "file" / "inbox", 0)]).problems["inbox"]
+    assert "can't be read" in collect_offers([InboxFeed(tmp_path / "file" / "inbox", 0)]).problems["inbox"]

@@ -1,4 +1,4 @@
-"""What the automation asks for on Dagster's own evaluator: each news once, and again after a death."""
+"""What the automation conditions request, on Dagster's own evaluator: once for new data, and again after a failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 class Automation:
-    """The automation sensor's evaluations, on a clock that tests move."""
+    """Evaluations of the automation sensor, with a clock that tests move."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
@@ -49,7 +49,7 @@ class Automation:
         self.instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition=key))
 
     def run(self, *keys: dg.AssetKey, dies_in: dg.AssetKey | None = None, refused: bool = False) -> None:
-        """Run assets as stand-ins that do nothing, die in one of them, or keep the champion."""
+        """Run stand-ins for the assets, of which one may fail and the last may keep the champion."""
 
         def stand_in(key: dg.AssetKey) -> dg.AssetsDefinition:
             deps = [UPSTREAM[key]] if UPSTREAM[key] in keys else []
@@ -82,13 +82,13 @@ def test_a_batch_refreshes_the_warehouse_and_trains_nothing_by_itself(automation
     assert automation.tick(minutes=30) == set()
 
 
-def test_a_batch_that_is_missing_stalls_no_other(automation: Automation) -> None:
-    automation.instance.add_dynamic_partitions("nba_batches", ["poisoned"])
+def test_a_missing_batch_does_not_hold_up_others(automation: Automation) -> None:
+    automation.instance.add_dynamic_partitions("nba_batches", ["bad"])
     automation.batch_arrives("a")
     assert automation.tick() == {FEATURES}
 
 
-def test_a_run_that_died_is_asked_for_again_but_not_at_every_tick(automation: Automation) -> None:
+def test_a_failed_run_is_requested_again_but_not_at_every_tick(automation: Automation) -> None:
     automation.batch_arrives("a")
     assert automation.tick() == {FEATURES}
     automation.run(FEATURES, dies_in=FEATURES)
@@ -108,7 +108,7 @@ def test_a_candidate_trained_alone_is_judged_and_one_refused_is_not_judged_again
     assert automation.tick(minutes=30) == set()
 
 
-def test_a_promotion_that_died_is_tried_again(automation: Automation) -> None:
+def test_a_failed_promotion_is_requested_again(automation: Automation) -> None:
     automation.run(TRAINED, CHAMPION, dies_in=CHAMPION)
     assert automation.tick() == set()
     assert automation.tick(minutes=10) == {CHAMPION}

@@ -1,4 +1,4 @@
-"""Uncertainty by whole games: an error that a simulation confirms, and intervals that hold the truth."""
+"""Uncertainty by game: a standard error that a simulation confirms, and intervals that cover the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parivision_assets.steps.training.measuring import measure
 
 
 def draw(seed: int, games: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """Values whose games differ, so that shots of a game are no independent witnesses; the true mean is 0."""
+    """Values whose games differ, so that shots of one game aren't independent; the true mean is 0."""
     rng = np.random.default_rng(seed)
     shots = rng.integers(60, 100, games)
     game = np.repeat(np.arange(games), shots)
@@ -24,7 +24,7 @@ def test_the_error_is_how_far_means_scatter() -> None:
     assert errors.mean() > 5 * values.std() / np.sqrt(len(values))  # what it would be for independent shots
 
 
-def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_an_interval_covers_the_truth_at_its_level() -> None:
     held = 0
     for seed in range(200):
         values, game = draw(seed)

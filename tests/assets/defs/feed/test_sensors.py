@@ -1,4 +1,4 @@
-"""The sensor at the door: one run for what waits, no run while one is under way, and failed batches offered again."""
+"""The sensor that requests ingests: one run at a time for all waiting batches, and failed batches tried again."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors
-from parivision_assets.defs.feed.sensors import INGEST_TAG
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.orchestration import run_requests
-from parivision_assets.orchestration.partitions import stretches
+from parivision_assets.orchestration.keys import INGEST_TAG
+from parivision_assets.orchestration.partitions import RANGE_END_TAG, RANGE_START_TAG, contiguous_ranges
+from parivision_assets.orchestration.run_requests import PRIORITY_TAG
 from parivision_assets.resources import FeedsResource, FileStoreResource
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 from parivision_core.store import open_files
 from tests.helpers import shots
-
-START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 @pytest.fixture
@@ -31,8 +29,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield ephemeral
 
 
-class Door:
-    """The sensor over an inbox, with a clock that tests move."""
+class IngestSensor:
+    """The sensor with an inbox and a clock that tests move."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.inbox = folder / "inbox"
@@ -52,7 +50,7 @@ class Door:
         shots.write(shots.season(games=1, shots=8, seed=seed, start=f"2022-11-{seed:02d}"), self.inbox / name)
 
     def tick(self) -> list[dg.RunRequest]:
-        """Evaluate once, and carry out what the daemon would."""
+        """Evaluate once, and add the requested partitions as the daemon would."""
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions, resources=self.resources
         )
@@ -66,173 +64,174 @@ class Door:
         return list(result.run_requests or [])
 
     def ingest_all(self) -> None:
-        """What a run would do: ingest, and tell Dagster."""
+        """What a run would do: ingest, and record the materializations."""
         for batch in InboxFeed(self.inbox, 0).batches():
             ingest(batch, NBA, self.store)
-            told = dg.AssetMaterialization("raw_shots", partition=batch.id)
-            self.instance.report_runless_asset_event(told)
+            event = dg.AssetMaterialization("raw_shots", partition=batch.id)
+            self.instance.report_runless_asset_event(event)
 
 
 @pytest.fixture
-def door(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Door:
-    return Door(tmp_path, instance, monkeypatch)
+def sensor(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> IngestSensor:
+    return IngestSensor(tmp_path, instance, monkeypatch)
 
 
-def test_an_empty_inbox_asks_for_nothing(door: Door) -> None:
-    assert door.tick() == []
+def test_an_empty_inbox_requests_nothing(sensor: IngestSensor) -> None:
+    assert sensor.tick() == []
 
 
-def test_all_waiting_batches_go_into_one_run(door: Door) -> None:
+def test_all_waiting_batches_go_into_one_run(sensor: IngestSensor) -> None:
     for seed, name in enumerate(("a.csv", "b.csv", "c.csv"), start=1):
-        door.drop(name, seed)
-    (request,) = door.tick()
-    keys = door.instance.get_dynamic_partitions("nba_batches")
+        sensor.drop(name, seed)
+    (request,) = sensor.tick()
+    keys = sensor.instance.get_dynamic_partitions("nba_batches")
     assert [key[0] for key in keys] == ["a", "b", "c"]
-    assert (request.tags[START], request.tags[END]) == (keys[0], keys[-1])
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == (keys[0], keys[-1])
     assert request.tags[INGEST_TAG] == "nba"
-    door.ingest_all()
-    assert door.tick() == []
+    sensor.ingest_all()
+    assert sensor.tick() == []
 
 
-def test_the_run_that_is_asked_for_ingests_the_whole_range(door: Door) -> None:
+def test_the_requested_run_ingests_the_whole_range(sensor: IngestSensor) -> None:
     for seed, name in enumerate(("a.csv", "b.csv", "c.csv"), start=1):
-        door.drop(name, seed)
-    (request,) = door.tick()
-    job = door.definitions.resolve_implicit_global_asset_job_def()
+        sensor.drop(name, seed)
+    (request,) = sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
-        instance=door.instance,
+        instance=sensor.instance,
         asset_selection=list(request.asset_selection or []),
         tags=dict(request.tags),
     )
     assert result.success
-    assert len(door.store.manifests()) == 3
-    assert len(door.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))) == 3
+    assert len(sensor.store.manifests()) == 3
+    assert len(sensor.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))) == 3
 
 
-def test_a_batch_is_not_asked_for_twice_at_once(door: Door) -> None:
-    door.drop("a.csv", 1)
-    (request,) = door.tick()
-    assert door.tick() == []  # launched a moment ago: wait before trying again
+def test_a_batch_is_not_requested_twice_at_once(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
+    (request,) = sensor.tick()
+    assert sensor.tick() == []  # requested just now: wait before trying again
     run = dg.DagsterRun("ingest", status=dg.DagsterRunStatus.STARTED, tags={INGEST_TAG: "nba"})
-    door.instance.add_run(run)
-    door.now += 10_000
-    door.drop("b.csv", 2)
-    assert door.tick() == []  # an ingest is under way
+    sensor.instance.add_run(run)
+    sensor.now += 10_000
+    sensor.drop("b.csv", 2)
+    assert sensor.tick() == []  # an ingest is under way
     assert request.run_key is not None
     assert ":1:" in request.run_key
 
 
-def test_after_an_ingest_a_candidate_has_the_first_chance(door: Door) -> None:
-    door.drop("a.csv", 1)
-    (request,) = door.tick()
-    job = door.definitions.resolve_implicit_global_asset_job_def()
+def test_after_an_ingest_a_training_can_go_first(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
+    (request,) = sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
     job.execute_in_process(
-        instance=door.instance, asset_selection=list(request.asset_selection or []), tags=dict(request.tags)
+        instance=sensor.instance, asset_selection=list(request.asset_selection or []), tags=dict(request.tags)
     )
-    (record,) = door.instance.get_run_records(limit=1)
+    (record,) = sensor.instance.get_run_records(limit=1)
     assert record.end_time
-    door.drop("b.csv", 2)
-    door.now = record.end_time + sensors.PAUSE_SECONDS - 1
-    assert door.tick() == []
-    door.now += 1
-    assert len(door.tick()) == 1
+    sensor.drop("b.csv", 2)
+    sensor.now = record.end_time + sensors.PAUSE_SECONDS - 1
+    assert sensor.tick() == []
+    sensor.now += 1
+    assert len(sensor.tick()) == 1
 
 
-def test_a_failed_or_killed_batch_is_offered_again_under_a_new_key_and_later_each_time(door: Door) -> None:
-    door.drop("a.csv", 1)
+def test_a_failed_batch_is_requested_again_with_a_new_key_and_longer_pauses(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
     keys, waits = [], []
     for _ in range(4):
-        asked_at = door.now
-        while not (requests := door.tick()):
-            door.now += 30
+        before = sensor.now
+        while not (requests := sensor.tick()):
+            sensor.now += 30
         keys.append(requests[0].run_key)
-        waits.append(door.now - asked_at)
+        waits.append(sensor.now - before)
     attempts = [int(str(key).split(":")[1]) for key in keys]
     assert attempts == sorted(set(attempts))
     assert waits == sorted(waits)
     assert waits[:2] == [0, 60]
-    door.ingest_all()
-    door.now += 10_000
-    assert door.tick() == []
+    sensor.ingest_all()
+    sensor.now += 10_000
+    assert sensor.tick() == []
 
 
-def test_a_batch_whose_run_was_cut_off_with_the_platform_is_offered_at_once_and_that_was_no_try(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+def test_a_batch_whose_run_was_cut_off_with_the_platform_is_requested_at_once_and_the_run_does_not_count(
+    sensor: IngestSensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door.drop("a.csv", 1)
-    (first,) = door.tick()
-    door.now += 10
-    assert door.tick() == []
-    monkeypatch.setattr(run_requests, "STARTED", door.now)  # the house was ended and is up again
-    (second,) = door.tick()
+    sensor.drop("a.csv", 1)
+    (first,) = sensor.tick()
+    sensor.now += 10
+    assert sensor.tick() == []
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now)  # the platform was stopped and started again
+    (second,) = sensor.tick()
     assert ":1:" in str(first.run_key)
     assert ":1:" in str(second.run_key)
     assert first.run_key != second.run_key
-    assert door.tick() == []  # but not again and again
-    door.now += 60
-    (third,) = door.tick()
+    assert sensor.tick() == []  # but only once
+    sensor.now += 60
+    (third,) = sensor.tick()
     assert ":2:" in str(third.run_key)
 
 
-def test_an_ingest_goes_before_what_waits_in_the_queue(door: Door) -> None:
-    door.drop("a.csv", 1)
-    (request,) = door.tick()
-    places = [int(tags[PRIORITY_TAG]) for tags in (run_requests.CANDIDATE, request.tags, run_requests.FIRST_CANDIDATE)]
-    assert 0 < places[0] < places[1] < places[2]  # 0 is the place of all others
+def test_an_ingest_has_priority_in_the_queue(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
+    (request,) = sensor.tick()
+    tags = (run_requests.CANDIDATE, request.tags, run_requests.FIRST_CANDIDATE)
+    priorities = [int(each[PRIORITY_TAG]) for each in tags]
+    assert 0 < priorities[0] < priorities[1] < priorities[2]  # other runs have 0
 
 
-def test_a_batch_that_fails_for_ever_is_asked_for_every_hour_and_never_breaks_the_sensor(
+def test_a_batch_that_always_fails_is_requested_every_hour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(run_requests, "STARTED", 0.0)
     assert sensors.Launches(5000, 0.0).retry_at() == sensors.LONGEST_RETRY_SECONDS
 
 
-def test_what_was_committed_is_forgotten_and_a_run_key_is_never_used_again(door: Door) -> None:
-    door.drop("a.csv", 1)
-    (first,) = door.tick()
-    assert door.cursor not in {None, "{}"}
-    kept = (door.inbox / "a.csv").rename(door.inbox / "a.away")
-    assert door.tick() == []
-    assert door.cursor == "{}"
-    kept.rename(door.inbox / "a.csv")
-    door.now += 60
-    (again,) = door.tick()
+def test_the_cursor_holds_waiting_batches_only_and_no_run_key_is_used_twice(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
+    (first,) = sensor.tick()
+    assert sensor.cursor not in {None, "{}"}
+    kept = (sensor.inbox / "a.csv").rename(sensor.inbox / "a.away")
+    assert sensor.tick() == []
+    assert sensor.cursor == "{}"
+    kept.rename(sensor.inbox / "a.csv")
+    sensor.now += 60
+    (again,) = sensor.tick()
     assert again.run_key != first.run_key
 
 
-def test_a_poisoned_batch_does_not_hold_up_a_new_one(door: Door) -> None:
-    (door.inbox).mkdir(parents=True)
-    (door.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
-    assert len(door.tick()) == 1
-    door.drop("b.csv", 2)
-    (request,) = door.tick()
-    assert request.tags[START] == request.tags[END]
-    assert request.tags[START].startswith("b-")
+def test_a_bad_batch_does_not_hold_up_a_new_one(sensor: IngestSensor) -> None:
+    (sensor.inbox).mkdir(parents=True)
+    (sensor.inbox / "a-bad.csv").write_text("what,is,this\n1,2,3\n")
+    assert len(sensor.tick()) == 1
+    sensor.drop("b.csv", 2)
+    (request,) = sensor.tick()
+    assert request.tags[RANGE_START_TAG] == request.tags[RANGE_END_TAG]
+    assert request.tags[RANGE_START_TAG].startswith("b-")
 
 
-def test_a_batch_that_was_committed_but_never_announced_is_announced(door: Door) -> None:
-    """The run died between the manifest and Dagster's event; else nothing behind the lake would ever be refreshed."""
-    door.drop("a.csv", 1)
-    assert len(door.tick()) == 1
-    (batch,) = InboxFeed(door.inbox, 0).batches()
-    ingest(batch, NBA, door.store)
-    (door.inbox / "a.csv").unlink()
-    door.now += 10_000
-    (request,) = door.tick()
-    job = door.definitions.resolve_implicit_global_asset_job_def()
+def test_a_committed_batch_without_a_materialization_gets_one(sensor: IngestSensor) -> None:
+    """The run died between the manifest and Dagster's event; otherwise nothing downstream would be refreshed."""
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+    (batch,) = InboxFeed(sensor.inbox, 0).batches()
+    ingest(batch, NBA, sensor.store)
+    (sensor.inbox / "a.csv").unlink()
+    sensor.now += 10_000
+    (request,) = sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
-        instance=door.instance, asset_selection=list(request.asset_selection or []), tags=dict(request.tags)
+        instance=sensor.instance, asset_selection=list(request.asset_selection or []), tags=dict(request.tags)
     )
     assert result.success
-    assert door.instance.get_materialized_partitions(dg.AssetKey("raw_shots")) == {batch.id}
-    said = [entry.user_message for entry in door.instance.all_logs(result.run_id)]
-    assert f"batch 1 of 1: {batch.id}: already in the lake, with 8 shots" in said
-    door.now += 10_000
-    assert door.tick() == []
+    assert sensor.instance.get_materialized_partitions(dg.AssetKey("raw_shots")) == {batch.id}
+    logged = [entry.user_message for entry in sensor.instance.all_logs(result.run_id)]
+    assert f"batch 1 of 1: {batch.id}: already in the lake, with 8 shots" in logged
+    sensor.now += 10_000
+    assert sensor.tick() == []
 
 
-def test_neighbours_share_a_run_and_others_do_not() -> None:
+def test_contiguous_partitions_share_a_run_and_others_do_not() -> None:
     order = ["a", "b", "committed", "c", "d"]
-    assert stretches(["d", "a", "b", "c"], order) == [["a", "b"], ["c", "d"]]
-    assert stretches([], order) == []
+    assert contiguous_ranges(["d", "a", "b", "c"], order) == [["a", "b"], ["c", "d"]]
+    assert contiguous_ranges([], order) == []

@@ -1,4 +1,4 @@
-"""The drift report as Dagster runs it: metadata, check and MLflow run of one computation, and when it is asked for."""
+"""The drift report as Dagster runs it: metadata, check and MLflow run of one computation, and when it is requested."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import dagster as dg
 import msgspec
 import numpy as np
 import pytest
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.monitoring import checks, sensors
 from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.keys import DRIFT_TAG
+from parivision_assets.orchestration.run_requests import PRIORITY_TAG
 from parivision_assets.resources import FileStoreResource
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.arrays import Columns
@@ -27,7 +27,7 @@ from parivision_core.records import FeatureStateRecord
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WAREHOUSE
-from tests.helpers.made_up_warehouse import CHAMPION, STATE, Memory, report, world
+from tests.helpers.made_up_warehouse import CHAMPION, STATE, MemoryWarehouse, made_up_warehouse, report
 
 REPORT, CURRENT = dg.AssetKey("drift_report"), dg.AssetKey("champion_model")
 EXPERIMENT = "parivision-monitoring"
@@ -39,7 +39,7 @@ def at_home(columns: Columns, new: np.ndarray) -> None:
 
 @dataclasses.dataclass
 class Deployment:
-    """A platform with a warehouse and a champion that nobody had to train."""
+    """A deployment with a warehouse and a champion without a training."""
 
     settings: Settings
     instance: dg.DagsterInstance
@@ -48,7 +48,7 @@ class Deployment:
     def definitions(self) -> dg.Definitions:
         return build([NBA], self.settings)
 
-    def publish(self, memory: Memory, rows: int | None = None, stamp: str = "stamp") -> None:
+    def publish(self, memory: MemoryWarehouse, rows: int | None = None, stamp: str = "stamp") -> None:
         """Put rows into the warehouse, or pretend that there are as many as `rows`."""
         store = open_store(self.settings, NBA)
         count = memory.rows.num_rows if rows is None else rows
@@ -96,25 +96,25 @@ def is_champion(monkeypatch: pytest.MonkeyPatch, version: int | None) -> None:
 def test_a_report_is_one_computation_reported_in_three_places(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asset, check and MLflow agree; drift is no failure. Then what is not yet, and what breaks."""
+    """Asset, check and MLflow agree; drift is no failure. Then without a champion, and with an unreadable one."""
     is_champion(monkeypatch, 3)
-    deployment.publish(world(at_home))
+    deployment.publish(made_up_warehouse(at_home))
     result = deployment.report()
     assert result.success
     (made,) = result.get_asset_materialization_events()
-    told = {name: entry.value for name, entry in made.materialization.metadata.items()}
-    assert told["drifted"] is True
-    assert told["drifted_columns"] == ["home"]
-    assert (told["champion"], told["shots"], told["through"]) == (3, 10_000, "2021-01-14")
-    assert (told["warehouse_shots"], told["training_window"]) == (30_000, "2020-11-01 to 2020-12-20")
-    assert "| home | jensenshannon |" in told["columns"]
+    metadata = {name: entry.value for name, entry in made.materialization.metadata.items()}
+    assert metadata["drifted"] is True
+    assert metadata["drifted_columns"] == ["home"]
+    assert (metadata["champion"], metadata["shots"], metadata["through"]) == (3, 10_000, "2021-01-14")
+    assert (metadata["warehouse_shots"], metadata["training_window"]) == (30_000, "2020-11-01 to 2020-12-20")
+    assert "| home | jensenshannon |" in metadata["columns"]
     (check,) = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed, check.severity) == ("no_drift", False, dg.AssetCheckSeverity.WARN)
     assert "home: 1 100.00%, was 1 " in (check.description or "")
 
     (run,) = deployment.runs()
     assert run.info.status == "FINISHED"  # type: ignore[attr-defined]
-    assert run.info.run_id in told["report"]  # type: ignore[attr-defined]
+    assert run.info.run_id in metadata["report"]  # type: ignore[attr-defined]
     params, metrics = run.data.params, run.data.metrics  # type: ignore[attr-defined]
     assert (params["champion"], params["training_first_date"], params["newest_last_date"]) == (
         "3",
@@ -141,8 +141,8 @@ def test_a_report_is_one_computation_reported_in_three_places(
     assert [run.info.status for run in deployment.runs()] == ["FAILED", "KILLED", "FINISHED", "FINISHED"]  # type: ignore[attr-defined]
 
 
-def test_a_calm_report_passes() -> None:
-    result = checks.result(report(world(), CHAMPION))
+def test_a_report_without_drift_passes() -> None:
+    result = checks.result(report(made_up_warehouse(), CHAMPION))
     assert result.passed
     assert "no watched column drifted on 10,000 shots" in (result.description or "")
 
@@ -156,26 +156,26 @@ def test_the_report_is_never_part_of_another_run(tmp_path: Path) -> None:
         assert REPORT not in selected or selected == {REPORT}, job.name
 
 
-class Watch:
-    """The sensor, and what the others tell Dagster meanwhile."""
+class DriftSensor:
+    """The sensor, and the materializations of other runs that it reads."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.memory = world()
+        self.memory = made_up_warehouse()
         self.cursor: str | None = None
         self.now = time.time() + sensors.SETTLED_SECONDS + 3600
-        """Seconds since the epoch; all that is told in a test lies long behind."""
+        """Seconds since the epoch, long after all events of a test."""
 
     def promote(self, version: int) -> None:
-        told = dg.AssetMaterialization(CURRENT, metadata={"version": version})
-        self.deployment.instance.report_runless_asset_event(told)
+        event = dg.AssetMaterialization(CURRENT, metadata={"version": version})
+        self.deployment.instance.report_runless_asset_event(event)
 
     def reported(self, version: int, rows: int) -> None:
-        told = dg.AssetMaterialization(REPORT, metadata={"champion": version, "warehouse_shots": rows})
-        self.deployment.instance.report_runless_asset_event(told)
+        event = dg.AssetMaterialization(REPORT, metadata={"champion": version, "warehouse_shots": rows})
+        self.deployment.instance.report_runless_asset_event(event)
 
     def tick(self, rows: int, stamp: str = "stamp") -> str | None:
-        """The run key that is asked for when the warehouse holds so many rows."""
+        """The run key that is requested when the warehouse holds so many rows."""
         self.deployment.publish(self.memory, rows, stamp)
         context = dg.build_sensor_context(
             instance=self.deployment.instance,
@@ -183,12 +183,12 @@ class Watch:
             definitions=self.deployment.definitions,
             resources={"store": FileStoreResource(home=str(self.deployment.settings.home))},
         )
-        asked = self.deployment.definitions.resolve_sensor_def("fresh_shots_to_watch")(context)
-        if isinstance(asked, dg.SkipReason):
+        result = self.deployment.definitions.resolve_sensor_def("fresh_shots_to_watch")(context)
+        if isinstance(result, dg.SkipReason):
             return None
-        self.cursor = asked.cursor
-        (request,) = asked.run_requests
-        assert PRIORITY_TAG not in request.tags  # as a candidate
+        self.cursor = result.cursor
+        (request,) = result.run_requests
+        assert PRIORITY_TAG not in request.tags  # a candidate has one
         return str(request.run_key).rsplit(":", 1)[0]
 
     def ran(self, status: dg.DagsterRunStatus) -> None:
@@ -196,65 +196,65 @@ class Watch:
 
 
 @pytest.fixture
-def watch(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    watch = Watch(deployment)
-    monkeypatch.setattr(sensors, "time", lambda: watch.now)
-    return watch
+def sensor(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> DriftSensor:
+    sensor = DriftSensor(deployment)
+    monkeypatch.setattr(sensors, "time", lambda: sensor.now)
+    return sensor
 
 
-def test_nothing_is_watched_before_the_first_champion(watch: Watch) -> None:
-    assert watch.tick(30_000) is None
-    watch.promote(1)
-    assert watch.tick(30_000) == "1:stamp"
+def test_no_report_is_requested_before_the_first_champion(sensor: DriftSensor) -> None:
+    assert sensor.tick(30_000) is None
+    sensor.promote(1)
+    assert sensor.tick(30_000) == "1:stamp"
 
 
-def test_enough_new_shots_ask_for_a_report(watch: Watch) -> None:
+def test_a_report_is_requested_for_enough_new_shots(sensor: DriftSensor) -> None:
     enough = 30_000 + sensors.ENOUGH_SHOTS
-    watch.promote(1)
-    watch.reported(1, 30_000)
-    assert watch.tick(30_000) is None
-    assert watch.tick(enough - 1, "later") is None
-    assert watch.tick(enough, "latest") == "1:latest"
-    watch.reported(1, enough)
-    assert watch.tick(enough, "latest") is None
+    sensor.promote(1)
+    sensor.reported(1, 30_000)
+    assert sensor.tick(30_000) is None
+    assert sensor.tick(enough - 1, "later") is None
+    assert sensor.tick(enough, "latest") == "1:latest"
+    sensor.reported(1, enough)
+    assert sensor.tick(enough, "latest") is None
 
 
-def test_a_report_that_failed_is_tried_again_after_a_while_and_one_with_too_few_shots_is_not(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_report_is_requested_again_after_a_pause_and_one_without_a_result_is_not(
+    sensor: DriftSensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_requests, "STARTED", 0.0)
-    watch.promote(1)
-    assert watch.tick(30_000) == "1:stamp"
-    watch.ran(dg.DagsterRunStatus.FAILURE)
-    assert watch.tick(30_000) is None
-    watch.now += run_requests.RETRY_SECONDS
-    assert watch.tick(30_000) == "1:stamp"
-    watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, without a report
-    watch.now += run_requests.RETRY_SECONDS
-    assert watch.tick(30_000) is None
-    assert watch.tick(30_001, "later") == "1:later"
+    sensor.promote(1)
+    assert sensor.tick(30_000) == "1:stamp"
+    sensor.ran(dg.DagsterRunStatus.FAILURE)
+    assert sensor.tick(30_000) is None
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick(30_000) == "1:stamp"
+    sensor.ran(dg.DagsterRunStatus.SUCCESS)  # it succeeded without a report
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick(30_000) is None
+    assert sensor.tick(30_001, "later") == "1:later"
 
 
-def test_another_champion_is_watched_from_its_first_new_shot(watch: Watch) -> None:
-    watch.promote(1)
-    watch.reported(1, 30_000)
-    watch.promote(2)
-    assert watch.tick(30_000) is None
-    assert watch.tick(30_001, "later") == "2:later"
+def test_a_new_champion_gets_a_report_with_the_first_new_shot(sensor: DriftSensor) -> None:
+    sensor.promote(1)
+    sensor.reported(1, 30_000)
+    sensor.promote(2)
+    assert sensor.tick(30_000) is None
+    assert sensor.tick(30_001, "later") == "2:later"
 
 
-def test_a_new_champion_lets_the_days_go_first_that_came_while_it_was_trained(watch: Watch) -> None:
-    watch.reported(1, 30_000)
+def test_a_report_on_a_new_champion_waits_for_the_days_that_arrived_meanwhile(sensor: DriftSensor) -> None:
+    sensor.reported(1, 30_000)
     before = time.time()
-    watch.promote(2)
-    watch.now = before + sensors.SETTLED_SECONDS - 1
-    assert watch.tick(60_000) is None
-    watch.now = time.time() + sensors.SETTLED_SECONDS
-    assert watch.tick(60_000) == "2:stamp"
+    sensor.promote(2)
+    sensor.now = before + sensors.SETTLED_SECONDS - 1
+    assert sensor.tick(60_000) is None
+    sensor.now = time.time() + sensors.SETTLED_SECONDS
+    assert sensor.tick(60_000) == "2:stamp"
 
 
-def test_one_report_at_a_time(watch: Watch) -> None:
-    watch.promote(1)
+def test_one_report_at_a_time(sensor: DriftSensor) -> None:
+    sensor.promote(1)
     run = dg.DagsterRun("drift", status=dg.DagsterRunStatus.STARTED, tags={DRIFT_TAG: "nba"})
-    watch.deployment.instance.add_run(run)
-    assert watch.tick(30_000) is None
+    sensor.deployment.instance.add_run(run)
+    assert sensor.tick(30_000) is None

@@ -1,4 +1,4 @@
-"""Who is open, which place a candidate has, and when the sensor asks for another look."""
+"""Which candidates are open, their numbers within a term, and when the sensor requests another look."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def look(candidate: int, decision: Decision = "not_yet", epoch: int = 1, tried: 
     )
 
 
-def test_the_newest_verdict_states_who_is_open() -> None:
+def test_the_newest_verdict_decides_whether_a_candidate_is_open() -> None:
     ledger = [look(2, "refuse"), look(4), look(3), look(2), look(3), look(5, "pass")]  # newest first
     assert [v.candidate for v in challengers_in(ledger)] == [3, 4]
     assert challengers_in(ledger)[0] is ledger[2]
@@ -45,7 +45,7 @@ def test_the_newest_verdict_states_who_is_open() -> None:
     assert challengers_in([]) == []
 
 
-def test_a_place_is_taken_at_the_first_look_and_kept() -> None:
+def test_a_candidate_gets_its_number_at_the_first_look_and_keeps_it() -> None:
     ledger: list[Verdict] = []
     for candidate, place in ((4, 1), (7, 2), (4, 1), (5, 3), (7, 2), (4, 1)):
         assert place_of(candidate, 1, ledger) == place
@@ -53,19 +53,19 @@ def test_a_place_is_taken_at_the_first_look_and_kept() -> None:
     assert place_of(9, 1, ledger) == 4
 
 
-def test_each_term_counts_anew() -> None:
+def test_each_term_counts_from_one() -> None:
     ledger = [look(3, tried=2), look(2, tried=1)]
     assert place_of(3, epoch=2, ledger=ledger) == 1
 
 
-def test_one_refused_without_a_comparison_takes_no_place_and_one_of_an_old_ledger_does() -> None:
+def test_a_refusal_without_a_comparison_does_not_count_and_one_of_an_old_ledger_does() -> None:
     without = [look(2, "refuse")]
     assert place_of(3, 1, without) == 1
     old = [msgspec.structs.replace(look(2, "refuse"), gain=-0.001)]
     assert place_of(3, 1, old) == 2
 
 
-def test_new_games_are_reported_by_shots() -> None:
+def test_new_games_are_computed_from_shots() -> None:
     assert new_games(look(2), 20_000) == 0
     assert new_games(look(2), 21_000) == 10
     assert new_games(look(2), 10_000) == 100  # another lake, whose shots are all new
@@ -84,8 +84,8 @@ def test_an_old_ledger_is_still_read() -> None:
     assert (waiting.rule, waiting.tried, waiting.alpha, waiting.warehouse_shots) == ("", None, None, None)
 
 
-class Watch:
-    """The sensor over a ledger and a warehouse of so many shots, on a clock that tests move."""
+class ChallengerSensor:
+    """The sensor with a ledger, a warehouse of so many shots and a clock that tests move."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.instance = folder, instance
@@ -93,12 +93,12 @@ class Watch:
         self.definitions = build([NBA], Settings(home=folder).resolved())
         self.cursor: str | None = None
         self.now = 1_000_000.0
-        self.said: str | None = ""
+        self.skip_message: str | None = ""
         monkeypatch.setattr(sensors, "time", lambda: self.now)
         monkeypatch.setattr(run_requests, "STARTED", 0.0)
 
     def tick(self, shots: int, schema: str = NBA.schema) -> bool:
-        """Whether a look is asked for."""
+        """Whether a look is requested."""
         state = WarehouseState(
             schema=schema, base_fingerprint=NBA.base_fingerprint, feature_state_stamp=f"after {shots}", rows=shots
         )
@@ -107,60 +107,60 @@ class Watch:
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"store": FileStoreResource(home=str(self.folder))}
         )
-        asked = self.definitions.resolve_sensor_def("challengers")(context)
-        if isinstance(asked, dg.SkipReason):
-            self.said = asked.skip_message
+        result = self.definitions.resolve_sensor_def("challengers")(context)
+        if isinstance(result, dg.SkipReason):
+            self.skip_message = result.skip_message
             return False
-        assert isinstance(asked, dg.SensorResult)
-        self.cursor = asked.cursor
-        return len(asked.run_requests or []) == 1
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return len(result.run_requests or []) == 1
 
     def ran(self, status: dg.DagsterRunStatus, tag: str = JUDGING_TAG) -> None:
         self.instance.add_run(dg.DagsterRun("a job", status=status, tags={tag: NBA.name}))
 
 
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    return Watch(tmp_path, dg.DagsterInstance.ephemeral(), monkeypatch)
+def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChallengerSensor:
+    return ChallengerSensor(tmp_path, dg.DagsterInstance.ephemeral(), monkeypatch)
 
 
 SOME = 20_000 + 100 * LOOK_GAMES
 """Shots of enough new games, after the 20,000 that the verdicts know."""
 
 
-def test_a_look_is_asked_for_once_enough_games_are_new(watch: Watch) -> None:
-    assert not watch.tick(SOME)
-    watch.store.put_verdict(look(2, "refuse"))
-    assert not watch.tick(SOME)
-    watch.store.put_verdict(look(3))
-    assert not watch.tick(SOME - 100)
-    assert watch.said == "versions 3 are open; about 9 of 10 games are new"
-    assert watch.tick(SOME)
+def test_a_look_is_requested_once_enough_games_are_new(sensor: ChallengerSensor) -> None:
+    assert not sensor.tick(SOME)
+    sensor.store.put_verdict(look(2, "refuse"))
+    assert not sensor.tick(SOME)
+    sensor.store.put_verdict(look(3))
+    assert not sensor.tick(SOME - 100)
+    assert sensor.skip_message == "versions 3 are open; about 9 of 10 games are new"
+    assert sensor.tick(SOME)
 
 
-def test_a_look_that_led_to_nothing_is_taken_again_only_with_more(watch: Watch) -> None:
-    watch.store.put_verdict(look(3))
-    assert watch.tick(SOME)
-    watch.ran(dg.DagsterRunStatus.STARTED)
-    assert not watch.tick(SOME + 1)  # one at a time
-    watch.instance.delete_run(watch.instance.get_runs()[0].run_id)
-    watch.ran(dg.DagsterRunStatus.SUCCESS)  # green, but the verdict is the same
-    assert not watch.tick(SOME)
-    assert watch.tick(SOME + 1)
+def test_a_look_without_a_decision_is_repeated_only_with_more_shots(sensor: ChallengerSensor) -> None:
+    sensor.store.put_verdict(look(3))
+    assert sensor.tick(SOME)
+    sensor.ran(dg.DagsterRunStatus.STARTED)
+    assert not sensor.tick(SOME + 1)  # one at a time
+    sensor.instance.delete_run(sensor.instance.get_runs()[0].run_id)
+    sensor.ran(dg.DagsterRunStatus.SUCCESS)  # it succeeded, but the verdict is the same
+    assert not sensor.tick(SOME)
+    assert sensor.tick(SOME + 1)
 
 
-def test_a_look_that_failed_is_tried_again_after_a_while(watch: Watch) -> None:
-    watch.store.put_verdict(look(3))
-    assert watch.tick(SOME)
-    watch.ran(dg.DagsterRunStatus.FAILURE)
-    assert not watch.tick(SOME)
-    watch.now += run_requests.RETRY_SECONDS
-    assert watch.tick(SOME)
+def test_a_look_that_failed_is_repeated_after_a_pause(sensor: ChallengerSensor) -> None:
+    sensor.store.put_verdict(look(3))
+    assert sensor.tick(SOME)
+    sensor.ran(dg.DagsterRunStatus.FAILURE)
+    assert not sensor.tick(SOME)
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick(SOME)
 
 
-def test_a_training_under_way_looks_itself_and_other_features_come_first(watch: Watch) -> None:
-    watch.store.put_verdict(look(3))
-    assert not watch.tick(SOME, schema="yesterday's")
-    watch.ran(dg.DagsterRunStatus.STARTED, TRAINING_TAG)
-    assert not watch.tick(SOME)
-    assert watch.said == "versions 3 are looked at by the training that is under way"
+def test_no_look_during_a_training_or_before_a_refold(sensor: ChallengerSensor) -> None:
+    sensor.store.put_verdict(look(3))
+    assert not sensor.tick(SOME, schema="older")
+    sensor.ran(dg.DagsterRunStatus.STARTED, TRAINING_TAG)
+    assert not sensor.tick(SOME)
+    assert sensor.skip_message == "versions 3 are judged by the training that is under way"

@@ -11,13 +11,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.training import sensors
 from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.history import registry_name
 from parivision_assets.orchestration.keys import DRIFT_CHECK, TRAINING_TAG
+from parivision_assets.orchestration.run_requests import PRIORITY_TAG
 from parivision_assets.resources import FileStoreResource, RegistryResource
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_assets.steps.training.retraining import Fit, RetrainingEvidence, reason_to_train
@@ -31,10 +31,10 @@ ENOUGH = 100
 VERDICT = Verdict(
     candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=30, shots=1, margin=0, level=0.95
 )
-FIT = Fit(3, 1000, "today", "here", judged=True)
+FIT = Fit(3, 1000, "current", "here", judged=True)
 
 
-def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -> RetrainingEvidence:
+def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "current") -> RetrainingEvidence:
     return RetrainingEvidence(shots, schema, "here", fit, drift)
 
 
@@ -46,7 +46,7 @@ def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -
         (known(1000, FIT), ""),
         (known(1099, FIT), ""),
         (known(1100, FIT), "100 new shots since version 3"),
-        (known(1000, FIT, schema="tomorrow"), "other features"),
+        (known(1000, FIT, schema="other"), "other features"),
         (known(1000, FIT, "x drifted"), ""),
         (known(1001, FIT, "x drifted"), "1 new shots since version 3 was fitted, and drift: x drifted"),
         (known(900, FIT), "another lake, which held 1,000 shots"),
@@ -56,13 +56,13 @@ def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "today") -
     ],
 )
 def test_the_policy(evidence: RetrainingEvidence, reason: str) -> None:
-    said = reason_to_train(evidence, ENOUGH)
-    assert reason in said
-    assert bool(said) == bool(reason)
+    found = reason_to_train(evidence, ENOUGH)
+    assert reason in found
+    assert bool(found) == bool(reason)
 
 
-class Watch:
-    """The sensor over a small warehouse, on a clock that tests move."""
+class RetrainingSensor:
+    """The sensor with a small warehouse and a clock that tests move."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = open_files(folder, NBA)
@@ -94,195 +94,209 @@ class Watch:
             scheduled_execution_time=dt.datetime(2026, 1, 1, 4, tzinfo=dt.UTC),
             resources=self.resources,
         ) as context:
-            asked = self.definitions.resolve_schedule_def("every_morning")(context)
-        assert isinstance(asked, dg.RunRequest | dg.SkipReason)
-        return asked
+            result = self.definitions.resolve_schedule_def("every_morning")(context)
+        assert isinstance(result, dg.RunRequest | dg.SkipReason)
+        return result
 
     def run(self, status: dg.DagsterRunStatus) -> None:
         self.instance.add_run(dg.DagsterRun("refresh", status=status, tags={TRAINING_TAG: "nba"}))
 
-    def trained(self, judged: bool = True, **told: str | int) -> None:
+    def trained(self, judged: bool = True, **changes: str | int) -> None:
         state = self.store.warehouse_state()
-        told = {
+        metadata = {
             "version": 1,
             "warehouse_shots": state.rows,
             "schema": state.schema,
             "registry": registry_name("sqlite:///a.db"),
-            **told,
+            **changes,
         }
-        self.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model", metadata=told))
+        self.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model", metadata=metadata))
         if judged:
             self.store.put_verdict(VERDICT)
 
     def checked(self, asset: str, check: str, passed: bool, text: str = "") -> None:
-        told = dg.AssetCheckEvaluation(dg.AssetKey(asset), check, passed=passed, metadata={}, description=text)
-        self.instance.report_runless_asset_event(told)
+        event = dg.AssetCheckEvaluation(dg.AssetKey(asset), check, passed=passed, metadata={}, description=text)
+        self.instance.report_runless_asset_event(event)
 
 
 @pytest.fixture
 def more(tmp_path: Path, put: Callable[..., list[Manifest]]) -> Callable[[int, int], None]:
-    """`more(games, seed)`: so many games of ten shots come into the warehouse."""
+    """`more(games, seed)`: so many games of ten shots are added to the warehouse."""
 
-    def come(games: int, seed: int) -> None:
+    def add(games: int, seed: int) -> None:
         store = open_files(tmp_path, NBA)
         put(store, shots.season(games=games, shots=10, seed=seed, start=f"2022-11-{seed:02d}"))
         update_warehouse(store, NBA)
 
-    return come
+    return add
 
 
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RetrainingSensor]:
     (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:  # a schedule takes no other
-        yield Watch(tmp_path, instance, monkeypatch)
+    with dg.DagsterInstance.local_temp(
+        str(tmp_path / "dagster")
+    ) as instance:  # an ephemeral instance won't do for a schedule
+        yield RetrainingSensor(tmp_path, instance, monkeypatch)
 
 
-def test_an_empty_platform_trains_nothing(watch: Watch) -> None:
-    assert watch.tick() == []
-    assert isinstance(watch.morning(), dg.SkipReason)
+def test_an_empty_deployment_trains_nothing(sensor: RetrainingSensor) -> None:
+    assert sensor.tick() == []
+    assert isinstance(sensor.morning(), dg.SkipReason)
 
 
-def test_a_first_candidate_and_then_one_for_enough_new_shots(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_a_first_candidate_and_then_one_for_enough_new_shots(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
     more(2, 1)
-    (request,) = watch.tick()
+    (request,) = sensor.tick()
     assert request.tags["parivision/reason"] == "there is no candidate yet"
-    watch.run(dg.DagsterRunStatus.STARTED)
-    watch.now += 10_000
-    assert watch.tick() == []  # one at a time
-    watch.instance.delete_run(watch.instance.get_runs()[0].run_id)
-    watch.trained()
-    assert watch.tick() == []
+    sensor.run(dg.DagsterRunStatus.STARTED)
+    sensor.now += 10_000
+    assert sensor.tick() == []  # one at a time
+    sensor.instance.delete_run(sensor.instance.get_runs()[0].run_id)
+    sensor.trained()
+    assert sensor.tick() == []
     more(9, 2)
-    assert watch.tick() == []
-    assert isinstance(watch.morning(), dg.RunRequest)  # the morning is content with less
+    assert sensor.tick() == []
+    assert isinstance(sensor.morning(), dg.RunRequest)  # the schedule needs only one new shot
     more(1, 3)
-    (request,) = watch.tick()
+    (request,) = sensor.tick()
     assert "100 new shots" in request.tags["parivision/reason"]
     assert request.tags[PRIORITY_TAG] == run_requests.CANDIDATE[PRIORITY_TAG]
 
 
-def test_a_candidate_does_not_pass_what_has_waited_long(watch: Watch, more: Callable[[int, int], None]) -> None:
-    """One is always due in a house that can hardly keep pace: a drift report would wait behind them for ever."""
+def test_a_candidate_has_no_priority_over_a_run_that_has_waited_long(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    """On a machine that hardly keeps pace a candidate is always due; a drift report would wait for ever."""
     more(12, 1)
-    watch.trained(warehouse_shots=0)
+    sensor.trained(warehouse_shots=0)
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), "drift")
-    watch.instance.add_run(dg.DagsterRun("drift", status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin))
-    for waited, place in ((1, run_requests.CANDIDATE[PRIORITY_TAG]), (run_requests.LONG_ENOUGH_SECONDS + 60, None)):
-        watch.now = time.time() + waited
-        (request,) = watch.tick()
-        assert request.tags.get(PRIORITY_TAG) == place
+    sensor.instance.add_run(dg.DagsterRun("drift", status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin))
+    for waited, priority in ((1, run_requests.CANDIDATE[PRIORITY_TAG]), (run_requests.LONG_ENOUGH_SECONDS + 60, None)):
+        sensor.now = time.time() + waited
+        (request,) = sensor.tick()
+        assert request.tags.get(PRIORITY_TAG) == priority
 
 
 def test_the_first_candidate_waits_for_batches_whose_ingest_was_cut_off(
-    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+    sensor: RetrainingSensor, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more(2, 1)
-    (held,) = watch.store.manifests()
-    watch.store.record_failure("f", "failed", "cut in half")
-    watch.instance.add_dynamic_partitions("nba_batches", [held.batch_id, "failed"])
-    monkeypatch.setattr(run_requests, "STARTED", watch.now)
-    watch.instance.add_dynamic_partitions("nba_batches", ["interrupted"])
-    assert watch.tick() == []
-    watch.instance.delete_dynamic_partition("nba_batches", "interrupted")
-    (request,) = watch.tick()
+    (held,) = sensor.store.manifests()
+    sensor.store.record_failure("f", "failed", "cut in half")
+    sensor.instance.add_dynamic_partitions("nba_batches", [held.batch_id, "failed"])
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now)
+    sensor.instance.add_dynamic_partitions("nba_batches", ["interrupted"])
+    assert sensor.tick() == []
+    sensor.instance.delete_dynamic_partition("nba_batches", "interrupted")
+    (request,) = sensor.tick()
     assert request.tags[PRIORITY_TAG] == run_requests.FIRST_CANDIDATE[PRIORITY_TAG]
 
 
-def test_a_batch_that_never_comes_holds_up_the_first_candidate_for_a_while_only(
-    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+def test_a_batch_that_is_gone_delays_the_first_candidate_for_a_limited_time(
+    sensor: RetrainingSensor, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more(2, 1)
-    monkeypatch.setattr(run_requests, "STARTED", watch.now)
-    watch.instance.add_dynamic_partitions("nba_batches", ["taken away"])
-    assert watch.tick() == []
-    watch.now += sensors.PATIENCE_SECONDS
-    assert len(watch.tick()) == 1
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now)
+    sensor.instance.add_dynamic_partitions("nba_batches", ["taken away"])
+    assert sensor.tick() == []
+    sensor.now += sensors.PATIENCE_SECONDS
+    assert len(sensor.tick()) == 1
 
 
-def test_too_few_games_are_tried_again_only_with_more(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_after_too_few_games_a_training_is_requested_only_with_more(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
     more(2, 1)
-    assert len(watch.tick()) == 1
-    watch.run(dg.DagsterRunStatus.SUCCESS)  # green, without a candidate
-    watch.now += 10_000
-    assert watch.tick() == []
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.SUCCESS)  # it succeeded without a candidate
+    sensor.now += 10_000
+    assert sensor.tick() == []
     more(1, 2)
-    assert len(watch.tick()) == 1
+    assert len(sensor.tick()) == 1
 
 
-def test_a_training_that_failed_is_tried_again_after_a_while(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_a_training_that_failed_is_repeated_after_a_pause(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
     more(2, 1)
-    (first,) = watch.tick()
-    watch.run(dg.DagsterRunStatus.FAILURE)
-    watch.now += 60
-    more(1, 2)  # the cause may last, whatever comes in
-    assert watch.tick() == []
-    watch.now += 600
-    (second,) = watch.tick()
+    (first,) = sensor.tick()
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    sensor.now += 60
+    more(1, 2)  # new shots don't shorten the pause
+    assert sensor.tick() == []
+    sensor.now += 600
+    (second,) = sensor.tick()
     assert first.run_key != second.run_key
 
 
-def test_a_training_that_was_cut_off_with_the_platform_is_taken_up_at_the_next_start(
-    watch: Watch, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+def test_a_training_that_was_cut_off_with_the_platform_is_requested_at_the_next_start(
+    sensor: RetrainingSensor, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more(2, 1)
-    assert len(watch.tick()) == 1
-    watch.run(dg.DagsterRunStatus.FAILURE)
-    watch.now += 30
-    assert watch.tick() == []
-    monkeypatch.setattr(run_requests, "STARTED", watch.now)
-    assert len(watch.tick()) == 1
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    sensor.now += 30
+    assert sensor.tick() == []
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now)
+    assert len(sensor.tick()) == 1
 
 
-def test_drift_makes_it_earlier_once(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_drift_causes_one_earlier_training(sensor: RetrainingSensor, more: Callable[[int, int], None]) -> None:
     more(2, 1)
-    watch.checked("drift_report", DRIFT_CHECK, passed=False, text="an old story")
-    watch.trained()
+    sensor.checked("drift_report", DRIFT_CHECK, passed=False, text="older drift")
+    sensor.trained()
     more(1, 2)
-    assert watch.tick() == []  # that drift was known to the fit
-    watch.checked("drift_report", DRIFT_CHECK, passed=False, text="points: 0.31, allowed 0.05")
-    (request,) = watch.tick()
+    assert sensor.tick() == []  # that report is older than the fit
+    sensor.checked("drift_report", DRIFT_CHECK, passed=False, text="points: 0.31, allowed 0.05")
+    (request,) = sensor.tick()
     assert request.tags["parivision/reason"].endswith("drift: points: 0.31, allowed 0.05")
-    watch.trained()
+    sensor.trained()
     more(1, 3)
-    assert watch.tick() == []
-    watch.checked("drift_report", DRIFT_CHECK, passed=True)
-    assert watch.tick() == []
+    assert sensor.tick() == []
+    sensor.checked("drift_report", DRIFT_CHECK, passed=True)
+    assert sensor.tick() == []
 
 
-def test_a_candidate_whose_run_was_cut_off_before_its_verdict_is_followed(
-    watch: Watch, more: Callable[[int, int], None]
+def test_after_a_candidate_without_a_verdict_another_is_trained(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
 ) -> None:
     more(2, 1)
-    assert len(watch.tick()) == 1
-    watch.trained(judged=False)
-    watch.run(dg.DagsterRunStatus.FAILURE)
-    assert watch.tick() == []
-    watch.now += 600
-    (request,) = watch.tick()
+    assert len(sensor.tick()) == 1
+    sensor.trained(judged=False)
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    assert sensor.tick() == []
+    sensor.now += 600
+    (request,) = sensor.tick()
     assert "version 1 was never judged" in request.tags["parivision/reason"]
 
 
-def test_other_features_are_a_reason_in_a_platform_at_rest(watch: Watch, more: Callable[[int, int], None]) -> None:
-    more(2, 1)
-    assert len(watch.tick()) == 1
-    watch.run(dg.DagsterRunStatus.SUCCESS)
-    watch.trained(schema="of yesterday's code")
-    watch.cursor = (watch.cursor or "").replace(NBA.schema, "of yesterday's code")
-    assert "other features" in watch.tick()[0].tags["parivision/reason"]
-
-
-def test_another_registry_gets_a_candidate_and_one_reported_by_hand_counts_for_nothing(
-    watch: Watch, more: Callable[[int, int], None]
+def test_other_features_are_a_reason_without_new_shots(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
 ) -> None:
     more(2, 1)
-    watch.trained(registry=registry_name("http://elsewhere"))
-    assert watch.tick()[0].tags["parivision/reason"] == "there is no candidate yet"
-    watch.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model"))
-    assert isinstance(watch.morning(), dg.RunRequest)
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.SUCCESS)
+    sensor.trained(schema="of older code")
+    sensor.cursor = (sensor.cursor or "").replace(NBA.schema, "of older code")
+    assert "other features" in sensor.tick()[0].tags["parivision/reason"]
 
 
-def test_the_morning_waits_for_a_training_under_way(watch: Watch, more: Callable[[int, int], None]) -> None:
+def test_another_registry_gets_a_candidate_and_one_reported_by_hand_does_not_count(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
     more(2, 1)
-    watch.run(dg.DagsterRunStatus.STARTED)
-    assert isinstance(watch.morning(), dg.SkipReason)
+    sensor.trained(registry=registry_name("http://elsewhere"))
+    assert sensor.tick()[0].tags["parivision/reason"] == "there is no candidate yet"
+    sensor.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model"))
+    assert isinstance(sensor.morning(), dg.RunRequest)
+
+
+def test_the_schedule_skips_while_a_training_is_under_way(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    more(2, 1)
+    sensor.run(dg.DagsterRunStatus.STARTED)
+    assert isinstance(sensor.morning(), dg.SkipReason)

@@ -1,4 +1,4 @@
-"""The way back from quarantine: written out, corrected, replayed, and told to Dagster."""
+"""Replaying quarantined rows: written out, corrected, ingested, and known to Dagster as a partition."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def stored(place: Place, tmp_path: Path) -> Store:
-    """A store of either kind with a season of which four rows are in quarantine, one of them no document at all."""
+    """A store of either kind with a season of which four rows are in quarantine, one of them not even a document."""
     store = opened(place)
     fill(store, tmp_path / "inbox")
     return store
@@ -40,7 +40,7 @@ def stored(place: Place, tmp_path: Path) -> Store:
 
 def fill(store: Store, inbox: Path) -> None:
     frame = shots.season(games=3)
-    frame.loc[5, "PLAYER_ID"] = "nobody"
+    frame.loc[5, "PLAYER_ID"] = "unknown"
     frame.loc[9, "SHOT_MADE"] = "perhaps"
     frame.loc[11, "QUARTER"] = "99"
     path = shots.write(frame, inbox / "season.csv")
@@ -84,7 +84,7 @@ def test_corrections_enter_the_lake_and_leave_the_quarantine(
     assert (manifest.rows, manifest.inserted, manifest.quarantined, unchanged) == (4, 3, 1, 0)
     origin = stored.manifests()[0]
     assert sorted(manifest.resolves) == [(origin.batch_id, row) for row in (6, 10, 12, 21)]
-    assert manifest.details == origin.details  # unit and hand of the file it was taken from
+    assert manifest.details == origin.details  # unit and orientation of the original file
     (left,) = unresolved(stored)
     assert left.batch_id == manifest.batch_id
     assert "98" in left.reason
@@ -93,7 +93,7 @@ def test_corrections_enter_the_lake_and_leave_the_quarantine(
     assert {shot["player_id"] for shot in new.values()} >= {200011}
     assert json.loads(new[1]["raw"])["PLAYER_ID"] == "200011"
     assert manifest.batch_id in instance.get_dynamic_partitions(str(batches_of(NBA).name))
-    # The one that is left is corrected in turn, in the quarantine of its replay.
+    # The row that is still wrong is in the quarantine of the replay, and is corrected there.
     (line,) = exported(stored)
     line["document"]["QUARTER"] = "1"
     (second,), _ = replay.replay(written(tmp_path / "again.jsonl", [line]), NBA, stored, instance)
@@ -104,7 +104,7 @@ def test_corrections_enter_the_lake_and_leave_the_quarantine(
 def test_a_single_correction_keeps_the_place_of_its_shot(
     stored: Store, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    """One row under the rim could be of any unit: what the whole file has shown decides."""
+    """A single row under the rim could have any unit; that of the whole file is used."""
     whole = shots.season(games=3)
     (line,) = (line for line in exported(stored) if line["row"] == 6)
     line["document"]["PLAYER_ID"] = whole["PLAYER_ID"][5]
@@ -137,7 +137,7 @@ def test_a_line_that_cannot_be_used_is_named_and_nothing_is_replayed(stored: Sto
     first, *others = exported(stored)
     others[0]["document"]["SHOT_MADE"] = "TRUE"
     content = "\n".join(json.dumps(line) for line in (change(first), *others)).encode()
-    with pytest.raises(BatchError, match=f"c.jsonl can't be replayed, nothing was: line 1: {why}"):
+    with pytest.raises(BatchError, match=f"c.jsonl can't be replayed, and no line of it was: line 1: {why}"):
         corrected("c.jsonl", content, stored)
     twice = "\n".join([json.dumps(others[0])] * 2).encode()
     with pytest.raises(BatchError, match=r"line 2: row 10 of .* is named twice"):
@@ -156,7 +156,7 @@ def test_a_correction_of_a_stored_shot_is_a_duplicate(
     assert len(unresolved(stored)) == 3
 
 
-def test_the_commands_say_what_they_did(
+def test_the_commands_print_what_they_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "home"))
@@ -175,10 +175,10 @@ def test_the_commands_say_what_they_did(
     lines[1]["document"]["SHOT_MADE"] = "never"
     written(path, lines)
     assert replay.main([str(path)]) == 1
-    said = capsys.readouterr().out
-    assert "2 rows = 1 inserted + 0 duplicates + 1 quarantined" in said
-    assert "still wrong: SHOT_MADE='never' is neither made nor missed" in said
-    assert "2 corrections replayed, 2 lines unchanged." in said
+    output = capsys.readouterr().out
+    assert "2 rows = 1 inserted + 0 duplicates + 1 quarantined" in output
+    assert "still wrong: SHOT_MADE='never' is neither made nor missed" in output
+    assert "2 corrections replayed, 2 lines unchanged." in output
     assert quarantine.main([]) == 0
     assert "3 rows in quarantine, 0 failed batches" in capsys.readouterr().out
     assert replay.main([str(path)]) == 1
@@ -187,6 +187,6 @@ def test_the_commands_say_what_they_did(
     assert "No such file" in capsys.readouterr().err
 
 
-def test_without_a_file_the_command_says_how_to_name_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_file_the_command_prints_how_to_name_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert replay.main([""]) == 1
     assert "make replay FILE=" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Drift reports on made-up games: what alarms and what doesn't, how thresholds come about, and what the page needs."""
+"""Drift reports on made-up games: what raises an alarm, how thresholds are measured, and what the page contains."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from parivision_assets.steps.monitoring.columns import (
     MADE,
     MARGINS,
     DriftColumn,
+    before_and_after,
     excess_log_loss,
     expected_log_loss,
-    in_words,
     read_columns,
     report_columns,
 )
@@ -38,22 +38,22 @@ from tests.helpers.made_up_warehouse import (
     FITTED_UNTIL,
     SEEN_UNTIL,
     SHOTS,
-    Memory,
+    MemoryWarehouse,
     champion,
     drifted,
+    made_up_warehouse,
     report,
-    world,
 )
 
 
 @cache
-def calm() -> Memory:
-    return world()
+def unchanged() -> MemoryWarehouse:
+    return made_up_warehouse()
 
 
 @cache
 def reported(change: Callable[[Columns, np.ndarray], None] | None = None) -> Drift:
-    return report(calm() if change is None else world(change), CHAMPION)
+    return report(unchanged() if change is None else made_up_warehouse(change), CHAMPION)
 
 
 def other_shots(columns: Columns, new: np.ndarray) -> None:
@@ -73,7 +73,7 @@ def more_makes(columns: Columns, new: np.ndarray) -> None:
 
 
 def less_predictable(columns: Columns, new: np.ndarray) -> None:
-    """As many makes as before, but what the champion knows no longer tells which."""
+    """As many makes as before, but the champion's features no longer predict which."""
     columns["chance"] = np.where(new, sigmoid(-0.15 - 0.6 * (logit(columns["chance"]) + 0.15)), columns["chance"])
 
 
@@ -85,7 +85,7 @@ def grown_feature_state(columns: Columns, new: np.ndarray) -> None:
 GROWING = ("base_logit", "shooter_residual", "shooter_shots", "opponent_zone_residual")
 
 
-def test_a_calm_world_is_silent_and_every_column_is_reported() -> None:
+def test_without_a_change_nothing_drifts_and_every_column_is_reported() -> None:
     drift = reported()
     assert drift.drifted == []
     assert str(drift).startswith("no watched column drifted on 10,000 shots of 2020-12-21 to 2021-01-14")
@@ -105,15 +105,17 @@ def test_a_calm_world_is_silent_and_every_column_is_reported() -> None:
         (grown_feature_state, set()),
     ],
 )
-def test_what_changed_is_named_and_nothing_else(change: Callable[[Columns, np.ndarray], None], found: set[str]) -> None:
+def test_columns_that_changed_drift_and_no_others(
+    change: Callable[[Columns, np.ndarray], None], found: set[str]
+) -> None:
     assert drifted(reported(change)) == found
 
 
-def test_what_moves_by_construction_is_reported_without_alarm() -> None:
+def test_growing_columns_are_reported_without_an_alarm() -> None:
     assert {c.column.name for c in reported(grown_feature_state).columns if c.drifted} == set(GROWING)
 
 
-def test_the_alarm_says_in_words_what_moved_and_by_how_much() -> None:
+def test_the_alarm_names_what_drifted_and_by_how_much() -> None:
     drift = reported(other_shots)
     points = next(c for c in drift.drifted if c.column.name == "points")
     was, now = (float(re.fullmatch(r"3 ([\d.]+)%", text)[1]) for text in (points.was, points.now))  # type: ignore[index]
@@ -124,12 +126,12 @@ def test_the_alarm_says_in_words_what_moved_and_by_how_much() -> None:
     assert farthest == sorted(farthest, reverse=True)
 
 
-def test_the_page_begins_with_what_was_found_and_asks_the_internet_for_nothing() -> None:
+def test_the_page_begins_with_a_summary_and_loads_nothing_from_the_internet() -> None:
     drift = reported(other_shots)
     html = drift.html
     title, lines = drift.summary
-    for said in (title, *lines):
-        assert escape(said) in html
+    for text in (title, *lines):
+        assert escape(text) in html
     assert any(line.startswith("points: 3 ") for line in lines)
     assert "Jensen-Shannon distance" in html
     assert "Difference of means" in html
@@ -139,43 +141,45 @@ def test_the_page_begins_with_what_was_found_and_asks_the_internet_for_nothing()
 
 def test_the_newest_games_are_whole_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parivision_assets.steps.monitoring.drift.NEWEST_SHOTS", 3_450)
-    newest = report(calm(), CHAMPION).newest
+    newest = report(unchanged(), CHAMPION).newest
     assert (newest.games, newest.shots, newest.last_date) == (34, 3_400, "2021-01-14")
 
 
 @pytest.mark.parametrize(
     ("memory", "bundle", "reason"),
     [
-        (lambda: calm().until("2020-12-27"), CHAMPION, "28 games since 2020-12-20 are new; 30 are needed"),
-        (calm, champion(FIRST, FITTED_UNTIL, SEEN_UNTIL, schema="older"), "knows other features"),
-        (calm, champion("2019-11-01", "2020-01-01", "2020-06-01"), "holds no game of the champion's window"),
+        (lambda: unchanged().until("2020-12-27"), CHAMPION, "28 games since 2020-12-20 are new; 30 are needed"),
+        (unchanged, champion(FIRST, FITTED_UNTIL, SEEN_UNTIL, schema="older"), "trained on other features"),
+        (unchanged, champion("2019-11-01", "2020-01-01", "2020-06-01"), "holds no game of the champion's window"),
     ],
 )
-def test_what_cannot_be_compared_yet_says_why(memory: Callable[[], Memory], bundle: object, reason: str) -> None:
+def test_without_enough_to_compare_there_is_no_report(
+    memory: Callable[[], MemoryWarehouse], bundle: object, reason: str
+) -> None:
     with pytest.raises(NotEnoughGamesError, match=reason):
         report(memory(), bundle)  # type: ignore[arg-type]
 
 
 def test_a_warehouse_of_another_version_is_refused() -> None:
-    other = Memory(calm().rows, msgspec.structs.replace(calm().state, schema="other"))
+    other = MemoryWarehouse(unchanged().rows, msgspec.structs.replace(unchanged().state, schema="other"))
     with pytest.raises(StoreError, match="folded by another version"):
         report(other, CHAMPION)
 
 
 def test_the_quality_is_read_on_games_the_champion_was_not_fitted_on() -> None:
-    """A champion that knows the fitted games by heart must not make later ones look like drift."""
+    """A champion that has overfitted its training games must not make later ones look like drift."""
 
-    def by_heart(columns: Columns, new: np.ndarray) -> None:
+    def overfitted(columns: Columns, new: np.ndarray) -> None:
         fitted = np.arange(len(new)) < 160 * SHOTS
         columns["chance"] = np.where(fitted, (columns["chance"] > 0.5).astype(float), columns["chance"])
 
-    assert EXCESS not in drifted(report(world(by_heart), CHAMPION))
+    assert EXCESS not in drifted(report(made_up_warehouse(overfitted), CHAMPION))
 
 
 def test_every_feature_is_watched_reported_or_named_as_neither() -> None:
-    told = {name for m in NBA.monitored for name in m.features}
-    assert told.isdisjoint(NEITHER)
-    assert told | set(NEITHER) == set(NBA.feature_names)
+    reported_features = {name for m in NBA.monitored for name in m.features}
+    assert reported_features.isdisjoint(NEITHER)
+    assert reported_features | set(NEITHER) == set(NBA.feature_names)
     assert not {m.name for m in NBA.monitored if m.watched} & {"shooter_residual", "shooter_shots", "base_logit"}
     assert {m.name for m in NBA.monitored if m.watched} >= {"zone", "points", "kind", "at_origin", "home", "period"}
 
@@ -211,7 +215,7 @@ def test_a_calibrated_champion_has_no_excess_on_average(chances: list[float]) ->
 
 @pytest.mark.parametrize("method", ["wasserstein", "jensenshannon", "mean_shift"])
 @pytest.mark.parametrize("distinct", [3, 1_000_000])
-def test_noise_is_measured_with_the_very_distances_of_evidently(method: str, distinct: int) -> None:
+def test_noise_is_measured_with_the_distances_that_evidently_computes(method: str, distinct: int) -> None:
     rng = np.random.default_rng(3)
     game = np.repeat(np.arange(60), 50)
     values = np.floor(rng.gamma(2, 1, len(game)) * distinct / 4) / distinct
@@ -222,12 +226,12 @@ def test_noise_is_measured_with_the_very_distances_of_evidently(method: str, dis
     drawn = tally(column.method, values, game)
     windows = np.stack([np.arange(60) < 40, np.arange(60) >= 40]).astype(float)
     (ours,) = drawn.distance(*(window[None] @ drawn.counts for window in windows))
-    # In deviations of all values here, of the first window there.
+    # In standard deviations of all values here, of the first window in Evidently.
     unit = values.std() / values[game < 40].std() if method == "wasserstein" else 1.0
     assert ours * unit == pytest.approx(found["any"], rel=0.02)
 
 
-def test_noise_is_that_of_games_and_not_of_shots() -> None:
+def test_games_not_shots_are_the_unit_of_noise() -> None:
     """Shots of a game that resemble each other make samples of games differ more."""
     rng = np.random.default_rng(4)
     game = np.repeat(np.arange(300), 50)
@@ -237,7 +241,7 @@ def test_noise_is_that_of_games_and_not_of_shots() -> None:
     assert limits[1] > 3 * limits[0]
 
 
-def test_a_smaller_window_is_given_more_room() -> None:
+def test_a_smaller_window_has_a_higher_threshold() -> None:
     rng = np.random.default_rng(5)
     game = np.repeat(np.arange(400), 50)
     column, values = DriftColumn("any", "wasserstein", 0.0), rng.normal(size=len(game))
@@ -245,7 +249,7 @@ def test_a_smaller_window_is_given_more_room() -> None:
     assert limits[0] > 1.5 * limits[1]
 
 
-def test_what_changed_within_the_reference_is_no_news() -> None:
+def test_a_change_within_the_reference_is_no_drift() -> None:
     """Half of the training window was recorded in another way; the newest shots resemble its second half."""
     rng = np.random.default_rng(6)
     game = np.repeat(np.arange(200), 100)
@@ -257,19 +261,19 @@ def test_what_changed_within_the_reference_is_no_news() -> None:
     assert 0.02 < found["any"] < limit
 
 
-def test_a_name_never_seen_needs_the_margin() -> None:
+def test_a_new_category_has_to_exceed_the_margin() -> None:
     game = np.repeat(np.arange(100), 50)
     column = DriftColumn("any", "jensenshannon", MARGINS["jensenshannon"])
     assert thresholds([column], {"any": np.full(len(game), "no")}, game, 40) == {"any": MARGINS["jensenshannon"]}
 
 
-def test_games_count_in_the_order_of_time() -> None:
+def test_games_are_numbered_in_order_of_time() -> None:
     assert in_order(np.array([9, 9, 4, 7, 4])).tolist() == [0, 0, 1, 2, 1]
 
 
-def test_words_tell_the_name_that_moved_most() -> None:
+def test_the_category_that_changed_most_is_named() -> None:
     column = DriftColumn("any", "jensenshannon", 0.02)
     reference, newest = np.array(["a"] * 6 + ["b"] * 3 + ["c"]), np.array(["a"] * 5 + ["b"] * 4 + ["c"])
-    assert in_words(column, reference, newest) == ("b 30.00%", "b 40.00%")
+    assert before_and_after(column, reference, newest) == ("b 30.00%", "b 40.00%")
     numbers = DriftColumn("any", "mean_shift", 0.0)
-    assert in_words(numbers, np.array([0.1, np.nan]), np.array([-0.25])) == ("mean +0.1000", "mean -0.2500")
+    assert before_and_after(numbers, np.array([0.1, np.nan]), np.array([-0.25])) == ("mean +0.1000", "mean -0.2500")

@@ -1,4 +1,4 @@
-"""Drift in the simulated league: a calm season stays silent, and both changes are told within four weeks."""
+"""Drift in the simulated league: no alarm in a calm season, and both changes are reported within four weeks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from parivision_serving.virtual_bets.nba.players import SLOTS, TEAMS
 from parivision_serving.virtual_bets.nba.season import Season
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import REVOLUTION_DAYS, Scenario
-from tests.helpers.made_up_warehouse import Memory, champion, drifted, report, table
+from tests.helpers.made_up_warehouse import MemoryWarehouse, champion, drifted, report, table
 
 FITTED_FROM, FITTED_UNTIL, SEEN_UNTIL = 90, 150, 170
 """Days of the first season: what the champion learned from begins when the feature state has filled."""
@@ -34,11 +34,11 @@ def first_season() -> tuple[pa.Table, Any]:
 
 
 @cache
-def world(scenario: Scenario) -> Memory:
+def seasons(scenario: Scenario) -> MemoryWarehouse:
     """The first two seasons in a warehouse."""
     before, feature_state = first_season()
     after, _ = folded(Simulator(1, scenario).season(1), feature_state)
-    return Memory(pa.concat_tables([before, after]))
+    return MemoryWarehouse(pa.concat_tables([before, after]))
 
 
 def folded(season: Season, feature_state: Any) -> tuple[pa.Table, Any]:
@@ -74,7 +74,7 @@ def found_on(scenario: Scenario, day: int) -> set[str]:
     """What drifted when the report was made on a day of the second season."""
     first, second = (PLANS[number].first for number in range(2))
     learned = champion(*(str(first + dt.timedelta(days=n)) for n in (FITTED_FROM, FITTED_UNTIL, SEEN_UNTIL)))
-    return drifted(report(world(scenario).until(str(second + dt.timedelta(days=day))), learned))
+    return drifted(report(seasons(scenario).until(str(second + dt.timedelta(days=day))), learned))
 
 
 @pytest.mark.parametrize("day", [60, 150])

@@ -1,4 +1,4 @@
-"""Judging on a real warehouse: which games, against whom, what the ledger is told, and what is refused unseen."""
+"""Judging on a real warehouse: the games, the rival, the ledger's entry, and refusals without a comparison."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def warehouse(folder: Path) -> FileStore:
 
 @pytest.fixture
 def registered() -> Registered:
-    """Version 1 is a little off, version 2 is what the base table says."""
+    """Version 1 is a little off, version 2 predicts the base rates."""
     return Registered({n: bundle_of(FIRST, FITTED_UNTIL, SEEN_UNTIL, shift) for n, shift in ((1, 0.3), (2, 0.0))})
 
 
-def test_the_entry_states_all(warehouse: FileStore, registered: Registered) -> None:
+def test_the_entry_holds_all_numbers(warehouse: FileStore, registered: Registered) -> None:
     entry = Judge(warehouse, NBA, registered)(2, 1, 7)
     assert (entry.candidate, entry.champion, entry.epoch, entry.decision) == (2, 1, 7, "pass")
     assert (entry.games, entry.shots, entry.first_date, entry.last_date) == (60, 1800, "2022-11-12", "2022-11-26")
@@ -104,18 +104,18 @@ def test_before_the_first_champion_the_baseline_takes_its_place(warehouse: FileS
 
 
 def test_a_champion_of_other_features_is_replaced_by_the_baseline(warehouse: FileStore, registered: Registered) -> None:
-    """Its window and what it has seen are of no concern: nobody can serve it."""
-    registered[1] = bundle_of(FIRST, "2022-11-20", "2022-11-26", schema="yesterday's")
+    """Its window and the games it has seen don't matter, because it can't be served."""
+    registered[1] = bundle_of(FIRST, "2022-11-20", "2022-11-26", schema="older")
     entry = Judge(warehouse, NBA, registered)(2, 1, 1)
     assert (entry.champion, entry.games) == (1, 60)
-    assert "over the baseline (version 1 knows other features)" in entry.reason
+    assert "over the baseline (version 1 was trained on other features)" in entry.reason
 
 
-def test_a_candidate_that_can_never_be_served_is_refused_and_takes_no_place(
+def test_a_candidate_that_can_never_be_served_is_refused_and_does_not_count(
     warehouse: FileStore, registered: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = Judge(warehouse, NBA, registered)
-    registered[3] = bundle_of(FIRST, FITTED_UNTIL, SEEN_UNTIL, schema="yesterday's")
+    registered[3] = bundle_of(FIRST, FITTED_UNTIL, SEEN_UNTIL, schema="older")
     entry = judge(3, 1, 1)
     assert (entry.decision, entry.games, entry.tried) == ("refuse", 0, None)
     assert entry.reason == "version 3 was trained on other features than the warehouse holds"
@@ -129,14 +129,14 @@ def test_a_candidate_that_can_never_be_served_is_refused_and_takes_no_place(
     assert entry.reason == "the bundle of version 2 can't be used: model.onnx was altered"
 
 
-def test_an_older_window_takes_no_place(warehouse: FileStore, registered: Registered) -> None:
+def test_a_refusal_for_an_older_window_does_not_count(warehouse: FileStore, registered: Registered) -> None:
     registered[2] = bundle_of(FIRST, "2022-11-05", SEEN_UNTIL)
     entry = Judge(warehouse, NBA, registered)(2, 1, 1)
     assert (entry.decision, entry.gain, entry.tried, entry.alpha) == ("refuse", None, None, None)
     assert "an older window than that of version 1" in entry.reason
 
 
-def test_a_later_candidate_of_a_term_gets_less_of_the_risk_and_keeps_its_place(
+def test_a_later_candidate_of_a_term_gets_less_alpha_and_keeps_its_number(
     store: FileStore, put: Callable[..., list[Manifest]], registered: Registered
 ) -> None:
     put(store, shots.season(games=GAMES, shots=10))
@@ -152,7 +152,7 @@ def test_a_later_candidate_of_a_term_gets_less_of_the_risk_and_keeps_its_place(
     assert judge(4, 1, 6).tried == 1  # another term
 
 
-def test_accuracy_is_another_rule_and_says_so(warehouse: FileStore, registered: Registered) -> None:
+def test_the_accuracy_rule_names_itself_in_the_reason(warehouse: FileStore, registered: Registered) -> None:
     entry = Judge(warehouse, NBA, registered, "accuracy")(2, 1, 1)
     assert entry.rule == "accuracy"
     assert entry.decision in ("pass", "refuse")
@@ -167,6 +167,6 @@ def test_the_registry_being_down_is_no_verdict(warehouse: FileStore, registered:
 
 def test_a_warehouse_of_another_version_judges_nothing(store: Store, registered: Registered) -> None:
     with store.exclusive(WAREHOUSE):
-        store.publish_warehouse({}, WarehouseState(schema="yesterday's", batches=("a",)), {})
+        store.publish_warehouse({}, WarehouseState(schema="older", batches=("a",)), {})
     with pytest.raises(StoreError, match="another version of the code"):
         Judge(store, NBA, registered)(2, 1, 1)

@@ -1,4 +1,4 @@
-"""Calibration compared on the same games: the measures are those of scoring, and noise is told from harm."""
+"""Calibration compared on the same games: the measures are those of scoring, and noise isn't taken for a difference."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_a_shift_shows_in_the_error_and_not_in_the_slope() -> None:
     assert abs(found.slope.worse) < 0.01
 
 
-def test_the_lower_end_is_exceeded_by_luck_once_in_twenty() -> None:
-    """Two models that err alike: how much worse one looks must rarely seem certain."""
+def test_the_lower_end_is_above_the_truth_once_in_twenty() -> None:
+    """Of two models with the same errors, one must rarely be found worse."""
     certain = {"slope": 0, "ece": 0}
     for seed in range(100):
         made, game, truth = games_of(60, seed)
@@ -62,8 +62,8 @@ def test_the_lower_end_is_exceeded_by_luck_once_in_twenty() -> None:
     assert certain["ece"] <= 8
 
 
-def test_noise_that_both_share_is_no_knowledge() -> None:
-    """The champion is over-confident: where luck makes all slopes steep, it looks perfect, and a better one worse."""
+def test_noise_that_both_models_share_is_no_evidence() -> None:
+    """The champion is over-confident: where luck makes all slopes steep, it looks perfect and a better model worse."""
     certain, looks_worse = 0, 0
     for seed in range(200):
         made, game, truth = games_of(30, seed)

@@ -1,4 +1,4 @@
-"""Joint 4: only a passed verdict that names candidate, champion and epoch moves the alias, whatever happens between."""
+"""Promotion: only a passed verdict that names candidate, champion and epoch moves the alias, whatever fails between."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parivision_core.store.files import FileStore
 
 
 class Crash(BaseException):
-    """Stands for the death of the process."""
+    """Simulates the death of the process."""
 
 
 @dataclass
@@ -147,7 +147,7 @@ def test_a_refusal_keeps_the_champion_even_when_launched_again(registry: MemoryR
     assert "made-up refuse" in outcome.reason
 
 
-def test_a_pass_of_before_a_rollback_is_stale(registry: MemoryRegistry, store: FileStore) -> None:
+def test_a_pass_from_before_a_rollback_is_stale(registry: MemoryRegistry, store: FileStore) -> None:
     promote(1, registry, store, passes)
     promote(2, registry, store, passes)
     roll_back(registry, store)
@@ -155,7 +155,7 @@ def test_a_pass_of_before_a_rollback_is_stale(registry: MemoryRegistry, store: F
     outcome = promote(2, registry, store, never)
     assert (outcome.result, registry.champion()) == ("refused", 1)
     assert "was rolled back" in outcome.reason
-    assert current_verdict(2, registry, store, never).decision == "refuse"  # somebody executes the check again
+    assert current_verdict(2, registry, store, never).decision == "refuse"  # the check is executed again
     assert promote(2, registry, store, never).result == "refused"
     roll_back(registry, store, to=2)
     assert (registry.champion(), promote(2, registry, store, never).result) == (2, "already")
@@ -206,8 +206,8 @@ def test_a_crash_leaves_a_champion_and_a_rerun_repairs(die_at: str, store: FileS
     assert registry.previous(2) == 1
 
 
-def test_a_winner_isnt_lost_to_a_promotion_that_was_interrupted(store: FileStore) -> None:
-    """The next run judges its own candidate before it comes to finishing what died."""
+def test_a_passed_candidate_is_promoted_after_an_interrupted_promotion(store: FileStore) -> None:
+    """The next run judges its own candidate before it finishes the interrupted promotion."""
     registry = MemoryRegistry()
     promote(1, registry, store, passes)
     registry.die_at = "set_epoch"
@@ -262,7 +262,7 @@ def test_a_look_that_found_nothing_new_is_recorded_once(store: FileStore) -> Non
     assert len(store.verdicts()) == 1
 
 
-def test_every_open_candidate_is_looked_at_and_none_wipes_another(
+def test_every_open_candidate_is_judged_and_none_replaces_another(
     registry: MemoryRegistry | ModelRegistry, store: FileStore
 ) -> None:
     promote(1, registry, store, passes)
@@ -273,12 +273,12 @@ def test_every_open_candidate_is_looked_at_and_none_wipes_another(
     assert [(o.candidate, o.result) for o in looks.outcomes] == [(2, "promoted"), (3, "not_yet")]
     assert (registry.champion(), registry.epoch()) == (2, 2)
     (waiting,) = challengers_in(store.verdicts())
-    assert (waiting.candidate, waiting.champion, waiting.epoch) == (3, 2, 2)  # it goes on against the new champion
+    assert (waiting.candidate, waiting.champion, waiting.epoch) == (3, 2, 2)  # it is compared with the new champion now
     assert [o.result for o in look_again(3, registry, store, refuses).outcomes] == ["refused"]
     assert challengers_in(store.verdicts()) == []
 
 
-def test_one_that_passed_in_its_own_run_goes_before_an_older_challenger(store: FileStore) -> None:
+def test_a_passed_candidate_goes_before_an_older_challenger(store: FileStore) -> None:
     registry = MemoryRegistry()
     promote(1, registry, store, passes)
     look_again(2, registry, store, waits)
@@ -292,7 +292,7 @@ def test_one_that_passed_in_its_own_run_goes_before_an_older_challenger(store: F
 def test_a_challengers_promotion_that_was_interrupted_is_finished_by_the_next_look(
     die_at: str, store: FileStore
 ) -> None:
-    """Also by one that is about another candidate."""
+    """Also by the look of a run with another candidate."""
     registry = MemoryRegistry()
     promote(1, registry, store, passes)
     look_again(2, registry, store, waits)
@@ -304,7 +304,7 @@ def test_a_challengers_promotion_that_was_interrupted_is_finished_by_the_next_lo
     assert (registry.champion(), registry.epoch(), registry.previous(2)) == (2, 2, 1)
 
 
-def test_a_challenger_that_can_be_promoted_no_more_is_closed_with_a_reason(store: FileStore) -> None:
+def test_a_challenger_that_can_no_longer_be_promoted_is_refused_with_a_reason(store: FileStore) -> None:
     registry = MemoryRegistry()
     promote(1, registry, store, passes)
     for candidate in (2, 3):
@@ -313,12 +313,12 @@ def test_a_challenger_that_can_be_promoted_no_more_is_closed_with_a_reason(store
     registry.broken[3] = "calibration is broken"
     looks = look_again(None, registry, store, never)
     assert [o.result for o in looks.outcomes] == ["refused", "refused"]
-    assert "not in the registry any more" in looks.outcomes[0].reason
+    assert "no longer in the registry" in looks.outcomes[0].reason
     assert "calibration is broken" in looks.outcomes[1].reason
     assert challengers_in(store.verdicts()) == []
 
 
-def test_a_bundle_that_is_gone_is_no_registry_that_is_down(tmp_path: Path) -> None:
+def test_a_missing_bundle_is_distinguished_from_a_registry_that_is_down(tmp_path: Path) -> None:
     registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "parivision")
     version = registry.register("run", (tmp_path / "gone").as_uri(), "sha", [])
     with pytest.raises(BundleError, match=f"version {version} can't be read"):
@@ -327,7 +327,7 @@ def test_a_bundle_that_is_gone_is_no_registry_that_is_down(tmp_path: Path) -> No
         registry.bundle(version + 1)
 
 
-def test_a_challenger_that_cant_be_judged_keeps_no_other_from_it(store: FileStore) -> None:
+def test_a_challenger_that_cannot_be_judged_does_not_stop_the_others(store: FileStore) -> None:
     def judge(candidate: int, champion: int | None, epoch: int) -> Verdict:
         if candidate == 2:
             raise RegistryError("its bundle can't be read")
@@ -341,8 +341,8 @@ def test_a_challenger_that_cant_be_judged_keeps_no_other_from_it(store: FileStor
     assert [str(problem) for problem in looks.problems] == ["its bundle can't be read"]
 
 
-def test_a_versions_page_states_what_became_of_it(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
-    def told(version: int) -> str | None:
+def test_a_versions_page_shows_its_status(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
+    def status(version: int) -> str | None:
         if isinstance(registry, MemoryRegistry):
             return registry.status.get(version)
         return registry.tags(version).get(STATUS_TAG)
@@ -355,21 +355,19 @@ def test_a_versions_page_states_what_became_of_it(registry: MemoryRegistry | Mod
     promote(1, registry, store, passes)
     promote(2, registry, store, waits)
     outcome = promote(3, registry, store, refuses)
-    assert [told(version) for version in (1, 2, 3, 4)] == ["champion", "challenger", "refused", None]
+    assert [status(version) for version in (1, 2, 3, 4)] == ["champion", "challenger", "refused", None]
     assert (why(3), why(4)) == (outcome.reason, None)
     promote(2, registry, store, passes)
-    assert [told(version) for version in (1, 2)] == ["superseded", "champion"]
+    assert [status(version) for version in (1, 2)] == ["superseded", "champion"]
     roll_back(registry, store)
-    assert [told(version) for version in (1, 2)] == ["champion", "rolled back"]
+    assert [status(version) for version in (1, 2)] == ["champion", "rolled back"]
 
 
-def test_a_version_that_is_gone_has_no_page_and_that_stops_nothing(
-    registry: MemoryRegistry | ModelRegistry, store: FileStore
-) -> None:
+def test_a_version_that_is_gone_is_refused(registry: MemoryRegistry | ModelRegistry, store: FileStore) -> None:
     if isinstance(registry, MemoryRegistry):
         registry.missing.add(99)
     outcome = promote(99, registry, store, never)
-    assert (outcome.result, outcome.reason) == ("refused", "version 99 is not in the registry any more")
+    assert (outcome.result, outcome.reason) == ("refused", "version 99 is no longer in the registry")
 
 
 def test_the_check_and_the_asset_share_one_verdict(store: FileStore) -> None:
@@ -381,7 +379,7 @@ def test_the_check_and_the_asset_share_one_verdict(store: FileStore) -> None:
     assert len(store.verdicts()) == 1
 
 
-def test_a_rollback_that_makes_no_sense_says_why(store: FileStore) -> None:
+def test_an_impossible_rollback_is_refused_with_a_reason(store: FileStore) -> None:
     registry = MemoryRegistry()
     with pytest.raises(PromotionError, match="no champion"):
         roll_back(registry, store)
@@ -397,11 +395,11 @@ def test_a_rollback_that_makes_no_sense_says_why(store: FileStore) -> None:
 
 
 DEATHS = ["", "", "", "note_previous", "set_champion", "set_epoch"]
-"""Most promotions live."""
+"""Where the process dies; most promotions aren't interrupted."""
 
 
 class AliasHolder(RuleBasedStateMachine):
-    """Any order of judging, promoting, rolling back and crashing keeps the promises."""
+    """Any order of judging, promoting, rolling back and crashing keeps the invariants."""
 
     @initialize()
     def start(self) -> None:
@@ -443,7 +441,7 @@ class AliasHolder(RuleBasedStateMachine):
         die_at=st.sampled_from(DEATHS),
     )
     def look_again(self, own: int, decisions: dict[int, Decision], die_at: str) -> None:
-        """Whatever comes of it: no challenger is lost, and the alias is taken by a pass against its holder alone."""
+        """No challenger is lost, and only a pass against its current holder moves the alias."""
         self.registry.die_at = die_at
         before = challengers_in(self.store.verdicts())
         champion, alias_holder = self.registry.champion(), self.registry.champion()
@@ -465,7 +463,7 @@ class AliasHolder(RuleBasedStateMachine):
         promoted = any(o.result == "promoted" for o in looks.outcomes)
         assert champion == alias_holder or promoted
         ledger = self.store.verdicts()
-        # Who was looked at before the alias changed is judged against the new champion at the next look.
+        # Candidates judged before the alias moved are compared with the new champion at the next look.
         current = ((v.champion, v.epoch) == (alias_holder, self.registry.epoch()) for v in challengers_in(ledger))
         assert promoted or all(current)
         if alias_holder is not None and (newest := newest_of(ledger)[alias_holder]).decision == "pass":

@@ -1,4 +1,4 @@
-"""Bounds that hold at every look: the whole sequence is covered, shares add up, and more games tell more."""
+"""Bounds that hold at every look: the whole sequence is covered, shares add up, and more games tighten them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from parivision_assets.steps.promotion.sequential import ALPHA, alpha_of, radius
 from parivision_assets.steps.promotion.verdict import MIN_GAMES
 
 
-def test_shares_never_add_up_to_more_than_all() -> None:
+def test_shares_add_up_to_alpha_at_most() -> None:
     shares = [alpha_of(tried) for tried in range(1, 10_000)]
     assert shares[0] == ALPHA / 2
     assert sum(shares) == pytest.approx(ALPHA, rel=1e-3)
@@ -26,7 +26,7 @@ def test_more_games_and_more_risk_make_it_tighter(games: int, alpha: float, devi
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.025])
-def test_looking_after_every_game_is_wrong_no_oftener_than_allowed(alpha: float) -> None:
+def test_looking_after_every_game_errs_no_more_often_than_alpha(alpha: float) -> None:
     """Contributions a little skewed, as sums over a game's shots are, and a deviation from the same games."""
     rng = np.random.default_rng(1)
     games = rng.gamma(20, size=(2000, 1000)) / 20 - 1

@@ -1,4 +1,4 @@
-"""Calibrators: none for a calibrated model, the right one for a distorted one, and never one that turns the order."""
+"""Calibrators: none for a calibrated model, the right one for a distorted model, none that reverses the order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def games(seed: int, count: int = 200, shots: int = 80) -> tuple[np.ndarray, np.
     return (rng.random(len(truth)) < truth).astype(np.int8), truth, np.repeat(np.arange(count), shots)
 
 
-def test_a_calibrated_model_is_mostly_left_alone_and_never_harmed() -> None:
+def test_a_calibrated_model_rarely_gets_a_calibrator_and_never_a_harmful_one() -> None:
     used = 0
     for seed in range(20):
         made, truth, game = games(seed, shots=40)
@@ -34,9 +34,9 @@ def test_an_over_confident_model_is_calibrated() -> None:
     assert calibrator is not None
     assert {trial.family for trial in trials} == {"platt", "beta"}
     fresh, fresh_truth, _ = games(2)
-    told = calibrator(sigmoid(1.8 * logit(fresh_truth) + 0.2))
-    assert np.abs(told - fresh_truth).mean() < 0.02
-    assert losses(fresh, told).mean() < losses(fresh, sigmoid(1.8 * logit(fresh_truth) + 0.2)).mean()
+    calibrated = calibrator(sigmoid(1.8 * logit(fresh_truth) + 0.2))
+    assert np.abs(calibrated - fresh_truth).mean() < 0.02
+    assert losses(fresh, calibrated).mean() < losses(fresh, sigmoid(1.8 * logit(fresh_truth) + 0.2)).mean()
 
 
 def test_makes_and_misses_may_need_other_weights() -> None:
@@ -49,7 +49,7 @@ def test_makes_and_misses_may_need_other_weights() -> None:
     assert np.abs(calibrator(distorted) - truth).mean() < 0.02
 
 
-def test_the_wrong_way_round_is_not_calibrated_away() -> None:
+def test_a_reversed_model_is_not_calibrated() -> None:
     """A model whose order is reversed is broken; a calibrator that repaired it would hide that."""
     made, truth, game = games(4)
     calibrator, trials = calibrate(made, 1 - truth, game)

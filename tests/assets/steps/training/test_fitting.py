@@ -1,4 +1,4 @@
-"""Fitting: masked inputs, every model, sane failures, and candidates that are defective."""
+"""Fitting: masked inputs, every model, models that fail, and defective candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training: what it records, what it refuses, and what it survives: bad rows, a broken graph, a leak, a rival."""
+"""The training pipeline: what it records, what it refuses, and which defects it finds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parivision_core.arrays import Columns
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
 from parivision_core.scoring import sigmoid
-from tests.helpers.made_up_warehouse import Memory, world
+from tests.helpers.made_up_warehouse import MemoryWarehouse, made_up_warehouse
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -31,29 +31,29 @@ def sided(columns: Columns, _: np.ndarray) -> None:
     columns["chance"] = sigmoid(columns["base_logit"] + 0.5 * np.sign(columns["x_metres"]))
 
 
-def trained_on(memory: Memory, folder: Path, **more: Any) -> Trained:
+def trained_on(memory: MemoryWarehouse, folder: Path, **more: Any) -> Trained:
     store: Any = memory
     return train(store, NBA, folder, "run", **more)
 
 
-def with_columns(memory: Memory, change: Callable[[dict[str, np.ndarray]], None]) -> Memory:
+def with_columns(memory: MemoryWarehouse, change: Callable[[dict[str, np.ndarray]], None]) -> MemoryWarehouse:
     """The same warehouse with columns altered in place."""
     columns = {name: memory.rows[name].to_numpy().copy() for name in memory.rows.column_names}
     change(columns)
-    return Memory(pa.table({name: pa.array(values) for name, values in columns.items()}))
+    return MemoryWarehouse(pa.table({name: pa.array(values) for name, values in columns.items()}))
 
 
 @pytest.fixture(scope="module")
-def memory() -> Memory:
-    return world(sided)
+def memory() -> MemoryWarehouse:
+    return made_up_warehouse(sided)
 
 
 @pytest.fixture(scope="module")
-def trained(memory: Memory, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(memory: MemoryWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return trained_on(memory, tmp_path_factory.mktemp("bundle"))
 
 
-def test_a_training_records_how_it_came_about(trained: Trained) -> None:
+def test_a_training_records_its_data_and_its_choices(trained: Trained) -> None:
     assert trained.defects == []
     assert set(trained.candidates) == {"xgboost", "logistic", "forest"}
     assert trained.windows == []  # there is one season, so no choice
@@ -74,7 +74,7 @@ def test_a_training_records_how_it_came_about(trained: Trained) -> None:
 
 
 def test_a_calibrator_that_wins_is_part_of_what_is_served(
-    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steep = Calibrator("platt", 1.2, 1.2, 0.1)
     monkeypatch.setattr(pipeline, "calibrate", lambda *_: (steep, []))
@@ -90,7 +90,7 @@ def test_a_calibrator_that_wins_is_part_of_what_is_served(
     bundle.load(tmp_path, made.sha256)
 
 
-def test_two_trainings_at_once_make_the_same_model(memory: Memory, tmp_path: Path, trained: Trained) -> None:
+def test_two_trainings_at_once_make_the_same_model(memory: MemoryWarehouse, tmp_path: Path, trained: Trained) -> None:
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda name: trained_on(memory, tmp_path / name), ("one", "other"))
     for made in (one, other):
@@ -100,8 +100,8 @@ def test_two_trainings_at_once_make_the_same_model(memory: Memory, tmp_path: Pat
         bundle.load(made.folder, made.sha256)
 
 
-def test_a_search_s_parameters_are_used_unless_it_saw_what_judges(
-    memory: Memory, tmp_path: Path, trained: Trained
+def test_a_search_s_parameters_are_used_unless_it_used_the_unseen_games(
+    memory: MemoryWarehouse, tmp_path: Path, trained: Trained
 ) -> None:
     seen_until = trained.bundle.card.provenance.seen_until
 
@@ -110,16 +110,16 @@ def test_a_search_s_parameters_are_used_unless_it_saw_what_judges(
         seen_until: str
         parameters: dict[str, float]
 
-    said: list[str] = []
-    used = trained_on(memory, tmp_path / "a", tuned=Found(seen_until, {"max_depth": 2}), log=said.append)
+    logged: list[str] = []
+    used = trained_on(memory, tmp_path / "a", tuned=Found(seen_until, {"max_depth": 2}), log=logged.append)
     assert used.candidates["xgboost"] != trained.candidates["xgboost"]
-    later = trained_on(memory, tmp_path / "b", tuned=Found("2999-01-01", {"max_depth": 2}), log=said.append)
+    later = trained_on(memory, tmp_path / "b", tuned=Found("2999-01-01", {"max_depth": 2}), log=logged.append)
     assert later.candidates["xgboost"] == trained.candidates["xgboost"]
-    assert any("are left aside: it knew games up to 2999-01-01" in line for line in said)
+    assert any("are not used, because it used games up to 2999-01-01" in line for line in logged)
 
 
 def test_an_onnx_graph_that_disagrees_is_a_defect(
-    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: MemoryWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     convert = pipeline.to_onnx
 
@@ -131,8 +131,10 @@ def test_an_onnx_graph_that_disagrees_is_a_defect(
     assert "the ONNX graph differs from the trainer" in defect
 
 
-def test_a_leak_into_the_unseen_games_alone_is_a_defect(memory: Memory, tmp_path: Path, trained: Trained) -> None:
-    """As when the newest games were folded together with their own outcome."""
+def test_a_leak_into_the_unseen_games_alone_is_a_defect(
+    memory: MemoryWarehouse, tmp_path: Path, trained: Trained
+) -> None:
+    """As if the newest games had been folded with their own outcomes."""
     seen_until = trained.bundle.card.provenance.seen_until
 
     def leak(columns: dict[str, np.ndarray]) -> None:
@@ -142,8 +144,8 @@ def test_a_leak_into_the_unseen_games_alone_is_a_defect(memory: Memory, tmp_path
     assert any("its own probabilities imply" in d for d in trained_on(with_columns(memory, leak), tmp_path).defects)
 
 
-def test_a_season_without_history_trains(memory: Memory, tmp_path: Path) -> None:
-    """Nothing but the base table is known: every feature is the same, and no tree finds a split."""
+def test_a_season_without_history_trains(memory: MemoryWarehouse, tmp_path: Path) -> None:
+    """Every feature is constant except the offset, so no tree finds a split."""
 
     def forget(columns: dict[str, np.ndarray]) -> None:
         for name in NBA.feature_names:
@@ -155,7 +157,7 @@ def test_a_season_without_history_trains(memory: Memory, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(memory: Memory, tmp_path: Path, value: float) -> None:
+def test_values_that_are_not_finite_are_refused(memory: MemoryWarehouse, tmp_path: Path, value: float) -> None:
     def spoil(columns: dict[str, np.ndarray]) -> None:
         columns["period"][17] = value
 
@@ -163,7 +165,7 @@ def test_values_that_are_not_finite_are_refused(memory: Memory, tmp_path: Path, 
         trained_on(with_columns(memory, spoil), tmp_path)
 
 
-def test_one_outcome_alone_is_refused(memory: Memory, tmp_path: Path) -> None:
+def test_one_outcome_alone_is_refused(memory: MemoryWarehouse, tmp_path: Path) -> None:
     def miss(columns: dict[str, np.ndarray]) -> None:
         columns["made"][:] = 0
 
@@ -171,7 +173,7 @@ def test_one_outcome_alone_is_refused(memory: Memory, tmp_path: Path) -> None:
         trained_on(with_columns(memory, miss), tmp_path)
 
 
-def test_too_few_games_are_not_yet_enough(memory: Memory, tmp_path: Path) -> None:
+def test_too_few_games_are_not_yet_enough(memory: MemoryWarehouse, tmp_path: Path) -> None:
     with pytest.raises(NotEnoughGamesError, match="games are too few"):
         trained_on(memory.until("2020-11-20"), tmp_path)
 

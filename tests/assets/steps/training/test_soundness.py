@@ -1,4 +1,4 @@
-"""The leak alarm: silent for honest models however games differ, loud when features know the outcome."""
+"""The leak check: no alarm for honest models however games differ, an alarm when features contain the outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 def calibrated(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Outcomes, the best probabilities that can be given beforehand, and games, whose days are better or worse."""
+    """Outcomes, the best possible predictions, and games, which have good and bad days."""
     game = np.repeat(np.arange(GAMES), SHOTS)
     log_odds = rng.normal(-0.1, 0.7, len(game))
     today = spread * rng.standard_normal(GAMES)[game]
@@ -26,7 +26,7 @@ def calibrated(rng: np.random.Generator, spread: float) -> tuple[np.ndarray, np.
 
 
 def test_honest_models_raise_few_false_alarms() -> None:
-    """One in a thousand is meant; 7 and more of 2,000 would happen by chance once in two hundred times."""
+    """One in a thousand is intended; 7 or more of 2,000 would happen by chance once in two hundred times."""
     rng = np.random.default_rng(3)
     alarms = sum(
         bool(leaks(*calibrated(rng, spread), NBA.plausible_accuracy)) for spread in (0.0, 0.3) for _ in range(1000)
@@ -48,7 +48,7 @@ def test_a_leak_that_training_did_not_see_is_found() -> None:
 
 
 def test_a_leak_that_training_saw_too_is_found_by_what_is_plausible() -> None:
-    """Its own probabilities are right, but nobody can be right so often."""
+    """Its own probabilities are right, but such an accuracy isn't plausible."""
     rng = np.random.default_rng(4)
     game = np.repeat(np.arange(GAMES), SHOTS)
     predicted = sigmoid(rng.normal(0, 3, len(game)))

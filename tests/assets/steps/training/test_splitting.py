@@ -1,4 +1,4 @@
-"""The split: whole games, in time, enough of them, or an error that counts them."""
+"""The split: whole games in order of time and enough of them, or an error with their number."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The window: newest seasons alone after a change, more of them in a calm world, and no cost without a choice."""
+"""The training window: only the newest seasons after a change, more without one, and no fits without a choice."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from parivision_core.problems import NotEnoughGamesError
 GAMES, SHOTS = 160, 40
 
 
-def world(*slopes: float) -> tuple[TrainingRows, np.ndarray, np.ndarray, np.ndarray]:
-    """TrainingRows, part, game and date of as many seasons as slopes, each of which says what a feature means that season."""
+def seasons(*slopes: float) -> tuple[TrainingRows, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, part, game and date of one season per slope, which is the effect of a feature in that season."""
     rng = np.random.default_rng(5)
     n = GAMES * SHOTS * len(slopes)
     features = np.zeros((n, len(NBA.feature_names)), np.float32)
@@ -34,19 +34,19 @@ def world(*slopes: float) -> tuple[TrainingRows, np.ndarray, np.ndarray, np.ndar
     )
 
 
-def test_a_changed_world_is_learned_from_its_own_season() -> None:
-    rows, part, game, date = world(-1.0, -1.0, 1.0)
-    said: list[str] = []
-    parts, tried = choose_window(rows, part, game, split(date, game), NBA, said.append)
+def test_after_a_change_only_the_newest_season_is_used() -> None:
+    rows, part, game, date = seasons(-1.0, -1.0, 1.0)
+    logged: list[str] = []
+    parts, tried = choose_window(rows, part, game, split(date, game), NBA, logged.append)
     assert parts == ("2018",)
     assert [len(window.parts) for window in tried] == [1, 2, 3]
     assert tried[2].gain == 0 < tried[0].error < tried[0].gain
-    assert len(said) == 3
-    assert "window of 1 (2018 to 2018)" in said[0]
+    assert len(logged) == 3
+    assert "window of 1 (2018 to 2018)" in logged[0]
 
 
-def test_a_calm_world_is_learned_from_as_much_as_pays() -> None:
-    rows, part, game, date = world(1.0, 1.0, 1.0, 1.0)
+def test_without_a_change_more_seasons_are_used() -> None:
+    rows, part, game, date = seasons(1.0, 1.0, 1.0, 1.0)
     parts, tried = choose_window(rows, part, game, split(date, game), NBA)
     assert [len(window.parts) for window in tried] == [2, 3, 4]  # the newest holds too few games before validation
     assert parts == prefer(tried).parts
@@ -55,14 +55,14 @@ def test_a_calm_world_is_learned_from_as_much_as_pays() -> None:
 
 def test_without_a_choice_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(windowing, "boost")
-    rows, part, game, date = world(1.0)
+    rows, part, game, date = seasons(1.0)
     assert choose_window(rows, part, game, split(date, game), NBA) == (("2016",), [])
 
 
-def test_a_season_that_has_only_begun_is_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_season_that_has_only_begun_is_no_window_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of its games validate or stay unseen, so it can only be joined to the one before."""
     monkeypatch.delattr(windowing, "boost")
-    rows, part, game, date = world(1.0, 1.0)
+    rows, part, game, date = seasons(1.0, 1.0)
     begun = game < GAMES + 70
     rows, part, game, date = rows.take(begun), part[begun], game[begun], date[begun]
     periods = split(date, game)
@@ -72,7 +72,7 @@ def test_a_season_that_has_only_begun_is_no_window(monkeypatch: pytest.MonkeyPat
 
 def test_no_window_with_enough_games_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(windowing, "MIN_TRAIN_GAMES", GAMES)
-    rows, part, game, date = world(1.0)
+    rows, part, game, date = seasons(1.0)
     with pytest.raises(NotEnoughGamesError, match="before the validation games"):
         choose_window(rows, part, game, split(date, game), NBA)
 
