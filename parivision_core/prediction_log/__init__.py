@@ -1,4 +1,4 @@
-"""The prediction log of predictions: what was asked, what was answered by which pair, and what came of it."""
+"""The prediction log: every request, its answer, the champion and feature state behind it, and the outcome."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def open_prediction_log(settings: Settings, sport: Sport) -> PredictionLog:
     """The prediction log of one sport: on MongoDB where the settings name one, else in the state folder.
 
-    Raises ConfigurationError for a URL that can't be used and StoreError for a file that can't be opened. A MongoDB is
-    spoken to on first use only, so that a service can start before it.
+    Raises ConfigurationError for a URL that can't be used and StoreError for a file that can't be opened. MongoDB
+    is contacted on first use only, so that a service can start before it.
     """
     if settings.mongo_url:
-        from parivision_core.prediction_log.mongo import MongoPredictionLog  # noqa: PLC0415 - a kind is imported where it is used
+        from parivision_core.prediction_log.mongo import MongoPredictionLog  # noqa: PLC0415 - imported where used
         from parivision_core.store.mongo import connect  # noqa: PLC0415 - see above
 
         prefix = "".join(f"{part}_" for part in sport.asset_prefix)

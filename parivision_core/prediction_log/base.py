@@ -1,4 +1,4 @@
-"""What a prediction log of predictions must do, whatever it is made of, and the records that it keeps."""
+"""The interface of every kind of prediction log, and the records that it keeps."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import msgspec
 
 OutcomeSource = Literal["caller", "lake"]
 READ_BYTES = 16 * 1024 * 1024
-"""A read of many calls ends with the one that brings it over this size."""
+"""A read of many calls ends with the call that exceeds this size."""
 DAY = len("2023-10-24")
 """Characters of the ISO date that a shot key begins with."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One answered request, for one shot or for many.
+    """One answered request, for a single shot or in bulk.
 
-    The prediction of a single shot is named by the call's id, the i-th of a batch by `<id>:<i>`, counted from 0.
+    The name of a single shot's prediction is the call's id, that of a bulk request's row `<id>:<row>`, counted from 0.
     """
 
     id: str
-    """UUIDv7, see ids."""
+    """UUIDv7, see `ids`."""
     content: Literal["shot", "rows", "arrow"]
     """What the request is: one JSON object, a JSON array of such objects, or an Arrow IPC stream."""
     request: bytes
@@ -29,10 +29,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     probability: bytes
     """Little-endian float64 (n,), in the order of the shots; NaN where a row was refused."""
     schema: str
-    """Feature schema of the model that answered."""
+    """Feature schema of the champion that answered."""
     features: bytes = b""
-    """Little-endian float32 (k,) and, last, the offset: what a single shot was predicted from. Empty for batches, whose
-    features would be a hundred times their requests."""
+    """Little-endian float32 (k + 1,): features and, last, offset of a single shot. Empty for bulk requests, where they
+    would take a hundred times the size of the request."""
     champion_version: int
     champion_sha256: str
     feature_state_stamp: str
@@ -41,21 +41,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     caller: str
     """Name of the API key; empty without one."""
     awaited: tuple[tuple[int, str], ...] = ()
-    """Row (0 for a single shot) and key (see `Sport.shot_key`) of each shot whose outcome the lake may tell one day."""
+    """Row (0 for a single shot) and key (see `Sport.shot_key`) of each shot whose outcome the lake may report later."""
 
     @property
     def size(self) -> int:
-        """Bytes of what was asked and answered."""
+        """Bytes of request and answer."""
         return len(self.request) + len(self.probability) + len(self.features)
 
     @property
     def rows(self) -> int:
-        """Shots that were asked about."""
+        """Shots in the request."""
         return len(self.probability) // 8
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a predicted shot."""
+    """The outcome of a predicted shot."""
 
     made: bool
     source: OutcomeSource
@@ -64,24 +64,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictionLog(Protocol):
-    """Every prediction that was answered, in the order of their ids, which is that of time.
+    """Every answered prediction, in the order of the calls' ids, which is that of time.
 
-    Each method raises StoreError, naming what to do, when the prediction log can't be reached, read or written. All are safe
-    to call from several threads and processes at once.
+    Each method raises StoreError, naming what to do, when the prediction log can't be reached, read or written. All are
+    safe to call from several threads and processes at once.
     """
 
     def append(self, calls: Sequence[Call]) -> None:
-        """Keep calls so that all of them survive a crash of the machine once this returns.
+        """Write calls; once this returns, all of them survive a crash of the machine.
 
-        Each is kept as a whole or not at all. Ids known already are passed over, so that an append whose success is in
-        doubt may be repeated.
+        Each is kept as a whole or not at all. Calls whose ids are there already are skipped, so that an append whose
+        success is unknown can be repeated.
         """
         ...
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
         """At most `limit` calls, newest first, with ids below `before` and not below `since`; without `awaited`.
 
-        They come back fewer when they are large (see READ_BYTES), but none only where there is none.
+        Fewer when they are large (see READ_BYTES), but none only when there are none.
         """
         ...
 
@@ -90,20 +90,20 @@ class PredictionLog(Protocol):
         ...
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """Forget a call, or one row of a batch, with its outcome; False if there was no such thing.
+        """Delete a call, or one row of a bulk request, with its outcome; False if it doesn't exist.
 
-        A row is never shown again; the body that brought it goes with the batch, when that is deleted or pruned.
+        A deleted row is never shown again; the request that holds it goes when the whole call is deleted or pruned.
         """
         ...
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
-        """Rows of these batches that were deleted."""
+        """Deleted rows of these bulk requests."""
         ...
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Note what came of predictions, by their name; what the lake tells overrides what a caller said.
+        """Write outcomes by prediction name; an outcome from the lake overrides one that a caller reported.
 
-        A prediction that the lake has told of isn't awaited any more; one that isn't in the prediction log is passed over.
+        A prediction with an outcome from the lake isn't awaited any more; names that aren't in the log are skipped.
         """
         ...
 
@@ -116,16 +116,16 @@ class PredictionLog(Protocol):
         ...
 
     def awaited_days(self) -> dict[str, str]:
-        """ISO date of each day of which predictions await a shot -> a stamp that changes when more begin to wait.
+        """ISO date of each day with awaited shots -> a stamp that changes when more of them are awaited.
 
-        Cheap enough to be asked every few seconds, however many wait.
+        Cheap enough to be called every few seconds, however many are awaited.
         """
         ...
 
     def prune(self, before: str, limit: int) -> int:
-        """Forget the oldest calls, at most `limit`, with ids below `before`, with all that belongs to them.
+        """Delete the oldest calls, at most `limit`, with ids below `before`, and everything that belongs to them.
 
-        Returns how many they were; repeat it until they are fewer than `limit`.
+        Returns how many were deleted; repeat it until they are fewer than `limit`.
         """
         ...
 

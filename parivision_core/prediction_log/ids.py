@@ -1,4 +1,4 @@
-"""Names of predictions: UUIDs of version 7, which grow with time: what is ordered by them is ordered by time."""
+"""Ids of calls, UUIDs of version 7: sorted by them, calls are sorted by time; and the names of predictions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _MOST = (1 << _COUNTER_BITS) - 1
 
 
 class Ids:
-    """Makes UUIDv7 (RFC 9562, method 1 of section 6.2): a millisecond, a counter of 26 bits, 48 random bits a process.
+    """Makes UUIDv7 (RFC 9562, section 6.2, method 1): a millisecond, a counter of 26 bits, 48 random bits per process.
 
-    Those of one process ascend strictly, also when its clock is set back; those of several differ by their random bits.
+    Ids of one process ascend strictly, even when its clock is set back; those of several processes differ in the random
+    bits.
     """
 
     def __init__(self) -> None:
@@ -24,18 +25,18 @@ class Ids:
         self.reseed()
 
     def reseed(self) -> None:
-        """Draw the process's random bits anew, as a forked child must."""
+        """Draw new random bits, as a forked child process must."""
         self._node = f"{secrets.randbits(_NODE_BITS):012x}"
         self._last = 0
 
     def new(self) -> str:
         """The next id, in the usual 36 characters."""
         with self._lock:
-            # Milliseconds and counter are one number, so that a millisecond's counter may run over into the next.
+            # Milliseconds and counter are one number, so that a full counter runs over into the next millisecond.
             self._last = moment = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
             node = self._node
         milliseconds, count = moment >> _COUNTER_BITS, moment & _MOST
-        # Of the counter's bits 12 follow the version, and 14 the two that name the variant.
+        # 12 bits of the counter follow the version, and 14 the two bits of the variant.
         first, last = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}", f"{0x8000 | count & 0x3FFF:04x}-{node}"
         return f"{first}-7{count >> 14:03x}-{last}"
 
@@ -57,12 +58,12 @@ def made_at(prediction_id: str) -> int:
 
 
 def name_of(call_id: str, row: int | None) -> str:
-    """Name of the prediction of a single shot, or of a row of a batch."""
+    """Name of the prediction of a single shot, or of a row of a bulk request."""
     return call_id if row is None else f"{call_id}:{row}"
 
 
 def parts_of(name: str) -> tuple[str, int | None]:
-    """Call and row that a prediction's name tells; the row is None for a single shot.
+    """Call id and row in a prediction's name; the row is None for a single shot.
 
     Raises ValueError for a text that is no such name.
     """
@@ -71,5 +72,5 @@ def parts_of(name: str) -> tuple[str, int | None]:
 
 
 def first_at(moment: int) -> str:
-    """The lowest id that a millisecond since 1970 could have made: ids from it on are of that moment or later."""
+    """The lowest possible id of a millisecond since 1970; ids from it on are of that moment or later."""
     return str(uuid.UUID(int=moment << 80 | 0x7 << 76 | 0b10 << 62))

@@ -1,7 +1,7 @@
-"""The prediction log on MongoDB, beside the Mongo kind of store: for services on several machines.
+"""The prediction log on MongoDB, next to the store there: for services on several machines.
 
-Nothing here needs a transaction. What belongs to a call (pieces of a large body, the shots it awaits) is written before
-the call's own document, whose write makes it exist, and removed after it.
+Nothing here needs a transaction. What belongs to a call (pieces of a large body, awaited shots) is written before the
+call's own document, whose write makes the call exist, and is removed after it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ FORMAT = "1"
 DUPLICATE = 11000
 """MongoDB's code for an `_id` that is taken."""
 PIECE_BYTES = 8 * 1024 * 1024
-"""Of a body in one document: a body may be larger than MongoDB's 16 MB."""
+"""Bytes of a body in one document: a body may exceed MongoDB's limit of 16 MB."""
 FEW = 64
-"""Calls that a read fetches at once: their number times their size has to fit into memory."""
+"""Calls that a read fetches at once: all of them have to fit into memory."""
 
-# The test server compares `_id` for equality alone, and finds no text that begins like a date: hence the letters before
-# each, and an `id` beside it for whatever asks for an order.
+# The test server compares `_id` for equality only, and finds no text that begins like a date: hence a letter before
+# each `_id`, and a field `id` for queries by order.
 
 
 class MongoPredictionLog(PredictionLog):
-    """The prediction log in collections that begin with `prefix` and "prediction_log"; nothing is sent before the first use."""
+    """The prediction log in collections whose names begin with `prefix`; nothing is sent before the first use."""
 
     def __init__(self, database: Database[Document], prefix: str = "") -> None:
-        """Raises ConfigurationError when the database's writes aren't to be acknowledged, or not to be on a disk."""
+        """Raises ConfigurationError when the database is configured not to confirm writes, or not those on disk."""
         concern = database.write_concern
         for lax, option in (
             (not concern.acknowledged, "w=0"),
@@ -46,9 +46,9 @@ class MongoPredictionLog(PredictionLog):
         ):
             if lax:
                 raise ConfigurationError(
-                    f"{option} would lose predictions without a word; take it out of PARIVISION_MONGO_URL"
+                    f"{option} would lose predictions silently; remove it from PARIVISION_MONGO_URL"
                 )
-        # A durable answer must outlive a loss of power, of which w alone says nothing on some replica sets.
+        # A confirmed write must survive a loss of power, which w alone doesn't ensure on some replica sets.
         on_disk = WriteConcern(w=concern.document.get("w"), wtimeout=concern.document.get("wtimeout"), j=True)
         database = database.with_options(read_preference=ReadPreference.PRIMARY, write_concern=on_disk)
         self._meta = database[f"{prefix}prediction_log_meta"]
@@ -58,13 +58,13 @@ class MongoPredictionLog(PredictionLog):
         self._outcomes = database[f"{prefix}prediction_log_outcomes"]
         self._awaited = database[f"{prefix}prediction_log_awaited"]
         self._days = database[f"{prefix}prediction_log_days"]
-        self._belongings = (self._awaited, self._outcomes, self._deleted, self._bodies)
+        self._dependents = (self._awaited, self._outcomes, self._deleted, self._bodies)
         self._prepared = False
         self._preparing = threading.Lock()
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
-        """The database checked, once; whatever pymongo raises within is explained."""
+        """Check the database once; errors of pymongo within become a StoreError."""
         with explained():
             with self._preparing:
                 if not self._prepared:
@@ -78,10 +78,10 @@ class MongoPredictionLog(PredictionLog):
         found = self._meta.find_one({"_id": "format"})
         if found is None or found.get("value") != FORMAT:
             raise StoreError(
-                f"the prediction log in {self._meta.full_name} has format {found and found.get('value')}, this version writes "
-                f"format {FORMAT}; name another database in PARIVISION_MONGO_URL or run the version that made it"
+                f"the prediction log in {self._meta.full_name} has format {found and found.get('value')}, this version "
+                f"writes format {FORMAT}; name another database in PARIVISION_MONGO_URL or run the version that made it"
             )
-        for collection in (self._calls, *self._belongings):
+        for collection in (self._calls, *self._dependents):
             collection.create_index([("id", 1)])
         self._awaited.create_index([("key", 1)])
         self._awaited.create_index([("day", 1)])
@@ -90,7 +90,7 @@ class MongoPredictionLog(PredictionLog):
     # Calls
 
     def append(self, calls: Sequence[Call]) -> None:
-        """See Prediction log. When it fails, some of the calls may be kept."""
+        """See PredictionLog. When it fails, some of the calls may have been written."""
         if not calls:
             return
         with self._ready():
@@ -107,12 +107,12 @@ class MongoPredictionLog(PredictionLog):
                 ],
             )
             _insert(self._calls, [_document(call) for call in calls])
-            # Last: who looks when the number changes finds the calls.
+            # Last, so that a reader that sees the number change finds the calls.
             for day in sorted({key[:DAY] for call in calls for _, key in call.awaited}):
                 self._days.update_one({"_id": f"d{day}"}, {"$inc": {"appends": 1}}, upsert=True)
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
-        """See Prediction log."""
+        """See PredictionLog."""
         wanted = {"$gte": since or "", "$lt": before or "g"}  # ids are hexadecimal
         found, size = [], 0
         with self._ready():
@@ -128,13 +128,13 @@ class MongoPredictionLog(PredictionLog):
         return found
 
     def call(self, call_id: str) -> Call | None:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._ready():
             document = self._calls.find_one({"_id": f"c{call_id}"})
             return self._call(document) if document else None
 
     def _call(self, document: Document) -> Call | None:
-        """The call of a document, whose body may lie in others; None when it was deleted between the two reads."""
+        """The call of a document, whose body may be in others; None when it was deleted between the two reads."""
         if document["pieces"]:
             pieces = list(self._bodies.find({"id": document["id"]}).sort("at", 1))
             if len(pieces) != document["pieces"]:
@@ -143,11 +143,11 @@ class MongoPredictionLog(PredictionLog):
         return record_of(document, Call)
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._ready():
             if row is None:
                 gone = self._calls.delete_one({"_id": f"c{call_id}"}).deleted_count > 0
-                for collection in self._belongings:
+                for collection in self._dependents:
                     collection.delete_many({"id": call_id})
                 return gone
             document = self._calls.find_one({"_id": f"c{call_id}"}, {"content": 1, "rows": 1})
@@ -162,7 +162,7 @@ class MongoPredictionLog(PredictionLog):
             return False
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
-        """See Prediction log."""
+        """See PredictionLog."""
         found: dict[str, set[int]] = {}
         with self._ready():
             for document in self._deleted.find({"id": {"$in": list(call_ids)}}):
@@ -170,19 +170,19 @@ class MongoPredictionLog(PredictionLog):
         return found
 
     def prune(self, before: str, limit: int) -> int:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._ready():
             oldest = list(self._calls.find({"id": {"$lt": before}}, {"id": 1}).sort("id", 1).limit(limit))
             if not oldest:
                 return 0
-            for collection in (self._calls, *self._belongings):
+            for collection in (self._calls, *self._dependents):
                 collection.delete_many({"id": {"$lte": oldest[-1]["id"]}})
             return len(oldest)
 
     # Outcomes
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """See Prediction log."""
+        """See PredictionLog."""
         ids = {name: parts_of(name)[0] for name in outcomes}
         with self._ready():
             known = {d["id"] for d in self._calls.find({"id": {"$in": sorted(set(ids.values()))}}, {"id": 1})}
@@ -193,16 +193,16 @@ class MongoPredictionLog(PredictionLog):
                         self._awaited.delete_one({"_id": f"a{name}"})
 
     def _put(self, name: str, call_id: str, outcome: Outcome) -> None:
-        # Numbers stand for booleans, which the test server loses in an update.
-        told: Document = {"made": int(outcome.made), "source": outcome.source, "reported_at": outcome.reported_at}
+        # Integers instead of booleans, which the test server loses in an update.
+        fields: Document = {"made": int(outcome.made), "source": outcome.source, "reported_at": outcome.reported_at}
         try:
-            self._outcomes.insert_one({"_id": f"o{name}", "name": name, "id": call_id, **told})
+            self._outcomes.insert_one({"_id": f"o{name}", "name": name, "id": call_id, **fields})
         except DuplicateKeyError:
-            weaker = {} if outcome.source == "lake" else {"source": "caller"}
-            self._outcomes.update_one({"_id": f"o{name}", **weaker}, {"$set": told})
+            overridable = {} if outcome.source == "lake" else {"source": "caller"}
+            self._outcomes.update_one({"_id": f"o{name}", **overridable}, {"$set": fields})
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._ready():
             return {
                 document["name"]: record_of({**document, "made": bool(document["made"])}, Outcome)
@@ -210,7 +210,7 @@ class MongoPredictionLog(PredictionLog):
             }
 
     def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """See Prediction log."""
+        """See PredictionLog."""
         found: dict[str, list[str]] = {}
         with self._ready():
             documents = self._awaited.find({"key": {"$in": [f"k{key}" for key in keys]}})
@@ -219,15 +219,15 @@ class MongoPredictionLog(PredictionLog):
         return found
 
     def awaited_days(self) -> dict[str, str]:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._ready():
-            # The index answers without its documents. A day without a number is one of an earlier version.
+            # Answered from the index alone. A day without a number was written by an earlier version.
             days = sorted(self._awaited.distinct("day"))
             appends = {document["_id"]: document["appends"] for document in self._days.find()} if days else {}
         return {day[1:]: str(appends.get(day, 0)) for day in days}
 
     def close(self) -> None:
-        """See Prediction log. The connections are the process's, shared with its store."""
+        """See PredictionLog. Does nothing: the connections are shared with the process's store."""
 
 
 def _document(call: Call) -> Document:
@@ -259,12 +259,12 @@ def _pieces(call: Call) -> list[Document]:
 
 
 def _insert(collection: Documents[Any], documents: list[Document]) -> None:
-    """Insert documents; those that are there already are passed over."""
+    """Insert documents; those that are there already are skipped."""
     if not documents:
         return
     try:
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        complaints = error.details["writeErrors"]
-        if error.details.get("writeConcernErrors") or any(c["code"] != DUPLICATE for c in complaints):
+        errors = error.details["writeErrors"]
+        if error.details.get("writeConcernErrors") or any(e["code"] != DUPLICATE for e in errors):
             raise

@@ -1,4 +1,4 @@
-"""The prediction log as its readers see it: calls expanded into single predictions, found by name and paged through."""
+"""The prediction log for readers: calls expanded into single predictions, found by name or page by page."""
 
 from __future__ import annotations
 
@@ -20,83 +20,83 @@ from parivision_core.prediction_log.base import Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at, name_of, parts_of
 
 PIECE = 250
-"""Predictions looked at together."""
+"""Predictions examined at once."""
 MOST_PIECES = 20
-"""Pieces that one page looks through: a filter that fits little makes short pages, not slow ones."""
+"""Pieces examined for one page: a filter that matches few predictions gives short pages, not slow ones."""
 
 OutcomeFilter = Literal["known", "unknown", "made", "missed"]
 
 
-class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """One prediction as the prediction log keeps it."""
+class LoggedPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction in the prediction log."""
 
-    id: Annotated[str, Meta(description="A UUID of version 7; a row of a batch adds `:` and its number.")]
+    id: Annotated[str, Meta(description="A UUID of version 7; a row of a bulk request adds `:` and its number.")]
     made_at: Annotated[int, Meta(description="Milliseconds since 1970.")]
     request: Annotated[
-        dict[str, Any] | None, Meta(description="What was asked, as it came; null where it can't be read any more.")
+        dict[str, Any] | None, Meta(description="The request as it was sent; null if it can't be read any more.")
     ]
     probability: float
     champion_version: int
     champion_sha256: str
     feature_state_stamp: str
     feature_schema: str
-    latency_ms: Annotated[float, Meta(description="From request to answer; for a row, that of its whole batch.")]
+    latency_ms: Annotated[float, Meta(description="From request to answer; for a row, that of its whole bulk request.")]
     caller: Annotated[str, Meta(description="Name of the API key; empty without one.")]
-    outcome: Annotated[Outcome | None, Meta(description="What came of the shot; null while nobody has told.")] = None
+    outcome: Annotated[Outcome | None, Meta(description="The shot's outcome; null until it is reported.")] = None
 
 
 class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some predictions, newest first; the rows of a batch follow in their order."""
+    """Some predictions, newest first; the rows of a bulk request come in their order."""
 
-    predictions: list[Logged]
+    predictions: list[LoggedPrediction]
     next: Annotated[
         str | None,
-        Meta(description="Cursor of the next page; null after the last. A page may be short, or empty, before that."),
+        Meta(description="Cursor of the next page; null on the last. Earlier pages may be short or empty, too."),
     ]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which predictions are meant; what isn't given doesn't matter."""
+class PredictionQuery:
+    """Which predictions to find; what isn't given isn't restricted."""
 
     since: int | None = None
     until: int | None = None
-    """Milliseconds since 1970: from the first on, and before the second."""
+    """Milliseconds since 1970: from `since` on, and before `until`."""
     champion_version: int | None = None
     caller: str | None = None
     outcome: OutcomeFilter | None = None
     fields: Mapping[str, Collection[Any]] = field(default_factory=dict)
-    """Fields of the request and the values that each may have."""
+    """Field of the request -> the values that it may have."""
 
     def fits_call(self, call: Call) -> bool:
-        """Whether predictions of a call may be meant."""
+        """Whether predictions of a call may match."""
         return self.champion_version in (None, call.champion_version) and self.caller in (None, call.caller)
 
     def fits_outcome(self, outcome: Outcome | None) -> bool:
-        """Whether a prediction with this outcome is meant."""
+        """Whether a prediction with this outcome matches."""
         if self.outcome in (None, "known", "unknown"):
             return self.outcome is None or (self.outcome == "known") == (outcome is not None)
         return outcome is not None and outcome.made == (self.outcome == "made")
 
     def fits_request(self, request: Mapping[str, Any] | None) -> bool:
-        """Whether a prediction for this request is meant."""
+        """Whether a prediction for this request matches."""
         return all(request is not None and request.get(name) in values for name, values in self.fields.items())
 
 
-class Opened:
-    """A call whose parts are decoded once, and only when they are needed."""
+class OpenedCall:
+    """A call whose parts are decoded once, when they are first needed."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """One for each row; NaN where a row was refused."""
+        """The probability of each row, (n,); NaN where the row was refused."""
         return np.frombuffer(self.call.probability, "<f8")
 
     @cached_property
     def _objects(self) -> list[msgspec.Raw]:
-        """What each row of JSON asks, undecoded, for there may be a hundred thousand; none of a damaged body."""
+        """The request of each JSON row, not yet decoded, for there may be 100,000; empty for a damaged body."""
         if self.call.content == "shot":
             return [msgspec.Raw(self.call.request)]
         try:
@@ -106,7 +106,7 @@ class Opened:
 
     @cached_property
     def _columns(self) -> list[tuple[int, dict[str, arrow.Column]]]:
-        """The batches of an Arrow stream, each with the number of its first row; none of a damaged one."""
+        """The record batches of an Arrow stream, each with the number of its first row; empty for a damaged stream."""
         try:
             batches = list(arrow.read(self.call.request, self.call.rows))
         except arrow.StreamError:
@@ -116,7 +116,7 @@ class Opened:
         return list(zip(accumulate(lengths, initial=0), batches, strict=False)) if whole else []
 
     def request(self, row: int) -> dict[str, Any] | None:
-        """What was asked for a row; None where it can't be read, as the prediction itself can."""
+        """The request of a row; None where it can't be read, though the prediction can."""
         if self.call.content == "arrow":
             if not self._columns:
                 return None
@@ -129,11 +129,11 @@ class Opened:
         """The name of a row's prediction."""
         return name_of(self.call.id, None if self.call.content == "shot" else row)
 
-    def predictions(self, rows: Sequence[int], outcomes: Mapping[str, Outcome]) -> Iterator[Logged]:
+    def predictions(self, rows: Sequence[int], outcomes: Mapping[str, Outcome]) -> Iterator[LoggedPrediction]:
         """The predictions of some rows."""
         call = self.call
         for row in rows:
-            yield Logged(
+            yield LoggedPrediction(
                 id=self.name(row),
                 made_at=made_at(call.id),
                 request=self.request(row),
@@ -155,8 +155,8 @@ def _object(raw: msgspec.Raw) -> dict[str, Any] | None:
         return None
 
 
-def find(prediction_log: PredictionLog, name: str) -> Logged | None:
-    """A prediction by its name; None where there is none, which goes for refused and deleted rows, too.
+def find(prediction_log: PredictionLog, name: str) -> LoggedPrediction | None:
+    """A prediction by its name; None if it doesn't exist, or if its row was refused or deleted.
 
     Raises ValueError for a text that is no such name.
     """
@@ -164,50 +164,54 @@ def find(prediction_log: PredictionLog, name: str) -> Logged | None:
     call = prediction_log.call(call_id)
     if call is None or (row is None) != (call.content == "shot") or not 0 <= (row or 0) < call.rows:
         return None
-    found = _chosen(prediction_log, [(Opened(call), [row or 0])], Wanted())
+    found = _chosen(prediction_log, [(OpenedCall(call), [row or 0])], PredictionQuery())
     return found[0] if found else None
 
 
-def page(prediction_log: PredictionLog, wanted: Wanted, limit: int, cursor: str | None = None) -> PredictionPage:
-    """Predictions that are meant, newest first, at most `limit`; those after a cursor, which an earlier page gave.
+def page(
+    prediction_log: PredictionLog, query: PredictionQuery, limit: int, cursor: str | None = None
+) -> PredictionPage:
+    """Predictions that match, newest first, at most `limit`; those after a cursor that an earlier page gave.
 
     Raises ValueError for a cursor that no page gave.
     """
-    found: list[Logged] = []
-    for looked, (candidates, passed) in enumerate(_pieces(prediction_log, wanted, cursor), start=1):
-        found += _chosen(prediction_log, candidates, wanted)
+    found: list[LoggedPrediction] = []
+    for examined, (candidates, cursor_after) in enumerate(_pieces(prediction_log, query, cursor), start=1):
+        found += _chosen(prediction_log, candidates, query)
         if len(found) > limit:
             return PredictionPage(predictions=found[:limit], next=found[limit - 1].id)
-        if len(found) == limit or looked == MOST_PIECES:
-            return PredictionPage(predictions=found, next=passed)
+        if len(found) == limit or examined == MOST_PIECES:
+            return PredictionPage(predictions=found, next=cursor_after)
     return PredictionPage(predictions=found, next=None)
 
 
-Candidates = list[tuple[Opened, Sequence[int]]]
-"""Calls and those of their rows that are looked at."""
+Candidates = list[tuple[OpenedCall, Sequence[int]]]
+"""Calls and the rows of each that are examined."""
 
 
-def _pieces(prediction_log: PredictionLog, wanted: Wanted, cursor: str | None) -> Iterator[tuple[Candidates, str]]:
-    """What comes after a cursor, in order and in pieces, each with the cursor behind it.
+def _pieces(
+    prediction_log: PredictionLog, query: PredictionQuery, cursor: str | None
+) -> Iterator[tuple[Candidates, str]]:
+    """What comes after a cursor, in order and in pieces, each with the cursor that follows it.
 
-    A cursor is the name of the last prediction that was passed, or the id of a call that was passed as a whole.
+    A cursor is the name of the last prediction that was examined, or the id of a call that was examined as a whole.
     """
-    since = first_at(wanted.since) if wanted.since is not None else ""
-    before = first_at(wanted.until) if wanted.until is not None else None
+    since = first_at(query.since) if query.since is not None else ""
+    before = first_at(query.until) if query.until is not None else None
     if cursor is not None:
         call_id, row = parts_of(cursor)
         made_at(call_id)
         within = since <= call_id and (before is None or call_id < before)
         before = min(before or call_id, call_id)
         if row is not None and within and (call := prediction_log.call(call_id)) is not None:
-            yield from _rows(call, row + 1) if wanted.fits_call(call) else ()
+            yield from _rows(call, row + 1) if query.fits_call(call) else ()
     while calls := prediction_log.calls(before=before, since=since, limit=PIECE):
         before = calls[-1].id
         together: Candidates = []
         for call in calls:
             if call.content == "shot":
-                together += [(Opened(call), [0])] if wanted.fits_call(call) else []
-            elif wanted.fits_call(call):
+                together += [(OpenedCall(call), [0])] if query.fits_call(call) else []
+            elif query.fits_call(call):
                 if together:
                     yield together, together[-1][0].call.id
                 together = []
@@ -216,26 +220,26 @@ def _pieces(prediction_log: PredictionLog, wanted: Wanted, cursor: str | None) -
 
 
 def _rows(call: Call, first: int) -> Iterator[tuple[Candidates, str]]:
-    """The rows of a batch from one on."""
-    opened = Opened(call)
+    """The rows of a bulk request from `first` on."""
+    opened = OpenedCall(call)
     for start in range(first, call.rows, PIECE):
         rows = range(start, min(start + PIECE, call.rows))
         yield [(opened, rows)], opened.name(rows[-1])
 
 
-def _chosen(prediction_log: PredictionLog, candidates: Candidates, wanted: Wanted) -> list[Logged]:
-    """The predictions that are meant among candidates."""
+def _chosen(prediction_log: PredictionLog, candidates: Candidates, query: PredictionQuery) -> list[LoggedPrediction]:
+    """The candidates that match."""
     deleted = prediction_log.deleted([opened.call.id for opened, _ in candidates if opened.call.content != "shot"])
-    there = [
+    present = [
         (opened, [r for r in rows if r not in deleted.get(opened.call.id, ()) and not isnan(opened.probabilities[r])])
         for opened, rows in candidates
     ]
-    outcomes = prediction_log.outcomes([opened.name(row) for opened, rows in there for row in rows])
+    outcomes = prediction_log.outcomes([opened.name(row) for opened, rows in present for row in rows])
     return [
         prediction
-        for opened, rows in there
+        for opened, rows in present
         for prediction in opened.predictions(
-            [row for row in rows if wanted.fits_outcome(outcomes.get(opened.name(row)))], outcomes
+            [row for row in rows if query.fits_outcome(outcomes.get(opened.name(row)))], outcomes
         )
-        if wanted.fits_request(prediction.request)
+        if query.fits_request(prediction.request)
     ]

@@ -1,4 +1,4 @@
-"""The embedded prediction log: one SQLite file that any number of processes on the machine may read and write at once."""
+"""The embedded prediction log: one SQLite file that any number of processes on a machine may use at once."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from parivision_core.prediction_log.sqlite_file import SqliteFile
 ALONE = -1
 """Row of the prediction of a single shot."""
 
-_BELONGINGS = ("deleted", "outcomes", "awaited")
+_DEPENDENT_TABLES = ("deleted", "outcomes", "awaited")
 
 _PUT_PAIR = "INSERT INTO pairs (version, sha256, stamp, schema) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _GET_PAIR = "SELECT n FROM pairs WHERE version = ? AND sha256 = ? AND stamp = ? AND schema = ?"
 _CALL = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _AWAITED = "(?, ?, ?)"
 _ROWS_AT_ONCE = 128
-"""Most rows to a statement. Python gives its lock away at each, and a busy service returns it half a millisecond
-later, so that a call with a statement of its own costs 30 us of CPU, and one of a hundred 9."""
+"""Most rows in a statement. Python releases its lock at each statement, and a busy service gets it back half a
+millisecond later: a call costs 30 us of CPU in a statement of its own, and 9 us in one of a hundred."""
 _MANY = 2_000
-"""Rows that are keyed all over an index: the pages that so many touch have to fit into the cache."""
+"""From so many rows on, spread all over an index, the pages that they touch don't fit into the usual cache."""
 _GET_CALL = """SELECT id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
 FROM calls JOIN pairs ON pair = n"""
 _PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1)
 ON CONFLICT DO UPDATE SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at
 WHERE excluded.source = 'lake' OR outcomes.source = 'caller'"""
-# Steps from day to day through the index of the keys, which begin with them; ";" is the character behind ":".
+# Steps from day to day through the index of the keys, which begin with the day; ";" is the character after ":".
 _DAYS = """WITH RECURSIVE found (day) AS (
     SELECT substr(min(key), 1, ?1) FROM awaited
     UNION ALL
@@ -40,25 +40,26 @@ SELECT day, coalesce(appends, 0) FROM found LEFT JOIN days USING (day) WHERE day
 _COUNT_DAY = "INSERT INTO days VALUES (?, 1) ON CONFLICT DO UPDATE SET appends = appends + 1"
 
 Pair = tuple[int, str, str, str]
+"""Version and sha256 of a champion, stamp of a feature state, and their schema."""
 Row = TypeVar("Row")
 
 
 class SqlitePredictionLog(PredictionLog):
-    """A prediction log in one file. What is appended lies on the disk before `append` returns (WAL, synchronous FULL)."""
+    """A prediction log in one file. Calls are on disk before `append` returns (WAL, synchronous FULL)."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreError when the file can't be made or opened, and when it isn't a prediction log of this version."""
+        """Raises StoreError when the file can't be made or opened, or isn't a prediction log of this version."""
         self.path = path
         self._file = SqliteFile(path)
 
     # Calls
 
     def append(self, calls: Sequence[Call]) -> None:
-        """See Prediction log. One transaction, so that of all the calls either each is kept or none."""
+        """See PredictionLog. One transaction: either all calls are kept or none."""
         if not calls:
             return
         awaited = [(call.id, _row(call, row), key) for call in calls for row, key in call.awaited]
-        awaited.sort(key=lambda place: place[2])  # neighbours in the index, which the next batch shares
+        awaited.sort(key=lambda place: place[2])  # adjacent in the index, whose pages the next bulk request uses again
         with self._file.transaction(large=len(awaited) >= _MANY) as db:
             numbers = {pair: _number(db, pair) for pair in {_pair(call) for call in calls}}
             _insert(db, "calls", _CALL, [_values(call, numbers[_pair(call)]) for call in calls])
@@ -67,10 +68,10 @@ class SqlitePredictionLog(PredictionLog):
                 db.executemany(_COUNT_DAY, [(day,) for day in sorted({key[:DAY] for _, _, key in awaited})])
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
-        """See Prediction log."""
+        """See PredictionLog."""
         found, size = [], 0
         with self._file.connection() as db:
-            # A bound that isn't given is one that no id passes: ids are hexadecimal.
+            # Ids are hexadecimal: "" and "g" are bounds that no id exceeds.
             rows = db.execute(
                 f"{_GET_CALL} WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?", (before or "g", since or "", limit)
             )
@@ -83,15 +84,15 @@ class SqlitePredictionLog(PredictionLog):
         return found
 
     def call(self, call_id: str) -> Call | None:
-        """See Prediction log."""
+        """See PredictionLog."""
         rows = self._query(f"{_GET_CALL} WHERE id = ?", (call_id,))
         return _call(rows[0]) if rows else None
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._file.transaction() as db:
             if row is None:
-                for table in _BELONGINGS:
+                for table in _DEPENDENT_TABLES:
                     db.execute(f"DELETE FROM {table} WHERE id = ?", (call_id,))
                 return db.execute("DELETE FROM calls WHERE id = ?", (call_id,)).rowcount > 0
             for table in ("outcomes", "awaited"):
@@ -104,7 +105,7 @@ class SqlitePredictionLog(PredictionLog):
             return done.rowcount > 0
 
     def deleted(self, call_ids: Collection[str]) -> dict[str, set[int]]:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._file.connection() as db:
             found = {
                 call_id: {row for (row,) in db.execute("SELECT row FROM deleted WHERE id = ?", (call_id,))}
@@ -113,26 +114,26 @@ class SqlitePredictionLog(PredictionLog):
         return {call_id: rows for call_id, rows in found.items() if rows}
 
     def prune(self, before: str, limit: int) -> int:
-        """See Prediction log. The space is used again, the file doesn't shrink."""
+        """See PredictionLog. The space is reused, the file doesn't shrink."""
         with self._file.transaction(large=True) as db:
             oldest = db.execute("SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?", (before, limit)).fetchall()
             if oldest:
-                for table in (*_BELONGINGS, "calls"):
+                for table in (*_DEPENDENT_TABLES, "calls"):
                     db.execute(f"DELETE FROM {table} WHERE id <= ?", oldest[-1])
         return len(oldest)
 
     # Outcomes
 
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
-        """See Prediction log."""
-        told = [(*_place(name), o.made, o.source, o.reported_at) for name, o in outcomes.items()]
-        with self._file.transaction(large=len(told) >= _MANY) as db:
-            db.executemany(_PUT_OUTCOME, told)
-            by_lake = [(call_id, row) for call_id, row, _, source, _ in told if source == "lake"]
+        """See PredictionLog."""
+        reported = [(*_place(name), o.made, o.source, o.reported_at) for name, o in outcomes.items()]
+        with self._file.transaction(large=len(reported) >= _MANY) as db:
+            db.executemany(_PUT_OUTCOME, reported)
+            by_lake = [(call_id, row) for call_id, row, _, source, _ in reported if source == "lake"]
             db.executemany("DELETE FROM awaited WHERE id = ? AND row = ?", by_lake)
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
-        """See Prediction log."""
+        """See PredictionLog."""
         found = {}
         with self._file.connection() as db:
             for name in predictions:
@@ -144,7 +145,7 @@ class SqlitePredictionLog(PredictionLog):
         return found
 
     def awaiting(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """See Prediction log."""
+        """See PredictionLog."""
         with self._file.connection() as db:
             found = {
                 key: [
@@ -156,11 +157,11 @@ class SqlitePredictionLog(PredictionLog):
         return {key: names for key, names in found.items() if names}
 
     def awaited_days(self) -> dict[str, str]:
-        """See Prediction log."""
+        """See PredictionLog."""
         return {day: str(appends) for day, appends in self._query(_DAYS, (DAY,))}
 
     def close(self) -> None:
-        """See Prediction log."""
+        """See PredictionLog."""
         self._file.close()
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -169,7 +170,7 @@ class SqlitePredictionLog(PredictionLog):
 
 
 def _number(db: sqlite3.Connection, pair: Pair) -> int:
-    """A pair's number in the file. It isn't remembered: another file may stand there the next time."""
+    """A pair's number in the file; not cached, because another file may take its place."""
     known = db.execute(_GET_PAIR, pair).fetchone()
     if known is None:
         db.execute(_PUT_PAIR, pair)
@@ -178,7 +179,7 @@ def _number(db: sqlite3.Connection, pair: Pair) -> int:
 
 
 def _insert(db: sqlite3.Connection, table: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows, each written as `row` says; those that are there already are passed over."""
+    """Insert rows, each with the placeholders `row`; those that are there already are skipped."""
     for some in _pieces(rows):
         db.execute(
             f"INSERT INTO {table} VALUES {', '.join([row] * len(some))} ON CONFLICT DO NOTHING",
@@ -187,7 +188,7 @@ def _insert(db: sqlite3.Connection, table: str, row: str, rows: Sequence[Sequenc
 
 
 def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Rows in runs of powers of two: few statements, each kept by its connection (one of any size takes 9 MB)."""
+    """Rows in groups of powers of two: a connection caches each statement, and statements of all sizes take 9 MB."""
     start = 0
     while left := len(rows) - start:
         size = min(_ROWS_AT_ONCE, 1 << left.bit_length() - 1)

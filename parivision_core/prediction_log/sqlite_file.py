@@ -1,4 +1,4 @@
-"""The file of the embedded prediction log: made once, opened by many, and never mistaken for another of the same name."""
+"""The file of the embedded prediction log: made once, opened by many, not confused with a file that replaces it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from parivision_core.problems import StoreError
 
 FORMAT = 2
 BUSY_SECONDS = 30
-"""How long a write waits for those of other processes, which take milliseconds."""
+"""How long a write waits for other processes, whose writes take milliseconds."""
 CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
-"""What a connection remembers of the file, and what it may while it writes much."""
+"""Page cache of a connection, and the one for large writes."""
 
-# Ids ascend, so that new calls come at the end of a table that is sorted by them, and need no index beside it.
+# Ids ascend, so that new calls come at the end of a table that is sorted by them, without a separate index.
 _DAYS = "CREATE TABLE days (day TEXT PRIMARY KEY, appends INTEGER NOT NULL) WITHOUT ROWID"
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
@@ -37,10 +37,10 @@ CREATE INDEX awaited_keys ON awaited (key);
 {_DAYS};
 """
 _UPGRADES = {1: _DAYS}
-"""Format -> what makes it the next."""
+"""Format -> the statement that upgrades a file to the next format."""
 
 Identity = tuple[int, int]
-"""Device and inode of a file, which tell it from another of the same name."""
+"""Device and inode of a file, which differ from those of another file with the same name."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +48,30 @@ class _Opened:
     db: sqlite3.Connection
     file: Identity
     log: Identity | None
-    """That of the -wal, which stays as long as somebody has the file open."""
+    """That of the write-ahead log (-wal), which exists as long as any process has the file open."""
 
 
 class SqliteFile:
-    """Connections to one file, each for one thread at a time. What is committed lies on the disk (synchronous FULL)."""
+    """Connections to one file, each for one thread at a time. What is committed is on disk (synchronous FULL)."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreError when the file can't be made or opened, and when it isn't a prediction log of this version."""
+        """Raises StoreError when the file can't be made or opened, or isn't a prediction log of this version."""
         self.path = path
         self._log, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
-        # Kept open: opening costs as much as writing many calls, and the last to close folds the whole log in.
+        # Kept open: opening costs as much as writing many calls, and closing the last one merges the write-ahead log.
         self._idle: list[_Opened] = []
         try:
             if not path.exists():
                 self._create()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"can't make the prediction log {path}: {error}; check the folder's rights and disk"
+                f"can't make the prediction log {path}: {error}; check the folder's permissions and disk"
             ) from error
         with self.connection():
             pass
 
     def _create(self) -> None:
-        """Make the tables in a file that gets its name last: openers at the same moment see all or nothing."""
+        """Make the tables in a file that is renamed last, so that other processes see all of it or nothing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
@@ -79,27 +79,28 @@ class SqliteFile:
             if self.path.exists():
                 return
             if self._log.exists() or self._shared.exists():
-                # SQLite would take the rows of that log, or what is left of them, into the new file.
+                # SQLite would merge the rows of that write-ahead log into the new file.
                 raise StoreError(
-                    f"no prediction log can begin at {self.path} while {self._log.name} or {self._shared.name} lies there: "
-                    "they belong to a prediction log that was moved away or removed, and hold its last predictions. With the "
-                    "service stopped, move both to that prediction log, under its name; remove them if it is gone for good"
+                    f"no prediction log can be made at {self.path} while {self._log.name} or {self._shared.name} "
+                    "lies there: they belong to a prediction log that was moved away or removed, and hold its last "
+                    "predictions. Stop the service and move both to that prediction log, under its name; delete them "
+                    "if it is gone for good"
                 )
             partial = self.path.with_name(f"{self.path.name}.partial")
             for ending in ("", "-wal", "-shm", "-journal"):
                 partial.with_name(partial.name + ending).unlink(missing_ok=True)
             with closing(sqlite3.connect(partial)) as db:
-                db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written, and again
+                db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written
                 db.executescript(_TABLES)
                 db.execute("PRAGMA journal_mode = WAL")
             partial.replace(self.path)
-            os.fsync(folder)  # the name must survive a crash as well as what is written under it
+            os.fsync(folder)  # the name must survive a crash, too
         finally:
             os.close(folder)
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other thread uses meanwhile; one that failed isn't used again."""
+        """A connection for this thread alone; one that failed isn't used again."""
         try:
             opened = self._take()
             try:
@@ -113,7 +114,7 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self, *, large: bool = False) -> Iterator[sqlite3.Connection]:
-        """One write: all of it or, when its connection is closed by an error, nothing. A large one may take memory."""
+        """One write: all of it or, after an error, nothing. A large one gets a larger cache."""
         with self.connection() as db:
             if large:
                 db.execute(f"PRAGMA cache_size = -{LARGE_CACHE_KB}")
@@ -124,38 +125,40 @@ class SqliteFile:
                 db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().db.close()
 
     def _take(self) -> _Opened:
-        """An idle connection or a new one, to the file that has the name now: others would write where nobody reads."""
+        """An idle or new connection to the file that has the name now; one to a replaced file would lose its writes."""
         here = _identity(self.path)
         while self._idle:
             try:
                 opened = self._idle.pop()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread took it
                 break
             if opened.file == here:
                 return opened
             if opened.log is not None and opened.log == _identity(self._log):
-                self._idle.append(opened)  # who remembers which file this log belongs to
+                self._idle.append(opened)  # it knows the file of this log
                 raise StoreError(
-                    f"the prediction log {self.path} was moved away, and its log {self._log.name} still lies here; stop the "
-                    f"service and move {self._log.name} and {self._shared.name} to it, under its name, before another "
-                    "prediction log takes this place"
+                    f"the prediction log {self.path} was moved away, but its {self._log.name} still lies here; stop "
+                    f"the service and move {self._log.name} and {self._shared.name} to it, under its name, before another "
+                    "prediction log takes its place"
                 )
             opened.db.close()
         if here is None:
             raise StoreError(
-                f"the prediction log {self.path} is gone or can't be seen. Put it back, or restart the service, which begins "
-                "a new one"
+                f"the prediction log {self.path} is gone or can't be seen; put it back, or restart the service, which "
+                "makes a new one"
             )
         return self._connect(here)
 
     def _connect(self, file: Identity) -> _Opened:
-        """Open the file. One that took its place since it was looked at is opened anew the next time."""
-        address = f"{self.path.absolute().as_uri()}?mode=rw"  # made anew here, it would have no tables
+        """Open the file. If another one took its place meanwhile, the next `_take` notices and opens that."""
+        address = (
+            f"{self.path.absolute().as_uri()}?mode=rw"  # rw doesn't make a missing file, which would have no tables
+        )
         db = sqlite3.connect(address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         try:
             db.execute("PRAGMA synchronous = FULL")
@@ -167,7 +170,7 @@ class SqliteFile:
         return _Opened(db, file, _identity(self._log))
 
     def _check(self, db: sqlite3.Connection) -> None:
-        """Bring a file of an earlier format to this one. Raises StoreError for any other."""
+        """Upgrade a file of an earlier format. Raises StoreError for an unknown format."""
         found = _format(db)
         if found in _UPGRADES:
             db.execute("BEGIN IMMEDIATE")
@@ -177,26 +180,26 @@ class SqliteFile:
             db.execute("COMMIT")
         if found != FORMAT:
             raise StoreError(
-                f"the prediction log {self.path} has format {found}, this version writes format {FORMAT}; run the version "
-                f"that made it, or {self._put_away()}"
+                f"the prediction log {self.path} has format {found}, this version writes format {FORMAT}; run the "
+                f"version that made it, or {self._put_away()}"
             )
 
     def _explained(self, error: sqlite3.Error) -> str:
-        # The upper bytes of a code tell its sort.
+        # The lowest byte is the primary code; the upper ones only refine it.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return (
                 f"another process has held the lock of the prediction log {self.path} for more than {BUSY_SECONDS:g} s "
-                f"({error}); wait for it, or find and end it: `fuser {self.path}` tells who has the file open"
+                f"({error}); wait for it, or end it: `fuser {self.path}` shows which processes have the file open"
             )
         return (
-            f"the prediction log {self.path} can't be read or written: {error}; free some space and check the file's rights; "
-            f"if it is damaged, {self._put_away()}, or restore it from a backup then"
+            f"the prediction log {self.path} can't be read or written: {error}; free some space and check the file's "
+            f"permissions; if it is damaged, {self._put_away()}, or restore it from a backup"
         )
 
     def _put_away(self) -> str:
         return (
             f"stop the service and move it away together with its {self._log.name} and {self._shared.name}, so that "
-            "the next start begins a new one"
+            "the next start makes a new one"
         )
 
 

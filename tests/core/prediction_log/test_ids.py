@@ -1,4 +1,4 @@
-"""Names of predictions are UUIDs that ascend, whatever the clock does."""
+"""Ids of calls are UUIDs that ascend, whatever the clock does."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ KEY = "2023-01-01:1:2:3:4"
 
 @pytest.fixture
 def shaky(shaky_database: Documents) -> MongoPredictionLog:
-    """A prediction log that speaks through the proxy and soon loses its patience."""
+    """A prediction log behind the proxy, with short timeouts."""
     return MongoPredictionLog(shaky_database)
 
 
@@ -37,15 +37,15 @@ def test_a_body_larger_than_a_document_is_kept_in_pieces(mongo_database: Documen
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
-def test_a_server_that_goes_in_the_middle_loses_nothing(
+def test_a_connection_cut_during_an_append_loses_nothing(
     applied: bool, proxy: ScriptedServer, shaky: MongoPredictionLog, mongo_database: Documents
 ) -> None:
-    """Cut at every insert of an append, which is repeated: each call is there once, with all that belongs to it."""
+    """Cut at every insert of an append that is then repeated: each call is there once, with all that belongs to it."""
     here = MongoPredictionLog(mongo_database)
     here.calls(limit=1)
     shaky.calls(limit=1)
     kept = []
-    for number in range(3):  # the shots that are awaited, then the calls, then nothing is left to be cut
+    for number in range(3):  # the awaited shots, then the calls, then nothing is left to cut
         calls = [one(awaited=((0, KEY),)), one()]
         seen = iter(range(1_000))
         proxy.fault("insert", cut=True, after=applied, where=lambda _, n=number, s=seen: next(s) == n, times=2)
@@ -60,7 +60,7 @@ def test_a_server_that_goes_in_the_middle_loses_nothing(
     assert here.awaiting([KEY]) == {KEY: sorted(call.id for call in kept[1::2])}
 
 
-def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(
+def test_an_absent_server_is_reported_and_found_once_it_is_there(
     proxy: ScriptedServer, shaky: MongoPredictionLog
 ) -> None:
     proxy.stop()
@@ -72,8 +72,8 @@ def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(
     assert len(shaky.calls(limit=5)) == 1
 
 
-def test_what_is_kept_is_on_a_disk(proxy: ScriptedServer, shaky_database: Documents) -> None:
-    """A majority that has it in memory alone may lose it; what the URL says of the rest stays."""
+def test_writes_are_confirmed_once_they_are_on_disk(proxy: ScriptedServer, shaky_database: Documents) -> None:
+    """A majority that only has it in memory may lose it; the URL's other options stay."""
     seen: list[dict[str, Any]] = []
     proxy.fault("insert", where=lambda command: bool(seen.append(command.document["writeConcern"])))
     MongoPredictionLog(shaky_database.with_options(write_concern=WriteConcern(w=1, wtimeout=900))).append([one()])

@@ -1,4 +1,4 @@
-"""What any kind of prediction log must do."""
+"""What every kind of prediction log must do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reopen(place: Place) -> Callable[[], PredictionLog]:
     return lambda: opened(place)
 
 
-def told(made: bool, source: base.OutcomeSource = "caller", at: int = 5) -> Outcome:
+def outcome(made: bool, source: base.OutcomeSource = "caller", at: int = 5) -> Outcome:
     return Outcome(made=made, source=source, reported_at=at)
 
 
@@ -87,7 +87,7 @@ def test_a_deleted_call_is_gone_with_all_that_belongs_to_it(reopen: Callable[[],
     call, other = many([0.1, 0.2], awaited=((1, "2023-01-01:1"),)), one()
     prediction_log = reopen()
     prediction_log.append([call, other])
-    prediction_log.put_outcomes({f"{call.id}:0": told(True)})
+    prediction_log.put_outcomes({f"{call.id}:0": outcome(True)})
     assert prediction_log.delete(call.id, 1)
     assert prediction_log.delete(call.id)
     assert not prediction_log.delete(call.id)
@@ -104,45 +104,45 @@ def test_a_row_is_deleted_alone_and_once(reopen: Callable[[], PredictionLog]) ->
     call, single = many([0.1, 0.2, 0.3], awaited=((1, "2023-01-01:1"), (2, "2023-01-02:1"))), one()
     prediction_log = reopen()
     prediction_log.append([call, single])
-    prediction_log.put_outcomes({f"{call.id}:1": told(True), f"{call.id}:2": told(False)})
+    prediction_log.put_outcomes({f"{call.id}:1": outcome(True), f"{call.id}:2": outcome(False)})
     assert prediction_log.delete(call.id, 1)
     assert not prediction_log.delete(call.id, 1)
     assert not prediction_log.delete(call.id, 3)
     assert not prediction_log.delete(call.id, -1)
     assert not prediction_log.delete(single.id, 0)
     assert reopen().deleted([call.id, single.id]) == {call.id: {1}}
-    assert prediction_log.outcomes([f"{call.id}:1", f"{call.id}:2"]) == {f"{call.id}:2": told(False)}
+    assert prediction_log.outcomes([f"{call.id}:1", f"{call.id}:2"]) == {f"{call.id}:2": outcome(False)}
     assert list(prediction_log.awaited_days()) == ["2023-01-02"]
     assert prediction_log.call(call.id) == kept(call)
 
 
-def test_the_lake_has_the_last_word(reopen: Callable[[], PredictionLog]) -> None:
+def test_an_outcome_from_the_lake_overrides_others(reopen: Callable[[], PredictionLog]) -> None:
     call, unknown = one(awaited=((0, "2023-01-01:1"),)), new_id()
     prediction_log = reopen()
     prediction_log.append([call])
-    prediction_log.put_outcomes({call.id: told(False), unknown: told(True)})
-    assert prediction_log.outcomes([call.id, unknown]) == {call.id: told(False)}
-    prediction_log.put_outcomes({call.id: told(True, at=6)})
-    assert prediction_log.outcomes([call.id]) == {call.id: told(True, at=6)}
+    prediction_log.put_outcomes({call.id: outcome(False), unknown: outcome(True)})
+    assert prediction_log.outcomes([call.id, unknown]) == {call.id: outcome(False)}
+    prediction_log.put_outcomes({call.id: outcome(True, at=6)})
+    assert prediction_log.outcomes([call.id]) == {call.id: outcome(True, at=6)}
     assert list(prediction_log.awaited_days()) == ["2023-01-01"]
-    prediction_log.put_outcomes({call.id: told(False, "lake", 7)})
-    prediction_log.put_outcomes({call.id: told(True, at=8)})
-    assert reopen().outcomes([call.id]) == {call.id: told(False, "lake", 7)}
+    prediction_log.put_outcomes({call.id: outcome(False, "lake", 7)})
+    prediction_log.put_outcomes({call.id: outcome(True, at=8)})
+    assert reopen().outcomes([call.id]) == {call.id: outcome(False, "lake", 7)}
     assert prediction_log.awaited_days() == {}
     prediction_log.put_outcomes({})
 
 
 def test_awaited_shots_name_their_predictions(reopen: Callable[[], PredictionLog]) -> None:
     key, other = "2023-01-01:22200001:7:1:700", "2023-01-01:22200001:8:1:700"
-    first, batch = one(awaited=((0, key),)), many([0.1] * 12, awaited=((2, other), (10, key), (11, "2023-02-01:1")))
+    first, bulk = one(awaited=((0, key),)), many([0.1] * 12, awaited=((2, other), (10, key), (11, "2023-02-01:1")))
     prediction_log = reopen()
     prediction_log.append([first])
     before = prediction_log.awaited_days()
-    prediction_log.append([batch])
+    prediction_log.append([bulk])
     after = prediction_log.awaited_days()
     assert prediction_log.awaiting([key, other, "2024-01-01:5"]) == {
-        key: [first.id, f"{batch.id}:10"],
-        other: [f"{batch.id}:2"],
+        key: [first.id, f"{bulk.id}:10"],
+        other: [f"{bulk.id}:2"],
     }
     assert (list(before), list(after)) == (["2023-01-01"], ["2023-01-01", "2023-02-01"])
     assert before["2023-01-01"] != after["2023-01-01"]
@@ -153,7 +153,7 @@ def test_the_oldest_are_pruned_some_at_a_time(reopen: Callable[[], PredictionLog
     calls = [one(awaited=((0, f"2023-01-0{i + 1}:1"),)) for i in range(5)]
     prediction_log = reopen()
     prediction_log.append(calls)
-    prediction_log.put_outcomes({call.id: told(True) for call in calls})
+    prediction_log.put_outcomes({call.id: outcome(True) for call in calls})
     assert [prediction_log.prune(calls[3].id, 2) for _ in range(3)] == [2, 1, 0]
     assert [call.id for call in prediction_log.calls(limit=10)] == [calls[4].id, calls[3].id]
     assert set(prediction_log.outcomes([call.id for call in calls])) == {calls[3].id, calls[4].id}

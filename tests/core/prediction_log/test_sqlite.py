@@ -1,4 +1,4 @@
-"""The embedded prediction log when things go wrong: each mishap gets an error to act on, and nothing is half kept."""
+"""The embedded prediction log when things go wrong: each error says what to do, and nothing is half written."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         SqlitePredictionLog(path)
 
 
-def test_a_page_that_was_overwritten_is_found_and_the_prediction_log_goes_on_once_it_is_away(tmp_path: Path) -> None:
+def test_an_overwritten_page_is_reported_and_a_new_prediction_log_can_take_its_place(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     prediction_log = SqlitePredictionLog(path)
     prediction_log.append([one(request=b"x" * 500) for _ in range(300)])
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         SqlitePredictionLog(tmp_path / "file" / "j.sqlite")
 
 
-def test_a_prediction_log_that_was_removed_is_missed(tmp_path: Path) -> None:
+def test_a_removed_prediction_log_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "j.sqlite"
     prediction_log = SqlitePredictionLog(path)
     prediction_log.close()
@@ -114,21 +114,21 @@ print(len(prediction_log.calls(limit=1000)))
 """
 
 
-def test_groups_of_any_size_are_kept_whole_by_few_statements(tmp_path: Path) -> None:
-    """A connection keeps the statements it has seen; one for each size of a group takes megabytes."""
-    prediction_log, told = SqlitePredictionLog(tmp_path / "j.sqlite"), []
+def test_groups_of_any_size_are_written_by_few_statements(tmp_path: Path) -> None:
+    """A connection caches its statements; one for each size of a group would take megabytes."""
+    prediction_log, statements = SqlitePredictionLog(tmp_path / "j.sqlite"), []
     with prediction_log._file.connection() as db:
-        db.set_trace_callback(told.append)
+        db.set_trace_callback(statements.append)
     for size in (1, 2, 3, 99, 100, 127, 128, 129, 300):
-        before, calls = len(told), [one() for _ in range(size)]
+        before, calls = len(statements), [one() for _ in range(size)]
         prediction_log.append(calls)
         assert prediction_log.calls(limit=size) == calls[::-1]
-        inserts = [text for text in told[before:] if text.startswith("INSERT INTO calls")]
+        inserts = [text for text in statements[before:] if text.startswith("INSERT INTO calls")]
         assert len(inserts) <= 9
         assert all(text.count("'shot'").bit_count() == 1 for text in inserts)
 
 
-def test_a_full_disk_keeps_nothing_by_halves_and_is_forgiven(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written_and_can_be_recovered_from(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk."""
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path / "j.sqlite")],
@@ -137,27 +137,27 @@ def test_a_full_disk_keeps_nothing_by_halves_and_is_forgiven(tmp_path: Path) -> 
         check=True,
         cwd=ROOT,
     )
-    said, *counts = done.stdout.splitlines()
-    assert "free some space" in said
+    output, *counts = done.stdout.splitlines()
+    assert "free some space" in output
     assert counts == ["10", "11"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
-def test_a_writer_that_is_stuck_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_held_too_long_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parivision_core.prediction_log.sqlite_file.BUSY_SECONDS", 0.05)
     prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
     other = sqlite3.connect(prediction_log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match=r"another process has held the lock .* more than 0\.05 s") as told:
+    with pytest.raises(StoreError, match=r"another process has held the lock .* more than 0\.05 s") as caught:
         prediction_log.append([one()])
-    assert "damaged" not in str(told.value)
-    assert prediction_log.calls(limit=5) == []  # readers wait for nobody
+    assert "damaged" not in str(caught.value)
+    assert prediction_log.calls(limit=5) == []  # readers don't wait
     other.execute("ROLLBACK")
     prediction_log.append([one()])
     assert len(prediction_log.calls(limit=5)) == 1
 
 
-def test_a_value_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_value_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
     with pytest.raises(OverflowError):
         prediction_log.append([one(feature_state_stamp="new"), one(feature_state_stamp="new", latency_us=2**70)])
@@ -166,7 +166,7 @@ def test_a_value_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> No
     assert prediction_log.calls(limit=5)[0].feature_state_stamp == "new"
 
 
-def test_a_large_batch_is_kept(tmp_path: Path) -> None:
+def test_a_large_bulk_request_is_kept(tmp_path: Path) -> None:
     prediction_log = SqlitePredictionLog(tmp_path / "j.sqlite")
     call = many([0.5] * 1000, request=bytes(range(256)) * 10_000)
     prediction_log.append([call])

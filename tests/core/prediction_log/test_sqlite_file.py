@@ -1,4 +1,4 @@
-"""The prediction log's file is moved, removed, replaced or of an earlier version: no row goes where nobody finds it."""
+"""The prediction log's file is moved, removed, replaced or of an earlier version: no row is lost."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ids(prediction_log: SqlitePredictionLog) -> list[str]:
     return [call.id for call in prediction_log.calls(limit=100)][::-1]
 
 
-def test_no_prediction_log_begins_beside_the_log_of_another(path: Path, tmp_path: Path) -> None:
+def test_no_prediction_log_is_made_beside_the_log_of_another(path: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
     away = tmp_path / "away" / "j.sqlite"
     move(path, away, ("",))
@@ -61,14 +61,14 @@ def test_no_prediction_log_begins_beside_the_log_of_another(path: Path, tmp_path
     SqlitePredictionLog(path).append([one()])
 
 
-def test_what_a_crash_left_of_a_beginning_harms_nobody(path: Path) -> None:
+def test_what_a_crash_left_of_a_new_file_does_no_harm(path: Path) -> None:
     for ending in ENDINGS:
         beside(path, f".partial{ending}").write_bytes(b"rubbish")
     SqlitePredictionLog(path).append([one()])
     assert not list(path.parent.glob("*.partial*"))
 
 
-def test_a_prediction_log_removed_under_a_service_is_missed_until_another_is_there(path: Path) -> None:
+def test_a_prediction_log_removed_under_a_service_is_reported_until_another_is_there(path: Path) -> None:
     prediction_log = SqlitePredictionLog(path)
     prediction_log.append([one()])
     for ending in ENDINGS:
@@ -94,7 +94,7 @@ def test_a_prediction_log_moved_under_a_service_is_written_no_more_and_keeps_its
     prediction_log.append([first])
     move(path, away, ("",))
     for _ in range(2):  # nothing there, then a copy that the log doesn't belong to
-        with pytest.raises(StoreError, match=r"was moved away, and its log j\.sqlite-wal still lies here"):
+        with pytest.raises(StoreError, match=r"was moved away, but its j\.sqlite-wal still lies here"):
             prediction_log.append([one()])
         shutil.copy(backup, path)
     path.unlink()
@@ -105,7 +105,7 @@ def test_a_prediction_log_moved_under_a_service_is_written_no_more_and_keeps_its
     assert ids(SqlitePredictionLog(away)) == [first.id]
 
 
-def test_a_file_that_takes_the_place_is_looked_at(path: Path, tmp_path: Path) -> None:
+def test_a_file_that_replaces_another_is_checked(path: Path, tmp_path: Path) -> None:
     prediction_log = SqlitePredictionLog(path)
     move(path, tmp_path / "away" / "j.sqlite")
     with sqlite3.connect(path) as db:
@@ -115,7 +115,7 @@ def test_a_file_that_takes_the_place_is_looked_at(path: Path, tmp_path: Path) ->
 
 
 def test_pairs_of_a_prediction_log_that_was_put_back_are_found(path: Path, tmp_path: Path) -> None:
-    """The number that a pair had in the file before is another's, or nobody's, in a backup."""
+    """A pair's number in one file may be another pair's number, or unused, in a backup."""
     prediction_log = SqlitePredictionLog(path)
     prediction_log.append([one(feature_state_stamp="old")])
     prediction_log.close()
@@ -129,7 +129,7 @@ def test_pairs_of_a_prediction_log_that_was_put_back_are_found(path: Path, tmp_p
     assert prediction_log.call(call.id) == call
 
 
-def test_a_prediction_log_of_the_format_before_is_brought_to_this_one(path: Path) -> None:
+def test_a_prediction_log_of_the_previous_format_is_upgraded(path: Path) -> None:
     prediction_log, call = SqlitePredictionLog(path), one(awaited=((0, "2023-01-01:1"),))
     prediction_log.append([call])
     prediction_log.close()
@@ -144,8 +144,8 @@ def test_a_prediction_log_of_the_format_before_is_brought_to_this_one(path: Path
     assert prediction_log.awaited_days() != before
 
 
-def test_days_are_found_without_reading_all_that_wait(path: Path) -> None:
-    """SQLite tells its steps: as many for ten thousand as for ten that wait for the same days."""
+def test_days_are_found_without_reading_all_awaited_shots(path: Path) -> None:
+    """SQLite counts its steps: ten thousand awaited shots of the same days take as many as ten."""
     steps = []
     for number, count in enumerate((10, 10_000)):
         prediction_log = SqlitePredictionLog(path.with_name(f"{number}"))
@@ -159,19 +159,19 @@ def test_days_are_found_without_reading_all_that_wait(path: Path) -> None:
     assert 0 < steps[0] == steps[1]
 
 
-def test_the_memory_that_a_large_batch_needs_is_given_back(path: Path) -> None:
+def test_the_memory_that_a_large_bulk_request_needs_is_released(path: Path) -> None:
     prediction_log = SqlitePredictionLog(path)
     awaited = tuple((row, f"2023-01-01:{row % 97}:{row}") for row in range(5_000))
     with prediction_log._file.connection() as db:
-        told: list[str] = []
-        db.set_trace_callback(told.append)
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
     prediction_log.append([one(awaited=awaited[:1])])
-    assert not any("cache_size" in text for text in told)
+    assert not any("cache_size" in text for text in statements)
     call = many([0.5] * 5_000, [{}], awaited=awaited)
     prediction_log.append([call])
-    assert any(f"cache_size = -{sqlite_file.LARGE_CACHE_KB}" in text for text in told)
+    assert any(f"cache_size = -{sqlite_file.LARGE_CACHE_KB}" in text for text in statements)
     with prediction_log._file.connection() as db:
         assert db.execute("PRAGMA cache_size").fetchone()[0] == -sqlite_file.CACHE_KB
     assert prediction_log.awaiting([awaited[4321][1]]) == {awaited[4321][1]: [f"{call.id}:4321"]}
-    inserts = [text for text in told if text.startswith("INSERT INTO awaited")]
-    assert len(inserts) < 100  # Python's lock is given away at each
+    inserts = [text for text in statements if text.startswith("INSERT INTO awaited")]
+    assert len(inserts) < 100  # each releases Python's lock
