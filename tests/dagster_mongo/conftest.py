@@ -1,4 +1,4 @@
-"""What the tests of dagster_mongo share: no client left behind, a proxy before the database, secrets that stay so."""
+"""Fixtures for the tests of dagster_mongo: closed clients, a proxy in front of the database, a check for secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymongo.uri_parser import parse_uri
 from dagster_mongo import close_clients
 from tests.helpers.scripted_server import ScriptedServer
 
-PATIENCE_SECONDS = 30  # only shows that nothing hangs
+PATIENCE_SECONDS = 30  # only proves that nothing hangs
 PASSWORD = "s3cret/p@ss"
 ENCODED = "s3cret%2Fp%40ss"
 
@@ -25,14 +25,14 @@ def _no_client_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def proxy(mongo_server: str) -> Iterator[ScriptedServer]:
-    """A server that passes everything on to the real one."""
+    """A server that forwards all commands to the real one."""
     with ScriptedServer(upstream=parse_uri(mongo_server)["nodelist"][0]) as server:
         yield server
 
 
 @pytest.fixture
 def keeps_secret() -> Callable[[BaseException], None]:
-    """Asserts that no traceback that prints an error, its causes included, shows the password."""
+    """A function that asserts that the traceback of an error, with its causes, doesn't show the password."""
 
     def check(error: BaseException) -> None:
         printed = "".join(traceback.format_exception(error)) + repr(error)
@@ -43,9 +43,9 @@ def keeps_secret() -> Callable[[BaseException], None]:
     return check
 
 
-def eventually(true: Callable[[], bool]) -> bool:
-    """Whether it becomes true before patience ends."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not true() and time.monotonic() < give_up:
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether a condition holds within PATIENCE_SECONDS."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return true()
+    return condition()

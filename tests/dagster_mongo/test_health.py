@@ -1,4 +1,4 @@
-"""check(): what a healthy database tells, and every trouble in plain words, in time, without the password."""
+"""check(): the report on a healthy database, and every problem in plain words, in time, without the password."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ REFUSED_LOGIN = {"ok": 0, "code": 18, "codeName": "AuthenticationFailed", "errms
 NO_LOGIN = {"ok": 0, "code": 13, "codeName": "Unauthorized", "errmsg": "Command find requires authentication"}
 NO_RIGHT = {"ok": 0, "code": 13, "codeName": "Unauthorized", "errmsg": "not authorized on shots to execute command"}
 QUICK: dict[str, Any] = {"server_selection_timeout_ms": 1000, "connect_timeout_ms": 1000}
-Trouble = Callable[..., MongoUnavailableError]
+Problem = Callable[..., MongoUnavailableError]
 
 
 @pytest.fixture
-def trouble(keeps_secret: Callable[[BaseException], None]) -> Trouble:
+def problem(keeps_secret: Callable[[BaseException], None]) -> Problem:
     """The error of a check that fails, in time, with the address and without the password in it."""
 
     def check(url: str, **fields: Any) -> MongoUnavailableError:
@@ -88,13 +88,13 @@ def test_what_it_is_part_of(hello: dict[str, Any], deployment: str, replica_set:
         assert health.address == hello.get("me", f"127.0.0.1:{server.port}")
 
 
-def test_the_version_may_be_untold() -> None:
+def test_the_version_may_be_missing() -> None:
     with ScriptedServer() as server:
         server.fault("buildInfo", reply={"ok": 0, "code": 323, "errmsg": "not in API version 1"})
         assert MongoResource(url=server.url).check().server_version is None
 
 
-def test_a_connection_that_broke_while_idle_is_no_trouble(proxy: ScriptedServer) -> None:
+def test_a_connection_that_broke_while_idle_is_no_problem(proxy: ScriptedServer) -> None:
     mongo = MongoResource(url=proxy.url, database="shots")
     mongo.check()
     proxy.fault(
@@ -103,92 +103,92 @@ def test_a_connection_that_broke_while_idle_is_no_trouble(proxy: ScriptedServer)
     assert mongo.check().database == "shots"
 
 
-def test_absent(trouble: Trouble) -> None:
+def test_absent(problem: Problem) -> None:
     port = free_port()
-    error = trouble(f"mongodb://ann:{ENCODED}@127.0.0.1:{port}/")
+    error = problem(f"mongodb://ann:{ENCODED}@127.0.0.1:{port}/")
     assert error.reason == "absent"
     assert error.address == f"127.0.0.1:{port}"
     assert "nothing listens" in str(error)
 
 
-def test_unresolvable(trouble: Trouble) -> None:
-    error = trouble(f"mongodb://ann:{ENCODED}@no-such-host.invalid/")
+def test_unresolvable(problem: Problem) -> None:
+    error = problem(f"mongodb://ann:{ENCODED}@no-such-host.invalid/")
     assert (error.reason, error.address) == ("unresolvable", "no-such-host.invalid:27017")
 
 
-def test_unresolvable_service_name(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresolvable_service_name(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     from dns import resolver
 
     def no_name(*_: Any, **__: Any) -> None:
         raise resolver.NXDOMAIN
 
     monkeypatch.setattr(resolver, "resolve", no_name)
-    error = trouble(f"mongodb+srv://ann:{ENCODED}@cluster.example.invalid/")
+    error = problem(f"mongodb+srv://ann:{ENCODED}@cluster.example.invalid/")
     assert (error.reason, error.address) == ("unresolvable", "cluster.example.invalid")
 
 
-def test_wrong_credentials(trouble: Trouble) -> None:
+def test_wrong_credentials(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("saslStart", reply=REFUSED_LOGIN)
-        error = trouble(with_password(server))
+        error = problem(with_password(server))
         assert error.reason == "authentication"
         assert "authSource" in error.advice
         assert "saslStart" in server.names()
 
 
-def test_no_credentials(trouble: Trouble) -> None:
+def test_no_credentials(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", reply=NO_LOGIN)
-        error = trouble(server.url)
+        error = problem(server.url)
         assert error.reason == "authentication"
         assert "the URL has none" in error.what
 
 
-def test_not_authorised(trouble: Trouble) -> None:
+def test_not_authorised(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", reply=NO_RIGHT)
-        error = trouble(server.url)
+        error = problem(server.url)
         assert error.reason == "authorisation"
         assert "role" in error.advice
 
 
 @pytest.mark.parametrize("hello", [{"maxWireVersion": 5}, {"minWireVersion": 90, "maxWireVersion": 99}])
-def test_too_old_or_too_new(hello: dict[str, Any], trouble: Trouble) -> None:
+def test_too_old_or_too_new(hello: dict[str, Any], problem: Problem) -> None:
     with ScriptedServer(hello=hello) as server:
-        error = trouble(server.url)
+        error = problem(server.url)
         assert error.reason == "version"
         assert "wire version" in error.what
 
 
-def test_accepts_and_never_answers(trouble: Trouble) -> None:
+def test_accepts_and_never_answers(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("*", delay=math.inf)
-        assert trouble(server.url, connect_timeout_ms=300).reason == "time-out"
-        assert trouble(server.url, connect_timeout_ms=5000).reason == "time-out"  # the wait for a server ends first
+        assert problem(server.url, connect_timeout_ms=300).reason == "time-out"
+        assert problem(server.url, connect_timeout_ms=5000).reason == "time-out"  # the wait for a server ends first
 
 
-def test_answers_the_handshake_and_then_nothing(trouble: Trouble) -> None:
+def test_answers_the_handshake_and_then_nothing(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", delay=math.inf)
-        assert trouble(server.url, connect_timeout_ms=300).reason == "time-out"
+        assert problem(server.url, connect_timeout_ms=300).reason == "time-out"
 
 
-def test_cuts_every_connection(trouble: Trouble) -> None:
+def test_cuts_every_connection(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("*", cut=True)
-        error = trouble(server.url)
+        error = problem(server.url)
         assert error.reason == "cut"
         assert "TLS" in error.advice
 
 
-def test_cuts_when_it_is_asked_for_data(trouble: Trouble) -> None:
+def test_cuts_when_it_is_asked_for_data(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", cut=True)
-        assert trouble(server.url).reason == "cut"
+        assert problem(server.url).reason == "cut"
         assert server.names().count("find") == 2  # a second attempt, no more
 
 
-def test_no_primary(trouble: Trouble) -> None:
+def test_no_primary(problem: Problem) -> None:
     with ScriptedServer() as server:
         me = f"127.0.0.1:{server.port}"
         server.fault(
@@ -197,21 +197,21 @@ def test_no_primary(trouble: Trouble) -> None:
                 **c.forward(), "isWritablePrimary": False, "secondary": True, "setName": "rs0", "hosts": [me], "me": me,
             },
         )  # fmt: skip
-        error = trouble(f"mongodb://{me}/?replicaSet=rs0")
+        error = problem(f"mongodb://{me}/?replicaSet=rs0")
         assert error.reason == "no primary"
         assert "RSSecondary" in error.what
 
 
-def test_no_longer_primary(trouble: Trouble) -> None:
+def test_no_longer_primary(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", reply={"ok": 0, "code": 10107, "codeName": "NotWritablePrimary", "errmsg": "not primary"})
-        assert trouble(server.url).reason == "no primary"
+        assert problem(server.url).reason == "no primary"
 
 
-def test_any_other_refusal(trouble: Trouble) -> None:
+def test_any_other_refusal(problem: Problem) -> None:
     with ScriptedServer() as server:
         server.fault("find", reply={"ok": 0, "code": 8, "codeName": "UnknownError", "errmsg": "out of cheese"})
-        error = trouble(server.url)
+        error = problem(server.url)
         assert error.reason == "refused"
         assert "8 (out of cheese)" in error.what
 
@@ -225,8 +225,8 @@ def test_unreachable() -> None:
     assert (error.reason, error.what) == ("absent", "it can't be reached: No route to host")
 
 
-def test_it_heals(trouble: Trouble) -> None:
-    """A check goes through the shared client: it sees the server come back."""
+def test_it_heals(problem: Problem) -> None:
+    """A check uses the shared client, which finds the server again when it is back."""
     with ScriptedServer() as server:
         mongo = MongoResource(url=server.url, **QUICK)
         assert mongo.check()
@@ -238,7 +238,7 @@ def test_it_heals(trouble: Trouble) -> None:
 
 
 def test_the_error_survives_pickling() -> None:
-    """Dagster may hand it from process to process."""
+    """Dagster may pass it between processes."""
     error = MongoUnavailableError("host:1", "absent", "nothing listens there", "Start it.")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.reason) == (str(error), "absent")

@@ -1,4 +1,4 @@
-"""Every Python block of the README runs as it stands, and what it says of fields and reasons is so."""
+"""Every Python block of the README runs unchanged, and its tables of fields and reasons are complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTA
 
 
 def titles() -> list[str]:
-    """The heading over each block."""
+    """The heading above each block."""
     before = re.split(r"^```python\n.*?^```", TEXT, flags=re.MULTILINE | re.DOTALL)
     return [re.findall(r"^## (.*)$", part, flags=re.MULTILINE)[-1] for part in before[:-1]]
 
@@ -40,7 +40,7 @@ def test_blocks_run(block: str, mongo_server: str, monkeypatch: pytest.MonkeyPat
             client.drop_database("weather")
 
 
-def test_no_other_code_goes_unrun() -> None:
+def test_every_code_block_is_run() -> None:
     assert len(BLOCKS) == TEXT.count("```python") >= 6
     assert TEXT.count("```") == 2 * (len(BLOCKS) + TEXT.count("```sh"))
 

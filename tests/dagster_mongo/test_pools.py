@@ -1,4 +1,4 @@
-"""One client for each process and configuration: shared by resources, ops and threads, never by parent and child."""
+"""One client for each process and configuration: shared by resources, ops and threads, not by parent and child."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ THREADS = 8
 
 
 def identity(mongo: MongoResource) -> int:
-    """Which client it is; asking the server through it proves that it works."""
+    """The identity of the client; the ping proves that it works."""
     with mongo.get_client() as client:
         client.admin.command("ping")
         return id(client)
 
 
-def in_fork(ask: Callable[[], Any]) -> Any:
-    """What a forked child answers, as JSON."""
+def in_fork(function: Callable[[], Any]) -> Any:
+    """The result of a function in a forked child, passed as JSON."""
     reading, writing = os.pipe()
     child = os.fork()
-    if child == 0:  # nothing may escape into pytest's own code here
+    if child == 0:  # nothing may return into pytest's own code here
         signal.alarm(PATIENCE_SECONDS)  # ends a child that hangs
         try:
-            answer = ask()
+            result = function()
         except BaseException as error:
-            answer = {"error": repr(error)}
-        os.write(writing, json.dumps(answer).encode())
+            result = {"error": repr(error)}
+        os.write(writing, json.dumps(result).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        answer = json.loads(pipe.read())
+        result = json.loads(pipe.read())
     os.waitpid(child, 0)
-    return answer
+    return result
 
 
-def ask_spawned(url: str, queue: multiprocessing.Queue[dict[str, Any]]) -> None:
-    """In a child that was spawned."""
+def use_in_spawned(url: str, queue: multiprocessing.Queue[dict[str, Any]]) -> None:
+    """Use a resource in a spawned child."""
     inherited = len(pools._pools.slots)
     queue.put({"pid": os.getpid(), "inherited": inherited, "ok": bool(identity(MongoResource(url=url)))})
 
@@ -80,12 +80,12 @@ def test_resources_ops_and_blocks_share_a_client(proxy: ScriptedServer) -> None:
         assert both.execute_in_process(resources={"mongo": MongoResource(url=proxy.url)}).success
     seen.append(identity(MongoResource(url=proxy.url)))
     assert len(set(seen)) == 1
-    assert proxy.accepted == 2  # one works, one watches
+    assert proxy.accepted == 2  # one for commands, one that monitors the server
 
 
 def test_another_configuration_has_another_client(proxy: ScriptedServer) -> None:
-    base, journalled = MongoResource(url=proxy.url), MongoResource(url=proxy.url, journal=True)
-    assert identity(base) != identity(journalled)
+    base, with_journal = MongoResource(url=proxy.url), MongoResource(url=proxy.url, journal=True)
+    assert identity(base) != identity(with_journal)
     assert identity(base) == identity(MongoResource(url=proxy.url, database="another"))  # a database needs no client
 
 
@@ -149,7 +149,7 @@ def test_a_forked_child_has_its_own_client(proxy: ScriptedServer) -> None:
         with mongo.get_client() as client:
             client.admin.command({"ping": 1, "comment": "child"})
             ours = client is not parents
-        close_clients()  # closes nothing of the parent's
+        close_clients()  # closes none of the parent's
         return {"inherited": inherited, "ours": ours}
 
     assert in_fork(ask) == {"inherited": 0, "ours": True}
@@ -180,7 +180,7 @@ def test_a_fork_while_another_thread_holds_the_lock(proxy: ScriptedServer) -> No
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_that_forgets_warns_of_nothing(proxy: ScriptedServer) -> None:
+def test_a_child_that_drops_its_parents_clients_warns_of_nothing(proxy: ScriptedServer) -> None:
     def ask() -> list[str]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -188,7 +188,7 @@ def test_a_child_that_forgets_warns_of_nothing(proxy: ScriptedServer) -> None:
         return [str(each.message) for each in caught if "MongoClient" in str(each.message)]
 
     gc.collect()
-    gc.freeze()  # what other tests have left may wait, when it is cleared away, for threads that a child doesn't have
+    gc.freeze()  # garbage of other tests, when collected, may wait for threads that a child doesn't have
     try:
         identity(MongoResource(url=proxy.url))
         assert in_fork(ask) == []
@@ -200,7 +200,7 @@ def test_a_spawned_child_has_its_own_client(proxy: ScriptedServer) -> None:
     identity(MongoResource(url=proxy.url))
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    child = context.Process(target=ask_spawned, args=(proxy.url, queue))
+    child = context.Process(target=use_in_spawned, args=(proxy.url, queue))
     child.start()
     answer = queue.get(timeout=60)
     child.join(60)
@@ -219,4 +219,4 @@ print("done", flush=True)
     root = ROOT
     done = subprocess.run(strict, capture_output=True, text=True, check=True, cwd=root, timeout=60)
     assert (done.stdout, done.stderr) == ("done\n", "")
-    assert "endSessions" in proxy.names()  # said good-bye
+    assert "endSessions" in proxy.names()  # the client was closed

@@ -1,4 +1,4 @@
-"""The resource in Dagster: runs, environment variables, who wins where options meet, and mistakes told early."""
+"""The resource in Dagster: runs, environment variables, precedence of options, and early reports of mistakes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dagster_mongo import MongoConfigError, MongoResource
 from tests.dagster_mongo.conftest import ENCODED
 from tests.helpers.scripted_server import ScriptedServer
 
-NOWHERE = "mongodb://127.0.0.1:1/shots"  # nothing is asked of it
+NOWHERE = "mongodb://127.0.0.1:1/shots"  # no command is sent there
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_variable_works_outside_a_run(variable: str, monkeypatch: pytest.Monke
         assert database.name == "shots"
 
 
-def test_a_run_tells_of_a_wrong_url_before_any_asset_runs(
+def test_a_run_reports_a_wrong_url_before_any_asset_runs(
     variable: str, monkeypatch: pytest.MonkeyPatch, keeps_secret: Callable[[BaseException], None]
 ) -> None:
     monkeypatch.setenv(variable, f"mongo://ann:{ENCODED}@host")
@@ -112,7 +112,7 @@ def test_a_run_tells_of_a_wrong_url_before_any_asset_runs(
         ({"url": "mongodb://host/?ssl=true", "tls": False}, "ssl"),
     ],
 )
-def test_mistakes_show_when_the_code_is_loaded(fields: dict[str, Any], says: str) -> None:
+def test_mistakes_raise_when_the_code_is_loaded(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(MongoConfigError, match=says):
         MongoResource(**{"url": NOWHERE, **fields})
 
@@ -126,7 +126,7 @@ def test_mistakes_show_when_the_code_is_loaded(fields: dict[str, Any], says: str
         {"url": "mongodb://one,two/?directConnection=true"},
     ],
 )
-def test_mistakes_that_only_pymongo_finds_show_before_a_connection(fields: dict[str, Any]) -> None:
+def test_mistakes_that_only_pymongo_finds_raise_before_a_connection(fields: dict[str, Any]) -> None:
     mongo = MongoResource(**{"url": NOWHERE, **fields})
     with pytest.raises(MongoConfigError, match="can't use this configuration"), mongo.get_client():
         pass
@@ -147,7 +147,7 @@ def test_the_password_shows_nowhere(keeps_secret: Callable[[BaseException], None
     keeps_secret(refused.value)
 
 
-def test_dagster_sees_the_name_of_the_variable_only(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dagster_sees_only_the_name_of_the_variable(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, f"mongodb://ann:{ENCODED}@host/")
     definition = MongoResource(url=dg.EnvVar(variable)).get_resource_definition()
     shown = str(definition.config_schema.as_field().default_value)
@@ -210,16 +210,16 @@ def test_fields_win_over_the_url(client_of: Callable[..., MongoClient[dict[str, 
 
 
 def test_a_set_field_still_wins_inside_a_run() -> None:
-    """Dagster makes the resource anew there."""
+    """Dagster creates the resource again there."""
     seen = []
 
     @dg.asset
-    def asked(mongo: MongoResource) -> None:
+    def options_seen(mongo: MongoResource) -> None:
         with mongo.get_client() as client:
             seen.append((client.options.server_selection_timeout, client.options.write_concern.document))
 
     mongo = MongoResource(url=f"{NOWHERE}?serverSelectionTimeoutMS=1000&w=2", server_selection_timeout_ms=10_000)
-    assert dg.materialize([asked], resources={"mongo": mongo}).success
+    assert dg.materialize([options_seen], resources={"mongo": mongo}).success
     assert seen == [(10, {"w": 2, "wtimeout": 60_000})]
 
 

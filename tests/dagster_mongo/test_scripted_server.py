@@ -1,4 +1,4 @@
-"""The scripted server is a MongoDB to pymongo, passes commands on, and misbehaves when it is told to."""
+"""The scripted server works as a MongoDB for pymongo, forwards commands, and fails on demand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def client_of() -> Iterator[MakeClient]:
 def things(
     proxy: ScriptedServer, mongo_database: Database[dict[str, Any]], client_of: MakeClient
 ) -> Collection[dict[str, Any]]:
-    """A collection behind the proxy; `mongo_database` sees it past the proxy."""
+    """A collection behind the proxy; `mongo_database` accesses it directly."""
     return client_of(proxy)[mongo_database.name]["things"]
 
 
@@ -53,7 +53,7 @@ def test_alone_it_answers_a_client(client_of: MakeClient) -> None:
         with pytest.raises(OperationFailure, match="no such command: 'find'"):
             client["any"]["thing"].find_one()
         assert {"hello", "ping", "find"} <= set(server.names())
-        assert server.open_connections >= 2  # one watches, one works
+        assert server.open_connections >= 2  # one monitors the server, one is for commands
 
 
 def test_it_speaks_the_older_handshake() -> None:
@@ -72,7 +72,7 @@ def test_a_client_behind_a_load_balancer_connects(client_of: MakeClient) -> None
         assert client.admin.command("ping")["ok"] == 1
 
 
-def test_a_watching_client_asks_to_be_told_of_changes(client_of: MakeClient) -> None:
+def test_a_monitoring_client_waits_for_changes_of_the_topology(client_of: MakeClient) -> None:
     with ScriptedServer(streaming=True) as server:
         client = client_of(server, heartbeatFrequencyMS=500)
         client.admin.command("ping")
@@ -82,29 +82,29 @@ def test_a_watching_client_asks_to_be_told_of_changes(client_of: MakeClient) -> 
         assert eventually(lambda: server.open_connections == 0)
 
 
-def test_who_allows_it_is_told_again_and_again() -> None:
+def test_a_client_that_allows_it_gets_repeated_replies() -> None:
     with ScriptedServer(streaming=True) as server, socket.create_connection(server.address, PATIENCE_SECONDS) as client:
 
-        def ask(request_id: int, flags: int, **more: Any) -> wire.Message:
-            hello = wire.op_msg({"hello": 1, "$db": "admin", **more}, flags)
-            client.sendall(wire.packed(wire.OP_MSG, hello, request_id))
+        def hello(request_id: int, flags: int, **more: Any) -> wire.Message:
+            body = wire.op_msg({"hello": 1, "$db": "admin", **more}, flags)
+            client.sendall(wire.packed(wire.OP_MSG, body, request_id))
             return wire.receive(client)
 
-        known = wire.decode(ask(1, 0))["topologyVersion"]
-        first = ask(2, wire.EXHAUST_ALLOWED, topologyVersion=known, maxAwaitTimeMS=50)
+        known = wire.decode(hello(1, 0))["topologyVersion"]
+        first = hello(2, wire.EXHAUST_ALLOWED, topologyVersion=known, maxAwaitTimeMS=50)
         for reply in (first, wire.receive(client), wire.receive(client)):
             assert reply.flags & wire.MORE_TO_COME
             assert wire.decode(reply)["topologyVersion"] == known
 
 
-def test_what_speaks_another_protocol_is_cut_off() -> None:
+def test_a_client_with_another_protocol_is_cut_off() -> None:
     with ScriptedServer() as server, socket.create_connection(server.address, timeout=PATIENCE_SECONDS) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         with pytest.raises((EOFError, ConnectionResetError)):
             wire.receive(client)
 
 
-def test_it_passes_commands_on(
+def test_it_forwards_commands(
     things: Collection[dict[str, Any]], mongo_database: Database[dict[str, Any]], proxy: ScriptedServer
 ) -> None:
     things.insert_many([{"_id": "a", "n": 1}, {"_id": "b", "n": 2**40}], ordered=False)
@@ -150,7 +150,7 @@ def test_the_command_is_lost_when_cut_before(
     assert {d["_id"] for d in mongo_database["things"].find()} == {"a"}
 
 
-def test_what_hangs_is_released_when_the_fault_goes_off(
+def test_a_delayed_command_is_released_when_the_fault_is_switched_off(
     things: Collection[dict[str, Any]], proxy: ScriptedServer
 ) -> None:
     fault = proxy.fault("find", delay=math.inf)
@@ -183,13 +183,13 @@ def test_it_goes_down_and_comes_back_on_its_port(client_of: MakeClient, proxy: S
     assert client_of(proxy).admin.command("ping")["ok"] == 1
 
 
-def test_the_handshake_can_be_another(client_of: MakeClient) -> None:
+def test_the_handshake_can_be_changed(client_of: MakeClient) -> None:
     with ScriptedServer(hello={"maxWireVersion": 2}) as server, pytest.raises(Exception, match="wire version 2"):
         client_of(server).admin.command("ping")
 
 
 def test_unacknowledged_writes_get_no_reply(client_of: MakeClient) -> None:
-    """Alone, for nx-27017 answers them, which puts each later reply out of step."""
+    """Without upstream, because nx-27017 replies to them, so that later replies belong to the wrong request."""
     with ScriptedServer() as server:
         server.fault("insert", reply={"ok": 1, "n": 1})
         client = client_of(server, w=0, maxPoolSize=1)

@@ -1,4 +1,4 @@
-"""TLS, for real: a server with a certificate of an authority made for the test, and each way to get it wrong."""
+"""TLS with a real handshake: a server with a certificate of a test authority, and each mistake in its set-up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK: dict[str, Any] = {"server_selection_timeout_ms": 1000, "connect_timeout_m
 
 
 @dataclass(frozen=True)
-class Papers:
+class Certificates:
     """PEM files: the authority's certificate, and certificate with key of the server and of a client."""
 
     authority: Path
@@ -33,12 +33,12 @@ class Papers:
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    """Papers that are valid for a day, the server's for 127.0.0.1 alone."""
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates that are valid for a day; the server's only for 127.0.0.1."""
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    folder = tmp_path_factory.mktemp("papers")
+    folder = tmp_path_factory.mktemp("certificates")
     now = datetime.datetime.now(datetime.UTC)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Authority of the tests")])
@@ -69,26 +69,26 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
         path.write_bytes(pem)
         return path
 
-    return Papers(issue("authority"), issue("server"), issue("client"))
+    return Certificates(issue("authority"), issue("server"), issue("client"))
 
 
-def context_of(papers: Papers, demands_certificate: bool = False) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=papers.authority)
-    context.load_cert_chain(papers.server)
+def context_of(certificates: Certificates, demands_certificate: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates.authority)
+    context.load_cert_chain(certificates.server)
     if demands_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
 @pytest.fixture
-def secure(papers: Papers) -> Iterator[ScriptedServer]:
-    """A server that speaks TLS only."""
-    with ScriptedServer(tls=context_of(papers)) as server:
+def secure(certificates: Certificates) -> Iterator[ScriptedServer]:
+    """A server that accepts only TLS."""
+    with ScriptedServer(tls=context_of(certificates)) as server:
         yield server
 
 
 @pytest.fixture
-def trouble(keeps_secret: Callable[[BaseException], None]) -> Callable[..., MongoUnavailableError]:
+def problem(keeps_secret: Callable[[BaseException], None]) -> Callable[..., MongoUnavailableError]:
     """The error of a check that fails."""
 
     def check(server: ScriptedServer, **fields: Any) -> MongoUnavailableError:
@@ -101,51 +101,57 @@ def trouble(keeps_secret: Callable[[BaseException], None]) -> Callable[..., Mong
     return check
 
 
-def test_data_goes_over_tls(papers: Papers, mongo_server: str, mongo_database: Database[dict[str, Any]]) -> None:
+def test_data_goes_over_tls(
+    certificates: Certificates, mongo_server: str, mongo_database: Database[dict[str, Any]]
+) -> None:
     upstream = parse_uri(mongo_server)["nodelist"][0]
-    with ScriptedServer(upstream, tls=context_of(papers)) as server:
-        mongo = MongoResource(url=server.url, database=mongo_database.name, tls=True, tls_ca_file=str(papers.authority))
+    with ScriptedServer(upstream, tls=context_of(certificates)) as server:
+        mongo = MongoResource(
+            url=server.url, database=mongo_database.name, tls=True, tls_ca_file=str(certificates.authority)
+        )
         with mongo.get_database() as database:
             database["things"].insert_one({"_id": "a"})
         assert mongo.check().address == f"127.0.0.1:{server.port}"
     assert mongo_database["things"].find_one() == {"_id": "a"}
 
 
-def test_tls_from_the_url(papers: Papers, secure: ScriptedServer) -> None:
-    assert MongoResource(url=f"{secure.url}&tls=true&tlsCAFile={papers.authority}").check()
+def test_tls_from_the_url(certificates: Certificates, secure: ScriptedServer) -> None:
+    assert MongoResource(url=f"{secure.url}&tls=true&tlsCAFile={certificates.authority}").check()
 
 
-def test_a_certificate_that_nobody_trusted(secure: ScriptedServer, trouble: Callable[..., Any]) -> None:
-    error = trouble(secure, tls=True)
+def test_a_certificate_that_is_not_trusted(secure: ScriptedServer, problem: Callable[..., Any]) -> None:
+    error = problem(secure, tls=True)
     assert error.reason == "tls"
     assert "certificate isn't trusted" in error.what
     assert "tls_ca_file" in error.advice
 
 
-def test_a_certificate_of_another_host(papers: Papers, secure: ScriptedServer, trouble: Callable[..., Any]) -> None:
+def test_a_certificate_of_another_host(
+    certificates: Certificates, secure: ScriptedServer, problem: Callable[..., Any]
+) -> None:
     url = secure.url.replace("127.0.0.1", "localhost")
-    error = trouble(secure, url=url, tls=True, tls_ca_file=str(papers.authority))
+    error = problem(secure, url=url, tls=True, tls_ca_file=str(certificates.authority))
     assert error.reason == "tls"
     assert "localhost" in error.what
 
 
-def test_tls_to_a_server_that_speaks_none(trouble: Callable[..., Any]) -> None:
+def test_tls_to_a_server_without_tls(problem: Callable[..., Any]) -> None:
     with ScriptedServer() as server:
-        error = trouble(server, tls=True)
+        error = problem(server, tls=True)
     assert error.reason == "tls"
     assert "leave tls unset" in error.advice
 
 
-def test_no_tls_to_a_server_that_demands_it(secure: ScriptedServer, trouble: Callable[..., Any]) -> None:
-    error = trouble(secure)
+def test_no_tls_to_a_server_that_requires_it(secure: ScriptedServer, problem: Callable[..., Any]) -> None:
+    error = problem(secure)
     assert error.reason == "cut"
     assert "set tls" in error.advice
 
 
-def test_a_server_that_wants_the_clients_certificate(papers: Papers, trouble: Callable[..., Any]) -> None:
-    with ScriptedServer(tls=context_of(papers, demands_certificate=True)) as server:
-        with_ca: dict[str, Any] = {"tls": True, "tls_ca_file": str(papers.authority)}
-        assert MongoResource(url=server.url, tls_certificate_key_file=str(papers.client), **with_ca).check()
-        error = trouble(server, **with_ca)
+def test_a_server_that_requires_a_client_certificate(certificates: Certificates, problem: Callable[..., Any]) -> None:
+    with ScriptedServer(tls=context_of(certificates, demands_certificate=True)) as server:
+        with_ca: dict[str, Any] = {"tls": True, "tls_ca_file": str(certificates.authority)}
+        assert MongoResource(url=server.url, tls_certificate_key_file=str(certificates.client), **with_ca).check()
+        error = problem(server, **with_ca)
     assert error.reason == "tls"
     assert "tls_certificate_key_file" in error.advice

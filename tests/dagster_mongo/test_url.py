@@ -1,4 +1,4 @@
-"""Reading URLs: what they say is found, what is wrong with them is told, and no part of a password shows."""
+"""Parsing URLs: their parts are found, mistakes are reported, and no part of a password shows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_options_are_known_by_lower_case_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("", "is empty"),
         ("  \n", "is empty"),
@@ -54,10 +54,10 @@ def test_options_are_known_by_lower_case_names() -> None:
         ("mongodb://host/?ssl=true&tls=false", "conflicting"),
     ],
 )
-def test_what_is_wrong_is_told(url: str, says: str) -> None:
+def test_a_mistake_is_reported(url: str, message: str) -> None:
     with pytest.raises(MongoConfigError, match=r"MongoDB URL|database name") as caught:
         parse(url)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

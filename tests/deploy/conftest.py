@@ -1,4 +1,4 @@
-"""A house of stand-ins: `make up` as people start it, with services that cost nothing."""
+"""Fixtures for the launcher's tests: `make up` in a folder of its own, with stand-ins for the services."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.processes import PATIENCE, free_ports, until
 
 
 def running(pid: int) -> bool:
-    """Whether a process lives; a zombie doesn't."""
+    """Whether a process runs; a zombie doesn't."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -26,14 +26,14 @@ def running(pid: int) -> bool:
 
 
 class Deployment:
-    """One folder of state, free ports, and a launcher to start there."""
+    """A state folder, free ports, and launchers that are started on them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "state"
         self.out = folder / "out.txt"
         self.api, self.dagster, self.mlflow, self.ui, self.feed = free_ports(5)
-        # As though all tables were there already: making them costs many CPU seconds.
+        # Marks the database tables as created already: creating them costs many CPU seconds.
         environ = {**self.env, "DAGSTER_HOME": ""}
         for step in steps(for_services(environ, Settings.from_env(environ))):
             step.stamp.parent.mkdir(parents=True)
@@ -56,7 +56,7 @@ class Deployment:
         }
 
     def procfile(self, stubborn: str = "") -> Path:
-        """Stand-ins for the three services that have addresses."""
+        """A Procfile with stand-ins for three services that have addresses."""
         command = f"exec {sys.executable} {Path(__file__).with_name('stand_in.py')} {self.folder}"
         file = self.folder / "Procfile"
         file.write_text(
@@ -67,7 +67,7 @@ class Deployment:
         return file
 
     def up(self, procfile: Path, grace: float = 1) -> subprocess.Popen[bytes]:
-        """Start the launcher as a background job of a script is started: with SIGINT ignored."""
+        """Start the launcher like a background job of a script: with SIGINT ignored."""
         command = 'trap "" INT; exec "$0" -m deploy.up --procfile "$1" --grace "$2"'
         with self.out.open("ab") as out:
             process = subprocess.Popen(
@@ -81,17 +81,17 @@ class Deployment:
         return process
 
     def wait_until_up(self) -> None:
-        """Wait for the block of addresses."""
-        until(lambda: "PariVision is up" in self.said, "addresses")
+        """Wait until the addresses are printed."""
+        until(lambda: "PariVision is up" in self.output, "addresses")
 
     @property
-    def said(self) -> str:
-        """All that launchers of this house have printed."""
+    def output(self) -> str:
+        """Everything that launchers of this deployment have printed."""
         return self.out.read_text("utf-8")
 
     @property
     def roles(self) -> dict[int, str]:
-        """Processes of the stand-ins: a leader by its port, a child, or a stray that left its group."""
+        """Role of each stand-in process: its port for a leader, `child`, or `stray` for one that left its group."""
         file = self.folder / "pids"
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
         return {int(pid): role for pid, role in (line.split() for line in lines)}
@@ -103,7 +103,7 @@ class Deployment:
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    """A house that is empty again afterwards, whatever the test did."""
+    """A deployment; its launchers are ended after the test."""
     deployment = Deployment(tmp_path)
     yield deployment
     for process in deployment.started:

@@ -1,4 +1,4 @@
-"""A service for tests of the launcher: answers on a port, has children, and may refuse to end when asked.
+"""A service for tests of the launcher: answers on a port, has children, and may ignore signals to end.
 
 `stand_in.py FOLDER PORT [stubborn]` writes the ids and roles of its processes to FOLDER/pids.
 """
@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 
-class Yes(http.server.BaseHTTPRequestHandler):
-    """Every path is well."""
+class AlwaysHealthy(http.server.BaseHTTPRequestHandler):
+    """Every path answers 200."""
 
     def do_GET(self) -> None:
         """Answer 200."""
@@ -20,23 +20,23 @@ class Yes(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def note(folder: Path, role: str) -> None:
-    """Write down the id of this process and what it is."""
+    """Write the id and the role of this process."""
     with (folder / "pids").open("a") as pids:
         pids.write(f"{os.getpid()} {role}\n")
 
 
 def main() -> None:
-    """Serve, with a child in the group and a child that left it."""
+    """Serve, with a child in the process group and a child that left it."""
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     note(folder, str(port))
-    server = http.server.HTTPServer(("127.0.0.1", port), Yes)
+    server = http.server.HTTPServer(("127.0.0.1", port), AlwaysHealthy)
     for leaves_group in (False, True):
         if not os.fork():
             if leaves_group:

@@ -1,4 +1,4 @@
-"""docker-compose.yml, as far as it can be known without an engine: what it names exists, what must agree agrees."""
+"""docker-compose.yml, as far as it can be checked without Docker: names exist, and values that must agree do."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ SETTINGS = {
     f.metadata["variable"]: f.default for f in (*fields(ServiceSettings), *fields(VirtualBetsSettings)) if f.metadata
 }
 OTHERS = {
-    "MONGO_PASSWORD": "compose puts it into PARIVISION_MONGO_URL; mongo's health check gives it to the user",
+    "MONGO_PASSWORD": "part of PARIVISION_MONGO_URL; mongo's health check sets it as the user's password",
     **dict.fromkeys(QUIET, "set by `make up` too"),
     "PYTHONDONTWRITEBYTECODE": "nothing can be written beside the code",
     "PYTHONWARNINGS": "as in the Procfile",
     "OMP_NUM_THREADS": "as in the Procfile",
-    "GIT_PYTHON_REFRESH": "MLflow's GitPython looks for a git that isn't there",
+    "GIT_PYTHON_REFRESH": "MLflow's GitPython looks for git, which isn't installed",
     "HOME": "a folder that can be written",
     "PATH": "the virtual environment first",
 }
-"""Variables that aren't settings of PariVision, with what they are for."""
+"""Variables that aren't settings of PariVision, with their purpose."""
 
 
 def docker_compose() -> list[str] | None:
-    """Docker's own reading of the file, where it is installed; that needs no engine."""
+    """The command of Docker Compose, where it is installed; parsing the file needs no engine."""
     if not shutil.which("docker"):
         return None
     there = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
@@ -74,7 +74,7 @@ def test_docker_accepts_it_and_asks_for_the_password() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_comes_back_is_watched_and_has_time_to_end(name: str) -> None:
+def test_a_service_restarts_has_a_health_check_and_time_to_end(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == "unless-stopped"
     assert service["init"] is True
@@ -89,7 +89,7 @@ def test_ports_are_open_on_this_machine_alone(name: str) -> None:
         assert port["host"] == "127.0.0.1"
 
 
-def test_who_has_an_address_and_that_it_is_the_one_of_make_up() -> None:
+def test_published_ports_are_those_of_make_up() -> None:
     assert {name: [p["variable"] for p in published(name)] for name in SERVICES if published(name)} == {
         "mlflow": ["PARIVISION_MLFLOW_PORT"],
         "pipeline": ["PARIVISION_DAGSTER_PORT"],
@@ -120,7 +120,7 @@ def test_no_password_is_written_down() -> None:
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_our_containers_have_no_rights(name: str) -> None:
+def test_our_containers_have_no_capabilities(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -157,7 +157,7 @@ def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
     mounted = {volume.split(":")[1] for volume in services(**SECRETS)[name].get("volumes", ())}
     env = image_env(target(name))
     home = Path(env["PARIVISION_HOME"])
-    if name == "ui":  # which has nothing to keep
+    if name == "ui":  # which keeps no state
         assert str(home.parent) in SERVICES[name]["tmpfs"]
     else:
         assert str(home) in mounted
@@ -167,7 +167,7 @@ def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
         assert re.search(rf"{folder}( |$)", made), folder
 
 
-def test_links_lead_where_a_browser_finds_the_pages() -> None:
+def test_links_use_addresses_that_a_browser_can_reach() -> None:
     ports = {"PARIVISION_DAGSTER_PORT": "3111", "PARIVISION_MLFLOW_PORT": "5111"}
     there = services(**SECRETS, **ports)
     pipeline = Settings.from_env(there["pipeline"]["environment"])
@@ -177,21 +177,21 @@ def test_links_lead_where_a_browser_finds_the_pages() -> None:
         (mapping,) = there[service]["ports"]
         assert page == f"http://{mapping.rpartition(':')[0]}"
     assert pipeline.registry_url == api.registry_url == "http://mlflow:5000"
-    assert there["pipeline"]["ports"] == ["127.0.0.1:3111:3111"]  # for there it listens when it is told of the port
+    assert there["pipeline"]["ports"] == ["127.0.0.1:3111:3111"]  # it listens on PARIVISION_DAGSTER_PORT inside too
     assert "3111" in there["pipeline"]["healthcheck"]["test"]
 
 
-def test_a_season_file_is_awaited_unless_another_feed_is_named() -> None:
+def test_the_feed_is_the_inbox_unless_another_is_named() -> None:
     def pipeline(**env: str) -> Settings:
         return Settings.from_env(services(**SECRETS, **env)["pipeline"]["environment"])
 
     assert pipeline().feeds == (INBOX,)
     assert pipeline(PARIVISION_FEED="inbox,virtual_bets").feeds == (INBOX, VIRTUAL_BETS)
     assert pipeline().feed_url == f"http://virtual_bets:{option(command('virtual_bets'), '--port')}"
-    assert not simulates(pipeline(PARIVISION_FEED=VIRTUAL_BETS))  # else the launcher would look for one of its own
+    assert not simulates(pipeline(PARIVISION_FEED=VIRTUAL_BETS))  # otherwise the launcher would start one of its own
 
 
-def test_only_the_simulated_feed_needs_to_be_asked_for() -> None:
+def test_only_the_simulated_feed_has_a_profile() -> None:
     assert {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s} == {"virtual_bets": [VIRTUAL_BETS]}
     assert not any("virtual_bets" in s.get("depends_on", ()) for s in SERVICES.values())
     head = FILE.read_text("utf-8").partition("name:")[0]
@@ -199,17 +199,17 @@ def test_only_the_simulated_feed_needs_to_be_asked_for() -> None:
         assert f"#   {variable}={VIRTUAL_BETS}\n" in head
 
 
-def test_what_a_person_may_choose_is_passed_on() -> None:
+def test_settings_in_dotenv_reach_the_containers() -> None:
     chosen = {
         "pipeline": {"PARIVISION_RETRAIN_SHOTS": "5", "PARIVISION_SLACK_TOKEN": "x", "PARIVISION_SLACK_CHANNEL": "c"},
         "virtual_bets": {f.metadata["variable"]: "1" for f in fields(VirtualBetsSettings) if f.metadata},
     }
-    del chosen["virtual_bets"]["VIRTUAL_BETS_FILE"]  # a path of this machine; there is no such file in the container
+    del chosen["virtual_bets"]["VIRTUAL_BETS_FILE"]  # a path of this machine, which isn't in the container
     for name, env in chosen.items():
         assert env.items() <= services(**SECRETS, **env)[name]["environment"].items()
 
 
-def test_the_page_asks_the_api() -> None:
+def test_the_page_is_configured_for_the_api() -> None:
     there = services(**SECRETS)
     page, api = Settings.from_env(there["ui"]["environment"]), there["api"]["environment"]
     (port,) = published("api")
@@ -224,7 +224,7 @@ READY = (DOCKER / "mongo" / "ready.js").read_text("utf-8")
 START = (DOCKER / "mongo" / "start.sh").read_text("utf-8")
 
 
-def test_only_who_needs_it_can_reach_mongo() -> None:
+def test_only_services_that_use_mongo_can_reach_it() -> None:
     assert COMPOSE["networks"]["store"] == {"internal": True}
     assert MONGO["networks"] == ["store"]
     users = {name for name, s in SERVICES.items() if "PARIVISION_MONGO_URL" in s["environment"]}
@@ -235,7 +235,7 @@ def test_only_who_needs_it_can_reach_mongo() -> None:
 
 
 @pytest.mark.parametrize("name", ["pipeline", "api"])
-def test_what_we_log_in_with_is_what_the_health_check_makes(name: str) -> None:
+def test_the_login_is_the_user_that_the_health_check_creates(name: str) -> None:
     given = SERVICES[name]["environment"]["PARIVISION_MONGO_URL"]
     url = parse_uri(re.sub(r"\$\{MONGO_PASSWORD[^}]*\}", "abc", given))
     assert url["nodelist"] == [(MONGO["hostname"], 27017)]
@@ -248,7 +248,7 @@ def test_what_we_log_in_with_is_what_the_health_check_makes(name: str) -> None:
     assert f"27017/{url['options']['authSource']}" in READY
 
 
-def test_mongos_files_are_where_it_looks_for_them() -> None:
+def test_the_files_of_mongo_are_mounted_where_it_expects_them() -> None:
     mounts = dict(reversed(volume.split(":")[:2]) for volume in MONGO["volumes"])
     for path in (MONGO["entrypoint"][-1], MONGO["healthcheck"]["test"][-1]):
         folder, file = path.rsplit("/", 1)
@@ -260,7 +260,7 @@ def test_mongos_files_are_where_it_looks_for_them() -> None:
     assert f'"{folder}/root-password"' in READY
 
 
-def test_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+def test_secrets_are_created_once_and_only_the_owner_can_read_them(tmp_path: Path) -> None:
     script = tmp_path / "start.sh"
     script.write_text(START.replace("/data/configdb", str(tmp_path)))
     for stub, text in {"chown": "", "docker-entrypoint.sh": 'echo "$@"'}.items():

@@ -1,4 +1,4 @@
-"""Dagster's folder of state: everything kept lands there, and dead runs are told from living ones."""
+"""DAGSTER_HOME: all of Dagster's state is in this folder, and runs without a process are recognised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from parivision_assets.orchestration.run_launcher import PID_TAG, WatchedRunLaun
 from parivision_core.settings import Settings
 
 
-def test_all_that_is_kept_is_placed_and_is_below_the_folder_of_state(tmp_path: Path) -> None:
+def test_all_state_is_below_the_state_folder(tmp_path: Path) -> None:
     environ = {**os.environ, "PARIVISION_HOME": str(tmp_path / "state")}
     environ.pop("DAGSTER_HOME", None)
     environ.pop("MLFLOW_TRACKING_URI", None)
@@ -45,22 +45,22 @@ def _storage(elsewhere: Path, home: Path) -> list[Any]:
     return [ref.storage_data, ref.run_storage_data, ref.event_storage_data, ref.schedule_storage_data]
 
 
-def test_by_hand_in_the_project_folder_the_state_is_the_same() -> None:
+def test_dagster_run_by_hand_in_the_project_folder_uses_the_same_state() -> None:
     text = (ROOT / "dagster.yaml").read_text("utf-8")
     assert yaml.safe_load(text)["storage"] == {"sqlite": {"base_dir": PLACE}}
     assert Settings.from_env({}).home / "dagster" == Path(PLACE).absolute()
 
 
-def test_both_workspaces_use_one_name_so_that_sensors_keep_their_cursors(tmp_path: Path) -> None:
-    mine = yaml.safe_load(write_workspace(tmp_path, tmp_path / "code.sock").read_text("utf-8"))
+def test_both_workspaces_use_one_location_name_so_that_sensors_keep_their_cursors(tmp_path: Path) -> None:
+    written = yaml.safe_load(write_workspace(tmp_path, tmp_path / "code.sock").read_text("utf-8"))
     by_hand = yaml.safe_load((ROOT / "workspace.yaml").read_text("utf-8"))
     assert (
-        mine["load_from"][0]["grpc_server"]["location_name"]
+        written["load_from"][0]["grpc_server"]["location_name"]
         == by_hand["load_from"][0]["python_module"]["location_name"]
     )
 
 
-def test_a_long_path_gets_a_short_socket_and_always_the_same(tmp_path: Path) -> None:
+def test_a_long_path_gets_a_short_socket_path_and_always_the_same(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
     socket = code_socket(deep)
     assert len(str(socket)) <= LONGEST_SOCKET
@@ -75,14 +75,14 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_a_run_is_alive_as_long_as_somebody_works_on_it(tmp_path: Path, dead_process: int) -> None:
+def test_a_run_is_running_as_long_as_its_process_exists(tmp_path: Path, dead_process: int) -> None:
     def health(**tags: str) -> WorkerStatus:
         run = DagsterRun(job_name="job", tags=tags)
         return WatchedRunLauncher().check_run_worker_health(run).status
 
     assert health(**{PID_TAG: str(os.getpid())}) is WorkerStatus.RUNNING
     assert health(**{PID_TAG: str(dead_process)}) is WorkerStatus.FAILED
-    assert health(**{GRPC_INFO_TAG: f'{{"socket": "{tmp_path}/nobody.sock", "host": "localhost"}}'}) is (
+    assert health(**{GRPC_INFO_TAG: f'{{"socket": "{tmp_path}/absent.sock", "host": "localhost"}}'}) is (
         WorkerStatus.FAILED
     )
     assert health() is WorkerStatus.RUNNING

@@ -1,4 +1,4 @@
-"""The environment of the services: `.env.example` names every setting, `.env` counts, paths are the same everywhere."""
+"""The environment of the services: `.env.example` lists every setting, `.env` is read, and paths are absolute."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_the_example_uncommented_is_the_default() -> None:
     assert Settings.from_env(parse(uncommented)) == Settings.from_env({})
 
 
-def test_dotenv_counts_and_a_variable_set_for_one_command_is_stronger(tmp_path: Path) -> None:
+def test_dotenv_is_read_and_a_variable_set_for_one_command_wins(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PARIVISION_API_PORT=8111\nPARIVISION_MLFLOW_PORT=5111\n")
     environ = with_dotenv({"PARIVISION_API_PORT": "8222"}, tmp_path)
     settings = Settings.from_env(environ)
     assert (settings.api_port, settings.mlflow_port) == (8222, 5111)
 
 
-def test_every_path_is_absolute_because_services_run_elsewhere() -> None:
+def test_every_path_is_absolute_because_services_run_in_another_folder() -> None:
     environ = {"PARIVISION_HOME": "here", "PARIVISION_INBOX": "in", "MLFLOW_TRACKING_URI": "sqlite:///runs.db"}
     env = for_services(environ, Settings.from_env(environ))
     assert Path(env["PARIVISION_HOME"]).is_absolute()
@@ -49,7 +49,7 @@ def test_every_path_is_absolute_because_services_run_elsewhere() -> None:
     assert env["MLFLOW_TRACKING_URI"] == f"sqlite:///{Path('runs.db').absolute()}"
 
 
-def test_training_tracks_in_its_default_place_unless_reported_otherwise() -> None:
+def test_the_tracking_uri_is_passed_on_only_if_it_is_set() -> None:
     assert "MLFLOW_TRACKING_URI" not in for_services({}, Settings.from_env({}))
 
 

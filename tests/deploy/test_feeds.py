@@ -1,4 +1,4 @@
-"""Which feeds a house starts with: what it was filled from, and simulated shots only where there are none."""
+"""The choice of feeds: those that the lake was filled from, and simulated shots only if there are no others."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def test_a_new_platform_simulates_and_one_with_files_does_not(tmp_path: Path) ->
     assert with_feeds(settings, when_empty="virtual_bets").feeds == ("inbox",)
 
 
-def test_a_platform_goes_on_with_what_it_was_filled_from(tmp_path: Path, put: Callable[..., list[Manifest]]) -> None:
-    """Else a forgotten variable would let simulated shots in among real ones."""
+def test_a_platform_goes_on_with_the_feeds_it_was_filled_from(
+    tmp_path: Path, put: Callable[..., list[Manifest]]
+) -> None:
+    """Otherwise a forgotten variable would mix simulated shots with real ones."""
     settings = settings_of(tmp_path)
     put(open_store(settings, NBA), shots.season(games=1, shots=8))
     assert with_feeds(settings, when_empty="virtual_bets").feeds == ("inbox",)
@@ -53,40 +55,40 @@ def test_a_choice_is_kept_and_an_unknown_feed_is_named(tmp_path: Path) -> None:
         with_feeds(settings_of(tmp_path, PARIVISION_FEED="nba_stats"))
 
 
-def test_files_in_an_inbox_that_nobody_watches_are_mentioned(tmp_path: Path) -> None:
+def test_files_in_an_inbox_that_is_not_a_feed_are_reported(tmp_path: Path) -> None:
     simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
     assert notes(simulated) == []
     simulated.inbox.mkdir()
     (simulated.inbox / "season.csv").touch()
-    (said,) = notes(simulated)
-    assert f"Not watched: the inbox {simulated.inbox} (1 file)" in said
-    assert "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up" in said
+    (message,) = notes(simulated)
+    assert f"Not watched: the inbox {simulated.inbox} (1 file)" in message
+    assert "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up" in message
     assert "drop season files here" in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[0]
 
 
-def test_a_file_that_comes_later_is_reported_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_later_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     simulated = settings_of(tmp_path, PARIVISION_FEED="virtual_bets")
     simulated.inbox.mkdir()
     (simulated.inbox / "known.csv").touch()
-    said: list[str] = []
-    watch = InboxWatch(simulated, said.append)
+    messages: list[str] = []
+    watch = InboxWatch(simulated, messages.append)
     watch.step()
-    assert said == []
+    assert messages == []
     (simulated.inbox / "season.csv").touch()
     watch.step()
     watch.step()
-    (told,) = said
-    assert "(2 files)" in told
+    (message,) = messages
+    assert "(2 files)" in message
     (simulated.inbox / "season.csv").unlink()
     (simulated.inbox / "known.csv").unlink()
     watch.step()
     (simulated.inbox / "season.csv").touch()
     watch.step()
-    assert ["(1 file)" in line for line in said] == [False, True]
+    assert ["(1 file)" in line for line in messages] == [False, True]
 
 
-def test_an_inbox_that_is_a_feed_is_no_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inbox_that_is_a_feed_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     settings = settings_of(tmp_path, PARIVISION_FEED="inbox,virtual_bets")
     watch = InboxWatch(settings, pytest.fail)
@@ -99,11 +101,11 @@ def test_a_file_of_no_known_kind_is_reported_of_once(tmp_path: Path, monkeypatch
     monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
     settings = settings_of(tmp_path, PARIVISION_FEED="inbox")
     settings.inbox.mkdir()
-    said: list[str] = []
-    watch = InboxWatch(settings, said.append)
+    messages: list[str] = []
+    watch = InboxWatch(settings, messages.append)
     (settings.inbox / "season.xlsx").touch()
     watch.step()
     watch.step()
-    (told,) = said
-    assert told in notes(settings)
-    assert "season.xlsx; it takes .csv" in told
+    (message,) = messages
+    assert message in notes(settings)
+    assert "season.xlsx; it takes .csv" in message

@@ -1,4 +1,4 @@
-"""One lock for each image: the versions that are tested, all that its room asks for, and nothing else."""
+"""One lock for each image: the tested versions of all packages that the image needs, and no others."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.helpers.containers import (
     image_lock,
     imported,
     locked,
-    rooms,
+    packages_of,
     site_packages,
     stages,
     target,
 )
 
 
-def test_the_images_python_is_the_one_the_locks_are_read_for() -> None:
+def test_the_images_have_the_python_that_the_locks_are_read_for() -> None:
     bases = {instructions[0][1].split()[0] for instructions in stages().values()} - set(stages())
     assert bases == {f"python:{PYTHON}-slim"}
 
@@ -52,14 +52,14 @@ def test_no_address_is_in_a_lock(image: str) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_a_lock_holds_what_its_room_asks_for_and_no_tools(image: str) -> None:
+def test_a_lock_has_the_packages_of_its_extra_and_no_tools(image: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = project["dependencies"] + extras[image]
-    names = {canonicalize_name(Requirement(line).name) for line in asked}
+    wanted = project["dependencies"] + extras[image]
+    names = {canonicalize_name(Requirement(line).name) for line in wanted}
     assert names <= set(image_lock(image))
     tools = {canonicalize_name(Requirement(line).name) for line in extras["dev"]} - names
-    others = {canonicalize_name(Requirement(line).name) for room in IMAGES for line in extras[room]} - names
+    others = {canonicalize_name(Requirement(line).name) for extra in IMAGES for line in extras[extra]} - names
     assert not {"pytest", "ruff", "mypy"} & set(image_lock(image))
     assert tools & set(image_lock(image)) <= {"psutil"}  # which MLflow or Dagster needs
     brought = {"serving": set[str](), "ui": {"pandas", "uvicorn"}}  # by Gradio
@@ -67,9 +67,11 @@ def test_a_lock_holds_what_its_room_asks_for_and_no_tools(image: str) -> None:
 
 
 def imports(image: str) -> set[str]:
-    """What the rooms of an image import from outside, wherever they do it."""
-    files = [path for room in rooms(image) for path in (ROOT / room).rglob("*.py") if DOCKER not in path.parents]
-    return set[str]().union(*map(imported, files)) - sys.stdlib_module_names - rooms(image)
+    """Third-party modules that the project's packages in an image import, anywhere in a file."""
+    files = [
+        path for package in packages_of(image) for path in (ROOT / package).rglob("*.py") if DOCKER not in path.parents
+    ]
+    return set[str]().union(*map(imported, files)) - sys.stdlib_module_names - packages_of(image)
 
 
 def test_what_the_pipeline_imports_is_in_its_lock() -> None:
@@ -80,7 +82,7 @@ def test_what_the_pipeline_imports_is_in_its_lock() -> None:
 
 
 def test_all_services_of_the_serving_image_load_from_its_lock_alone(tmp_path: Path) -> None:
-    """Of the core with what they import, for some of its modules are the pipeline's and bring their libraries."""
+    """Only those modules of the core that they import, since others belong to the pipeline and need its libraries."""
     files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "parivision_serving").rglob("*.py")]
     modules = sorted(".".join(file.parts).removesuffix(".__init__") for file in files)
     assert {"parivision_serving.app", "parivision_serving.virtual_bets.app"} <= set(modules)

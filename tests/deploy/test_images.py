@@ -1,4 +1,4 @@
-"""The images: what is copied into them exists and suffices, and they start what `make up` starts."""
+"""The images: the copied files exist and are complete, and the images start the same services as `make up`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from honcho.environ import parse_procfile
 
 from deploy import supervisor, up
 from deploy.environment import QUIET, ROOT
+from deploy.ports import taken
 from gradio_ui import __main__ as page_alone
 from parivision_core.settings import Settings
 from parivision_serving.settings import ServiceSettings
@@ -42,8 +43,8 @@ from tests.helpers.containers import (
     in_app,
     last,
     option,
+    packages_of,
     published,
-    rooms,
     site_packages,
     stages,
     target,
@@ -58,7 +59,7 @@ def test_a_build_has_its_file_and_its_stage(name: str) -> None:
     assert build["target"] in stages()
 
 
-def test_what_is_copied_exists_and_docker_may_see_it() -> None:
+def test_copied_files_exist_and_are_in_the_build_context() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     seen = exclude_paths(str(ROOT), [line for line in lines if line and not line.startswith("#")])
     sources = {source for stage in stages() for files, _ in copies(stage) for source in files}
@@ -71,35 +72,35 @@ def test_what_is_copied_exists_and_docker_may_see_it() -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_has_every_room_that_its_rooms_import(image: str) -> None:
+def test_an_image_has_every_package_that_its_packages_import(image: str) -> None:
     ours = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    there = rooms(image)
-    for room in there:
-        for path in (ROOT / room).rglob("*.py"):
+    there = packages_of(image)
+    for package in there:
+        for path in (ROOT / package).rglob("*.py"):
             if path.is_relative_to(DOCKER):
                 continue
             assert imported(path) & ours <= there, f"{path.relative_to(ROOT)} in the image {image}"
 
 
-def test_variables_that_quieten_are_those_of_make_up() -> None:
+def test_variables_that_disable_telemetry_are_those_of_make_up() -> None:
     for image in IMAGES:
         assert QUIET.items() <= image_env(image).items()
 
 
-def test_images_are_made_with_the_uv_of_the_makefile() -> None:
+def test_images_are_built_with_the_uv_version_of_the_makefile() -> None:
     version = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert version
     assert ("ARG", f"UV_VERSION={version[1]}") in stages()["build"]
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_packages_are_checked_and_never_compiled(image: str) -> None:
+def test_packages_have_hashes_and_are_never_compiled(image: str) -> None:
     runs = [rest for kind, rest in stages()[f"build-{image}"] if kind == "RUN"]
     first, second = runs
     assert f"uv pip install --only-binary :all: --require-hashes -r requirements-{image}.lock" in first
     assert second.endswith("uv pip install --no-deps .")
     kinds = [kind for kind, _ in stages()[image]]
-    assert "RUN" not in kinds  # nothing is installed in what is shipped
+    assert "RUN" not in kinds  # nothing is installed in the final image
     assert stages()[image][1] == ("COPY", f"--from=build-{image} /opt/parivision /opt/parivision")
 
 
@@ -120,7 +121,7 @@ def test_mlflow_is_started_as_by_make_up_but_for_its_places() -> None:
     line = parse_procfile((ROOT / "Procfile").read_text("utf-8")).processes["mlflow"]
     theirs = shlex.split(line)[shlex.split(line).index("mlflow") :]
     assert ours[:2] == theirs[:2]
-    given = {word for word in theirs if word.startswith("--")} - {"--no-access-log"}  # which is a value
+    given = {word for word in theirs if word.startswith("--")} - {"--no-access-log"}  # which is the value of an option
     assert {word.split("=")[0] for word in ours[2:]} == given | {"--allowed-hosts"}
     for same in ("--workers", "--uvicorn-opts"):
         assert option(ours, same) == option(theirs, same)
@@ -147,7 +148,7 @@ def test_mlflow_answers_to_the_names_it_is_called_by() -> None:
     assert not allowed("elsewhere.example:5000")
 
 
-def test_the_api_is_served_as_it_serves_itself_beyond_its_machine() -> None:
+def test_the_api_listens_to_other_machines_and_needs_a_key() -> None:
     assert command("api") == ["python", "-m", "parivision_serving"]
     settings = ServiceSettings.from_env(image_env("serving") | {"PARIVISION_API_KEY": "x"})
     (port,) = published("api")
@@ -155,7 +156,7 @@ def test_the_api_is_served_as_it_serves_itself_beyond_its_machine() -> None:
     assert settings.needs_key
 
 
-def test_the_feed_is_served_as_it_serves_itself() -> None:
+def test_the_feed_is_served_with_the_options_of_make_up() -> None:
     name = "virtual_bets"
     words = command(name)
     assert words[:2] == ["uvicorn", "--factory"]
@@ -171,7 +172,7 @@ def test_the_feed_is_served_as_it_serves_itself() -> None:
         assert flag in {word.partition("=")[0] for word in words}
 
 
-def test_containers_log_as_services_do_by_themselves() -> None:
+def test_containers_log_in_the_format_of_the_services() -> None:
     config = json.loads((DOCKER / "log.json").read_text("utf-8"))
     source = Path(str(page_alone.__file__)).read_text("utf-8")
     logging.config.DictConfigurator(config).configure_formatter(config["formatters"]["line"])
@@ -203,7 +204,7 @@ def test_the_health_check_asks_what_make_up_asks(name: str) -> None:
 
 @pytest.fixture
 def server() -> Iterator[int]:
-    """A service that is well on /well and nowhere else."""
+    """A service that is healthy on /well and nowhere else."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -225,7 +226,7 @@ def healthy(port: int, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def test_well_is_who_answers_200(server: int) -> None:
+def test_only_a_service_that_answers_200_is_healthy(server: int) -> None:
     well, ill, absent = healthy(server, "/well"), healthy(server, "/ill"), healthy(free_ports(1)[0], "/well")
     assert (well.returncode, well.stdout) == (0, "200 so it is\n")
     assert (ill.returncode, ill.stdout) == (1, "503 so it is\n")
@@ -247,14 +248,15 @@ def test_the_page_is_served_from_its_lock_alone_and_ends_well_with_a_visitor_on_
         text=True,
     )
     try:
+        until(lambda: page.poll() is not None or taken(port), "the page listens")  # cheaper than the check itself
         until(lambda: page.poll() is not None or healthy(port, "/").returncode == 0, "the page answers")
         with httpx.stream("GET", f"http://127.0.0.1:{port}/gradio_api/heartbeat/visitor", timeout=PATIENCE) as visit:
             assert visit.status_code == 200
             page.send_signal(signal.SIGTERM)
-            _, said = page.communicate(timeout=PATIENCE)
+            _, log = page.communicate(timeout=PATIENCE)
     finally:
         page.kill()
         page.communicate()
     assert page.returncode == -signal.SIGTERM
-    assert " INFO    Application shutdown complete." in said
-    assert "Traceback" not in said and "ERROR" not in said, said
+    assert " INFO    Application shutdown complete." in log
+    assert "Traceback" not in log and "ERROR" not in log, log

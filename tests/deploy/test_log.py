@@ -1,4 +1,4 @@
-"""What the person sees of the services' lines, and what not."""
+"""The lines of services that `make up` shows, shortens or leaves out."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from deploy.log import TerminalLog
         (b"something else\n", "something else"),
     ],
 )
-def test_what_is_wrong_here_or_no_news_is_left_out(
-    line: bytes, shown: str | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_useless_lines_are_left_out(line: bytes, shown: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     log = TerminalLog()
     log.lines.put(("mlflow", line))
     log.show()
-    said = capsys.readouterr().out
-    assert (said.strip().partition("| ")[2] or None) == shown
+    output = capsys.readouterr().out
+    assert (output.strip().partition("| ")[2] or None) == shown
 
 
-def test_of_an_input_at_fault_its_words_are_reported_by_service_and_no_stack(
+def test_an_error_of_the_input_is_shown_with_its_service_and_without_a_stack_trace(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fault = b"dagster._core.definitions.events.Failure: 1 of 2 batches failed\n"
@@ -41,5 +39,5 @@ def test_of_an_input_at_fault_its_words_are_reported_by_service_and_no_stack(
     log.lines.put(("api", b"  of another service\n"))
     log.lines.put(("code", b"    yield it\n"))
     log.show()
-    said = [line.partition("| ")[2].strip() for line in capsys.readouterr().out.splitlines()]
-    assert said == [fault.decode().strip(), "of another service"]
+    shown = [line.partition("| ")[2].strip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == [fault.decode().strip(), "of another service"]

@@ -1,4 +1,4 @@
-"""The progress lines of `make up`: one for each stage, in order, and the addresses only once a champion is served."""
+"""The progress lines of `make up`: one for each stage, in order, until a champion is served."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ VERDICT = Verdict(
 
 
 class Services:
-    """What the feed and the API answer."""
+    """Responses of the feed and the API."""
 
     def __init__(self) -> None:
         self.batches: int | None = None
         self.champion: int | None = None
-
 
     def probe(self, url: str) -> tuple[int, bytes]:
         if url.startswith(FEED):
@@ -47,86 +46,86 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
 
 
 def test_each_stage_has_its_line(services: Services, store: FileStore, put: Callable[..., list[Manifest]]) -> None:
-    said: list[str] = []
-    watched = StartProgress(store, API, FEED, said.append)
+    lines: list[str] = []
+    watched = StartProgress(store, API, FEED, lines.append)
 
-    def look() -> list[str]:
-        said.clear()
+    def check() -> list[str]:
+        lines.clear()
         for _ in range(3):
             watched.step()
-        return list(said)
+        return list(lines)
 
-    assert look() == []  # the feed doesn't answer yet
+    assert check() == []  # the feed doesn't answer yet
     services.batches = 3
-    store.record_failure("f", "cut", "cut off", rejected_by="0.1.0")  # no waiting will bring it
-    assert look() == []
+    store.record_failure("f", "cut", "cut off", rejected_by="0.1.0")  # waiting for it would be useless
+    assert check() == []
     put(store, shots.season(games=2, shots=8, seed=1))
-    assert look() == [
+    assert check() == [
         "lake: 1 of the first 3 batches",
         "lake: still 1 of the first 3 batches; the next ingest brings more",
     ]
-    assert look() == []  # said once
+    assert check() == []  # reported once
     put(store, shots.season(games=2, shots=8, seed=2, start="2022-12-01"))
-    assert look() == ["lake: 2 batches, 32 shots"]
+    assert check() == ["lake: 2 batches, 32 shots"]
     update_warehouse(store, NBA)
-    assert look() == ["features: 32 shots folded"]
+    assert check() == ["features: 32 shots folded"]
     store.put_verdict(VERDICT)
-    assert look() == ["candidate: version 1, pass: better"]
+    assert check() == ["candidate: version 1, pass: better"]
     assert not watched.over
     services.champion = 1
-    assert look() == ["champion: version 1, served at http://api"]
+    assert check() == ["champion: version 1, served at http://api"]
     assert watched.over
-    assert look() == []
+    assert check() == []
 
 
-def test_a_store_that_stumbles_ends_nothing(
+def test_an_error_of_the_store_is_survived(
     services: Services, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    watched = StartProgress(store, API, None, said.append)
+    lines: list[str] = []
+    watched = StartProgress(store, API, None, lines.append)
     with monkeypatch.context() as m:
         m.setattr(FileStore, "manifests", lambda _: (_ for _ in ()).throw(StoreError("disk full")))
         watched.step()
     watched.step()
-    assert said == []
+    assert lines == []
     assert not watched.over
 
 
-def test_a_platform_that_was_up_before_waits_for_its_champion_alone(services: Services, store: FileStore) -> None:
+def test_a_platform_that_was_up_before_waits_only_for_its_champion(services: Services, store: FileStore) -> None:
     store.put_verdict(VERDICT)
-    said: list[str] = []
-    watched = StartProgress(store, API, FEED, said.append)
+    lines: list[str] = []
+    watched = StartProgress(store, API, FEED, lines.append)
     watched.step()
-    assert said == []
+    assert lines == []
     services.champion = 4
     watched.step()
-    assert said == ["champion: version 4, served at http://api"]
+    assert lines == ["champion: version 4, served at http://api"]
 
 
-def test_a_champion_that_is_served_is_reported_though_batches_of_an_interrupted_start_are_still_missing(
+def test_a_served_champion_is_reported_though_batches_of_an_interrupted_start_are_missing(
     services: Services, store: FileStore, put: Callable[..., list[Manifest]]
 ) -> None:
-    said: list[str] = []
-    watched = StartProgress(store, API, FEED, said.append)
+    lines: list[str] = []
+    watched = StartProgress(store, API, FEED, lines.append)
     services.batches = 3
     put(store, shots.season(games=2, shots=8, seed=1))
     watched.step()
     assert not watched.over
     services.champion = 1
     watched.step()
-    assert said[-1] == "champion: version 1, served at http://api"
+    assert lines[-1] == "champion: version 1, served at http://api"
     assert watched.over
 
 
 def test_a_first_candidate_that_is_refused_ends_the_waiting(
     services: Services, store: FileStore, put: Callable[..., list[Manifest]]
 ) -> None:
-    said: list[str] = []
-    watched = StartProgress(store, API, None, said.append)
+    lines: list[str] = []
+    watched = StartProgress(store, API, None, lines.append)
     put(store, shots.season(games=2, shots=8, seed=1))
     update_warehouse(store, NBA)
     watched.step()
     store.put_verdict(msgspec.structs.replace(VERDICT, decision="refuse", reason="no better"))
     watched.step()
-    assert said[-1] == "candidate: version 1, refuse: no better"
+    assert lines[-1] == "candidate: version 1, refuse: no better"
     assert watched.over

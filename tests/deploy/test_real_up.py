@@ -1,4 +1,4 @@
-"""`make up` with the real services, end to end: a season dropped into the inbox comes back as predictions."""
+"""`make up` with the real services, end to end: from a season in the inbox to predictions."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ CLICKED = {"x": -120, "y": 85, "period": 4, "seconds_remaining": 35}
 SHOWN_ID = "01a20456-5326-7000-8000-f8c3556624b3"
 """The prediction that the pages name."""
 PATIENCE = 120
-"""Seconds after which the test gives up; it takes about thirty on two idle cores."""
+"""Seconds after which a test fails; it takes about thirty on two idle cores."""
 
 
-def ask(url: str, question: dict[str, object] | None = None) -> str:
-    """The answer's body; with a question, as JSON by POST. Raises HTTPError for an answer that is none."""
-    body = json.dumps(question).encode() if question else None
-    with urllib.request.urlopen(urllib.request.Request(url, body, {"content-type": "application/json"})) as answer:
-        return str(answer.read().decode())
+def fetch(url: str, content: dict[str, object] | None = None) -> str:
+    """The body of the response to GET, or to POST with content as JSON. Raises HTTPError for an error status."""
+    body = json.dumps(content).encode() if content else None
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"content-type": "application/json"})) as response:
+        return str(response.read().decode())
 
 
 def loaded(port: int) -> list[str]:
     """Names of the code locations in which Dagster sees assets."""
-    found = json.loads(ask(f"http://127.0.0.1:{port}/graphql", {"query": DEFINITIONS}))["data"]["repositoriesOrError"]
+    found = json.loads(fetch(f"http://127.0.0.1:{port}/graphql", {"query": DEFINITIONS}))["data"]["repositoriesOrError"]
     return [node["location"]["name"] for node in found.get("nodes", ()) if node["assetNodes"]]
 
 
 def predict(deployment: Deployment, **shot: object) -> dict[str, object]:
     """The API's answer about a shot."""
-    answer: dict[str, object] = json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/predict", shot))
+    answer: dict[str, object] = json.loads(fetch(f"http://127.0.0.1:{deployment.api}/api/v1/predict", shot))
     return answer
 
 
@@ -74,16 +74,16 @@ def run_curl(deployment: Deployment, command: str, prediction: str = SHOWN_ID) -
 def ready(deployment: Deployment) -> bool:
     """Whether a champion is served."""
     try:
-        return bool(ask(f"http://127.0.0.1:{deployment.api}/health/ready"))
+        return bool(fetch(f"http://127.0.0.1:{deployment.api}/health/ready"))
     except urllib.error.HTTPError:
         return False
 
 
 def started(deployment: Deployment) -> subprocess.Popen[bytes]:
-    """The launcher of a house that is up."""
+    """The launcher of a platform that is up."""
     launcher = deployment.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in deployment.said or launcher.poll() is not None, "addresses", PATIENCE)
-    assert launcher.poll() is None, deployment.said
+    until(lambda: "PariVision is up" in deployment.output or launcher.poll() is not None, "addresses", PATIENCE)
+    assert launcher.poll() is None, deployment.output
     return launcher
 
 
@@ -102,54 +102,56 @@ def make(deployment: Deployment, corrections: Path, *words: str) -> str:
 def test_a_platform_moves_to_mongodb(
     deployment: Deployment, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows corrected by the README's commands, the store copied, and the house up again on the copy."""
+    """Correct rows with the README's commands, copy the store, and start the platform on the copy."""
     inbox, corrections = deployment.home / "inbox", deployment.folder / "corrections.jsonl"
     for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()
     season = shots.season(games=160, shots=100, skill=1.5)
     right = season.loc[7, "PLAYER_ID"]
-    season.loc[7, "PLAYER_ID"] = "nobody"
+    season.loc[7, "PLAYER_ID"] = "no-player"
     shots.write(season, inbox / "season.csv")
     embedded = open_files(deployment.home, NBA)
     (batch,) = InboxFeed(inbox, 0).batches()
     ingest(batch, NBA, embedded)
     assert "1 rows written" in make(deployment, corrections, "quarantine", "--write")
-    corrections.write_text(corrections.read_text().replace("nobody", right))
+    corrections.write_text(corrections.read_text().replace("no-player", right))
     assert "1 corrections replayed" in make(deployment, corrections, "replay")
     url = named(mongo_server, mongo_database.name)
     monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
     assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
 
-    launcher = started(deployment)  # Dagster is told of the replayed batch, and refreshes what lies behind
+    launcher = started(deployment)  # Dagster learns of the replayed batch, and refreshes the downstream assets
     until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
     store = open_mongo(mongo_database, NBA)
     assert predict(deployment, **CLICKED)["feature_state_stamp"] == store.feature_state_stamp()
     assert store.warehouse_state().rows == store.lake(["_id"]).num_rows == 16_000
-    assert len(embedded.manifests()) == 2  # the house has moved
+    assert len(embedded.manifests()) == 2  # the platform uses the copy
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
 
 
 @pytest.mark.slow
-def test_with_nothing_but_make_up_a_season_passes(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulated shots become a champion, the page opens, and a further verdict follows without a command."""
+def test_make_up_alone_promotes_a_champion_from_simulated_shots(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated shots lead to a champion, the page opens, and another verdict follows without a command."""
     for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()
     monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5"})
     launcher = deployment.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in deployment.said or launcher.poll() is not None, "a champion", 5 * PATIENCE)
-    assert launcher.poll() is None, deployment.said
+    until(lambda: "PariVision is up" in deployment.output or launcher.poll() is not None, "a champion", 5 * PATIENCE)
+    assert launcher.poll() is None, deployment.output
     stages = ("lake: ", "features: ", "candidate: version 1, pass", "champion: version 1, served", "PariVision is up")
-    places = [deployment.said.index(stage) for stage in stages]
+    places = [deployment.output.index(stage) for stage in stages]
     assert places == sorted(places)
-    assert "Will this shot go in?" in ask(f"http://127.0.0.1:{deployment.ui}")
-    status = json.loads(ask(f"http://127.0.0.1:{deployment.feed}/status"))
+    assert "Will this shot go in?" in fetch(f"http://127.0.0.1:{deployment.ui}")
+    status = json.loads(fetch(f"http://127.0.0.1:{deployment.feed}/status"))
     assert status["scenario"] == "calm"
     for command in (c for c in commands() if c.startswith("curl ") and ":8800/" in c):
         assert run_curl(deployment, command)
 
     def verdicts() -> list[dict[str, Any]]:
-        return list(json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/verdicts")))
+        return list(json.loads(fetch(f"http://127.0.0.1:{deployment.api}/api/v1/verdicts")))
 
     until(lambda: len(verdicts()) > 1 or launcher.poll() is not None, "another verdict", 3 * PATIENCE)
     assert verdicts()[0]["champion"] == 1
@@ -165,10 +167,10 @@ def test_with_nothing_but_make_up_a_season_passes(deployment: Deployment, monkey
 @pytest.mark.slow
 def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment) -> None:
     for stamp in deployment.home.rglob(".prepared"):
-        stamp.unlink()  # the tables are made for once
+        stamp.unlink()  # so that the tables are created
     launcher = started(deployment)
-    assert ask(f"http://127.0.0.1:{deployment.api}/health/live")
-    assert ask(f"http://127.0.0.1:{deployment.mlflow}/health") == "OK"
+    assert fetch(f"http://127.0.0.1:{deployment.api}/health/live")
+    assert fetch(f"http://127.0.0.1:{deployment.mlflow}/health") == "OK"
     until(lambda: loaded(deployment.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
 
     (copy,) = (c for c in commands() if c.startswith("cp "))
@@ -178,8 +180,10 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
     (deployment.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
     until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
     assert curl(deployment, "/health/ready").startswith("HTTP/1.1 200")
-    assert json.loads(curl(deployment, "/players")) == []  # nobody here is called so
-    assert json.loads(ask(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
+    assert json.loads(curl(deployment, "/players")) == []  # no player here has this name
+    assert (
+        json.loads(fetch(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
+    )
     clicked, again = json.loads(curl(deployment, "/api/v1/predict -H")), predict(deployment, **CLICKED)
     assert clicked.pop("id") != again.pop("id")
     assert clicked == again
@@ -213,6 +217,6 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
     assert not open_to_others
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
-    assert "was killed" not in deployment.said, deployment.said
+    assert "was killed" not in deployment.output, deployment.output
     assert not any(running(p.pid) for p in below)
     assert not any(map(taken, (deployment.api, deployment.dagster, deployment.mlflow)))

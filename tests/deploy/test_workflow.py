@@ -1,4 +1,4 @@
-"""The workflow on GitHub: it runs the script that decides everywhere, and what it names exists in this house."""
+"""The workflow on GitHub: it runs `.ci/run` like any machine, and the files, services and routes it names exist."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_it_runs_for_every_push_and_may_only_read() -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_no_job_can_hang_or_use_what_changes_under_it(job: str) -> None:
+def test_every_job_has_a_time_out_and_pinned_actions(job: str) -> None:
     assert JOBS[job]["timeout-minutes"] <= 60
     for step in JOBS[job]["steps"]:
         if "uses" in step:
@@ -55,7 +55,7 @@ def test_no_job_can_hang_or_use_what_changes_under_it(job: str) -> None:
     assert checkout["with"]["persist-credentials"] is False
 
 
-def test_the_script_that_decides_is_run_with_a_python_that_will_do() -> None:
+def test_the_ci_script_is_run_with_a_supported_python() -> None:
     assert ".ci/run" in runs("checks").splitlines()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     (python,) = (s["with"]["python-version"] for s in STEPS if "setup-python" in s.get("uses", ""))
@@ -64,7 +64,7 @@ def test_the_script_that_decides_is_run_with_a_python_that_will_do() -> None:
     assert f"{python}.0" in SpecifierSet(wanted[1])
 
 
-def test_the_tests_meet_the_mongo_of_the_compose_file_as_a_replica_set() -> None:
+def test_the_tests_use_the_mongo_of_the_compose_file_as_a_replica_set() -> None:
     (step,) = (s for s in JOBS["checks"]["steps"] if s.get("run") == ".ci/run")
     ((variable, url),) = step["env"].items()
     assert f'"{variable}"' in (ROOT / "tests" / "conftest.py").read_text("utf-8")
@@ -76,7 +76,7 @@ def test_the_tests_meet_the_mongo_of_the_compose_file_as_a_replica_set() -> None
     assert f'_id: "{name}", members: [{{_id: 0, host: "{host}:{port}"}}]' in started
 
 
-def test_containers_are_checked_built_started_asked_and_removed() -> None:
+def test_containers_are_checked_built_started_tested_and_removed() -> None:
     words = runs("containers")
     order = ["config --quiet", "build", "up --detach --wait", "/health/live", "/inbox", "down --volumes"]
     places = [words.index(word) for word in order]
@@ -87,8 +87,8 @@ def test_containers_are_checked_built_started_asked_and_removed() -> None:
 def test_every_address_is_one_that_a_service_answers() -> None:
     sites = addresses(Settings(), {"ui", "api", "webserver", "mlflow", "feed"}).values()
     known = {f"{site.port}{site.health}" for site in sites}
-    (asked,) = re.findall(r"for url in (.+); do", runs("containers"))
-    assert set(asked.split()) == known
+    (urls,) = re.findall(r"for url in (.+); do", runs("containers"))
+    assert set(urls.split()) == known
     routes = set(re.findall(r"127\.0\.0\.1:8000(/[\w/]+)", runs("containers")))
     assert routes == {"/health/ready", "/api/v1/predict"}
     for route in routes:
@@ -115,7 +115,7 @@ def test_steps_are_shell_and_name_files_that_exist(step: str) -> None:
         assert (ROOT / path).exists(), path
 
 
-def test_the_season_that_is_handed_in_is_one(tmp_path: Path) -> None:
+def test_the_script_that_writes_a_season_works(tmp_path: Path) -> None:
     making = SEASON[: SEASON.index("timeout")]
     here = making.replace("docker compose exec -T pipeline python -", f"{sys.executable} -").replace(
         "/inbox", str(tmp_path)
@@ -126,7 +126,7 @@ def test_the_season_that_is_handed_in_is_one(tmp_path: Path) -> None:
     assert len(season.read_text().splitlines()) == 160 * 100 + 1
 
 
-def test_a_batch_of_the_simulated_feed_is_what_is_waited_for(tmp_path: Path) -> None:
+def test_the_workflow_waits_for_a_batch_of_the_simulated_feed(tmp_path: Path) -> None:
     env = {**os.environ, "PARIVISION_HOME": str(tmp_path), "PARIVISION_MONGO_URL": ""}
     store = open_store(Settings.from_env(env), NBA)
 

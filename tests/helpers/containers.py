@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile as the tests read them: what a stage holds, what a service is started with."""
+"""Reads docker-compose.yml and the Dockerfile for tests: contents of a stage, command and environment of a service."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ PYTHON = "3.11"
 
 
 SECRETS = {"MONGO_PASSWORD": "abc", "PARIVISION_API_KEY": "def"}
-"""What has to be set in `.env`."""
+"""Variables that must be set in `.env`."""
 
 
 def services(**env: str) -> dict[str, dict[str, Any]]:
-    """The services as docker compose starts them when these variables are set and no others."""
+    """The services as docker compose starts them when exactly these variables are set."""
 
     def value(match: re.Match[str]) -> str:
         name, operator, otherwise = match.groups()
@@ -70,7 +70,7 @@ def stages() -> dict[str, list[tuple[str, str]]]:
 
 
 def lineage(stage: str) -> list[tuple[str, str]]:
-    """Instructions of a stage after those of the stages it builds on."""
+    """Instructions of a stage, after those of the stages it is based on."""
     below = stages()[stage][0][1].split()[0]
     return (lineage(below) if below in stages() else []) + stages()[stage]
 
@@ -80,7 +80,7 @@ def last(stage: str, instruction: str) -> str:
 
 
 def copies(stage: str) -> list[tuple[list[str], str]]:
-    """What a stage copies out of the project: sources and target, every pattern replaced by what it finds."""
+    """Files that a stage copies from the project: sources, with patterns expanded, and target."""
     found = []
     for kind, rest in lineage(stage):
         words = [w for w in rest.split() if not w.startswith("--chmod")]
@@ -101,15 +101,15 @@ def image_env(target: str) -> dict[str, str]:
     return dict(word.split("=", 1) for words in pairs for word in words)
 
 
-def rooms(target: str) -> set[str]:
-    """The project's packages in an image: those that are installed, and the launcher."""
+def packages_of(target: str) -> set[str]:
+    """The project's packages in an image: the installed ones, and the launcher."""
     installed = {s for sources, _ in copies(f"build-{target}") for s in sources if (ROOT / s / "__init__.py").exists()}
     return installed | ({"deploy"} if any(to == "deploy/" for _, to in copies(target)) else set())
 
 
 @cache
 def locked(name: str) -> dict[str, str]:
-    """What a lock installs in an image: versions by name."""
+    """Versions, by name, that a lock installs in an image."""
     env = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
     env |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.1", "platform_machine": "x86_64"}
     env |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
@@ -127,12 +127,12 @@ def image_lock(image: str) -> dict[str, str]:
 
 
 def site_packages(image: str, folder: Path) -> Path:
-    """A folder of links to what an image has: the packages of its lock and its rooms. Namespaces are linked whole."""
+    """A folder of links to an image's packages: those of its lock and the project's. Namespaces are linked whole."""
     if not sys.version.startswith(f"{PYTHON}."):
-        pytest.skip(f"the image has Python {PYTHON}, which needs other packages than this one")
+        pytest.skip(f"the image has Python {PYTHON}, which needs other packages than this Python")
     packages = folder / "site-packages"
     packages.mkdir()
-    links = {room: ROOT / room for room in rooms(image)}
+    links = {package: ROOT / package for package in packages_of(image)}
     for name in image_lock(image):
         found = distribution(name)
         links |= {f.parts[0]: Path(str(found.locate_file(f.parts[0]))) for f in found.files or () if f.parts[0] != ".."}
@@ -142,7 +142,7 @@ def site_packages(image: str, folder: Path) -> Path:
 
 
 def bare(packages: Path) -> dict[str, str]:
-    """The environment in which `python -S` finds these packages and Python's own library alone."""
+    """The environment in which `python -S` finds only these packages and Python's own library."""
     return {"PYTHONPATH": str(packages), "PATH": os.defpath, "HOME": str(packages.parent)}
 
 
@@ -182,7 +182,7 @@ def option(words: list[str], name: str) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Packages that a file imports anywhere."""
+    """Top-level modules that a file imports anywhere."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
