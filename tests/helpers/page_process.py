@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -23,11 +24,12 @@ class PageProcess:
     def __init__(self, api_url: str, port: int | None = None) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._home = TemporaryDirectory()
+        self._folder = TemporaryDirectory()
+        self.home = Path(self._folder.name)
         variables = {
             "PARIVISION_API_URL": api_url,
             "PARIVISION_UI_PORT": str(self.port),
-            "PARIVISION_HOME": self._home.name,
+            "PARIVISION_HOME": str(self.home),
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gradio_ui"],
@@ -59,4 +61,4 @@ class PageProcess:
         """Kill it, and remove its folder."""
         self.process.kill()
         self.process.communicate()
-        self._home.cleanup()
+        self._folder.cleanup()

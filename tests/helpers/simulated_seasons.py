@@ -1,4 +1,4 @@
-"""Simulated seasons as the platform sees them: documents of batches, parsed into the contract."""
+"""Simulated seasons for tests: each league is played once per process, its shots as a frame or as parsed documents."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.source import Document
 
 
+@functools.cache
+def simulator(scenario: Scenario = Scenario.CALM) -> Simulator:
+    """The league of seed 1, which keeps the seasons that it has played; all tests share it."""
+    return Simulator(1, scenario)
+
+
 def documents_of(source: Simulator, season: int, every: int = 1) -> list[Document]:
     """The documents of every n-th batch of a season, in the order of their announcement."""
     offers = source.plan(season).offers[::every]
@@ -23,30 +29,34 @@ def documents_of(source: Simulator, season: int, every: int = 1) -> list[Documen
 
 
 @functools.cache
-def plain(scenario: Scenario, number: int) -> pd.DataFrame:
-    """What the documents of every second day of a season say, without the platform's checks."""
-    source = Simulator(1, scenario)
-    frame = pd.DataFrame(documents_of(source, number, every=2))
-    x, y = frame["X Location"].astype(int), frame["Y Location"].astype(int)
-    day = pd.to_datetime(frame["Game Date"], format="%Y%m%d") - pd.Timestamp(source.plan(number).first)
-    shots = pd.DataFrame(
+def simulated_shots(scenario: Scenario, number: int) -> pd.DataFrame:
+    """The shots of a season of seed 1, in the order of days, games and the clock, as the documents have them."""
+    season = simulator(scenario).season(number)
+    x, y = season.x, season.y
+    return pd.DataFrame(
         {
-            "day": day.dt.days,
+            "day": season.days,
             "x": x,
             "y": y,
             "zone": court.zone(x, y),
             "feet": court.feet(x, y),
-            "made": frame["Shot Made Flag"].astype(int),
-            "three": frame["Shot Type"].str.startswith("3"),
+            "made": season.shots.made,
+            "three": court.points(x, y) == 3,
+            "player": season.league.ids[season.shots.player],
+            "game": season.first_game_id + season.shots.game,
+            "event": season.shots.event,
+            "action": season.shots.action,
         }
     )
-    return shots.join(frame[["Player ID", "Game ID", "Game Event ID", "Action Type"]])
 
 
 @functools.cache
-def season() -> pd.DataFrame:
-    """The shots of the first calm season in the contract, with their zone and whole feet; every document is sound."""
-    parsed = parse(documents_of(Simulator(1, Scenario.CALM), 0))
+def parsed_season(every: int) -> pd.DataFrame:
+    """The shots of every n-th day of the first calm season in the contract, with their zone and whole feet.
+
+    Every document must be sound.
+    """
+    parsed = parse(documents_of(simulator(), 0, every))
     assert (parsed.reasons == "").all(), sorted(set(parsed.reasons))[:5]
     shots = parsed.shots
     x, y = shots["x"].to_numpy(), shots["y"].to_numpy()
@@ -54,10 +64,10 @@ def season() -> pd.DataFrame:
 
 
 def parse(documents: list[Document]) -> Parsed:
-    """What the platform makes of documents."""
+    """What the platform reads from documents."""
     return NBA.parse(pd.DataFrame(documents).fillna(""), None)
 
 
 def fingerprint(documents: list[Document]) -> str:
-    """As the service gives it."""
+    """As the service computes it."""
     return hashlib.sha256(msgspec.json.encode(documents)).hexdigest()

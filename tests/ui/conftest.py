@@ -14,7 +14,7 @@ from tests.helpers.page_process import PageProcess
 from tests.helpers.scripted_api import ScriptedApi, verdict
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 
 @pytest.fixture
@@ -59,3 +59,9 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """Windows of the browser that share a cache: the page's scripts are loaded once."""
+    return browser.new_context()

@@ -15,22 +15,23 @@ from gradio_ui.words import percent
 from tests.helpers.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 PATIENCE_MS = 20_000
 
 
 @pytest.fixture
-def page(browser: Browser, page_url: str, shared_api: ScriptedApi) -> Iterator[Page]:
+def page(context: BrowserContext, page_url: str, shared_api: ScriptedApi) -> Iterator[Page]:
     """The page, opened; no question was asked yet."""
-    opened = open_page(browser, page_url, 1280)
+    opened = open_page(context, page_url, 1280)
     shared_api.questions.clear()
     yield opened
     opened.close()
 
 
-def open_page(browser: Browser, url: str, width: int) -> Page:
-    opened = browser.new_page(viewport={"width": width, "height": 900})
+def open_page(context: BrowserContext, url: str, width: int) -> Page:
+    opened = context.new_page()
+    opened.set_viewport_size({"width": width, "height": 900})
     opened.set_default_timeout(PATIENCE_MS)
     requested: list[str] = []
     opened.on("request", lambda request: requested.append(request.url))
@@ -71,9 +72,9 @@ def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Pa
     assert page.title() == "PariVision: will this shot go in?"
 
 
-def test_opening_the_page_asks_no_question(browser: Browser, page_url: str, shared_api: ScriptedApi) -> None:
+def test_opening_the_page_asks_no_question(context: BrowserContext, page_url: str, shared_api: ScriptedApi) -> None:
     before = len(shared_api.questions)
-    open_page(browser, page_url, 1280).close()
+    open_page(context, page_url, 1280).close()
     assert len(shared_api.questions) == before
 
 
@@ -193,8 +194,8 @@ def test_the_services_tab_shows_and_links_the_services(page: Page, shared_api: S
         shared_api.feeds = ["inbox"]
 
 
-def test_a_phone_never_scrolls_sideways(browser: Browser, page_url: str) -> None:
-    phone = open_page(browser, page_url, 375)
+def test_a_phone_never_scrolls_sideways(context: BrowserContext, page_url: str) -> None:
+    phone = open_page(context, page_url, 375)
     try:
         for tab, landmark in (("Shot", ".invitation"), ("Models", "table.verdicts"), ("Services", "table.services")):
             phone.get_by_role("tab", name=tab).click()

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_core.problems import ConfigurationError, StoreError
@@ -32,7 +32,6 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=150, deadline=None)
 def test_every_client_gets_every_batch_once_over_restarts_and_kills(script: list[tuple]) -> None:
     now = FakeTime()
     # The machine doesn't crash here, and waiting for the disk would take minutes.

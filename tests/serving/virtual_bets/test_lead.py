@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_serving.virtual_bets.announcements import Announcements
@@ -64,9 +64,7 @@ def test_the_days_go_on_as_the_reader_reads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ahead_days", "reads"), [(0, True), (AHEAD, False)])
-def test_without_a_reader_or_a_limit_the_clock_never_waits(
-    tmp_path: Path, ahead_days: int, reads: bool
-) -> None:
+def test_without_a_reader_or_a_limit_the_clock_never_waits(tmp_path: Path, ahead_days: int, reads: bool) -> None:
     now = FakeTime()
     feed = open_feed(tmp_path, now, ahead_days=ahead_days)
     if reads:
@@ -129,7 +127,6 @@ reading = st.lists(
 
 
 @given(reading, st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
 def test_the_days_never_go_back_nor_too_far_ahead_and_reach_the_end(script: list[tuple], ahead: int) -> None:
     now = FakeTime()
     with tempfile.TemporaryDirectory() as name, mock.patch("os.fsync"):

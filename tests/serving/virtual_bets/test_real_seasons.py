@@ -1,8 +1,7 @@
-"""The simulator beside real seasons: 2018, whose level VirtualBets has, and 2021 and 2023, which it can take too."""
+"""The simulator compared with real seasons: 2018, whose level VirtualBets has, and 2021 and 2023."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,17 +18,12 @@ from parivision_core.scoring import Scores
 from parivision_core.store.files import FileStore
 from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import Scenario
+from tests.helpers import real_seasons
 from tests.helpers.simulated_seasons import documents_of
 
 pytestmark = pytest.mark.real
 
 ZONES = range(1, 8)
-SEEDS = (1, 2)
-
-
-def raw_season(folder: Path, year: int) -> pd.DataFrame:
-    with zipfile.ZipFile(folder / f"NBA_{year}_Shots.csv.zip") as archive:
-        return pd.read_csv(archive.open(f"NBA_{year}_Shots.csv"), dtype=str, keep_default_na=False)
 
 
 def level(zone: np.ndarray, made: np.ndarray, games: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -39,14 +33,17 @@ def level(zone: np.ndarray, made: np.ndarray, games: int) -> tuple[np.ndarray, n
     return share, rate, len(zone) / games
 
 
-@pytest.mark.parametrize("year", [2018, 2021, 2023])
-def test_the_level_is_that_of_the_real_season(real_data: Path, year: int) -> None:
+@pytest.mark.parametrize(
+    ("year", "every", "seeds"),
+    [(2018, 3, (1,)), *(pytest.param(year, 1, (1, 2), marks=pytest.mark.slow) for year in (2018, 2021, 2023))],
+)
+def test_the_level_is_that_of_the_real_season(real_data: Path, year: int, every: int, seeds: tuple[int, ...]) -> None:
     """Zone shares within 1 point, make rates by zone within 2 points, shots a game within 3 %."""
-    parsed = NBA.parse(raw_season(real_data, year), None)
+    parsed = NBA.parse(real_seasons.season(real_data, f"NBA_{year}", every).reset_index(drop=True), None)
     real = parsed.shots[parsed.reasons == ""]
     zone = court.zone(real["x"].to_numpy(), real["y"].to_numpy())
     share, rate, shots = level(zone, real["made"].to_numpy(), real["game_id"].nunique())
-    for seed in SEEDS:
+    for seed in seeds:
         played = Simulator(seed, Scenario.CALM, year).season(0)
         recorded = court.zone(played.x, played.y)
         our_share, our_rate, our_shots = level(recorded, played.shots.made, len(played.schedule.home))
@@ -57,7 +54,7 @@ def test_the_level_is_that_of_the_real_season(real_data: Path, year: int) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("year", [2018, 2023])
-def test_a_model_finds_as_much_to_learn(
+def test_a_model_learns_as_much_as_from_a_real_season(
     real_data: Path, year: int, tmp_path: Path, put: Callable[..., list[Manifest]]
 ) -> None:
     """The log loss of the same recipe, trained and judged on each season alone, differs by less than 0.01."""
@@ -72,6 +69,6 @@ def test_a_model_finds_as_much_to_learn(
         assert trained.defects == []
         return trained.scores
 
-    real, ours = scores("real", raw_season(real_data, year)), scores("simulated", simulated)
+    real, ours = scores("real", real_seasons.season(real_data, f"NBA_{year}")), scores("simulated", simulated)
     for part in ("unseen", "spot and clock alone"):
         assert abs(ours[part].log_loss - real[part].log_loss) < 0.01, part

@@ -1,4 +1,4 @@
-"""Each scenario does what it says, and nothing else: measured on its documents and batches."""
+"""Each scenario does what it describes, and nothing else: measured on its shots, documents and batches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_serving.virtual_bets.app import create_app
+from parivision_serving.virtual_bets.nba.actions import ACTIONS
 from parivision_serving.virtual_bets.nba.faults import BROKEN
-from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import BAD_EVERY, FAULTS, LATE_DAYS, REVOLUTION_DAYS, Scenario
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Fault
-from tests.helpers.simulated_seasons import parse, plain
+from tests.helpers.simulated_seasons import parse, simulated_shots, simulator
 from tests.helpers.small_feed import FakeTime
 
 REASONS = (
@@ -42,16 +42,30 @@ def bad(tmp_path: Path) -> Iterator[TestClient[Any]]:
 
 def parts(scenario: Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The second season before its middle, and when the change is complete."""
-    middle = Simulator(1, scenario).plan(1).days // 2
-    shots = plain(scenario, 1)
+    middle = simulator(scenario).plan(1).days // 2
+    shots = simulated_shots(scenario, 1)
     return shots[shots["day"] < middle], shots[shots["day"] >= middle + REVOLUTION_DAYS]
 
 
 @pytest.mark.parametrize("scenario", list(Scenario))
 def test_the_first_season_is_calm_in_every_scenario(scenario: Scenario) -> None:
-    calm, this = Simulator(1, Scenario.CALM).season(0), Simulator(1, scenario).season(0)
+    calm, this = simulator().season(0), simulator(scenario).season(0)
     assert np.array_equal(calm.shots.made, this.shots.made)
     assert np.array_equal(calm.x, this.x)
+
+
+@pytest.mark.parametrize("scenario", [Scenario.THREE_POINT_REVOLUTION, Scenario.NEW_RECORDING])
+def test_documents_hold_the_shots_that_were_played(scenario: Scenario) -> None:
+    played, offer = simulated_shots(scenario, 1), simulator(scenario).plan(1).offers[-1]
+    played = played[played["day"] == offer.announced]
+    documents = pd.DataFrame(simulator(scenario).documents(1, offer))
+    for name, column in (
+        ("X Location", "x"), ("Y Location", "y"), ("Shot Made Flag", "made"), ("Shot Distance", "feet"),
+        ("Player ID", "player"), ("Game ID", "game"), ("Game Event ID", "event"),
+    ):  # fmt: skip
+        assert documents[name].astype(int).tolist() == played[column].tolist(), name
+    assert documents["Shot Type"].str.startswith("3").tolist() == played["three"].tolist()
+    assert documents["Action Type"].tolist() == [ACTIONS[action] for action in played["action"]]
 
 
 @pytest.mark.parametrize("scenario", [Scenario.THREE_POINT_REVOLUTION, Scenario.NEW_RECORDING])
@@ -70,7 +84,7 @@ def test_the_revolution_moves_twelve_points_to_threes_and_leaves_the_rates() -> 
     for zone in (1, 2, 5, 6):
         rates = [shots.loc[shots["zone"] == zone, "made"].mean() for shots in (before, after)]
         assert abs(rates[1] - rates[0]) < 0.03
-    assert abs(plain(Scenario.THREE_POINT_REVOLUTION, 2)["three"].mean() - threes[1]) < 0.01
+    assert abs(simulated_shots(Scenario.THREE_POINT_REVOLUTION, 2)["three"].mean() - threes[1]) < 0.01
     calm, calm_after = parts(Scenario.CALM)
     assert abs(calm["three"].mean() - calm_after["three"].mean()) < 0.01
 
@@ -83,7 +97,7 @@ def test_new_recording_moves_shots_onto_the_hoop_and_their_make_rates_with_them(
     assert abs(on_the_hoop[1] - 0.25) < 0.02
     # The games stay as they were: the same shots, made by the same players.
     _, calm = parts(Scenario.CALM)
-    for name in ("Player ID", "Game ID", "Game Event ID", "Action Type", "made", "three", "zone"):
+    for name in ("player", "game", "event", "action", "made", "three", "zone"):
         assert (after[name].to_numpy() == calm[name].to_numpy()).all(), name
     rate = [rim.groupby("feet")["made"].mean() for rim in rims]
     assert rate[1][0] < rate[0][0] - 0.03, "under a foot there are now shots from everywhere at the rim"
@@ -92,7 +106,7 @@ def test_new_recording_moves_shots_onto_the_hoop_and_their_make_rates_with_them(
 
 
 def test_bad_batches_have_their_faults() -> None:
-    calm, bad = Simulator(1, Scenario.CALM), Simulator(1, Scenario.BAD_BATCHES)
+    calm, bad = simulator(), simulator(Scenario.BAD_BATCHES)
     offers = bad.plan(0).offers
     faulty = [offer for offer in offers if offer.fault]
     assert [offers.index(offer) % BAD_EVERY for offer in faulty] == [BAD_EVERY - 1] * (len(offers) // BAD_EVERY)
@@ -118,7 +132,7 @@ def test_bad_batches_have_their_faults() -> None:
 
 
 def test_bad_batches_over_http(bad: TestClient[Any]) -> None:
-    listed = {b["id"]: b for b in bad.get("/batches?limit=500").json()["batches"]}
+    listed = {b["id"]: b for b in bad.get(f"/batches?limit={BAD_EVERY * len(FAULTS)}").json()["batches"]}
     faulty = [batch for batch in listed.values() if batch["id"].endswith("-bad")][: len(FAULTS)]
     for batch, fault in zip(faulty, FAULTS, strict=True):
         answers = [bad.get(f"/batches/{batch['id']}") for _ in range(4)]
@@ -137,7 +151,7 @@ def test_bad_batches_over_http(bad: TestClient[Any]) -> None:
 
 
 def test_late_batches_come_ten_to_twenty_days_late_and_out_of_order() -> None:
-    source = Simulator(1, Scenario.LATE_BATCHES)
+    source = simulator(Scenario.LATE_BATCHES)
     late = 0
     for number in range(3):
         plan = source.plan(number)
@@ -150,7 +164,7 @@ def test_late_batches_come_ten_to_twenty_days_late_and_out_of_order() -> None:
             late += delay > 0
         assert plan.offers[-1].announced == plan.days - 1
     assert 0.05 < late / (3 * 165) < 0.15
-    calm = Simulator(1, Scenario.CALM)
+    calm = simulator()
     offer = next(o for o in source.plan(0).offers if o.id.endswith("-late"))
     same = next(o for o in calm.plan(0).offers if o.date == offer.date)
     assert source.documents(0, offer) == calm.documents(0, same)

@@ -14,9 +14,11 @@ from parivision_core.problems import BatchError
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.nba.season_file import SeasonFile
 from parivision_serving.virtual_bets.source import Document
-from tests.helpers import shots
+from tests.helpers import real_seasons, shots
 from tests.helpers.simulated_seasons import parse
 
+REAL_SEASON = "NBA_2021"
+"""A season in tens of feet."""
 CONTRACT = [name for name in NBA.fields if name != "event_id"]
 
 
@@ -128,10 +130,19 @@ def test_archives_of_none_or_several_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_a_sample_of_a_real_season_is_served_shot_by_shot(real_data: Path, tmp_path: Path) -> None:
+    frame = real_seasons.season(real_data, REAL_SEASON, real_seasons.EVERY).reset_index(drop=True)
+    check_served_shots(frame, shots.write(frame, tmp_path / "season.csv"))
+
+
+@pytest.mark.real
+@pytest.mark.slow
 def test_a_real_season_is_served_shot_by_shot(real_data: Path) -> None:
-    path = real_data / "NBA_2021_Shots.csv.zip"  # a season in tens of feet
-    with zipfile.ZipFile(path) as archive:
-        frame = pd.read_csv(archive.open("NBA_2021_Shots.csv"), dtype=str, keep_default_na=False)
+    check_served_shots(real_seasons.season(real_data, REAL_SEASON), real_data / f"{REAL_SEASON}_Shots.csv.zip")
+
+
+def check_served_shots(frame: pd.DataFrame, path: Path) -> None:
+    """The documents of a file hold the shots of its rows, day by day."""
     documents = served(SeasonFile(path))
     order = frame.assign(day=pd.to_datetime(frame["GAME_DATE"])).sort_values("day", kind="stable").index
     expected = NBA.parse(frame, None).shots.loc[order, CONTRACT].reset_index(drop=True)
