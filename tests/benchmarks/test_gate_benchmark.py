@@ -1,4 +1,4 @@
-"""The gate's benchmark: what it calls equal is equal, what it calls better is better by so much, and it runs."""
+"""The gate's benchmark: its equal models are equal, its better ones are better by the stated gain, and it runs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.helpers import shots
 
 @pytest.fixture(scope="module")
 def models() -> list[np.ndarray]:
-    """Two models that err differently, one of them more and over-confident."""
+    """Two models with different errors; one has larger errors and is over-confident."""
     rng = np.random.default_rng(1)
     log_odds = rng.normal(-0.2, 0.6, 20_000)
     return [sigmoid(k * log_odds + rng.normal(0, noise, len(log_odds))) for k, noise in ((1.0, 0.1), (1.3, 0.3))]
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.002, 0.005])
-def test_a_model_is_moved_to_the_very_loss_that_is_wanted(models: list[np.ndarray], gain: float) -> None:
+def test_a_model_is_moved_to_exactly_the_wanted_loss(models: list[np.ndarray], gain: float) -> None:
     truth, (one, other) = truth_between(models)
     wanted = expected_loss(truth, other) + gain
     moved = stretched(truth, one, wanted)
@@ -33,7 +33,7 @@ def test_a_model_is_moved_to_the_very_loss_that_is_wanted(models: list[np.ndarra
     assert np.ptp(along) < 1e-6  # every shot by the same factor
 
 
-def test_models_are_calibrated_to_the_truth_and_none_is_better_than_it(models: list[np.ndarray]) -> None:
+def test_models_are_calibrated_to_the_truth_and_none_is_better(models: list[np.ndarray]) -> None:
     truth, calibrated = truth_between(models)
     for model in calibrated:
         assert recalibration(truth, model) == pytest.approx([0, 1], abs=1e-6)
@@ -42,7 +42,7 @@ def test_models_are_calibrated_to_the_truth_and_none_is_better_than_it(models: l
         stretched(truth, calibrated[0], expected_loss(truth, truth) - 1e-6)
 
 
-def test_the_originals_rule_takes_whoever_is_lucky() -> None:
+def test_the_originals_rule_promotes_by_chance() -> None:
     rng = np.random.default_rng(1)
     score = rng.random(200)
     found = originals(Forests(score, 0.68 + 0.01 * score), rng)  # the higher the score, the worse

@@ -1,4 +1,4 @@
-"""The serving benchmark: its load counts what was answered and doubts it, its figures are the rounds' own, it runs."""
+"""The serving benchmark: its load generator counts and checks responses, its ratios are per round, and it runs."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def http(body: bytes, status: str = "200 OK") -> bytes:
 
 
 class Server:
-    """Answers each request's body by a function, in pieces; a body for which that gives None is cut off."""
+    """Answers each request by a function of its body, in pieces; cuts the connection when that returns None."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.bodies: list[bytes] = []
-        self.under_way = self.most = 0
+        self.open_requests = self.most = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
                 self.bodies.append(body)
-                self.under_way += 1
-                self.most = max(self.most, self.under_way)
+                self.open_requests += 1
+                self.most = max(self.most, self.open_requests)
                 await asyncio.sleep(0.001)
-                self.under_way -= 1
+                self.open_requests -= 1
                 answer = self.answer(body)
                 for piece in (answer[:30], answer[30:]) if answer else ():
                     writer.write(piece)
@@ -70,8 +70,8 @@ class Server:
             writer.close()
 
 
-def asked(answer: Answer, folder: Path, bodies: list[bytes], **run: Any) -> tuple[LoadResult, Server]:
-    """What a short run against such a server finds."""
+def run_against(answer: Answer, folder: Path, bodies: list[bytes], **run: Any) -> tuple[LoadResult, Server]:
+    """The result of a short run against such a server."""
     serving = Server(answer)
 
     async def both() -> LoadResult:
@@ -89,7 +89,7 @@ def asked(answer: Answer, folder: Path, bodies: list[bytes], **run: Any) -> tupl
 
 def test_every_answer_is_counted_and_all_bodies_are_sent_by_all_connections(tmp_path: Path) -> None:
     bodies = [f"{i}".encode() for i in range(7)]
-    found, server = asked(lambda _: http(b'{"probability": 0.5}'), tmp_path, bodies, connections=3)
+    found, server = run_against(lambda _: http(b'{"probability": 0.5}'), tmp_path, bodies, connections=3)
     assert (found.requests, found.errors) == (len(server.bodies), 0)
     assert server.bodies[:14] == [*bodies, *bodies]
     assert server.most == 3
@@ -97,7 +97,7 @@ def test_every_answer_is_counted_and_all_bodies_are_sent_by_all_connections(tmp_
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (http(b'{"detail": "no"}', "503 Service Unavailable"), "503"),
         (http(b'{"probability": 0.5}', "201 Created"), "201"),
@@ -108,10 +108,10 @@ def test_every_answer_is_counted_and_all_bodies_are_sent_by_all_connections(tmp_
         (None, "broke off"),
     ],
 )
-def test_an_answer_without_its_number_is_an_error(tmp_path: Path, answer: bytes | None, told: str) -> None:
-    found, _ = asked(lambda _: answer, tmp_path, [b"?"], connections=2, seconds=0.02)
+def test_an_answer_without_its_number_is_an_error(tmp_path: Path, answer: bytes | None, message: str) -> None:
+    found, _ = run_against(lambda _: answer, tmp_path, [b"?"], connections=2, seconds=0.02)
     assert found.errors == max(found.requests, 2)
-    assert told in found.first_error
+    assert message in found.first_error
 
 
 def arrow(probability: list[float | None]) -> bytes:
@@ -133,15 +133,17 @@ TWO = b'{"predictions": [{"probability": 1, "x": 2}, {"probability": 0.2}]}'
         ("arrow", "probability", arrow([0.1, 0.2]), arrow([0.1, 0.2])[:99]),
     ],
 )
-def test_a_batch_must_hold_a_number_for_each_row(
+def test_a_bulk_response_must_have_a_number_for_each_row(
     tmp_path: Path, shape: str, field: str, good: bytes, bad: bytes
 ) -> None:
     for body, sound in ((good, True), (bad, False)):
-        found, _ = asked(lambda _, b=body: http(b), tmp_path, [b"?"], shape=shape, field=field, rows=2, seconds=0.02)
+        found, _ = run_against(
+            lambda _, b=body: http(b), tmp_path, [b"?"], shape=shape, field=field, rows=2, seconds=0.02
+        )
         assert (found.errors == 0) is sound
 
 
-def test_the_cpu_time_of_processes_is_the_systems_own() -> None:
+def test_the_cpu_time_of_processes_is_that_of_the_system() -> None:
     before, began = cpu_seconds([os.getpid()]), time.process_time()
     while time.process_time() - began < 0.2:
         pass
@@ -161,46 +163,44 @@ def found(per_second: float, cpu: float = 100.0) -> LoadResult:
 def test_a_ratio_compares_what_one_round_measured() -> None:
     fast = {("ours", 16): found(800, 120), ("noop", 16): found(1000, 100), ("original", 16): found(40, 2400)}
     slow = {("ours", 16): found(400, 260), ("noop", 16): found(500, 200), ("original", 16): found(10, 2600)}
-    batch = {("ours_arrow", 10): found(60), ("mlflow_json", 10): found(10), ("mlflow_csv", 10): found(20)}
-    assert ratios([fast, slow], [batch | {("ours_arrow", 1): found(7)}] * 2) == {
+    bulk = {("ours_arrow", 10): found(60), ("mlflow_json", 10): found(10), ("mlflow_csv", 10): found(20)}
+    assert ratios([fast, slow], [bulk | {("ours_arrow", 1): found(7)}] * 2) == {
         "original": [20, 40],
         "cpu_original": [20, 10],
         "cpu_vs_noop": [1.2, 1.3],
         "bulk_vs_mlflow": [3, 3],
         "bulk_vs_mlflow_json": [6, 6],
     }
-    told = summary([fast, slow, slow])
-    assert told["ours"]["16"]["requests_per_second"] == [400, 400, 800]
-    assert summary([batch], rows=True)["ours_arrow"]["10"]["rows_per_second"] == [600, 600, 600]
+    figures = summary([fast, slow, slow])
+    assert figures["ours"]["16"]["requests_per_second"] == [400, 400, 800]
+    assert summary([bulk], rows=True)["ours_arrow"]["10"]["rows_per_second"] == [600, 600, 600]
 
 
-# Servers and what they are asked
+# Servers and request bodies
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A house whose lake holds a small season."""
-    folder = tmp_path_factory.mktemp("deployment")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose lake holds a small season."""
+    folder = tmp_path_factory.mktemp("benchmark")
     ingested([shots.write(shots.season(games=4, shots=60), folder / "season.csv")], folder / "home")
     return folder / "home"
 
 
-def test_all_servers_are_asked_about_the_same_shots(
-    deployment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_servers_get_the_same_shots(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_bodies, "SHOTS", 200)
-    made = RequestBodies(deployment, tmp_path)
+    made = RequestBodies(home, tmp_path)
 
     def read(kind: Kind, rows: int) -> list[bytes]:
         return msgspec.msgpack.decode(Path(made.bodies(kind, rows)).read_bytes(), type=list[bytes])
 
-    asked_one = [json.loads(body) for body in read("shot", 1)]
-    assert len(asked_one) == len({tuple(shot.items()) for shot in asked_one}) == 200
-    assert all(tuple(shot) == FIELDS for shot in asked_one)
-    assert [shot for body in read("rows", 50) for shot in json.loads(body)] == asked_one
+    requests = [json.loads(body) for body in read("shot", 1)]
+    assert len(requests) == len({tuple(shot.items()) for shot in requests}) == 200
+    assert all(tuple(shot) == FIELDS for shot in requests)
+    assert [shot for body in read("rows", 50) for shot in json.loads(body)] == requests
     inputs = np.array([list(json.loads(body).values()) for body in read("inputs", 1)])
     assert np.allclose(inputs, original.inputs(made.lake))
-    assert np.array_equal(inputs[:, 0], [shot["player_id"] for shot in asked_one])
+    assert np.array_equal(inputs[:, 0], [shot["player_id"] for shot in requests])
     split = [json.loads(body)["dataframe_split"] for body in read("split", 100)]
     assert np.allclose([row for body in split for row in body["data"]], inputs)
     assert split[0]["columns"] == list(NAMES)
@@ -208,24 +208,24 @@ def test_all_servers_are_asked_about_the_same_shots(
     assert len(read("arrow", 100)) == 2
 
 
-def test_a_lake_with_too_few_shots_is_reported(deployment: Path, tmp_path: Path) -> None:
+def test_a_lake_with_too_few_shots_is_reported(home: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds 240 shots; the benchmark needs 20,000"):
-        RequestBodies(deployment, tmp_path)
+        RequestBodies(home, tmp_path)
 
 
-def test_a_platform_is_copied_and_what_is_none_is_named(deployment: Path, tmp_path: Path) -> None:
-    assert (copied(deployment, tmp_path / "copy") / "store").is_dir()
-    with pytest.raises(FileNotFoundError, match="is no house"):
+def test_a_state_folder_is_copied_and_another_folder_is_refused(home: Path, tmp_path: Path) -> None:
+    assert (copied(home, tmp_path / "copy") / "store").is_dir()
+    with pytest.raises(FileNotFoundError, match="is no state folder"):
         copied(tmp_path / "nothing", tmp_path / "other")
 
 
-def test_the_no_op_reads_our_requests_and_answers_as_much_as_we_do() -> None:
+def test_the_no_op_reads_our_requests_and_answers_as_many_bytes_as_we_do() -> None:
     answer = {"id": "0197", "probability": 0.4, "shot": {"zone": 3, "shooter": "known"}, "through": None, "moved": []}
     request = {"x": 1.0, "team": "GSW", "home": True, "period": 4}
     with TestClient(create_app(request, answer)) as client:
-        said = client.post("/predict", json=request | {"x": -3})
-        assert (said.status_code, said.json()) == (200, answer)
-        assert len(said.content) == len(msgspec.json.encode(answer))
+        response = client.post("/predict", json=request | {"x": -3})
+        assert (response.status_code, response.json()) == (200, answer)
+        assert len(response.content) == len(msgspec.json.encode(answer))
         assert client.post("/predict", json={"x": "left"}).status_code == 400
 
 
@@ -235,13 +235,13 @@ def test_it_runs_on_a_platform_made_from_a_season(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.serving", "--data", str(file), "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     peers = {"original", "mlflow", "other"}
     beside = {"cpu_vs_noop", "bulk_vs_mlflow", "bulk_vs_mlflow_json"}
-    assert set(told["ratios"]) == peers | {f"cpu_{peer}" for peer in peers} | beside
-    assert all(least <= middle <= most for least, middle, most in told["ratios_min_median_max"].values())
-    assert all(ratio > 0 for ratio in told["ratios"].values())
+    assert set(report["ratios"]) == peers | {f"cpu_{peer}" for peer in peers} | beside
+    assert all(least <= middle <= most for least, middle, most in report["ratios_min_median_max"].values())
+    assert all(ratio > 0 for ratio in report["ratios"].values())
     servers = {"ours", *PEERS}
-    assert set(told["single_min_median_max"]) == set(told["cold_start"]) == set(told["memory_mb"]) == servers
-    assert all(set(of) == {"1", "16", "64"} for of in told["single_min_median_max"].values())
-    assert all(set(of) == {"1", "100", "10000"} for of in told["bulk_min_median_max"].values())
+    assert set(report["single_min_median_max"]) == set(report["cold_start"]) == set(report["memory_mb"]) == servers
+    assert all(set(of) == {"1", "16", "64"} for of in report["single_min_median_max"].values())
+    assert all(set(of) == {"1", "100", "10000"} for of in report["bulk_min_median_max"].values())

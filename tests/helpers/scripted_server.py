@@ -1,7 +1,7 @@
-"""A MongoDB server that misbehaves on request: for tests of what happens when the database does.
+"""A MongoDB server that fails on demand, for tests of failures of the database.
 
-Alone it answers what a client needs to connect (hello, ping, buildInfo, endSessions) and knows no other command. Given
-an `upstream` it passes every command on to that server and is invisible until a fault is switched on::
+Alone it answers only the commands with which a client connects (hello, ping, buildInfo, endSessions). With an
+`upstream` it forwards every command to that server and changes nothing until a fault is switched on::
 
     with ScriptedServer(upstream=("127.0.0.1", 27017)) as server:
         client = MongoClient(server.url)
@@ -16,12 +16,12 @@ an `upstream` it passes every command on to that server and is invisible until a
 
 What to know:
 
-- The first fault that matches a command acts, alone; faults are asked in the order in which they were made.
-- `hello` means the handshake under each of its names, and pymongo also sends it from a thread that watches the server
-  every 10 s: a fault on "*" reaches that thread too, so the client soon holds the server for dead.
-- A command that hung and is released is carried out, even when its client has gone, as by a server that was frozen.
-- Give clients `server.url`: it says directConnection=true, for a replica set would tell them its members' own
-  addresses, and they would go there, past this server.
+- Only the first fault that matches a command acts; faults are tried in the order in which they were made.
+- `hello` means the handshake under each of its names. pymongo also sends it every 10 s from a thread that monitors the
+  server: a fault on "*" reaches that thread too, so that the client soon considers the server down.
+- A delayed command that is released is carried out even when its client has gone, as by a server that was frozen.
+- Give clients `server.url`: it has directConnection=true, because a replica set would otherwise report its members' own
+  addresses and clients would bypass this server.
 - `lambda command: {**command.forward(), "maxWireVersion": 5}` as `reply` edits the upstream's answer.
 """
 
@@ -60,7 +60,7 @@ HELLO: Document = {
 POLL_SECONDS = 0.02
 
 
-class _Cut(Exception):  # noqa: N818 (not an error: what a fault asked for)
+class _Cut(Exception):  # noqa: N818 (not an error: a fault requires it)
     """Close this connection now."""
 
 
@@ -73,9 +73,9 @@ class Command:
     document: Document
     """The whole command; an insert's documents are the list `documents`."""
     connection: int
-    """Number of the connection it came by, from 1."""
+    """Number of its connection, from 1."""
     forward: Callable[[], Document] = field(repr=False, compare=False)
-    """Have it carried out, by the upstream if there is one, and return the reply."""
+    """Carry it out, by the upstream if there is one, and return the reply."""
 
 
 Reply = Mapping[str, Any] | Callable[[Command], Mapping[str, Any] | None]
@@ -83,7 +83,7 @@ Reply = Mapping[str, Any] | Callable[[Command], Mapping[str, Any] | None]
 
 @dataclass(eq=False)
 class Fault:
-    """What happens to some commands while it is switched on. Made by `ScriptedServer.fault`.
+    """Changes the replies to some commands while it is switched on. Made by `ScriptedServer.fault`.
 
     As a context manager it is switched off at the end of the block.
     """
@@ -98,9 +98,9 @@ class Fault:
     where: Callable[[Command], bool] | None = None
     enabled: bool = True
     seen: int = 0
-    """Matching commands that came while it was switched on."""
+    """Matching commands that arrived while it was switched on."""
     hits: int = 0
-    """Commands it acted upon."""
+    """Commands that it changed."""
 
     def on(self) -> Self:
         """Switch on."""
@@ -108,12 +108,12 @@ class Fault:
         return self
 
     def off(self) -> Self:
-        """Switch off, and release at once what it delays."""
+        """Switch off, and release delayed commands at once."""
         self.enabled = False
         return self
 
     def strikes(self, command: Command) -> bool:
-        """Whether it acts upon this command, which is counted."""
+        """Whether it acts on this command; counts the command."""
         if not self.enabled or self.command not in ("*", command.name):
             return False
         if self.where is not None and not self.where(command):
@@ -134,9 +134,9 @@ class Fault:
 class ScriptedServer:
     """A server on a free port of 127.0.0.1; see the module's docstring.
 
-    `upstream` is the (host, port) that commands are passed on to. `hello` adds to or replaces keys of the handshake's
-    reply. `streaming` gives the handshake's reply a topology version, so that clients ask to be told of changes: alone,
-    this server then answers such a request when its time is up, with several replies if allowed. `tls` makes it a TLS
+    `upstream` is the (host, port) to which commands are forwarded. `hello` adds to or replaces keys of the handshake's
+    reply. `streaming` gives the handshake's reply a topology version, so that clients wait for changes of it: alone,
+    this server answers such a request when its time is up, with several replies if allowed. `tls` makes it a TLS
     server. Threads are daemons: one that accepts, one for each connection.
     """
 
@@ -153,7 +153,7 @@ class ScriptedServer:
         self.accepted = 0
         """Connections accepted so far."""
         self.commands: list[Command] = []
-        """Every command that came, in the order of coming."""
+        """Every command that arrived, in order."""
         self._hello = dict(hello or {})
         self._topology_version = {"processId": ObjectId(), "counter": 0} if streaming else None
         self._tls = tls
@@ -169,7 +169,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
 
     @property
@@ -178,7 +178,7 @@ class ScriptedServer:
         return len(self._links)
 
     def names(self) -> list[str]:
-        """The names of the commands that came."""
+        """The names of the commands that arrived."""
         return [command.name for command in list(self.commands)]
 
     def fault(
@@ -269,7 +269,7 @@ class ScriptedServer:
             while True:
                 link.answer(wire.receive(link.client))
         except (EOFError, OSError, _Cut, wire.NotMongoError):
-            pass  # anything else is a mistake in a test's script and shows as a warning of pytest's
+            pass  # any other exception is a mistake in a test's script and shows as a warning of pytest
         finally:
             with self._lock:
                 self._links.discard(link)
@@ -281,11 +281,11 @@ class ScriptedServer:
             return next((fault for fault in self._faults if fault.strikes(command)), None)
 
     def _own_reply(self, name: str, document: Document) -> Document:
-        """What this server answers without an upstream."""
+        """The reply of this server without an upstream."""
         if name == "hello":
-            told = {"topologyVersion": self._topology_version} if self._topology_version else {}
+            version = {"topologyVersion": self._topology_version} if self._topology_version else {}
             balanced = {"serviceId": ObjectId()} if document.get("loadBalanced") else {}
-            return {**HELLO, **told, **balanced, **self._hello}
+            return {**HELLO, **version, **balanced, **self._hello}
         if name.lower() == "buildinfo":
             return {"version": "7.0.0", "versionArray": [7, 0, 0, 0], "ok": 1.0}
         if name in ("ping", "endSessions"):
@@ -294,23 +294,23 @@ class ScriptedServer:
 
 
 class _Link:
-    """One client's connection and, if need be, the connection to the upstream that belongs to it."""
+    """The connection of a client and, if needed, its connection to the upstream."""
 
     def __init__(self, server: ScriptedServer, client: socket.socket, number: int, listener: socket.socket) -> None:
         self.server = server
         self.client = client
         self.number = number
-        self.listener = listener  # a server that was started anew has another
+        self.listener = listener  # a server that was restarted has another one
         self.upstream: socket.socket | None = None
 
     def open(self, tls: ssl.SSLContext | None) -> None:
-        """Shake hands, where there is TLS."""
+        """Do the TLS handshake, if there is TLS."""
         self.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.client = tls.wrap_socket(self.client, server_side=True)
 
     def answer(self, request: wire.Message) -> None:
-        """Answer one request, or do what a fault says."""
+        """Answer one request, or act as a fault requires."""
         document = wire.decode(request)
         name = next(iter(document))
         name = "hello" if name in HELLO_NAMES else name
@@ -320,13 +320,13 @@ class _Link:
         while True:
             reply = self.reply(command, request)
             if reply is not None and not flags & wire.MORE_TO_COME:
-                body = wire.telling_more(reply) if more else reply.body
+                body = wire.with_more_to_come(reply) if more else reply.body
                 self.client.sendall(wire.packed(reply.opcode, body, reply.request_id, request.request_id))
             if not more:
                 return
 
     def reply(self, command: Command, request: wire.Message) -> wire.Message | None:
-        """The reply to a command, after what a fault does to it; None when there shall be none."""
+        """The reply to a command, changed by a fault if one matches; None for no reply."""
         fault = self.server._fault_for(command)
         if fault is None:
             return self.carry_out(command.name, command.document, request)
@@ -347,16 +347,16 @@ class _Link:
                 self.sleep(document.get("maxAwaitTimeMS", 0) / 1000, self.client_is_there)
             return wire.reply_to(request, server._own_reply(name, document))
         if name == "hello" and request.opcode == wire.OP_MSG:
-            # Compressed requests couldn't be read here, and one request shall have one reply.
+            # Without compression, which this server could not decode.
             bare = {key: value for key, value in document.items() if key != "compression"}
             request = wire.Message(request.request_id, wire.OP_MSG, wire.op_msg(bare))
-        reply = self.ask_upstream(server.upstream, request)
+        reply = self.forward_upstream(server.upstream, request)
         if name == "hello" and server._hello:
             return wire.reply_to(request, {**wire.decode(reply), **server._hello})
         return reply
 
-    def ask_upstream(self, address: tuple[str, int], request: wire.Message) -> wire.Message:
-        """Pass a request on and wait for the reply, as long as the client waits for it too."""
+    def forward_upstream(self, address: tuple[str, int], request: wire.Message) -> wire.Message:
+        """Forward a request and wait for the reply, as long as the client waits for it too."""
         if self.upstream is None:
             self.upstream = socket.create_connection(address)
             self.upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -369,12 +369,12 @@ class _Link:
         return wire.receive(self.upstream)
 
     def awaits_change(self, document: Document) -> bool:
-        """Whether a client wants to be told when the topology version is another; alone, this server keeps one."""
+        """Whether the request waits for another topology version; without upstream, the version never changes."""
         known = self.server._topology_version
         return self.server.upstream is None and known is not None and document.get("topologyVersion") == known
 
     def client_is_there(self) -> bool:
-        """Whether the client hasn't closed its side; with TLS this can't be told."""
+        """Whether the client hasn't closed its side; always true with TLS, where this can't be checked."""
         if isinstance(self.client, ssl.SSLSocket):
             return True
         try:
@@ -382,16 +382,16 @@ class _Link:
         except BlockingIOError:
             return True
 
-    def sleep(self, seconds: float, going_on: Callable[[], bool]) -> None:
-        """Wait while it is going on; a server that is stopped cuts instead."""
+    def sleep(self, seconds: float, waiting: Callable[[], bool]) -> None:
+        """Sleep as long as `waiting` holds; when the server is stopped, cut the connection."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and going_on():
+        while time.monotonic() < end and waiting():
             if self.server._listener is not self.listener:
                 raise _Cut
             time.sleep(max(0.0, min(POLL_SECONDS, end - time.monotonic())))
 
     def cut(self) -> None:
-        """Cut both connections; close() alone wouldn't wake the thread that reads."""
+        """Cut both connections; close() alone wouldn't wake the reading thread."""
         for each in (self.client, self.upstream):
             if each is not None:
                 with contextlib.suppress(OSError):

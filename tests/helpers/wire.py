@@ -1,4 +1,4 @@
-"""MongoDB's wire protocol, as much of it as a scripted server needs: reading requests, writing replies.
+"""The part of MongoDB's wire protocol that a scripted server needs: reading requests, writing replies.
 
 A message is a header of four little-endian integers (length, request id, id answered, operation code) and a body.
 pymongo speaks OP_MSG; drivers before 4.20 open a connection with the older OP_QUERY, which is answered with OP_REPLY.
@@ -21,8 +21,8 @@ OP_REPLY = 1
 OP_QUERY = 2004
 OP_MSG = 2013
 
-MORE_TO_COME = 1 << 1  # from a client: an unacknowledged write, expects no reply; from a server: another reply follows
-EXHAUST_ALLOWED = 1 << 16  # the client would take several replies to one request
+MORE_TO_COME = 1 << 1  # from a client: an unacknowledged write, without reply; from a server: another reply follows
+EXHAUST_ALLOWED = 1 << 16  # the client accepts several replies to one request
 CHECKSUM_PRESENT = 1
 
 HEADER = struct.Struct("<iiii")
@@ -49,7 +49,7 @@ class Message:
 
 
 def receive_exactly(connection: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes. Raises EOFError when the other side has closed."""
+    """Read exactly `size` bytes. Raises EOFError when the other side has closed."""
     data = bytearray()
     while len(data) < size:
         piece = connection.recv(size - len(data))
@@ -83,14 +83,14 @@ def op_reply(document: Mapping[str, Any]) -> bytes:
 
 
 def reply_to(request: Message, document: Mapping[str, Any]) -> Message:
-    """A reply in the form in which the request came."""
+    """A reply in the format of the request."""
     if request.opcode == OP_QUERY:
         return Message(next(_ids), OP_REPLY, op_reply(document))
     return Message(next(_ids), OP_MSG, op_msg(document))
 
 
-def telling_more(reply: Message) -> bytes:
-    """The body of an OP_MSG reply that says that another one follows."""
+def with_more_to_come(reply: Message) -> bytes:
+    """The body of an OP_MSG reply, with the flag that another one follows."""
     return struct.pack("<I", reply.flags | MORE_TO_COME) + reply.body[4:]
 
 
