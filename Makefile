@@ -8,8 +8,9 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 STATE := $(or $(PARIVISION_HOME),.parivision)
 
-# Measured coverage is part of the test command; `make test COVERAGE=` leaves it out, PYTEST="-k court" chooses tests.
-COVERAGE := --cov --cov-report=term:skip-covered
+# PYTEST="-k court" chooses tests. Coverage takes a third of a run, so that CI alone measures it, and once:
+# COVERAGE="--cov --cov-report=".
+COVERAGE :=
 PYTEST :=
 # One worker for each core, up to four; the tests of a file run in one worker, because they share costly fixtures.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
@@ -54,8 +55,8 @@ replay: $(STAMP) ## ingest corrected rows from the quarantine: FILE=corrections.
 copy: $(STAMP) ## copy a store into an empty one: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"
 
-test: $(STAMP) ## run the tests, with coverage
-	@exec $(PYTHON) -m pytest -m "not slow" $(WORKERS) $(COVERAGE) $(PYTEST)
+test: $(STAMP) ## run the tests; the last lines name the ten slowest
+	@exec $(PYTHON) -m pytest -m "not slow" --durations=10 $(WORKERS) $(COVERAGE) $(PYTEST)
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@exec $(PYTHON) -m pytest -m slow $(PYTEST)

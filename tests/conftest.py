@@ -1,4 +1,4 @@
-"""Fixtures for every room: a store in a temporary folder, and the real seasons where they are."""
+"""Fixtures for all tests: stores in temporary places, and the folder of real seasons where there is one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from tests.helpers import shots
 from tests.helpers.mongo_server import MongoServer
 from tests.helpers.stores import KINDS, Place
 
-# How long an example takes says something about the machine's other work, not about the code.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
+# How long an example takes depends on the machine's load more than on the code.
+hypothesis.settings.register_profile("local", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=100)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As a shell has it for what it starts in the background. Processes that tests start and interrupt would inherit it,
-    # for SIGTERM, too: Dagster lets that do what SIGINT does.
+    # A shell starts background jobs like this, and processes that tests start and interrupt would inherit it; for
+    # SIGTERM, too, which Dagster handles as SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -43,7 +44,7 @@ def store(tmp_path: Path) -> FileStore:
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Where an empty store of each kind is."""
+    """The place of an empty store, for each kind."""
     if request.param == "files":
         return {"kind": "files", "folder": str(tmp_path / "store")}
     database = request.getfixturevalue("mongo_database")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,60 +10,18 @@ import dagster as dg
 import msgspec
 import pytest
 
-from parivision_assets.commands import evaluate as evaluate_room
-from parivision_assets.commands import refresh as refresh_room
-from parivision_assets.definitions import build
+from parivision_assets.commands import evaluate as evaluate_module
+from parivision_assets.commands import refresh as refresh_module
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.feed.ingesting import ingest, waiting
-from parivision_assets.steps.promotion import verdict as verdict_room
+from parivision_assets.steps.promotion import verdict as verdict_module
 from parivision_assets.steps.promotion.evaluating import evaluate
 from parivision_assets.steps.training import soundness
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
-from parivision_core.settings import Settings
-from parivision_core.store import open_store
-from parivision_core.store.base import Store
-from tests.helpers import shots
+from tests.helpers.platform import Platform, platform_in
 
 CHAMPION = dg.AssetKey("champion_model")
-
-
-@dataclasses.dataclass
-class Platform:
-    """A platform in a folder, with everything a test asks of it."""
-
-    settings: Settings
-    instance: dg.DagsterInstance
-
-    @property
-    def definitions(self) -> dg.Definitions:
-        return build([NBA], self.settings)
-
-    @property
-    def store(self) -> Store:
-        return open_store(self.settings, NBA)
-
-    @property
-    def registry(self) -> ModelRegistry:
-        return ModelRegistry(self.settings.tracking_uri, NBA.registered_model)
-
-    def refresh(self) -> str:
-        return refresh_room.refresh(self.settings, NBA, self.instance)
-
-    def materialize(self, *names: str) -> dg.ExecuteInProcessResult:
-        job = self.definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self.instance, asset_selection=[dg.AssetKey(name) for name in names], raise_on_error=False
-        )
-
-    def drop(self, name: str, **season: object) -> None:
-        shots.write(shots.season(**season), self.settings.inbox / name)  # type: ignore[arg-type]
-
-
-def platform_in(folder: Path) -> Platform:
-    settings = Settings(home=folder / "home", inbox_settle_seconds=0).resolved()
-    (folder / "dagster").mkdir(parents=True, exist_ok=True)
-    return Platform(settings, dg.DagsterInstance.local_temp(str(folder / "dagster")))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +36,11 @@ def promoted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def promoted(promoted_folder: Path, tmp_path: Path) -> Iterator[Platform]:
-    """A copy of the promoted platform; what MLflow stored before is still read from where it was made."""
+def promoted(promoted_folder: Path, few_trees: None, tmp_path: Path) -> Iterator[Platform]:
+    """A copy of the promoted platform; what MLflow stored before is still read from where it was made.
+
+    The first champion is of full size; what a test trains later has few trees, for no test asks how good it is.
+    """
     platform = platform_in(Path(shutil.copytree(promoted_folder, tmp_path / "platform")))
     yield platform
     platform.instance.dispose()
@@ -150,17 +110,17 @@ def test_an_equal_candidate_is_refused_and_the_run_stays_green(
     assert seen.asset_observation_data.asset_observation.metadata["result"].value == "refused"
     capsys.readouterr()
     assert promoted.refresh() == "refused"
-    said = capsys.readouterr().out
-    assert said.startswith("No shot is new since version 2 was fitted; a candidate is trained all the same")
-    assert "Nothing is new since the champion was trained" in said
+    output = capsys.readouterr().out
+    assert output.startswith("No shot is new since version 2 was fitted; a candidate is trained all the same")
+    assert "Nothing is new since the champion was trained" in output
 
 
 def test_a_challenger_waits_and_is_decided_without_a_training(
     promoted: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two of them: each stays open until games tell, and the job that judges trains nothing."""
+    """Two of them stay open until there are more games; the job that judges them trains nothing."""
     with monkeypatch.context() as m:
-        m.setattr(verdict_room, "MIN_GAMES", 40)
+        m.setattr(verdict_module, "MIN_GAMES", 40)
         assert promoted.refresh() == "not_yet"
         assert promoted.refresh() == "not_yet"
     assert [(v.candidate, v.decision) for v in promoted.store.verdicts()[:-1]] == [(3, "not_yet"), (2, "not_yet")]
@@ -252,8 +212,8 @@ def test_a_poisoned_batch_stalls_no_other(promoted: Platform, capsys: pytest.Cap
     (promoted.settings.inbox / "a-poisoned.csv").write_text("what,is,this\n1,2,3\n")
     promoted.drop("c-good.csv", games=4, start="2023-03-05", seed=3)
     assert promoted.refresh() == "failed"
-    said = capsys.readouterr().out
-    assert "judged (not yet), but batches are missing, of which `make quarantine` tells more: a-poisoned-" in said
+    output = capsys.readouterr().out
+    assert "judged (not yet), but batches are missing (see `make quarantine`): a-poisoned-" in output
     assert {m.source for m in promoted.store.manifests()} == {"2023.csv", "b-good.csv", "c-good.csv"}
     assert len(promoted.store.warehouse_state().batches) == 3
     (failure,) = promoted.store.failures()
@@ -276,8 +236,8 @@ def test_too_few_games_is_not_yet(tmp_path: Path, capsys: pytest.CaptureFixture[
     poisoned.write_text("what,is,this\n1,2,3\n")
     assert platform.refresh() == "failed"  # and nothing to train on
     capsys.readouterr()
-    assert platform.refresh() == "not_yet"  # what a person was told of once isn't tried again
-    assert "Batches that can't be used and are left out: 1" in capsys.readouterr().out
+    assert platform.refresh() == "not_yet"  # a rejected batch isn't tried again
+    assert "Batches that can't be used and are skipped: 1" in capsys.readouterr().out
     (failure,) = platform.store.failures()
     assert failure.attempts == 1
     poisoned.unlink()
@@ -289,37 +249,37 @@ def test_too_few_games_is_not_yet(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {run.info.status for run in runs} == {"KILLED"}
 
 
-def test_refresh_says_its_result_last(
+def test_refresh_prints_its_result_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    assert refresh_room.main() == 0
+    assert refresh_module.main() == 0
     assert capsys.readouterr().out.splitlines()[-1] == "result: not_yet"
     monkeypatch.setenv("PARIVISION_API_PORT", "no port")
-    assert refresh_room.main() == 1
-    told = capsys.readouterr()
-    assert told.out.splitlines()[-1] == "result: failed"
-    assert "PARIVISION_API_PORT" in told.err
+    assert refresh_module.main() == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "result: failed"
+    assert "PARIVISION_API_PORT" in captured.err
 
 
 def test_the_champion_is_evaluated_on_what_it_has_not_seen(
     promoted: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself once it is told a place
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it itself
     monkeypatch.setenv("PARIVISION_HOME", str(promoted.settings.home))
-    assert evaluate_room.main() == 0
-    said = capsys.readouterr().out
+    assert evaluate_module.main() == 0
+    output = capsys.readouterr().out
     (verdict,) = promoted.store.verdicts()
-    assert f"Version 1 on {verdict.shots:,} shots of 32 games, {verdict.first_date} to {verdict.last_date}" in said
-    assert "nan" not in said
-    assert f"| champion, official record | {verdict.candidate_log_loss:.4f} |" in said
+    assert f"Version 1 on {verdict.shots:,} shots of 32 games, {verdict.first_date} to {verdict.last_date}" in output
+    assert "nan" not in output
+    assert f"| champion, official record | {verdict.candidate_log_loss:.4f} |" in output
     scores = evaluate(promoted.registry.bundle(1), promoted.store, NBA).scores
     assert scores["champion, official record"].log_loss < scores["champion, spot and clock alone"].log_loss
     assert scores["champion, official record"].log_loss < scores["constant"].log_loss
     monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "empty"))
     (tmp_path / "empty" / "mlflow").mkdir(parents=True)
-    assert evaluate_room.main() == 1
+    assert evaluate_module.main() == 1
     assert "there is no champion yet" in capsys.readouterr().err
 
 
@@ -334,12 +294,12 @@ def test_a_warehouse_of_another_version_trains_and_judges_nothing(
     (failure,) = result.get_step_failure_events()
     assert "folded by another version of the code" in str(failure.step_failure_data.error)
     assert promoted.registry.newest() == 1
-    assert promoted.refresh() == "refused"  # a refresh folds it anew
+    assert promoted.refresh() == "refused"  # a refresh folds it again
     assert promoted.store.warehouse_state().base_fingerprint == NBA.base_fingerprint
 
 
 def test_a_run_judges_the_candidate_that_it_trained(promoted: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run registers a newer version just before the checks look."""
+    """Another run registers a newer version just before the checks run."""
     bundle = promoted.registry.bundle(1)
     source = promoted.registry.client.get_model_version(NBA.registered_model, "1").source.removesuffix("/bundle")
     register = ModelRegistry.register

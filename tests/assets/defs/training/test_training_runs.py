@@ -20,7 +20,7 @@ from parivision_assets.tracking.runs import tracked
 from parivision_assets.tracking.searches import FOUND_TAG, search_experiment
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError
-from tests.assets.defs.test_graph import Platform, platform_in
+from tests.helpers.platform import Platform, platform_in
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -63,7 +63,7 @@ def runs_of(platform: Platform, experiment: str) -> list[Any]:
 
 def test_a_search_is_logged_and_found_by_the_next_training(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching.Found, "better", property(lambda _: True))
-    monkeypatch.setattr(searching, "DEFAULTS", {**searching.DEFAULTS, "max_depth": 3})  # told from XGBoost's own
+    monkeypatch.setattr(searching, "DEFAULTS", {**searching.DEFAULTS, "max_depth": 3})  # not XGBoost's own
     result = search(platform, trials=1)
     assert result.success
     (event,) = result.get_asset_materialization_events()
@@ -115,7 +115,7 @@ def test_a_search_without_trials_is_refused(platform: Platform) -> None:
 
 
 def test_the_registry_goes_away_in_the_middle(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run is red and says why, nothing is half registered, and the next training is none the worse."""
+    """The run fails with the reason, nothing is half registered, and the next training succeeds."""
 
     def down(*_: object) -> int:
         raise MlflowException("the registry doesn't answer")
@@ -153,4 +153,4 @@ def test_a_lost_server_hides_no_error(error: Exception, seen: bool, caplog: pyte
     except ValueError as found:
         raised = found
     assert (raised is error) == seen
-    assert "MLflow can't be told that the run is" in caplog.text
+    assert "the MLflow run can't be set to" in caplog.text

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,22 @@ from tests.helpers import shots
 from tests.helpers.stores import Place, opened
 
 
-def run(place: Place, inbox: Path, die_at: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.assets.steps.feed.crash", json.dumps(place), str(inbox), str(die_at)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def crash() -> Iterator[Callable[[Place, Path, int], tuple[int, int]]]:
+    """`crash(place, inbox, die_at)`: exit code and number of writes of a process that ingests, or dies at a write."""
+    command = [sys.executable, "-m", "tests.assets.steps.feed.crash"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        lines, answers = process.stdin, process.stdout
+
+        def run(place: Place, inbox: Path, die_at: int) -> tuple[int, int]:
+            lines.write(json.dumps([place, str(inbox), die_at]) + "\n")
+            lines.flush()
+            code, writes = json.loads(answers.readline())
+            return code, writes
+
+        yield run
+        lines.close()
 
 
 def left_lying(place: Place) -> int:
@@ -37,20 +51,23 @@ def other(place: Place, name: str) -> Place:
     return {k: f"{v}_{name}" if k in ("folder", "database") else v for k, v in place.items()}
 
 
-def test_no_crash_leaves_half_a_batch(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_crash_leaves_half_a_batch(
+    place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    crash: Callable[[Place, Path, int], tuple[int, int]],
+) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.5)
     frame = shots.season(games=2)
     frame.loc[3, "PLAYER_ID"] = "nobody"
     inbox = shots.write(frame, tmp_path / "inbox" / "a.csv").parent
-    done = run(other(place, "whole"), inbox, -1)
-    assert done.returncode == 0, done.stderr
-    writes = int(done.stdout)
+    code, writes = crash(other(place, "whole"), inbox, -1)
+    assert code == 0
     assert writes >= 6  # flush, rename, begin, manifest, quarantine, commit; on MongoDB as many documents
     whole = left_lying(other(place, "whole"))
     for die_at in range(writes):
         here = other(place, f"at_{die_at}")
-        killed = run(here, inbox, die_at)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert crash(here, inbox, die_at)[0] == -signal.SIGKILL
         store = opened(here)
         offered = waiting(InboxFeed(inbox, 0).batches(), store)
         if offered:

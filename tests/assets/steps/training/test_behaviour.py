@@ -1,6 +1,7 @@
-"""What anybody who knows basketball expects of a champion, asked as the API asks it: requests, a feature state and a bundle.
+"""What anybody who knows basketball expects of a champion, asked as the API asks it: requests, feature state, bundle.
 
-The champion learned a real season where there is one, else a simulated one.
+The champion learned a real season where there is one, else a simulated one. What training promises of a season is
+checked on it too, for it is the one model of the quick layer that a whole season went into.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.features.folding import OFFSET, matrix_of, update_warehouse
+from parivision_assets.steps.features.folding import OFFSET, columns_of, matrix_of, update_warehouse
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.training import fitting
 from parivision_assets.steps.training.pipeline import Trained, train
+from parivision_core import scoring
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.scoring import sigmoid
@@ -42,9 +45,9 @@ class Champion:
     store: FileStore
 
     def ask(self, spots: Iterable[tuple[float, float]], **context: Any) -> Floats:
-        """Chance of a make from each spot, in tenths of a foot, in the middle of a game unless told otherwise."""
-        asked = {"period": 2, "seconds_remaining": 300.0} | context
-        ready = [NBA.prepare(NBA.request(x=float(x), y=float(y), **asked), self.feature_state) for x, y in spots]
+        """Chance of a make from each spot, in tenths of a foot; in mid-game unless `context` says otherwise."""
+        given = {"period": 2, "seconds_remaining": 300.0} | context
+        ready = [NBA.prepare(NBA.request(x=float(x), y=float(y), **given), self.feature_state) for x, y in spots]
         features, offset = (np.concatenate([getattr(r, name) for r in ready]) for name in ("features", "offset"))
         return self.trained.bundle.predict(features, offset).astype(np.float64)
 
@@ -59,7 +62,7 @@ def season_file(folder: Path) -> Path:
         with zipfile.ZipFile(archive) as packed:
             path.write_bytes(packed.read(f"{SEASON}.csv"))
     else:
-        # Every second day of a season is enough to learn what is asked here.
+        # Every second day of a season is enough for these tests.
         pd.DataFrame(documents_of(Simulator(1, Scenario.CALM), 0, every=2)).to_csv(path, index=False)
     return path
 
@@ -72,7 +75,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
         ingest(batch, NBA, store)
     update_warehouse(store, NBA)
     with pytest.MonkeyPatch.context() as m:
-        # A third of the trees is as good for what is asked here, and the forest never wins.
+        # A third of the trees is as good for these tests, and the forest never wins.
         m.setitem(fitting.XGBOOST, "eta", 0.15)
         m.setitem(fitting.FOREST, "n_estimators", 4)
         trained = train(store, NBA, folder / "bundle", "run")
@@ -151,7 +154,7 @@ def test_last_second_heaves_are_hard(champion: Champion) -> None:
 
 
 def test_a_game_s_probabilities_sum_near_its_makes(champion: Champion) -> None:
-    """The 95 % interval of independent shots holds the makes of 90 to 99 % of the games that nobody has seen."""
+    """The 95 % interval of independent shots holds the makes of 90 to 99 % of the unseen games."""
     seen_until = champion.trained.bundle.card.provenance.seen_until
     rows = champion.store.warehouse()
     unseen = rows.filter(np.array(rows["game_date"].to_pylist()) > seen_until)
@@ -162,3 +165,48 @@ def test_a_game_s_probabilities_sum_near_its_makes(champion: Champion) -> None:
     assert len(z) >= 30
     assert 0.9 <= (np.abs(z) < 1.96).mean() <= 0.99
     assert abs(z.mean()) < 0.5
+
+
+def test_the_graph_equals_the_trainer_on_real_rows(champion: Champion) -> None:
+    """Within 1e-5 on 20,000 rows with their offsets, and with inputs left out."""
+    model, store = champion.trained, champion.store
+    table = store.warehouse().slice(20_000, 20_000)
+    features, offset = matrix_of(table, NBA)
+    everything = {name: np.ones(len(features), dtype=bool) for name in NBA.masks}
+    for rows in (features, NBA.mask(features, everything)):
+        gap = np.abs(model.bundle.predict(rows, offset) - model.fitted.predict(rows, offset))
+        assert gap.max() < 1e-5
+    assert model.defects == []
+
+
+@pytest.mark.real
+def test_the_model_is_better_than_what_it_must_beat(champion: Champion, real_data: Path) -> None:
+    """And not too good: accuracy above 0.65 would be a leak until proven otherwise."""
+    model = champion.trained
+    assert model.scores["unseen"].log_loss < 0.655
+    assert model.scores["unseen"].accuracy < 0.65
+    assert model.scores["unseen"].ece < 0.03
+    assert model.scores["spot and clock alone"].log_loss < 0.668
+
+
+@pytest.mark.real
+def test_the_feature_state_is_the_same_when_later_games_are_removed(champion: Champion, real_data: Path) -> None:
+    """No feature of a real shot knows a later day."""
+    store = champion.store
+    shots = store.lake(["_id", *NBA.fields]).sort_by([("game_date", "ascending"), ("_id", "ascending")])
+    early = shots.filter(pa.compute.less_equal(shots["game_date"], "2021-02-15"))
+    short, offset, _ = NBA.fold(NBA.empty_feature_state(), columns_of(early))
+    full = store.warehouse().slice(0, early.num_rows)
+    assert full["_id"].equals(early["_id"])
+    features, full_offset = matrix_of(full, NBA)
+    assert np.abs(features.astype(float) - short).max() < 1e-6
+    assert np.abs(full_offset.astype(float) - offset).max() < 1e-6
+
+
+def test_the_base_alone_beats_the_zone_rates(champion: Champion) -> None:
+    store = champion.store
+    table = store.warehouse()
+    features, offset = matrix_of(table, NBA)
+    made = table["made"].to_numpy()
+    base = scoring.score(made, scoring.sigmoid(offset)).log_loss
+    assert base < scoring.score(made, NBA.baseline(features, made, features)).log_loss
