@@ -51,7 +51,7 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
 
 
 def test_a_season_file_becomes_a_champion(promoted: Platform) -> None:
-    """The whole spine: lake, warehouse, feature state, candidate, verdict, alias, bundle, and what Dagster shows of each."""
+    """The spine: lake, warehouse, feature state, candidate, verdict, alias, bundle; and what Dagster shows of each."""
     (manifest,) = promoted.store.manifests()
     assert manifest.inserted == 16_000
     (verdict,) = promoted.store.verdicts()
