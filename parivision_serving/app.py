@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log import open_prediction_log
@@ -47,7 +46,8 @@ from parivision_serving.routes.surface import surface_route
 from parivision_serving.routes.teams import teams_route
 from parivision_serving.routes.verdicts import verdicts_route
 from parivision_serving.settings import ServiceSettings
-from parivision_serving.web.admission import COMPONENTS, NEEDED, OPEN, POSSIBLE, SCOPE, Admission
+from parivision_serving.web import openapi_page
+from parivision_serving.web.admission import COMPONENTS, NEEDED, POSSIBLE, Admission
 from parivision_serving.web.keys import Keys
 from parivision_serving.web.limits import RateLimit
 from parivision_serving.web.logs import configure
@@ -177,8 +177,8 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
             use_handler_docstrings=False,
             components=COMPONENTS,
             security=NEEDED if settings.needs_key else POSSIBLE,
-            render_plugins=[SwaggerRenderPlugin()],
-            openapi_router=Router("/schema", route_handlers=[], opt={SCOPE: OPEN}, include_in_schema=False),
+            render_plugins=[openapi_page.page()],
+            openapi_router=openapi_page.router(),
         ),
         request_class=QuickRequest,
         request_max_body_size=LARGEST_BODY,

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from parivision_core.problems import BatchError, ConfigurationError, PariVisionError
 from parivision_serving.virtual_bets.clock import StateFile
@@ -21,6 +20,7 @@ from parivision_serving.virtual_bets.routes.getdata import getdata_routes
 from parivision_serving.virtual_bets.routes.health import health_routes
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import BatchSource
+from parivision_serving.web import openapi_page
 
 LARGEST_BODY = 1024
 """No route takes a body."""
@@ -56,8 +56,8 @@ def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], fl
             version="1",
             description="Shots day by day, from a simulated league or a file.",
             use_handler_docstrings=False,
-            # As in the other service: /schema/openapi.json needs nothing from outside.
-            render_plugins=[SwaggerRenderPlugin()],
+            render_plugins=[openapi_page.page()],
+            openapi_router=openapi_page.router(),
         ),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,

@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 
 PROTECTION = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 """Sent with every answer: browsers neither guess its type nor cache it."""
-PAGE_PROTECTION = [(b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer")]
-"""Sent with pages besides, which alone are shown in frames and have links."""
+PAGE_PROTECTION = [
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    # Litestar writes a script and a style into the OpenAPI page; Swagger UI's style has images as data.
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; frame-ancestors 'none'",
+    ),
+]
+"""Sent with HTML pages as well: no other host may frame them, learn their address or bring scripts."""
 _NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
 """An X-Request-ID that is accepted: nothing that could forge a log line."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from parivision_core.nba.teams import ABBREVIATIONS
 from parivision_core.records import Verdict
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
+from parivision_serving.web.openapi_page import MEDIA_TYPES
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
 
@@ -149,6 +151,21 @@ def test_there_is_a_page_to_browse(shared_client: TestClient[Any]) -> None:
     links = [value for value in welcome.values() if value.startswith("/") and "predict" not in value]
     assert len(links) == 5
     assert {shared_client.get(link).status_code for link in links} == {200}
+
+
+def test_the_openapi_page_needs_no_other_host(shared_client: TestClient[Any]) -> None:
+    page = shared_client.get("/schema")
+    head, script = page.text.split("<script type='text/javascript'>")
+    links = re.findall(r"""(?:src|href)=["']([^"']+)""", page.text)
+    assert sorted(links) == sorted(f"/schema/assets/{name}" for name in MEDIA_TYPES)
+    assert "//" not in head
+    assert re.findall(r"url|import|fetch", script.split("spec: ")[0] + script.rpartition("dom_id")[2]) == []
+    for link in links:
+        asset = shared_client.get(link)
+        assert (asset.status_code, len(asset.content) > 500) == (200, True)
+        assert asset.headers["content-type"].partition(";")[0] == MEDIA_TYPES[link.rpartition("/")[2]]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert shared_client.get("/schema/assets/index.html").status_code == 404
 
 
 def test_head_is_answered_like_get(shared_client: TestClient[Any]) -> None:

@@ -17,7 +17,7 @@ from parivision_serving.web import keys, process
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state, serves
 
-OPEN = ("/", "/health/live", "/metrics", "/schema/openapi.json")
+OPEN = ("/", "/health/live", "/metrics", "/schema", "/schema/assets/swagger-ui.css", "/schema/openapi.json")
 
 
 @pytest.fixture
