@@ -19,12 +19,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.problems import ConfigurationError, StoreError
-from parivision_core.store.mongo.connection import Document, explained
+from parivision_core.store.mongo.connection import DUPLICATE, Document, explained
 from parivision_core.store.mongo.documents import record_of
 
 FORMAT = "1"
-DUPLICATE = 11000
-"""MongoDB's code for an `_id` that is taken."""
 PIECE_BYTES = 8 * 1024 * 1024
 """Bytes of a body in one document: a body may exceed MongoDB's limit of 16 MB."""
 FEW = 64

@@ -143,8 +143,8 @@ class SqliteFile:
                 self._idle.append(opened)  # it knows the file of this log
                 raise StoreError(
                     f"the prediction log {self.path} was moved away, but its {self._log.name} still lies here; stop "
-                    f"the service and move {self._log.name} and {self._shared.name} to it, under its name, before another "
-                    "prediction log takes its place"
+                    f"the service and move {self._log.name} and {self._shared.name} to it, under its name, before "
+                    "another prediction log takes its place"
                 )
             opened.db.close()
         if here is None:

@@ -1,4 +1,4 @@
-"""The store: what it must do (`base`), what it can be made of, and where a sport's lies."""
+"""The store: its interface (`base`), the kinds of it, and how a sport's store is opened."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def open_store(settings: Settings, sport: Sport) -> Store:
     """The store of one sport: on MongoDB where the settings name one, else in the state folder.
 
-    Raises ConfigurationError for a URL that can't be used and StoreError for files that can't be opened. A MongoDB is
-    spoken to on first use only, so that a service can start before it.
+    Raises ConfigurationError for a URL that can't be used and StoreError for files that can't be opened. MongoDB
+    is contacted on first use only, so that a service can start before it.
     """
     if not settings.mongo_url:
         return open_files(settings.home, sport)
-    from parivision_core.store.mongo import connect  # noqa: PLC0415 - a kind is imported only where it is used
+    from parivision_core.store.mongo import connect  # noqa: PLC0415 - imported where used
 
     return open_mongo(connect(settings.mongo_url), sport)
 
@@ -34,7 +34,7 @@ def open_files(home: Path, sport: Sport) -> Store:
 
 
 def open_mongo(database: Database[dict[str, Any]], sport: Sport) -> Store:
-    """The store of one sport in a database; its collections are named as its assets are."""
+    """The store of one sport in a database; its collections have the prefix of the sport's assets."""
     from parivision_core.store.mongo import MongoStore  # noqa: PLC0415 - see above
 
     return MongoStore(database, sport.lake, sport.warehouse, "".join(f"{part}_" for part in sport.asset_prefix))

@@ -1,4 +1,4 @@
-"""What a store must do, whatever it is made of. Tables travel as Arrow; feature states and verdicts are read without it."""
+"""The interface of every kind of store. Tables are Arrow tables; feature states and verdicts are read without Arrow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def narrowed(since: str | None, until: str | None, days: Collection[str] | None) -> tuple[str | None, str | None]:
-    """First and last day that can be meant, when only some `days` are wanted besides."""
+    """First and last day that can match when, in addition, only some `days` are wanted."""
     if days is None:
         return since, until
     first, last = min(days, default=""), max(days, default="")
@@ -47,13 +47,13 @@ class WarehouseState(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Lake, warehouse, feature states and verdicts of one sport.
 
-    Readers see a batch only after its manifest, and a warehouse only together with the feature state it was folded with. Tables
-    hold a text column `_id` that names each row once, and no number that isn't finite. Each method raises StoreError,
-    naming what to do, when what the store is made of can't be reached, read or written.
+    Readers see a batch only once its manifest is written, and a warehouse only together with the feature state it was
+    folded with. Tables have a text column `_id` that is unique, and finite numbers only. Each method raises StoreError,
+    naming what to do, when the store can't be reached, read or written.
     """
 
     def exclusive(self, name: str, wait_seconds: float = 600) -> AbstractContextManager[None]:
-        """Hold the named lock; no other process holds it meanwhile, and a dead process holds nothing.
+        """Hold the named lock, which no other process holds meanwhile; the lock of a process that died is free.
 
         Raises StoreError naming the holder when it isn't free within `wait_seconds`.
         """
@@ -65,7 +65,7 @@ class Store(Protocol):
         """Make a batch exist: its shots (with `_id`), its quarantined rows and last, in one atomic write, its manifest.
 
         The caller holds `exclusive(INGEST)`. Raises StoreError when the batch id is committed already, and
-        ConflictError when someone else wrote meanwhile. Whatever is raised, the batch is seen as a whole or not at all.
+        ConflictError when another process wrote meanwhile. In any case, the batch is seen as a whole or not at all.
         """
         ...
 
@@ -82,10 +82,10 @@ class Store(Protocol):
         days: Collection[str] | None = None,
         batch: str | None = None,
     ) -> Iterator[pa.Table]:
-        """Shots of committed batches in no order, in pieces no larger than a batch, so that any lake fits into memory.
+        """Shots of committed batches, unordered, in pieces no larger than a batch: the lake needn't fit into memory.
 
-        Only game days from `since` to `until` (ISO dates, inclusive), or only the given `days`; only those that one
-        batch inserted.
+        Only game days from `since` to `until` (ISO dates, inclusive), or only the given `days`; with `batch`, only the
+        shots that it inserted.
         """
         ...
 
@@ -98,17 +98,17 @@ class Store(Protocol):
         days: Collection[str] | None = None,
         batch: str | None = None,
     ) -> pa.Table:
-        """What `scan` finds, in one table; one without columns when nothing was found."""
+        """What `scan` finds as one table, which has no columns when nothing was found."""
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         pieces = list(self.scan(columns, since, until, days=days, batch=batch))
         return pa.concat_tables(pieces, promote_options="permissive") if pieces else pa.table({})
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The first `limit` shots of committed batches that a query means, newest first by game date and `_id`.
+        """The first `limit` shots of committed batches that match a query, newest first by game date and `_id`.
 
-        With the given columns, by default `_id` and the contract's; None stands for one that a shot hasn't. For what a
-        person can look at: it needs no pyarrow, so that the service can do it, but makes an object of each shot.
+        With the given columns, by default `_id` and those of the contract; None stands for a column that a shot doesn't
+        have. For small results: it makes an object of each shot, but needs no pyarrow, so that the service can use it.
         """
         ...
 
@@ -117,7 +117,7 @@ class Store(Protocol):
         ...
 
     def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
-        """Count a failed attempt at a batch (see Failure); a commit of the same fingerprint wipes it."""
+        """Count a failed attempt at a batch (see Failure); a commit of the same fingerprint deletes it."""
         ...
 
     def failures(self) -> list[Failure]:
@@ -133,10 +133,10 @@ class Store(Protocol):
         feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
-        """Replace the given parts of the warehouse and the given feature states, and set its state, in one atomic write.
+        """Replace the given parts and feature states, and set the warehouse's state, in one atomic write.
 
-        `grown` holds rows that come after those of a published part, to which they are added without writing it anew.
-        All rows come sorted by `_id`. The caller holds `exclusive(WAREHOUSE)`.
+        `grown` holds rows that follow those of a published part and are appended to it. All rows are sorted by `_id`.
+        The caller holds `exclusive(WAREHOUSE)`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What every kind of store refuses, so that all kinds hold the same: nameless rows, numbers that aren't finite."""
+"""Checks that are the same for every kind of store: unique ids, finite numbers, usable column names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_shots(table: pa.Table) -> None:
 
     _check_columns("shots", table)
     if pc.count_distinct(table["_id"]).as_py() != table.num_rows:
-        raise StoreError("shots name an _id twice or not at all; nothing was stored")
+        raise StoreError("an _id of the shots is missing or not unique; nothing was stored")
 
 
 def check_part(name: str, table: pa.Table) -> None:
@@ -27,7 +27,7 @@ def check_part(name: str, table: pa.Table) -> None:
     _check_columns(what, table)
     ids = table["_id"].combine_chunks()
     if ids.null_count or not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
-        raise StoreError(f"{what} isn't sorted by _id, or names one twice or not at all; nothing was stored")
+        raise StoreError(f"{what} isn't sorted by _id, or an _id is missing or not unique; nothing was stored")
 
 
 def _check_columns(what: str, table: pa.Table) -> None:
@@ -41,5 +41,5 @@ def _check_columns(what: str, table: pa.Table) -> None:
             row = pc.index(pc.is_finite(table[column.name]), False).as_py()
             raise StoreError(
                 f"{what}: {column.name} of {table['_id'][row].as_py()} is {table[column.name][row].as_py()}, which is "
-                "no number that can be used; nothing was stored. Mend what computes it and run again"
+                "not a finite number; nothing was stored. Correct the code that computes it and run again"
             )

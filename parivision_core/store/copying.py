@@ -1,4 +1,4 @@
-"""Moving house: all that one store holds into another, batch by batch, so that it can be interrupted and resumed."""
+"""Copies everything that one store holds into another, batch by batch, so that it can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from parivision_core.records import Manifest
 from parivision_core.store.base import INGEST, WAREHOUSE, Store, WarehouseState
 
 UNFINISHED = WarehouseState(schema="being copied", batches=("being copied",))
-"""As of a version that nobody has: no model is trained on it, and whoever folds, folds everything anew."""
+"""State of a warehouse while it is copied: no version has this schema, so nothing trains on it or adds to it."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a store holds, as counted in it."""
+    """How much a store holds."""
 
     batches: int
     shots: int
@@ -27,13 +27,13 @@ class Counts:
     verdicts: int
 
     def differences(self, other: Counts) -> list[str]:
-        """What differs, in words."""
+        """The differences, in words."""
         pairs = [(f.name.replace("_", " "), getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
         return [f"{mine:,} {name} here, {theirs:,} there" for name, mine, theirs in pairs if mine != theirs]
 
 
 def count(store: Store) -> Counts:
-    """Count what a store really holds, document by document, not what its manifests promise."""
+    """Count what a store really holds, row by row, not what its manifests state."""
     return Counts(
         batches=len(store.manifests()),
         shots=sum(piece.num_rows for piece in store.scan(["_id"])),
@@ -44,12 +44,12 @@ def count(store: Store) -> Counts:
     )
 
 
-def copy(source: Store, target: Store, say: Callable[[str], None] = lambda _: None) -> Counts:
-    """Bring the target to what the source holds, passing over what is there already; says a line per batch and part.
+def copy(source: Store, target: Store, report: Callable[[str], None] = lambda _: None) -> Counts:
+    """Copy what the target doesn't hold yet, reporting a line for each batch and part; returns the target's counts.
 
-    Only one batch, or one part of the warehouse, is in memory at a time. Attempts that failed are not copied: what
-    failed is offered again. Raises StoreError when the target holds what the source doesn't, or when the counts differ
-    at the end.
+    Only one batch, or one part of the warehouse, is in memory at a time. Failed attempts are not copied, for their
+    batches are offered again. Raises StoreError when the target holds what the source doesn't, or when the counts
+    differ at the end.
     """
     with (
         source.exclusive(INGEST),
@@ -57,16 +57,16 @@ def copy(source: Store, target: Store, say: Callable[[str], None] = lambda _: No
         source.exclusive(WAREHOUSE),
         target.exclusive(WAREHOUSE),
     ):
-        _copy_batches(source, target, say)
+        _copy_batches(source, target, report)
         _copy_verdicts(source, target)
-        _copy_warehouse(source, target, say)
+        _copy_warehouse(source, target, report)
         here, there = count(source), count(target)
     if differences := here.differences(there):
         raise StoreError(f"the copy isn't complete: {'; '.join(differences)}; empty the target and copy again")
     return there
 
 
-def _copy_batches(source: Store, target: Store, say: Callable[[str], None]) -> None:
+def _copy_batches(source: Store, target: Store, report: Callable[[str], None]) -> None:
     ours, theirs = source.manifests(), {manifest.batch_id: manifest for manifest in target.manifests()}
     if foreign := sorted(set(theirs) - {manifest.batch_id for manifest in ours}):
         raise StoreError(f"the target holds the batch {foreign[0]}, which the source doesn't; copy into an empty store")
@@ -77,7 +77,7 @@ def _copy_batches(source: Store, target: Store, say: Callable[[str], None]) -> N
         elif done != manifest:
             raise StoreError(f"the target holds another batch {manifest.batch_id}; copy into an empty store")
         known = " (there already)" if done else ""
-        say(f"batch {at} of {len(ours)}: {manifest.inserted:,} shots of {manifest.batch_id}{known}")
+        report(f"batch {at} of {len(ours)}: {manifest.inserted:,} shots of {manifest.batch_id}{known}")
 
 
 def _shots(source: Store, manifest: Manifest) -> pa.Table:
@@ -98,18 +98,18 @@ def _copy_verdicts(source: Store, target: Store) -> None:
         target.put_verdict(verdict)
 
 
-def _copy_warehouse(source: Store, target: Store, say: Callable[[str], None]) -> None:
-    """Part by part, feature state by feature state; until the last write nobody takes the target's warehouse for a whole one."""
+def _copy_warehouse(source: Store, target: Store, report: Callable[[str], None]) -> None:
+    """Part by part, then each feature state; until the last write the target's warehouse is marked as unfinished."""
     parts = source.warehouse_parts()
     if foreign := sorted(set(target.warehouse_parts()) - set(parts)):
         raise StoreError(f"the target's warehouse has a part {foreign[0]}; copy into an empty store")
     for at, (part, rows) in enumerate(parts.items(), start=1):
         target.publish_warehouse({part: source.warehouse(parts=[part])}, UNFINISHED, {})
-        say(f"part {at} of {len(parts)}: {rows:,} feature rows of {part}")
+        report(f"part {at} of {len(parts)}: {rows:,} feature rows of {part}")
     names = source.feature_state_names()
     for name in names:
         record = source.get_feature_state(name)
         if record is not None and record.stamp != target.feature_state_stamp(name):
             target.publish_warehouse({}, UNFINISHED, {name: record})
     target.publish_warehouse({}, source.warehouse_state(), {})
-    say(f"{len(names)} feature states")
+    report(f"{len(names)} feature states")

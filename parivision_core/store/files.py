@@ -1,4 +1,4 @@
-"""The embedded store: Parquet files published by rename, and a SQLite file whose transactions are the commit points."""
+"""The embedded store: Parquet files published by renaming, and a SQLite file whose transactions commit."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FileStore(Store):
             found = self._query("SELECT value FROM meta WHERE key = 'format'")[0][0]
         except (OSError, sqlite3.Error, StoreError) as error:
             raise StoreError(
-                f"can't open the store in {folder}: {error}; check the folder's rights and disk"
+                f"can't open the store in {folder}: {error}; check the folder's permissions and disk"
             ) from error
         if found != FORMAT:
             raise StoreError(
@@ -65,7 +65,7 @@ class FileStore(Store):
             )
 
     def _create(self) -> None:
-        """Make folders and tables, in a file that gets its name last: openers at the same moment see all or nothing."""
+        """Make folders and tables, in a file that is renamed last, so that other processes see all of it or nothing."""
         self._lake.mkdir(parents=True, exist_ok=True)
         self._warehouse.mkdir(parents=True, exist_ok=True)
         with self.exclusive("create"):
@@ -90,7 +90,7 @@ class FileStore(Store):
         except sqlite3.Error as error:
             raise StoreError(
                 f"{self.folder / 'meta.sqlite'} can't be read or written: {error}; free some space, check the folder's "
-                "rights, or restore it from a backup"
+                "permissions, or restore it from a backup"
             ) from error
 
     @contextmanager
@@ -100,7 +100,7 @@ class FileStore(Store):
             try:
                 yield db
             except BaseException:
-                if db.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                if db.in_transaction:  # SQLite has rolled back by itself if the disk is full
                     db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
@@ -111,7 +111,7 @@ class FileStore(Store):
 
     @contextmanager
     def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
-        """See Store. The kernel's file lock: it ends with its process, however that dies."""
+        """See Store. A file lock of the kernel, which ends with its process."""
         path = self.folder / f"{name}.lock"
         give_up = time.monotonic() + wait_seconds
         with path.open("a+") as file:
@@ -123,7 +123,8 @@ class FileStore(Store):
                     if time.monotonic() > give_up:
                         file.seek(0)
                         raise StoreError(
-                            f"{name} is held by process {file.read() or 'unknown'} since over {wait_seconds:g} s"
+                            f"the lock {name} has been held by process {file.read() or 'unknown'} for over "
+                            f"{wait_seconds:g} s; wait for it, or end that process"
                         ) from None
                     time.sleep(0.05)
             file.truncate(0)
@@ -155,7 +156,7 @@ class FileStore(Store):
             file.unlink(missing_ok=True)
             raise
         for left in self._lake.glob(f"{glob.escape(manifest.batch_id)}-????????.p*"):
-            if left != file:  # of an attempt that was killed
+            if left != file:  # left by an attempt that was killed
                 left.unlink(missing_ok=True)
 
     def manifests(self) -> list[Manifest]:
@@ -179,7 +180,7 @@ class FileStore(Store):
                 yield read(self._lake / file, columns, since, until, days)
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """See Store. What was read of the lake is kept in memory, up to a bound."""
+        """See Store. Files that were read stay in memory, up to a limit."""
         listed = self._query("SELECT file, body FROM manifests ORDER BY n")
         batches = [(file, _decode(body, Manifest)) for file, body in listed]
         return self._searched.find(batches, query, limit, columns)
@@ -215,7 +216,7 @@ class FileStore(Store):
         feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table] = NOTHING,
     ) -> None:
-        """See Store. Replaced files stay for readers that are under way, until the next publication."""
+        """See Store. Replaced files stay for current readers until the next publication."""
         for name, table in [*parts.items(), *grown.items()]:
             check_part(name, table)
         listed = {name: (files.split(), rows) for name, files, rows in self._query("SELECT * FROM parts")}
@@ -238,10 +239,10 @@ class FileStore(Store):
                 old.unlink(missing_ok=True)
 
     def _lengthen(self, name: str, files: list[str], table: pa.Table) -> list[str]:
-        """Write rows behind those of a part's files; the files that it consists of then.
+        """Append rows to a part; returns its new list of files.
 
-        The last files are written anew with them while they aren't much longer, so that a part that grows by a day at a
-        time is a handful of files, and each row is written only a few times.
+        Its last files are rewritten together with the rows as long as they are small, so that a part that grows day by
+        day consists of a handful of files, and each row is written only a few times.
         """
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
@@ -250,7 +251,7 @@ class FileStore(Store):
         return [*files, write(self._warehouse, name, table).name]
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
-        """See Store. Read anew when publications removed a file meanwhile."""
+        """See Store. Starts over when publications removed a file meanwhile."""
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         files = self._pieces(parts)
@@ -265,7 +266,7 @@ class FileStore(Store):
                 return pa.concat_tables(tables) if tables else pa.table({})
 
     def _pieces(self, parts: Sequence[str] | None) -> list[str]:
-        """Names of the files of some parts, in their order."""
+        """Names of the files of the given parts, in their order."""
         listed = self._query("SELECT name, file FROM parts ORDER BY name")
         return [file for name, pieces in listed if parts is None or name in parts for file in pieces.split()]
 

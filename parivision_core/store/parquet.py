@@ -1,4 +1,4 @@
-"""Parquet files that are there whole or not at all. Arrow is imported on use: the service opens a store without it."""
+"""Parquet files that exist as a whole or not at all. Arrow is imported on use: the service opens a store without it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def write(folder: Path, name: str, table: pa.Table) -> Path:
         partial.replace(target)
         _flush(folder)
     except OSError as error:
-        raise StoreError(f"can't write {target}: {error}; free some space or check the folder's rights") from error
+        raise StoreError(f"can't write {target}: {error}; free some space or check the folder's permissions") from error
     finally:
         partial.unlink(missing_ok=True)
     return target
 
 
 def _flush(folder: Path) -> None:
-    """Flush a folder, without which a renamed file may be missing after a power cut."""
+    """Flush a folder; otherwise a renamed file may be missing after a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

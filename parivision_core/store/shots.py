@@ -1,4 +1,4 @@
-"""Finds shots in the lake's files without pyarrow: chosen as columns, so that only those answered become objects."""
+"""Finds shots in the lake's files without pyarrow: filtered as columns, so that only those returned become objects."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 
 ENVELOPE = ("batch_id", "row", "ingested_at", "raw")
-"""What the lake keeps around a shot, which is no part of it."""
+"""Columns of the lake that are no part of the shot."""
 DAY, ID = "game_date", "_id"
 READ_ROWS = 8_192
-"""Rows read at once; more are slower, and hold up other threads for longer."""
+"""Rows read at once; more are slower, and block other threads for longer."""
 KEPT_BYTES = 128 * 2**20
-"""Shots kept in memory by a process, at some 106 bytes each: 1.2 million, five or six seasons."""
+"""Memory for shots in each process; at about 106 bytes a shot, 1.2 million of them, five or six seasons."""
 
 Shot = dict[str, Any]
 
 
 class ShotQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which shots of the lake are meant, in the order newest first: by game date, then by `_id`, both descending."""
+    """Which shots of the lake to find, newest first: by game date, then by `_id`, both descending."""
 
     batch: str | None = None
-    """Id of the batch that brought them."""
+    """Id of the batch that inserted them."""
     since: str | None = None
     until: str | None = None
     """First and last game day, ISO dates, both included."""
     after: tuple[str, str] | None = None
-    """Game date and `_id` of a shot: only those that follow it in the order, which is how a page follows another."""
+    """Game date and `_id` of a shot: only shots that follow it in the order, for the next page."""
     where: Mapping[str, tuple[str | int, ...]] = {}
     """Field of the contract -> the values that it may have."""
 
     @property
     def last_day(self) -> str | None:
-        """The newest day that can be meant."""
+        """The newest day that can match."""
         days = [day for day in (self.until, self.after[0] if self.after else None) if day is not None]
         return min(days, default=None)
 
-    def meets(self, manifest: Manifest) -> bool:
-        """Whether a batch may hold shots that are meant."""
+    def may_match(self, manifest: Manifest) -> bool:
+        """Whether a batch may hold matching shots."""
         return self.batch in (None, manifest.batch_id) and manifest.overlaps(self.since, self.last_day)
 
 
 class FileShots:
-    """The shots of one Parquet file of the lake in memory, as Arrow columns; text is kept as codes of its values."""
+    """The shots of one Parquet file of the lake in memory, as Arrow columns; text is dictionary-encoded."""
 
     def __init__(self, path: Path) -> None:
-        """Read a file, which holds a row at least. Raises StoreError when it is damaged or gone."""
+        """Read a file, which holds at least one row. Raises StoreError when it is damaged or gone."""
         from arro3.core import dictionary_dictionary, dictionary_indices  # noqa: PLC0415 - only a search needs it
 
         try:
@@ -72,22 +72,22 @@ class FileShots:
                     self._numbers[name] = np.asarray(column)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # a Rust library's errors share no class, and its panics aren't Exceptions
+        except BaseException as error:  # errors of a Rust library share no class, and its panics aren't Exceptions
             raise StoreError(
                 f"can't read {path}: {error}; restore it from a backup or ingest its batch again"
             ) from error
         self.nbytes = sum(int(column.nbytes) for column in self._columns.values())
         self._days, rank = np.unique(self._values[DAY], return_inverse=True)
         self._day = rank.astype(np.int32)[self._numbers[DAY]]
-        """Each row's place among the days (n,)."""
+        """Index of each row's day in `_days`, (n,)."""
 
     def newest(self, query: ShotQuery, limit: int) -> list[tuple[str, str, int]]:
-        """Date, `_id` and row of the first `limit` shots that a query means, in its order."""
-        rows = np.flatnonzero(self._meant(query))
+        """Date, `_id` and row of the first `limit` shots that match, in the query's order."""
+        rows = np.flatnonzero(self._matches(query))
         if query.after is not None:
             rows = self._following(rows, query.after)
         if len(rows) > limit:
-            # Of the oldest day that can be in the answer all rows stay, for their ids decide.
+            # All rows of the oldest day in the result stay, for their ids decide.
             day = self._day[rows]
             rows = rows[day >= np.partition(day, -limit)[-limit]]
         days = self._days[self._day[rows]].tolist()
@@ -95,20 +95,20 @@ class FileShots:
         return sorted(found, reverse=True)[:limit]
 
     def shots(self, rows: Sequence[int], columns: Sequence[str] | None) -> list[Shot]:
-        """Some rows as objects with the given columns, all by default; None stands for one that the file hasn't."""
+        """Some rows as objects with the given columns, all by default; None stands for a column that the file lacks."""
         names = list(self._columns) if columns is None else list(columns)
         values = [self._taken(self._columns[n], rows) if n in self._columns else repeat(None) for n in names]
         return [dict(zip(names, row, strict=True)) for row, _ in zip(zip(*values, strict=False), rows, strict=False)]
 
-    def _meant(self, query: ShotQuery) -> Bools:
-        meant = np.ones(len(self._day), dtype=np.bool_)
+    def _matches(self, query: ShotQuery) -> Bools:
+        matching = np.ones(len(self._day), dtype=np.bool_)
         if query.since is not None:
-            meant &= self._day >= bisect_left(self._days.tolist(), query.since)
+            matching &= self._day >= bisect_left(self._days.tolist(), query.since)
         if (last := query.last_day) is not None:
-            meant &= self._day < bisect_right(self._days.tolist(), last)
+            matching &= self._day < bisect_right(self._days.tolist(), last)
         for name, wanted in query.where.items():
-            meant &= self._holds(name, wanted)
-        return meant
+            matching &= self._holds(name, wanted)
+        return matching
 
     def _holds(self, name: str, wanted: tuple[str | int, ...]) -> Bools:
         numbers, values = self._numbers.get(name), self._values.get(name)
@@ -118,7 +118,7 @@ class FileShots:
         return np.isin(numbers, np.asarray(sought))
 
     def _following(self, rows: Ints, after: tuple[str, str]) -> Ints:
-        """Those of the rows, none of a later day, that follow a shot in the order."""
+        """Those of the rows that follow a shot in the order; none is of a later day than it."""
         same = self._days[self._day[rows]] == after[0]
         on_day = rows[same]
         later = [row for row, found in zip(on_day.tolist(), self._ids(on_day), strict=True) if found < after[1]]
@@ -136,7 +136,7 @@ class FileShots:
 
 
 def _columns(path: Path) -> dict[str, Any]:
-    """The contract's columns of a file as Arrow arrays, each in one piece, text but for ids as codes."""
+    """The contract's columns of a file as Arrow arrays, each in one piece; text but for ids is dictionary-encoded."""
     from arro3.core import Array, ChunkedArray, DataType  # noqa: PLC0415 - only a search needs it
     from arro3.io import read_parquet  # noqa: PLC0415 - see above
 
@@ -147,7 +147,7 @@ def _columns(path: Path) -> dict[str, Any]:
         rows = Array.from_numpy(np.arange(batch.num_rows, dtype=np.uint32))
         for name, kept in pieces.items():
             column = batch.column(name)
-            # What was decoded lies in buffers of four times its size, so that a copy of it is kept.
+            # Decoded columns lie in buffers of four times their size, so that copies are kept.
             kept.append(column.cast(codes) if column.type == text and name != ID else column.take(rows))
     return {name: ChunkedArray(kept).combine_chunks() for name, kept in pieces.items()}
 
@@ -159,7 +159,7 @@ def _is_coded(column: Any) -> bool:
 
 
 class LakeFiles:
-    """The lake's files as last searched; they never change under their names, so what was read stays true."""
+    """A cache of the lake's files; a file never changes under its name, so what was read stays valid."""
 
     def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
         self._folder, self._most = folder, kept_bytes
@@ -170,11 +170,11 @@ class LakeFiles:
     def find(
         self, batches: Iterable[tuple[str, Manifest]], query: ShotQuery, limit: int, columns: Sequence[str] | None
     ) -> list[Shot]:
-        """The first `limit` shots that a query means, of these files and their manifests.
+        """The first `limit` shots that match a query, of these files and their manifests.
 
-        Files are opened newest first, and only while they may hold shots that come before those found already.
+        Files are opened newest first, as long as they may hold shots that come before those found already.
         """
-        chosen = [(manifest.last_date or "", file) for file, manifest in batches if query.meets(manifest)]
+        chosen = [(manifest.last_date or "", file) for file, manifest in batches if query.may_match(manifest)]
         found: list[tuple[str, str, int, FileShots]] = []
         for last, file in sorted(chosen, reverse=True):
             if len(found) == limit and found[-1][0] > last:
@@ -192,7 +192,7 @@ class LakeFiles:
         return answer
 
     def _opened(self, file: str) -> FileShots:
-        # One file is read at a time, so that as much memory is used as was meant.
+        # One file is read at a time, so that memory stays within its limit.
         with self._lock:
             shots = self._kept.pop(file, None)
             if shots is None:

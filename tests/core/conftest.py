@@ -1,4 +1,4 @@
-"""A MongoDB that misbehaves when it is told to, for stores and prediction logs alike."""
+"""A MongoDB with scripted faults, for tests of stores and prediction logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.scripted_server import ScriptedServer
 
 @pytest.fixture
 def proxy(mongo_server: str) -> Iterator[ScriptedServer]:
-    """A server that passes everything on to the real one until it is told to misbehave."""
+    """A server that forwards everything to the real one, except for scripted faults."""
     parts = urlsplit(mongo_server)
     with ScriptedServer(upstream=(parts.hostname or "127.0.0.1", parts.port or 27017)) as server:
         yield server
@@ -25,7 +25,7 @@ def proxy(mongo_server: str) -> Iterator[ScriptedServer]:
 def shaky_database(
     proxy: ScriptedServer, mongo_database: Database[dict[str, Any]], mongo_server: str
 ) -> Iterator[Database[dict[str, Any]]]:
-    """The test's database through the proxy, by a client that soon loses its patience."""
+    """The test's database behind the proxy, by a client with short timeouts."""
     login = urlsplit(mongo_server)
     url = proxy.url.replace("//", f"//{login.username}:{login.password}@") if login.username else proxy.url
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1500, socketTimeoutMS=1000) as client:

@@ -1,4 +1,4 @@
-"""Of a run that an input brought to a red end a person reads the words, and of a mistake in the code its stack."""
+"""A run that fails because of its input shows its message once; an error in the code keeps its stack."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def shown(*lines: str) -> list[str]:
     return [line for line in kept.getvalue().splitlines() if line]
 
 
-def test_the_words_of_a_fault_are_reported_once_and_no_stack() -> None:
-    told = shown(
+def test_a_failure_is_shown_once_and_without_its_stack() -> None:
+    lines = shown(
         "STEP_FAILURE", FAULT, *STACK, "RUN_FAILURE", f"\x1b[31m{FAULT}\x1b[0m", *STACK, "and on", "  indented"
     )
-    assert told == ["STEP_FAILURE", FAULT, "RUN_FAILURE", "and on", "  indented"]
+    assert lines == ["STEP_FAILURE", FAULT, "RUN_FAILURE", "and on", "  indented"]
 
 
-def test_of_two_faults_each_is_reported() -> None:
+def test_two_failures_are_both_shown() -> None:
     other = FAULT.replace("1 of 2", "2 of 2")
     assert shown(FAULT, *STACK, other, *STACK, FAULT) == [FAULT, other, FAULT]
 
 
-def test_what_nobody_expected_keeps_its_stack() -> None:
+def test_an_unexpected_error_keeps_its_stack() -> None:
     mistake = ["dagster.Error: ZeroDivisionError", *STACK]
     assert shown(*mistake) == [line for line in mistake if line]

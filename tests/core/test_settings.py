@@ -9,7 +9,7 @@ from parivision_core.settings import Settings, without_folders, without_login
 from parivision_serving.settings import ServiceSettings
 
 
-def test_defaults_hang_together() -> None:
+def test_defaults_are_consistent() -> None:
     settings = Settings.from_env({})
     assert settings.home == Path.cwd() / ".parivision"
     assert settings.inbox == settings.home / "inbox"
@@ -17,7 +17,7 @@ def test_defaults_hang_together() -> None:
     assert settings.registry_url == "http://127.0.0.1:5000"
 
 
-def test_overrides_and_what_follows_from_them(tmp_path: Path) -> None:
+def test_overrides_and_what_depends_on_them(tmp_path: Path) -> None:
     env = {"PARIVISION_HOME": str(tmp_path), "PARIVISION_MLFLOW_PORT": "5999", "PARIVISION_API_PORT": ""}
     settings = Settings.from_env(env)
     assert (settings.inbox, settings.registry_url, settings.api_port) == (
@@ -56,7 +56,7 @@ def test_a_bound_is_reported_in_its_own_unit(variable: str, most: int, unit: str
             ServiceSettings.from_env({variable: value})
 
 
-def test_the_gate_has_two_rules_and_a_misspelt_one_is_answered_with_them() -> None:
+def test_a_misspelt_gate_is_refused_with_the_allowed_ones() -> None:
     assert Settings.from_env({}).gate == "log_loss"
     assert Settings.from_env({"PARIVISION_GATE": "accuracy"}).gate == "accuracy"
     with pytest.raises(ConfigurationError, match="PARIVISION_GATE='auc' is none of log_loss, accuracy"):
@@ -81,5 +81,5 @@ def test_a_password_in_an_address_is_never_shown() -> None:
         ("answers 500 to /api/2.0/mlflow/get: and/or", "answers 500 to /api/2.0/mlflow/get: and/or"),
     ],
 )
-def test_folders_are_left_out_of_what_strangers_read(message: str, shown: str) -> None:
+def test_folders_are_left_out_of_messages_to_callers(message: str, shown: str) -> None:
     assert without_folders(message) == shown

@@ -1,8 +1,8 @@
 """A MongoDB to test against: the one that PARIVISION_TEST_MONGO_URL names, else nx-27017 in a process of its own.
 
-nx-27017 speaks the wire protocol on top of SQLite. It is right on a narrow path only, which the store keeps to: string
-`_id` compared for equality alone, and never one that begins like a date, which it doesn't find; integers and strings in
-`$set`, `$inc`, unordered inserts, ranges of other fields.
+nx-27017 speaks the wire protocol on top of SQLite. It works correctly only for the operations that the store uses:
+equality on a string `_id` that doesn't begin like a date, integers and strings in `$set`, `$inc`, unordered inserts,
+ranges of other fields.
 """
 
 from __future__ import annotations

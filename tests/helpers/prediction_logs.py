@@ -1,4 +1,4 @@
-"""Journals of every kind, and calls to put into them."""
+"""Prediction logs of every kind, and calls to write to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _open_mongo(place: Place) -> PredictionLog:
 
 
 KINDS: dict[str, Callable[[Place], PredictionLog]] = {"files": _open_sqlite, "mongo": _open_mongo}
-"""By the kind of store that a prediction log lies beside."""
+"""By the kind of store that the prediction log goes with."""
 
 
 def opened(place: Place) -> PredictionLog:
@@ -54,6 +54,6 @@ def one(probability: float | list[float] = 0.5, **changes: Any) -> Call:
 
 
 def many(probabilities: list[float], requests: list[Any] | None = None, **changes: Any) -> Call:
-    """The call of a batch of JSON rows."""
+    """The call of a bulk request of JSON rows."""
     rows = [{"x": i, "player_id": i} for i in range(len(probabilities))] if requests is None else requests
     return one(probabilities, **({"content": "rows", "request": rows, "features": b""} | changes))

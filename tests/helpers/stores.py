@@ -1,4 +1,4 @@
-"""Stores of every kind, for tests that must hold on each of them. A new kind joins by adding itself to `KINDS`."""
+"""Stores of every kind, for tests that must hold on each of them. A new kind is added to `KINDS`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from parivision_core.store.files import FileStore
 from parivision_core.store.mongo import MongoStore
 
 Place = dict[str, str]
-"""Where a store is, in words that can be sent to another process."""
+"""Where a store is, as text that can be sent to another process."""
 
 
 def _open_files(place: Place) -> Store:

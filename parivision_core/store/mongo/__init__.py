@@ -1,4 +1,4 @@
-"""The store on MongoDB: documents in collections; the one document whose write makes a batch or a warehouse exist."""
+"""The store on MongoDB. A batch, and the warehouse, come into existence by the write of a single document."""
 
 from __future__ import annotations
 

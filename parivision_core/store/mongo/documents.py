@@ -1,4 +1,4 @@
-"""Between documents and what the other rooms use: Arrow tables of known types, and the small records."""
+"""Converts between MongoDB's documents and what other packages use: Arrow tables and the small records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PIECE = 5_000
 """Documents written or read at once."""
 LARGEST = 16 * 1024 * 1024 - 64 * 1024
-"""Bytes of text in a document, with some room for the rest: MongoDB takes 16 MB."""
+"""Bytes of text in a document, with some room for the rest: MongoDB accepts 16 MB."""
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -27,12 +27,12 @@ def document_of(record: msgspec.Struct) -> Document:
     fields: Document = msgspec.to_builtins(record, builtin_types=(bytes,))
     for name, value in fields.items():
         if isinstance(value, float) and value - value != 0:
-            raise StoreError(f"{name} of a {type(record).__name__} is {value}, which is no number that can be used")
+            raise StoreError(f"{name} of a {type(record).__name__} is {value}, which is not a finite number")
     return fields
 
 
 def record_of(document: Document, kind: type[Record]) -> Record:
-    """The record of a document; fields that the record doesn't know are passed over.
+    """The record of a document; unknown fields are ignored.
 
     Raises StoreError when the document is damaged or of another version.
     """
@@ -46,14 +46,14 @@ def record_of(document: Document, kind: type[Record]) -> Record:
 
 
 def types_of(table: pa.Table) -> list[tuple[str, str]]:
-    """Name and type of each column, as kept beside the documents, which know no types of this width."""
+    """Name and type of each column, kept besides the documents, which don't preserve these types."""
     return [(field.name, str(field.type)) for field in table.schema]
 
 
 def schema_of(types: Iterable[Sequence[tuple[str, str]]], columns: Sequence[str] | None) -> pa.Schema:
-    """The Arrow schema of some columns (all by default) that holds the values of tables of all these types.
+    """The Arrow schema of some columns (all by default) that fits tables of all these types.
 
-    Raises StoreError for a column that isn't there, or whose types can't be reconciled.
+    Raises StoreError for a column that doesn't exist, or whose types can't be unified.
     """
     import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
@@ -61,7 +61,9 @@ def schema_of(types: Iterable[Sequence[tuple[str, str]]], columns: Sequence[str]
     try:
         known = pa.unify_schemas(single, promote_options="permissive")
     except pa.ArrowException as error:
-        raise StoreError(f"batches keep a column in types that don't go together: {error}; read them apart") from error
+        raise StoreError(
+            f"batches hold a column in types that can't be unified: {error}; read the batches separately"
+        ) from error
     missing = [name for name in columns or () if name not in known.names]
     if missing:
         raise StoreError(f"no column is called {missing[0]}; there are {', '.join(known.names)}")
@@ -69,7 +71,7 @@ def schema_of(types: Iterable[Sequence[tuple[str, str]]], columns: Sequence[str]
 
 
 def documents(table: pa.Table) -> Iterator[list[Document]]:
-    """The rows of a table as documents, so many at a time that memory doesn't depend on the table."""
+    """The rows of a table as documents, at most PIECE at a time."""
     for piece in table.to_batches(max_chunksize=PIECE):
         yield piece.to_pylist()
 
@@ -84,7 +86,7 @@ def tables(found: Iterable[Document], schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def check_sizes(table: pa.Table) -> None:
-    """Refuse rows that fit into no document. Raises StoreError naming the first."""
+    """Refuse rows that are too large for a document. Raises StoreError naming the largest."""
     import pyarrow as pa  # noqa: PLC0415 - see above
     import pyarrow.compute as pc  # noqa: PLC0415 - see above
 
@@ -99,8 +101,8 @@ def check_sizes(table: pa.Table) -> None:
 
 
 def too_large(what: str, size: int) -> str:
-    """What to say of something that fits into no document."""
+    """The message about something that is too large for a document."""
     return (
-        f"{what} is {size / 1e6:.1f} MB, and MongoDB keeps no document over 16 MB; take it out of its source and offer "
-        "that again. Nothing of the batch was stored"
+        f"{what} is {size / 1e6:.1f} MB, and MongoDB keeps no document over 16 MB; remove it from its source and "
+        "ingest that again. Nothing of the batch was stored"
     )

@@ -1,8 +1,8 @@
-"""Locks between machines: a document that its holder keeps touching, and that falls to others when he stops.
+"""Locks between machines: a document whose counter the holder keeps raising, and that others take over when it stops.
 
-Nobody's clock is compared with another's: who waits watches the holder's counter, and takes the lock when the counter
-stood still for LEASE_SECONDS of his own clock. A holder that was suspended for longer may therefore believe in a lock
-that he has lost; what he writes then is refused where it matters, at the commit points.
+Clocks of different machines are never compared: a waiting process watches the counter, and takes the lock when the
+counter hasn't moved for LEASE_SECONDS of its own clock. A holder that was suspended for longer may therefore still
+believe that it holds a lost lock; its writes are then refused where it matters, at the commit points.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from parivision_core.records import now_ms
 from parivision_core.store.mongo.connection import Document, explained
 
 LEASE_SECONDS = 30.0
-TOUCHES_A_LEASE = 6
+TOUCHES_PER_LEASE = 6
 PAUSE_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def lease(locks: Collection[Document], name: str, wait_seconds: float) -> Iterator[Document]:
-    """Hold the named lock; gives what its document shows as long as it is held.
+    """Hold the named lock; yields the fields that its document has as long as it is held.
 
     Raises StoreError naming the holder when it isn't free within `wait_seconds`.
     """
@@ -48,7 +48,7 @@ def lease(locks: Collection[Document], name: str, wait_seconds: float) -> Iterat
     finally:
         done.set()
         toucher.join()
-        with suppress(PyMongoError):  # a lock that can't be given back now falls to others by itself
+        with suppress(PyMongoError):  # a lock that can't be released now is taken over by others later
             locks.delete_one(mine)
 
 
@@ -62,32 +62,35 @@ def _acquire(locks: Collection[Document], mine: Document, wait_seconds: float) -
             locks.insert_one({**mine, "holder": holder, "since": now_ms(), "touches": 0})
             return
         except DuplicateKeyError:
-            asked = time.monotonic()
+            requested_at = time.monotonic()
             held = locks.find_one({"_id": mine["_id"]})
         now = time.monotonic()
         if held is None:
             continue
-        # A server that was slow to answer us was so to the holder, too: his silence then counts from now on.
-        slow = now - asked > LEASE_SECONDS / TOUCHES_A_LEASE
+        # A server that answered slowly was slow for the holder, too: its silence counts from now on.
+        slow = now - requested_at > LEASE_SECONDS / TOUCHES_PER_LEASE
         if slow or (held["owner"], held["touches"]) != seen:
             seen, seen_at = (held["owner"], held["touches"]), now
         elif now - seen_at > LEASE_SECONDS:
-            log.warning("%s was held by %s, which has stopped; taking it over", mine["_id"], held["holder"])
+            log.warning("the lock %s was held by %s, which has stopped; taking it over", mine["_id"], held["holder"])
             locks.delete_one({"_id": mine["_id"], "owner": held["owner"], "touches": held["touches"]})
             continue
         if now > give_up:
-            raise StoreError(f"{mine['_id']} is held by {held['holder']} since over {wait_seconds:g} s")
+            raise StoreError(
+                f"the lock {mine['_id']} has been held by {held['holder']} for over {wait_seconds:g} s; wait for it, "
+                "or end that process"
+            )
         time.sleep(PAUSE_SECONDS)
 
 
 def _touch(locks: Collection[Document], mine: Document, done: threading.Event) -> None:
-    while not done.wait(LEASE_SECONDS / TOUCHES_A_LEASE):
+    while not done.wait(LEASE_SECONDS / TOUCHES_PER_LEASE):
         try:
-            # One connection that hangs must not cost the lock.
-            with pymongo.timeout(LEASE_SECONDS / TOUCHES_A_LEASE):
+            # A single hanging connection must not cost the lock.
+            with pymongo.timeout(LEASE_SECONDS / TOUCHES_PER_LEASE):
                 kept = locks.update_one(mine, {"$inc": {"touches": 1}}).matched_count
             if not kept:
-                log.warning("the lock %s was lost: this process stood still for too long", mine["_id"])
+                log.warning("the lock %s was lost, because this process was suspended for too long", mine["_id"])
                 return
         except PyMongoError as error:
-            log.warning("the lock %s can't be kept up, trying again: %s", mine["_id"], error)
+            log.warning("the lock %s can't be renewed, trying again: %s", mine["_id"], error)

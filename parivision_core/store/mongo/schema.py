@@ -1,4 +1,4 @@
-"""What a database must hold before it is used: a format and indexes, made once and checked by each process."""
+"""Format and indexes of a database, made once and checked by each process before the first use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Index(NamedTuple):
 def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], indexes: Sequence[Index]) -> None:
     """Make what is missing. Raises StoreError for a database of another format, or one that isn't PariVision's.
 
-    The collections in `ours` are empty before a database gets its format.
+    A database without a format must have nothing in the collections `ours`.
     """
     found = meta.find_one({"_id": "format"})
     if found is not None and found.get("value") != FORMAT:
@@ -40,7 +40,7 @@ def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], in
             if collection.find_one({}, {"_id": 1}) is not None:
                 raise StoreError(
                     f"the collection {collection.full_name} holds documents that this version didn't write; name "
-                    "another database in PARIVISION_MONGO_URL. To take old shots over, put a mongoexport into the inbox"
+                    "another database in PARIVISION_MONGO_URL. To import its shots, put a mongoexport into the inbox"
                 )
     for index in indexes:
         _make(index)
@@ -50,13 +50,13 @@ def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], in
 
 
 def _make(wanted: Index) -> None:
-    """Make an index unless it is there. Raises StoreError when one on the same fields has another meaning."""
+    """Make an index unless it exists. Raises StoreError when one on the same fields differs in uniqueness."""
     for index in wanted.collection.index_information().values():
         if tuple(name for name, _ in index["key"]) == wanted.fields:
             if bool(index.get("unique")) != wanted.unique:
                 raise StoreError(
                     f"the index on {', '.join(wanted.fields)} of {wanted.collection.full_name} should "
-                    f"{'' if wanted.unique else 'not '}be unique; drop it, PariVision makes its own"
+                    f"{'' if wanted.unique else 'not '}be unique; drop it, PariVision makes the right one"
                 )
             return
     # An open manifest has no batch yet: sparse keeps such documents out of the index.

@@ -10,7 +10,7 @@ from parivision_core.records import Manifest
 from parivision_core.store.mongo.connection import Document
 from parivision_core.store.shots import DAY, ENVELOPE, ID, ShotQuery
 
-OURS = ("_n", *ENVELOPE)
+INTERNAL = ("_n", *ENVELOPE)
 """Fields of a document that are no part of its shot."""
 READ = 1_000
 """Documents fetched at once."""
@@ -24,18 +24,18 @@ def newest(
     limit: int,
     columns: Sequence[str] | None,
 ) -> list[Document]:
-    """The first `limit` shots that a query means, of the `numbers` of the `batches` that it may mean.
+    """The first `limit` shots that match a query, among the commits `numbers` of the `batches` that may hold them.
 
-    They come by day, along the index; within a day ids decide, so the last day is read to its end.
+    They are read by day, along the index; within a day ids decide, so the last day is read to its end.
     """
     first = max(filter(None, [min(m.first_date or "" for m in batches), query.since]), default="")
     last = min(filter(None, [max(m.last_date or "" for m in batches), query.last_day]))
     wanted: Document = {**numbers, DAY: {"$gte": first, "$lte": last}}
     for field, values in query.where.items():
         wanted[field] = values[0] if len(values) == 1 else {"$in": list(values)}
-    shown = dict.fromkeys(OURS, 0) if columns is None else dict.fromkeys([*columns, DAY, ID], 1)
+    shown = dict.fromkeys(INTERNAL, 0) if columns is None else dict.fromkeys([*columns, DAY, ID], 1)
     found: list[Document] = []
-    # Of a season that came in early, the server can't tell by trial which index is the better one.
+    # The server chooses an index by a short trial, which misleads it when a season was ingested early.
     with lake.find(wanted, shown, batch_size=READ).hint([(DAY, 1)]).sort(DAY, -1) as documents:
         for document in documents:
             if len(found) >= limit and document[DAY] < found[-1][DAY]:

@@ -1,4 +1,4 @@
-"""The Mongo kind of store: any number of processes on any number of machines may read and write it.
+"""The store on MongoDB: any number of processes on any number of machines may read and write it.
 
 Nothing here needs a transaction, so it also runs on a server that isn't a replica set. A batch's shots carry the number
 of its commit, and readers take only numbers whose manifest is committed. The warehouse works likewise: one document
@@ -30,7 +30,7 @@ from parivision_core.store.base import (
     narrowed,
 )
 from parivision_core.store.checks import check_part, check_shots
-from parivision_core.store.mongo.connection import Document, explained
+from parivision_core.store.mongo.connection import DUPLICATE, Document, explained
 from parivision_core.store.mongo.documents import (
     LARGEST,
     PIECE,
@@ -52,13 +52,11 @@ from parivision_core.store.shots import ShotQuery
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DUPLICATE = 11000
-"""MongoDB's code for an `_id` that is taken."""
 OPEN, COMMITTED, DISCARDED = "open", "committed", "discarded"
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """What a manifest's document holds beside the manifest."""
+class ShotColumns(msgspec.Struct, frozen=True):
+    """What a manifest's document holds besides the manifest."""
 
     columns: list[tuple[str, str]]
     """Name and type of each column of its shots."""
@@ -72,11 +70,11 @@ class MongoStore(Store):
     ) -> None:
         """`lake` and `warehouse` name the collections of shots and features; all others begin with `prefix`.
 
-        Raises ConfigurationError when the database's writes aren't to be acknowledged.
+        Raises ConfigurationError when the database is configured not to confirm writes.
         """
         if not database.write_concern.acknowledged:
-            raise ConfigurationError("w=0 would lose shots without a word; take it out of PARIVISION_MONGO_URL")
-        # A member that lags behind would show, and have removed, what isn't so any more.
+            raise ConfigurationError("w=0 would lose shots silently; remove it from PARIVISION_MONGO_URL")
+        # A member that lags behind would show, and have us remove, outdated documents.
         database = database.with_options(read_preference=ReadPreference.PRIMARY)
         self._meta = database[prefix + "meta"]
         self._locks = database[prefix + "locks"]
@@ -113,14 +111,14 @@ class MongoStore(Store):
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
-        """The database checked, once; whatever pymongo raises within is explained."""
+        """Check the database once; errors of pymongo within become a StoreError."""
         with explained():
             self._prepare()
             yield
 
     @contextmanager
     def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
-        """See Store. A dead holder's lock falls to others after half a minute."""
+        """See Store. The lock of a dead process is taken over after half a minute."""
         with explained():
             self._prepare()
         with lease(self._locks, name, wait_seconds) as mine:
@@ -133,7 +131,7 @@ class MongoStore(Store):
     # Lake
 
     def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
-        """See Store. The manifest is there from the start, but open; changing that one word is the commit."""
+        """See Store. The manifest is there from the start with the state `open`; changing that is the commit."""
         check_shots(shots)
         check_sizes(shots)
         for q in quarantined:
@@ -158,41 +156,43 @@ class MongoStore(Store):
                     )
                 self._close(n, {**document_of(manifest), "columns": types_of(shots)})
             except BaseException:
-                with suppress(PyMongoError, StoreError):  # else the next commit sweeps it away
+                with suppress(PyMongoError, StoreError):  # otherwise the next commit sweeps it away
                     self._discard(n)
                 raise
             self._failures.delete_one({"_id": manifest.fingerprint})
 
     def _check_lock(self, name: str) -> None:
-        """Raise LockLostError when a lock that this store took was lost: others may count on it by now."""
+        """Raise LockLostError when a lock that this store took was lost, for another process may hold it now."""
         mine = self._held.get(name)
         if mine is not None and self._locks.find_one(mine, {"_id": 1}) is None:
-            raise LockLostError(f"the lock {name} was lost to another process, because this one stood still; run again")
+            raise LockLostError(
+                f"the lock {name} was lost to another process, because this one was suspended; run again"
+            )
 
     def _insert(self, n: int, shots: list[Document]) -> None:
-        """Insert shots of commit `n`; an `_id` that is taken belongs to a batch that was never committed, or conflicts.
+        """Insert shots of commit `n`; an `_id` that exists conflicts, or is left by an attempt that never committed.
 
-        The lake knew none of these ids when the batch was compared with it. What was left by an attempt that lost its
-        lock is removed; a shot that someone else committed meanwhile makes the batch start over, and is then found.
+        The lake held none of these ids when the batch was compared with it. What was left by an attempt that lost its
+        lock is removed. A shot that another process committed meanwhile makes the batch start over, and is found then.
         """
         try:
             self._lake.insert_many(shots, ordered=False)
         except BulkWriteError as error:
-            complaints = error.details["writeErrors"]
-            if error.details.get("writeConcernErrors") or any(c["code"] != DUPLICATE for c in complaints):
+            errors = error.details["writeErrors"]
+            if error.details.get("writeConcernErrors") or any(e["code"] != DUPLICATE for e in errors):
                 raise
         else:
             return
-        again = [shots[complaint["index"]] for complaint in complaints]
+        again = [shots[e["index"]] for e in errors]
         taken = {shot["_id"] for shot in again}
         others = {"game_date": {"$in": sorted({shot["game_date"] for shot in again})}, "_n": {"$ne": n}}
-        # By day and not by `_id`, because the test server can't look for many of those.
+        # By day and not by `_id`, because the test server can't search for many ids.
         holders = {held["_n"] for held in self._lake.find(others, {"_n": 1}) if held["_id"] in taken}
         for holder in holders:
             if self._manifests.find_one({"_id": str(n), "state": OPEN}) is None:
                 raise _lost()
             if not self._discard(holder):
-                raise ConflictError("some of the shots were stored by someone else meanwhile; offer the batch again")
+                raise ConflictError("another process stored some of the shots meanwhile; ingest the batch again")
         self._lake.insert_many(again, ordered=False)
 
     def _close(self, n: int, fields: Document) -> None:
@@ -205,12 +205,12 @@ class MongoStore(Store):
             raise _lost()
 
     def _discard(self, n: int) -> bool:
-        """Remove what an attempt wrote, unless it was committed; whether it wasn't.
+        """Remove what an attempt wrote, unless it was committed; returns whether it was removed.
 
-        First its manifest is discarded, in a write that excludes its commit; the manifest goes last, so that this can
-        be repeated.
+        First its manifest gets the state `discarded`, in a write that prevents its commit; the manifest is deleted
+        last, so that this can be repeated.
         """
-        with suppress(DuplicateKeyError):  # shots without a manifest may get one, as long as it isn't discarded
+        with suppress(DuplicateKeyError):  # shots without a manifest could get one until it is discarded
             self._manifests.insert_one({"_id": str(n), "n": n, "state": DISCARDED})
         self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {"state": DISCARDED}})
         if self._manifests.find_one({"_id": str(n), "state": COMMITTED}, {"_id": 1}):
@@ -221,7 +221,7 @@ class MongoStore(Store):
         return True
 
     def _sweep(self) -> None:
-        """Remove what attempts left that were killed, or that wrote on after they had lost their lock."""
+        """Remove what was left by attempts that were killed, or that kept writing after they had lost their lock."""
         for left in list(self._manifests.find({"state": {"$in": [OPEN, DISCARDED]}}, {"n": 1})):
             self._discard(left["n"])
         gaps = _gaps(sorted(document["n"] for document in self._manifests.find({"state": COMMITTED}, {"n": 1})))
@@ -261,26 +261,26 @@ class MongoStore(Store):
                 return
             query = _numbers("_n", [n for n, _ in committed if chosen[0] <= n <= chosen[-1]])
             kept = self._manifests.find({**_numbers("n", chosen), "state": COMMITTED}, {"columns": 1})
-            schema = schema_of([record_of(document, Kept).columns for document in kept], columns)
+            schema = schema_of([record_of(document, ShotColumns).columns for document in kept], columns)
             when: Document = {"$gte": since} if since is not None else {}
             when |= {"$lte": until} if until is not None else {}
             when |= {"$in": sorted(days)} if days is not None else {}
             shots = self._lake.find(
                 {**query, "game_date": when} if when else query, dict.fromkeys(schema.names, 1), batch_size=PIECE
             )
-            # Of a season that came in early, the server can't tell by trial which index is the better one.
+            # The server chooses an index by a short trial, which misleads it when a season was ingested early.
             yield from tables(shots.hint([("game_date", 1)]) if when else shots, schema)
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """See Store."""
         with self._ready():
             committed = [(document["n"], record_of(document, Manifest)) for document in self._committed()]
-            meant = [(n, manifest) for n, manifest in committed if query.meets(manifest)]
-            if not meant:
+            chosen = [(n, manifest) for n, manifest in committed if query.may_match(manifest)]
+            if not chosen:
                 return []
-            first, last = meant[0][0], meant[-1][0]
+            first, last = chosen[0][0], chosen[-1][0]
             numbers = _numbers("_n", [n for n, _ in committed if first <= n <= last])
-            return newest(self._lake, numbers, [manifest for _, manifest in meant], query, limit, columns)
+            return newest(self._lake, numbers, [manifest for _, manifest in chosen], query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
@@ -295,18 +295,18 @@ class MongoStore(Store):
     def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
         """See Store."""
         with self._ready():
-            said = {
+            fields = {
                 "fingerprint": fingerprint,
                 "batch_id": batch_id,
                 "error": error,
                 "rejected_by": rejected_by,
                 "failed_at": now_ms(),
             }
-            found = _upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": said})
+            found = _upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": fields})
             return record_of(found, Failure)
 
     def failures(self) -> list[Failure]:
-        """See Store. A commit that died before it could forget its failures counts all the same."""
+        """See Store. Failures of committed batches are left out, even if the commit died before it deleted them."""
         with self._ready():
             failures = [record_of(document, Failure) for document in self._failures.find()]
             committed = {document["fingerprint"] for document in self._committed()} if failures else set()
@@ -369,14 +369,14 @@ class MongoStore(Store):
     def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
         """See Store."""
         with self._ready():
-            if limit == 0:  # which MongoDB takes for no limit
+            if limit == 0:  # MongoDB takes 0 for no limit
                 return []
             query = {} if candidate is None else {"candidate": candidate}
             return [record_of(d, Verdict) for d in self._verdicts.find(query).sort("n", -1).limit(limit or 0)]
 
 
 def _upserted(collection: Documents[Document], key: str, update: Document) -> Document:
-    """The document of a key after an update in one write, made if it wasn't there."""
+    """The document of a key after an update in one write, created if it wasn't there."""
     found = collection.find_one_and_update({"_id": key}, update, upsert=True, return_document=ReturnDocument.AFTER)
     if found is None:
         raise StoreError(f"MongoDB gave no answer to an update of {key} in {collection.full_name}; run again")
@@ -388,12 +388,12 @@ def _lost() -> LockLostError:
 
 
 def _gaps(committed: Sequence[int]) -> list[int]:
-    """The numbers up to the last committed one that were never committed: few, one for each attempt that failed."""
+    """Numbers up to the last committed one that were never committed: few, one for each failed attempt."""
     return sorted(set(range(1, committed[-1] + 1)) - set(committed)) if committed else []
 
 
 def _numbers(field: str, committed: Sequence[int]) -> Document:
-    """Query for these numbers, by their range and the few that are missing in it: thousands of batches fit into it."""
+    """Query for these numbers as a range without the few gaps, so that it stays small for thousands of batches."""
     gaps = [gap for gap in _gaps(committed) if gap > committed[0]]
     numbers: Document = {"$gte": committed[0], "$lte": committed[-1]}
     return {field: {**numbers, "$nin": gaps} if gaps else numbers}

@@ -1,8 +1,8 @@
-"""The warehouse on MongoDB: one document points to what is published, and replacing it publishes anew.
+"""The warehouse on MongoDB: one document, the pointer, names what is published; replacing it publishes.
 
-Rows and feature states carry the number of the publication that wrote them. A part shows the rows of its publications up to the
-current one; a new day is appended without touching the season before it. Who publishes first writes his number into the
-pointer, as a claim: whoever held the claim before can't publish any more, so what he wrote may be removed.
+Rows and feature states carry the number of the publication that wrote them. A part shows the rows of its publications
+up to the current one; a new day is appended without touching the rest of its season. A publication begins by writing
+its number into the pointer, as a claim: the previous claimant can't publish any more, so what it wrote may be removed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 POINTER = "warehouse"
 READS = 5
-"""How often a read is begun anew when a publication comes in between."""
+"""Attempts of a read that publications interfere with."""
 FEATURE_STATE_PIECE = 8 * 1024 * 1024
-"""Bytes of a feature state in one document: a feature state may be larger than MongoDB's 16 MB."""
+"""Bytes of a feature state in one document: a feature state may exceed MongoDB's limit of 16 MB."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class KeptFeatureState(msgspec.Struct, frozen=True, kw_only=True):
-    """A FeatureStateRecord whose payload lies in documents of its own."""
+    """A FeatureStateRecord whose payload is in documents of its own."""
 
     name: str
     v: int
@@ -65,7 +65,7 @@ class Pointer(msgspec.Struct, frozen=True):
     claim: int = 0
     """Number of the publication that may replace this one."""
     gaps: list[int] = []
-    """Numbers up to `v` of publications that never came about; nothing that they left is shown."""
+    """Numbers up to `v` of publications that were never completed; nothing that they left is shown."""
     parts: list[Part] = []
     feature_states: list[KeptFeatureState] = []
     state: WarehouseState = WarehouseState()
@@ -99,15 +99,13 @@ class Warehouse:
         feature_states: Mapping[str, FeatureStateRecord],
         grown: Mapping[str, pa.Table],
     ) -> None:
-        """Write rows and feature states under a number never used before, then point to them, then remove what nothing shows.
+        """Write rows and feature states under a new number, then point to them, then remove what isn't shown any more.
 
-        Raises ConflictError when someone else published meanwhile; nothing of this publication is shown then.
+        Raises ConflictError when another process published meanwhile; nothing of this publication is shown then.
         """
         old = self._claim(v)
-        for collection in (
-            self.rows,
-            self.feature_states,
-        ):  # what is left of publications that can't come about any more
+        # What is left of publications that can't be completed any more.
+        for collection in (self.rows, self.feature_states):
             collection.delete_many({"_v": {"$gt": old.v, "$lt": v}})
         now = {part.name: part for part in old.parts}
         for name, table in parts.items():
@@ -128,14 +126,14 @@ class Warehouse:
         )
         if not self._meta.replace_one({"_id": POINTER, "claim": v}, {"_id": POINTER, **document_of(new)}).matched_count:
             raise _taken()
-        # For all of them: the last publication may have died before it came to this.
+        # For all of them: the last publication may have died before this step.
         for part in new.parts:
             self.rows.delete_many({"_part": part.name, "_v": {"$lt": part.since}})
         for feature_state in new.feature_states:
             self.feature_states.delete_many({"name": feature_state.name, "_v": {"$lt": feature_state.v}})
 
     def _claim(self, v: int) -> Pointer:
-        """Shut out who claimed before; the pointer as it then stays until this publication."""
+        """Claim the pointer, so that earlier claimants can't publish; returns it as it stays until this publication."""
         with suppress(DuplicateKeyError):
             self._meta.insert_one({"_id": POINTER, **document_of(Pointer())})
         found = self._meta.find_one_and_update(
@@ -146,7 +144,7 @@ class Warehouse:
         return record_of(found, Pointer)
 
     def _write(self, v: int, name: str, table: pa.Table) -> int:
-        """Write rows of a part; how many."""
+        """Write rows of a part; returns how many."""
         for piece in documents(table):
             for row in piece:
                 row |= {"_id": f"{v}:{name}:{row['_id']}", "_row": row["_id"], "_part": name, "_v": v}
@@ -194,7 +192,7 @@ class Warehouse:
             if kept is None:
                 return None
             pieces = list(self.feature_states.find({"name": name, "_v": kept.v}).sort("at", 1))
-            if len(pieces) == kept.pieces:  # else it was replaced between the two reads
+            if len(pieces) == kept.pieces:  # otherwise it was replaced between the two reads
                 payload = b"".join(piece["payload"] for piece in pieces)
                 return msgspec.convert(msgspec.structs.asdict(kept) | {"payload": payload}, FeatureStateRecord)
         raise self._damaged(f"the feature state {name}")
@@ -215,4 +213,4 @@ class Warehouse:
 
 
 def _taken() -> ConflictError:
-    return ConflictError("someone else published the warehouse meanwhile; materialize shot_features again")
+    return ConflictError("another process published the warehouse meanwhile; materialize shot_features again")

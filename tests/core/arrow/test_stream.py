@@ -1,4 +1,4 @@
-"""The reader of Arrow streams: what pyarrow writes is read to the letter, and nothing damaged does more than raise."""
+"""The reader of Arrow streams: it reads exactly what pyarrow writes, and raises for anything damaged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(table: pa.Table, rows: int = MOST, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def told(stream: bytes) -> dict[str, list[Any]]:
+def read_all(stream: bytes) -> dict[str, list[Any]]:
     """All values of each column."""
     batches = list(read(stream, MOST))
     return {name: [value for batch in batches for value in values(batch[name])] for name in batches[0]}
@@ -65,7 +65,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 @given(tables(), st.integers(1, 50))
 def test_what_pyarrow_writes_is_read(table: pa.Table, rows: int) -> None:
     table = table.unify_dictionaries()
-    assert told(written(table, rows)) == table.to_pydict()
+    assert read_all(written(table, rows)) == table.to_pydict()
 
 
 @given(tables(), st.integers(1, 50), st.integers(1, 60))
@@ -148,7 +148,7 @@ def test_a_column_that_cant_be_read_is_named(column: pa.Array, kind: str) -> Non
     assert caught.value.column == "odd"
 
 
-def test_what_else_is_refused_is_reported() -> None:
+def test_other_refusals_give_their_reasons() -> None:
     table = pa.table({"x": [1, 2, 3] * 100})
     feather = io.BytesIO()
     with pa.ipc.new_file(feather, table.schema) as writer:
@@ -175,7 +175,7 @@ def test_what_else_is_refused_is_reported() -> None:
 
 
 def test_rows_are_counted_before_they_are_read() -> None:
-    """A column of nothing takes no room, however long it says that it is."""
+    """A column of nulls takes no space, whatever length it declares."""
     table = pa.table({"x": pa.nulls(10**7)})
     with pytest.raises(TooManyRowsError, match="more than 1000 rows"):
         list(read(written(table, rows=10**7), MOST))

@@ -1,4 +1,4 @@
-"""Moving house: a store copied into one of the other kind and back is the same; interrupted, it goes on."""
+"""A store copied into one of the other kind and back is the same; an interrupted copy can be resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def full(tmp_path: Path) -> Store:
     """An embedded store with two seasons, quarantine, duplicates, warehouse, feature states and verdicts."""
     store, inbox = open_files(tmp_path / "home", NBA), tmp_path / "inbox"
     older, newer = shots.season(games=8, start="2021-11-01"), shots.season(games=8)
-    newer.loc[5, "PLAYER_ID"] = "nobody"
+    newer.loc[5, "PLAYER_ID"] = "no number"
     shots.write(older, inbox / "a.csv")
     shots.write(newer, inbox / "b.csv")
     shots.write(older.iloc[:100], inbox / "c.csv")  # duplicates alone
@@ -42,25 +42,25 @@ def full(tmp_path: Path) -> Store:
     return store
 
 
-def test_there_and_back_again(full: Store, mongo_database: Documents, tmp_path: Path) -> None:
+def test_a_copy_of_a_copy_is_the_same(full: Store, mongo_database: Documents, tmp_path: Path) -> None:
     there, back = open_mongo(mongo_database, NBA), open_files(tmp_path / "back", NBA)
-    said: list[str] = []
-    assert copy(full, there, said.append) == count(full)
-    assert any("batch 3 of 3: 0 shots of c-" in line for line in said)
-    assert any("part 1 of 2: 480 feature rows of 2022" in line for line in said)
+    lines: list[str] = []
+    assert copy(full, there, lines.append) == count(full)
+    assert any("batch 3 of 3: 0 shots of c-" in line for line in lines)
+    assert any("part 1 of 2: 480 feature rows of 2022" in line for line in lines)
     same_content(full, there)
     copy(there, back)
     same_content(full, back)
     assert update_warehouse(back, NBA).parts == []  # up to date, feature states and all
-    said.clear()
-    copy(full, there, said.append)  # again: nothing is written twice
-    assert sum("(there already)" in line for line in said) == 3
+    lines.clear()
+    copy(full, there, lines.append)  # again: nothing is written twice
+    assert sum("(there already)" in line for line in lines) == 3
     same_content(full, there)
 
 
 @pytest.mark.parametrize("method", ["commit_batch", "put_verdict", "publish_warehouse"])
 @pytest.mark.parametrize("at", [1, 2])
-def test_an_interrupted_copy_goes_on(
+def test_an_interrupted_copy_is_resumed(
     method: str, at: int, full: Store, mongo_database: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = open_mongo(mongo_database, NBA)
@@ -94,7 +94,7 @@ def test_a_target_with_other_content_is_left_alone(full: Store, tmp_path: Path) 
         copy(full, ledger)
 
 
-def test_shots_that_are_missing_are_noticed(full: Store, mongo_database: Documents, tmp_path: Path) -> None:
+def test_missing_shots_are_reported(full: Store, mongo_database: Documents, tmp_path: Path) -> None:
     there = open_mongo(mongo_database, NBA)
     copy(full, there)
     mongo_database[NBA.lake].delete_many({"game_date": "2021-11-01"})
@@ -104,7 +104,7 @@ def test_shots_that_are_missing_are_noticed(full: Store, mongo_database: Documen
         copy(there, open_files(tmp_path / "new", NBA))
 
 
-def test_the_command_names_places(
+def test_the_command_copies_between_named_stores(
     full: Store,
     mongo_server: str,
     mongo_database: Documents,
@@ -130,4 +130,4 @@ def test_the_command_names_places(
     assert copy_store.main(["files", "mongo"]) == 1
     error = capsys.readouterr().err
     assert "MongoDB can't be reached" in error
-    assert "the same command goes on from there" in error
+    assert "run the same command again to continue" in error

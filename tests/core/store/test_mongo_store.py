@@ -1,4 +1,4 @@
-"""The Mongo kind when things go wrong: each mishap gets an error to act on, and nothing half-written is ever seen."""
+"""The store on MongoDB when things go wrong: each error says what to do, and nothing half-written is ever seen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Documents = Database[dict[str, Any]]
 
 @pytest.fixture
 def shaky(shaky_database: Documents) -> MongoStore:
-    """A store that speaks through the proxy and soon loses its patience."""
+    """A store behind the proxy, with short timeouts."""
     return MongoStore(shaky_database, NBA.lake, NBA.warehouse)
 
 
@@ -57,7 +57,7 @@ def write_of(number: int) -> Callable[[Any], bool]:
 
 
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
-def test_a_server_that_goes_in_the_middle_and_comes_back(
+def test_a_connection_cut_during_a_commit_leaves_a_whole_batch_or_none(
     applied: bool, proxy: ScriptedServer, shaky: MongoStore, mongo_database: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut at every write of a commit, before it is carried out or before it is acknowledged."""
@@ -70,7 +70,7 @@ def test_a_server_that_goes_in_the_middle_and_comes_back(
     here = plain(mongo_database)
     for number in range(writes):
         name = f"b{number}"
-        # Twice, because pymongo sends what was lost once more by itself where the server can tell repeats.
+        # Twice, because pymongo itself repeats a write once where the server can recognise repeated writes.
         proxy.fault("*", cut=True, after=applied, where=write_of(number), times=2)
         try:
             shaky.commit_batch(manifest(name, quarantined=1), shots_of(name), [bad_row(name)])
@@ -143,31 +143,31 @@ def test_readers_see_nothing_of_a_batch_under_way(
     assert last == (["a1", "a2", "b1", "b2"], 1, 2)
 
 
-def absent() -> pytest.RaisesExc[StoreError]:
+def unreachable() -> pytest.RaisesExc[StoreError]:
     return pytest.raises(StoreError, match=r"can't be reached.*Start the server or correct PARIVISION_MONGO_URL")
 
 
-def test_a_server_that_is_absent_is_named_and_found_once_it_is_there(proxy: ScriptedServer, shaky: MongoStore) -> None:
+def test_an_absent_server_is_reported_and_found_once_it_is_there(proxy: ScriptedServer, shaky: MongoStore) -> None:
     proxy.stop()
-    with absent():
+    with unreachable():
         shaky.manifests()
-    with absent():
+    with unreachable():
         shaky.get_feature_state()
-    with absent(), shaky.exclusive("ingest"):
+    with unreachable(), shaky.exclusive("ingest"):
         pass
-    with absent():
+    with unreachable():
         shaky.commit_batch(manifest(), shots_of("b"), [])
     proxy.start()
     shaky.commit_batch(manifest(), shots_of("b"), [])
     assert ids(shaky) == ["b1", "b2"]
     proxy.stop()
-    with absent():
+    with unreachable():
         shaky.lake()
     proxy.start()
     assert ids(shaky) == ["b1", "b2"]
 
 
-def test_a_server_that_never_answers(proxy: ScriptedServer, shaky: MongoStore) -> None:
+def test_a_server_that_never_answers_is_reported(proxy: ScriptedServer, shaky: MongoStore) -> None:
     shaky.manifests()
     with proxy.fault("find", delay=60), pytest.raises(StoreError, match="didn't answer in time"):
         shaky.manifests()
@@ -176,7 +176,7 @@ def test_a_server_that_never_answers(proxy: ScriptedServer, shaky: MongoStore) -
 
 REFUSALS = {
     "full disk": ({"ok": 0, "code": 14031, "errmsg": "available disk space is below the minimum"}, "disk is full"),
-    "full disk, said of a document": (
+    "full disk, for one document": (
         {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 8, "errmsg": "28: No space left on device"}]},
         "disk is full; free some space",
     ),
@@ -190,7 +190,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_server_that_refuses_to_write(name: str, proxy: ScriptedServer, shaky: MongoStore) -> None:
+def test_a_refused_write_is_explained(name: str, proxy: ScriptedServer, shaky: MongoStore) -> None:
     reply, why = REFUSALS[name]
     shaky.manifests()
     lake_only = {"where": lambda command: command.document["insert"] == NBA.lake}
@@ -231,21 +231,21 @@ def test_a_verdict_without_a_finite_number_is_refused(mongo_database: Documents)
         plain(mongo_database).put_verdict(msgspec.structs.replace(verdict(1), gain=float("nan")))
 
 
-def test_a_database_of_another_version_says_so(mongo_database: Documents) -> None:
+def test_a_database_of_another_version_is_refused(mongo_database: Documents) -> None:
     plain(mongo_database).manifests()
     mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
     with pytest.raises(StoreError, match="has format 99, this version writes format 1; name another database"):
         plain(mongo_database).manifests()
 
 
-def test_a_database_of_someone_else_is_left_alone(mongo_database: Documents) -> None:
+def test_a_database_of_another_program_is_left_alone(mongo_database: Documents) -> None:
     mongo_database[NBA.lake].insert_one({"_id": "old", "Game ID": "29700427"})
     with pytest.raises(StoreError, match="holds documents that this version didn't write"):
         plain(mongo_database).commit_batch(manifest(), shots_of("b"), [])
     assert mongo_database[NBA.lake].count_documents({}) == 1
 
 
-def test_indexes_are_made_again_and_others_refused(mongo_database: Documents) -> None:
+def test_missing_indexes_are_made_and_different_ones_refused(mongo_database: Documents) -> None:
     plain(mongo_database).manifests()
 
     def indexed() -> set[tuple[str, ...]]:
@@ -265,8 +265,8 @@ def test_indexes_are_made_again_and_others_refused(mongo_database: Documents) ->
         plain(mongo_database).manifests()
 
 
-def test_what_a_lost_attempt_left_is_replaced(mongo_database: Documents) -> None:
-    """Shots of a process that wrote on after it had lost its lock, and that no manifest will ever show."""
+def test_what_an_attempt_left_that_lost_its_lock_is_replaced(mongo_database: Documents) -> None:
+    """Shots of a process that kept writing after it had lost its lock: no manifest will ever show them."""
     store = plain(mongo_database)
     store.commit_batch(manifest("a"), shots_of("a"), [])
     mongo_database[NBA.lake].insert_one({"_id": "b1", "game_date": "2023-01-01", "_n": 77})
@@ -274,26 +274,26 @@ def test_what_a_lost_attempt_left_is_replaced(mongo_database: Documents) -> None
     assert store.lake(batch="b").sort_by("_id").equals(shots_of("b"))
 
 
-def test_a_shot_that_someone_else_committed_meanwhile_makes_the_batch_start_over(mongo_database: Documents) -> None:
+def test_a_shot_that_another_process_committed_makes_the_batch_start_over(mongo_database: Documents) -> None:
     store = plain(mongo_database)
     store.commit_batch(manifest("a"), shots_of("a"), [])
-    with pytest.raises(ConflictError, match="some of the shots were stored by someone else meanwhile"):
+    with pytest.raises(ConflictError, match="another process stored some of the shots meanwhile"):
         store.commit_batch(manifest("b"), shots_of("a"), [])
     assert [m.batch_id for m in store.manifests()] == ["a"]
     assert ids(store) == ["a1", "a2"]
 
 
 def writes_of(proxy: ScriptedServer, work: Callable[[], Any]) -> int:
-    """How many writes some work sends."""
+    """How many writes `work` sends."""
     start = len(proxy.commands)
     work()
     return sum(command.name in WRITES for command in proxy.commands[start:])
 
 
 def race(first: Runner, second: Runner, stop_first: int, stop_second: int) -> None:
-    """Suspend the first before a write of its; let the second come as far as one of its; then end the first, then it.
+    """Suspend the first before a write; run the second up to one of its writes; then finish the first, then the second.
 
-    So go two processes that both believe to hold the lock.
+    This is what two processes do that both believe that they hold the lock.
     """
     second_waits, first_done = threading.Event(), threading.Event()
 
@@ -327,7 +327,7 @@ def race(first: Runner, second: Runner, stop_first: int, stop_second: int) -> No
 
 @dataclass
 class Runner:
-    """A store behind a proxy of its own, and what it shall do."""
+    """A store behind a proxy of its own, and the work that it does."""
 
     proxy: ScriptedServer
     store: MongoStore
@@ -348,14 +348,14 @@ def two(mongo_server: str, mongo_database: Documents) -> Iterator[tuple[Runner, 
 
 
 def dated(batch: str) -> pa.Table:
-    """Shots with ids as real ones are."""
+    """Shots with realistic ids."""
     table = shots_of(batch)
     real = [f"{day}:22200001:{batch}:1:719:0" for day in table["game_date"].to_pylist()]
     return table.set_column(0, "_id", pa.array(real))
 
 
-def test_two_that_commit_the_same_shots_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
-    """Whoever is suspended where, the batch is there once and whole, or not at all and then complete."""
+def test_two_processes_commit_the_same_shots_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
+    """Wherever the two are suspended, the batch is there once and complete."""
     first, second = two
     first.store.commit_batch(manifest("warm"), dated("warm"), [])
     again = writes_of(first.proxy, lambda: first.store.commit_batch(manifest("up"), dated("up"), []))
@@ -379,7 +379,7 @@ def test_two_that_commit_the_same_shots_at_once(two: tuple[Runner, Runner], mong
     assert mongo_database["manifests"].count_documents({}) == len(here.manifests())
 
 
-def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
+def test_two_processes_publish_at_once(two: tuple[Runner, Runner], mongo_database: Documents) -> None:
     first, second = two
     here, record = plain(mongo_database), feature_state.FeatureState(schema="s").record()
     other = msgspec.structs.replace(record, stamp="other", payload=record.payload + b"x")
@@ -407,7 +407,7 @@ def test_two_that_publish_at_once(two: tuple[Runner, Runner], mongo_database: Do
     assert mongo_database["feature_states"].count_documents({}) == 1
 
 
-def test_who_knows_that_the_lock_is_lost_writes_nothing(mongo_database: Documents, two: tuple[Runner, Runner]) -> None:
+def test_a_store_that_lost_its_lock_writes_nothing(mongo_database: Documents, two: tuple[Runner, Runner]) -> None:
     first, second = two
     with first.store.exclusive("ingest"), first.store.exclusive("warehouse"):
         mongo_database["locks"].delete_many({})
@@ -421,20 +421,20 @@ def test_who_knows_that_the_lock_is_lost_writes_nothing(mongo_database: Document
 
 
 def test_a_live_holder_keeps_its_lock(two: tuple[Runner, Runner], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though another waits for longer than a lease, and though one connection of the holder's hangs."""
+    """Even when another process waits for longer than a lease, and one connection of the holder hangs."""
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.2)
     first, second = two
     with first.store.exclusive("ingest"):
         first.proxy.fault("update", delay=30, times=1)
         waiting = second.store.exclusive("ingest", wait_seconds=3)
-        with pytest.raises(StoreError, match="ingest is held by process"), waiting:
+        with pytest.raises(StoreError, match="the lock ingest has been held by process"), waiting:
             pytest.fail("two hold it")
         first.proxy.clear()
     with second.store.exclusive("ingest", wait_seconds=1):
         pass
 
 
-def test_a_lock_that_is_touched_in_the_last_moment_is_not_taken(
+def test_a_lock_that_is_renewed_at_the_last_moment_is_not_taken(
     two: tuple[Runner, Runner], mongo_database: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.3)
@@ -447,13 +447,16 @@ def test_a_lock_that_is_touched_in_the_last_moment_is_not_taken(
         return command.forward()
 
     first.proxy.fault("delete", reply=touched)
-    with pytest.raises(StoreError, match="ingest is held by h"), first.store.exclusive("ingest", wait_seconds=1.5):
+    with (
+        pytest.raises(StoreError, match="the lock ingest has been held by h"),
+        first.store.exclusive("ingest", wait_seconds=1.5),
+    ):
         pytest.fail("taken")
     assert mongo_database["locks"].count_documents({}) == 1
 
 
-def test_what_belongs_to_no_commit_is_neither_shown_nor_kept(mongo_database: Documents) -> None:
-    """Of a client that gave up while the server carried its insert out later."""
+def test_what_belongs_to_no_commit_is_not_shown_and_is_removed(mongo_database: Documents) -> None:
+    """For example from a client that gave up before the server carried out its insert."""
     store = plain(mongo_database)
     for name in "abc":
         store.commit_batch(manifest(name), shots_of(name), [])
@@ -469,7 +472,7 @@ def test_what_belongs_to_no_commit_is_neither_shown_nor_kept(mongo_database: Doc
     assert mongo_database[NBA.lake].count_documents({}) == 6
 
 
-def test_a_feature_state_that_is_replaced_while_it_is_read(two: tuple[Runner, Runner]) -> None:
+def test_a_feature_state_that_is_replaced_while_it_is_read_is_read_again(two: tuple[Runner, Runner]) -> None:
     first, second = two
     old = feature_state.FeatureState(schema="s").record()
     new = msgspec.structs.replace(old, stamp="new", payload=b"new")
@@ -488,7 +491,7 @@ def test_a_feature_state_that_is_replaced_while_it_is_read(two: tuple[Runner, Ru
     assert first.store.warehouse().num_rows == 2
 
 
-def test_columns_of_wider_types_go_together(mongo_database: Documents) -> None:
+def test_columns_of_different_widths_are_unified(mongo_database: Documents) -> None:
     store = plain(mongo_database)
     narrow = shots_of("a").append_column("x", pa.array([1, 2], pa.int8()))
     wide = shots_of("b").append_column("x", pa.array([1, 2**40], pa.int64()))
@@ -497,7 +500,7 @@ def test_columns_of_wider_types_go_together(mongo_database: Documents) -> None:
     store.commit_batch(manifest("c"), narrow.set_column(0, "_id", pa.array(["c1", "c2"])), [])
     assert sorted(store.lake(["x"])["x"].to_pylist()) == [1, 1, 1, 2, 2, 2**40]
     store.commit_batch(manifest("d"), shots_of("d").append_column("x", pa.array(["p", "q"])), [])
-    with pytest.raises(StoreError, match="types that don't go together"):
+    with pytest.raises(StoreError, match="types that can't be unified"):
         store.lake(["x"])
 
 
@@ -506,13 +509,13 @@ def test_unacknowledged_writes_are_refused(mongo_server: str) -> None:
         MongoStore(connect(f"{named(mongo_server, 'x')}{'&' if '?' in mongo_server else '?'}w=0"))
 
 
-def test_rows_that_someone_removed_are_missed(mongo_database: Documents) -> None:
+def test_missing_rows_are_reported(mongo_database: Documents) -> None:
     store = plain(mongo_database)
     store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})
     mongo_database[NBA.warehouse].delete_many({"_row": "a"})
     with pytest.raises(StoreError, match="the warehouse in MongoDB doesn't hold the rows that were published"):
         store.warehouse()
-    store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})  # the same again mends it
+    store.publish_warehouse({"2023": rows("ab", [1, 2])}, WarehouseState(), {})  # publishing again repairs it
     assert store.warehouse()["_id"].to_pylist() == ["a", "b"]
 
 
@@ -543,7 +546,7 @@ def test_a_url_that_cannot_be_used_is_explained_without_its_password(url: str, w
     assert not any(secret in str(caught.value) for secret in ("s3cret", "s3c@ret", "s3/cret", "s3c"))
 
 
-def test_an_option_in_the_url_is_stronger() -> None:
+def test_an_option_in_the_url_overrides_the_default() -> None:
     ours = connect("mongodb://host/shots?w=1&serverSelectionTimeoutMS=77")
     assert ours.name == "shots"
     assert ours.client.options.server_selection_timeout == 0.077
@@ -569,5 +572,5 @@ def test_an_option_in_the_url_is_stronger() -> None:
         (OverflowError("MongoDB can only handle up to 8-byte ints"), "can't keep a value.*8-byte"),
     ],
 )
-def test_each_mishap_says_what_to_do(error: Exception, why: str) -> None:
+def test_each_error_says_what_to_do(error: Exception, why: str) -> None:
     assert re.search(why, explain(error))

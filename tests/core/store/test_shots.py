@@ -1,4 +1,4 @@
-"""Finding shots in the lake, in each kind of store: as a plain sort and filter of all of them would."""
+"""Searching the lake, in each kind of store: as sorting and filtering all of its shots would."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def store(place: Place) -> Store:
     return made
 
 
-def meant(query: ShotQuery, limit: int) -> list[Shot]:
-    """What the store must find, the slow way."""
+def matching(query: ShotQuery, limit: int) -> list[Shot]:
+    """What the store must find, by a plain filter."""
     shots = ALL if query.batch is None else ordered(BATCHES[query.batch])
     found = [
         shot
@@ -60,11 +60,11 @@ QUERIES = st.builds(
 )
 
 
-def test_found_is_what_is_meant_newest_first(store: Store) -> None:
+def test_matching_shots_are_found_newest_first(store: Store) -> None:
     @settings(database=None)
     @given(query=QUERIES, limit=st.sampled_from([1, 3, 25, 1000]))
     def check(query: ShotQuery, limit: int) -> None:
-        assert store.find_shots(query, limit) == meant(query, limit)
+        assert store.find_shots(query, limit) == matching(query, limit)
 
     check()
 
@@ -107,18 +107,18 @@ def test_pages_follow_each_other_while_batches_arrive(store: Store) -> None:
     assert len(store.find_shots(ShotQuery(), 1000)) == len(ALL) + 20
 
 
-def test_only_files_are_opened_that_may_hold_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_files_that_may_hold_the_page_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
     for batch, shots in BATCHES.items():
         commit(made, batch, shots)
     opened_files: list[str] = []
     read = FileShots.__init__
 
-    def noting(self: FileShots, path: Path) -> None:
+    def recording(self: FileShots, path: Path) -> None:
         opened_files.append(path.name.rpartition("-")[0])
         read(self, path)
 
-    monkeypatch.setattr(module.FileShots, "__init__", noting)
+    monkeypatch.setattr(module.FileShots, "__init__", recording)
     made.find_shots(ShotQuery(), 5)
     assert opened_files == ["new"]
     made.find_shots(ShotQuery(), 5)

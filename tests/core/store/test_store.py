@@ -1,4 +1,4 @@
-"""What any kind of store must do."""
+"""What every kind of store must do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reopen(place: Place) -> Callable[[], Store]:
     return lambda: opened(place)
 
 
-def test_a_batch_is_there_as_a_whole(reopen: Callable[[], Store]) -> None:
+def test_a_batch_is_committed_as_a_whole(reopen: Callable[[], Store]) -> None:
     reopen().commit_batch(manifest(quarantined=1), shots_of("b"), [bad_row()])
     store = reopen()
     (kept,) = store.manifests()
@@ -62,7 +62,7 @@ def test_a_batch_is_committed_once(reopen: Callable[[], Store]) -> None:
     with pytest.raises(StoreError, match="committed already"):
         store.commit_batch(manifest(), shots_of("b"), [])
     assert len(store.manifests()) == 1
-    assert store.lake().num_rows == 2  # what was committed is untouched
+    assert store.lake().num_rows == 2  # what was committed is unchanged
 
 
 def test_the_lake_is_read_by_date_and_column(reopen: Callable[[], Store]) -> None:
@@ -154,13 +154,13 @@ def test_a_manifest_keeps_what_it_knows(reopen: Callable[[], Store]) -> None:
     [
         ("x", [1.0, float("nan")], "x of b2 is nan"),
         ("x", [float("-inf"), 1.0], "x of b1 is -inf"),
-        ("_id", ["b1", "b1"], "name an _id twice"),
-        ("_id", ["b1", None], "name an _id twice or not at all"),
+        ("_id", ["b1", "b1"], "an _id of the shots is missing or not unique"),
+        ("_id", ["b1", None], "an _id of the shots is missing or not unique"),
         ("a.b", [1, 2], "can't be named 'a.b'"),
         ("$where", [1, 2], "can't be named '\\$where'"),
     ],
 )
-def test_what_no_kind_keeps_is_refused(
+def test_what_no_kind_of_store_keeps_is_refused(
     reopen: Callable[[], Store], column: str, values: list[object], why: str
 ) -> None:
     table = shots_of("b")
@@ -224,8 +224,8 @@ def test_warehouse_and_feature_state_change_together(reopen: Callable[[], Store]
         rows("acegi", [1, 2, 3, 4, 5]),  # a later day comes
         rows("abcde", [1, 2, 3, 4, 5]),  # an earlier one changes what follows
         rows("ace", [1, 2, 4]),  # a value changes
-        rows("ac", [1, 2]),  # rows go
-        rows("ace", [1, 2, 3], "g"),  # another recipe
+        rows("ac", [1, 2]),  # rows are removed
+        rows("ace", [1, 2, 3], "g"),  # other features
         rows("acegi", [1, 2, 3, 4, 5], "g"),
         rows("", []),
     ],
@@ -243,7 +243,7 @@ def test_a_part_becomes_what_was_published_last(reopen: Callable[[], Store], aft
 
 
 def test_a_part_grows_by_rows(reopen: Callable[[], Store]) -> None:
-    """A day at a time, as a season does; what is read is one table, and what lies about is a handful of files."""
+    """Day by day, as a season does: it is read as one table, from a handful of files."""
     store, before = reopen(), rows("abc", [1, 2, 3])
     store.publish_warehouse({"2022": before, "2023": before}, WarehouseState(rows=6), {})
     days = "defghijklmnopqrstuvwxyz"
@@ -329,7 +329,7 @@ def test_many_may_open_a_new_store_at_once(place: Place) -> None:
     assert opened(place).failures()[0].attempts == 4
 
 
-def test_a_store_of_another_version_says_so(tmp_path: Path) -> None:
+def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
     FileStore(tmp_path)
     with sqlite3.connect(tmp_path / "meta.sqlite") as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
@@ -337,7 +337,9 @@ def test_a_store_of_another_version_says_so(tmp_path: Path) -> None:
         FileStore(tmp_path)
 
 
-def test_a_reader_that_two_publications_overtake_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_starts_over_when_publications_removed_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = FileStore(tmp_path)
     store.publish_warehouse({"2022": rows("a", [1]), "2023": rows("b", [2])}, WarehouseState(), {})
     read, overtaken = files.read, []

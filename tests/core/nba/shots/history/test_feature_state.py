@@ -1,4 +1,4 @@
-"""The feature state: equal to a plain loop over days, blind to the future, and the same for one row and many."""
+"""The feature state equals a plain loop over days, never sees the future, and is the same for one row and many."""
 
 import msgspec
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parivision_core.arrays import Columns
 from parivision_core.nba import court
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history import feature_state, in_game
@@ -18,7 +19,7 @@ from parivision_core.scoring import sigmoid
 from tests.helpers.shot_columns import asked_about, earlier, some_shots, take
 
 
-def plainly(shots: feature_state.Columns, name: str) -> np.ndarray:
+def looped(shots: Columns, name: str) -> np.ndarray:
     """Sums before each shot's day of one family, by a plain loop over pairs of shots."""
     family = FAMILIES[name]
     columns = shots | {"arena": feature_state.arena_of(shots)}
@@ -40,7 +41,7 @@ def plainly(shots: feature_state.Columns, name: str) -> np.ndarray:
 def test_the_fold_equals_a_plain_loop(name: str) -> None:
     shots = some_shots(150, 2)
     history, _ = feature_state.fold(feature_state.FeatureState(), shots)
-    assert np.allclose(history.sums[name], plainly(shots, name), atol=1e-12)
+    assert np.allclose(history.sums[name], looped(shots, name), atol=1e-12)
     assert (history.sums[name][:, 2] > 0).any()
 
 
@@ -89,7 +90,7 @@ def test_the_future_leaves_features_as_they_are(seed: int) -> None:
         assert base[row] == offset[at]
 
 
-def test_shots_of_one_day_know_nothing_of_each_other_but_the_game_so_far() -> None:
+def test_shots_of_one_day_see_only_their_own_game_so_far() -> None:
     shots = some_shots(50, 3, days=1)
     history, _ = feature_state.fold(feature_state.FeatureState(), shots)
     assert all((history.sums[family] == 0).all() for family in FAMILIES)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parivision_core.arrays import Columns
 from parivision_core.nba.shots import NBA
-from parivision_core.nba.shots.history import feature_state, players
+from parivision_core.nba.shots.history import players
 from parivision_core.nba.shots.history.players import DirectoryEntry, Roster, words_of
 
 KNOWN = {
@@ -38,7 +39,7 @@ NAME = st.sampled_from(["", "Ann Bo", "Ann-Marie Bo", "Çan Öz"])
 SHOT = st.tuples(st.integers(0, 4), NAME, st.sampled_from(["BOS", "SEA"]), st.integers(1, 9))
 
 
-def columns_of(shots: list[tuple[int, str, str, int]]) -> feature_state.Columns:
+def columns_of(shots: list[tuple[int, str, str, int]]) -> Columns:
     rows = sorted(shots, key=lambda shot: shot[3])
     return {
         "player_id": np.array([shot[0] for shot in rows], dtype=np.int64),
@@ -94,16 +95,16 @@ def test_what_was_known_before_stays_as_it_was() -> None:
         ("al", ["Shai Gilgeous-Alexander", "Jamal Murray", "D.J. O'Neal Jr."]),
         ("urr", ["Stephen Curry", "Jamal Murray", "Seth Curry"]),
         ("curry james", []),
-        ("nobody", []),
+        ("no such player", []),
         ("李", []),
     ],
 )
-def test_a_search_finds_whom_one_means(search: str, names: list[str]) -> None:
+def test_a_search_finds_the_players_meant(search: str, names: list[str]) -> None:
     assert found(search) == names
 
 
 @pytest.mark.parametrize("search", ["", "  ", "-", "..."])
-def test_without_words_everyone_is_meant_most_shots_first(search: str) -> None:
+def test_without_words_all_players_are_found_most_shots_first(search: str) -> None:
     assert found(search, 3) == ["James Harden", "Stephen Curry", "Chris Paul"]
     assert len(found(search)) == len(KNOWN)
 
@@ -122,8 +123,8 @@ def test_a_team_is_named_as_a_request_takes_it() -> None:
         2: DirectoryEntry("B", "GSW", "2023-04-09"),
         3: DirectoryEntry("C", "", "2023-04-09"),
     }
-    told = Roster(entries, [3.0, 2.0, 1.0]).find("", 3)
-    assert [(player.team, player.last_date) for player in told] == [
+    listed = Roster(entries, [3.0, 2.0, 1.0]).find("", 3)
+    assert [(player.team, player.last_date) for player in listed] == [
         ("OKC", "2008-04-16"),
         ("GSW", "2023-04-09"),
         (None, "2023-04-09"),
@@ -136,12 +137,12 @@ def test_a_feature_state_of_real_shots_knows_its_shooters(real_data: Path) -> No
     shots = parsed.shots[parsed.reasons == ""].sort_values("game_date", kind="stable")
     current = NBA.fold(NBA.empty_feature_state(), {name: shots[name].to_numpy() for name in shots})[2]
     again = NBA.load_feature_state(current.record())
-    told = {player.player_id: player for player in NBA.find_players(again, "", 10_000)}
+    listed = {player.player_id: player for player in NBA.find_players(again, "", 10_000)}
     expected = shots.groupby("player_id").agg(
         name=("player_name", "last"), shots=("made", "size"), last_date=("game_date", "last")
     )
-    assert {i: (p.name, p.shots, p.last_date) for i, p in told.items()} == {
+    assert {i: (p.name, p.shots, p.last_date) for i, p in listed.items()} == {
         row.Index: (row.name, row.shots, row.last_date) for row in expected.itertuples()
     }
-    assert len(told) > 500
+    assert len(listed) > 500
     assert NBA.find_players(again, "oneal", 5)[0].name == "Shaquille O'Neal"

@@ -66,7 +66,7 @@ def test_many_are_prepared_as_one_by_one(rows: list[dict[str, Any]]) -> None:
 
 
 @given(st.lists(shots, max_size=8))
-def test_what_is_beyond_doubt_has_no_problem(rows: list[dict[str, Any]]) -> None:
+def test_a_request_that_is_not_doubtful_has_no_problem(rows: list[dict[str, Any]]) -> None:
     some = asked(rows)
     doubt = doubtful(columns_of(FIELDS, some)) if some else []
     for request, doubted in zip(some, doubt, strict=True):
@@ -80,7 +80,7 @@ def test_the_keys_are_those_of_single_requests(rows: list[dict[str, Any]]) -> No
 
 
 def test_a_game_so_far_is_its_own_shots_alone() -> None:
-    """Two requests of one game that know different shots of it don't tell each other."""
+    """Two requests of one game that give different earlier shots don't share them."""
     before = {"x": 10, "y": 20, "period": 1, "seconds_remaining": 700, "made": True, "team": "LAL", "player_id": 2}
     shot = {"x": 0, "y": 50, "period": 1, "seconds_remaining": 600, "team": "LAL", "player_id": 2}
     some = asked([shot | {"earlier_shots": game} for game in ([before], [], [before, before | {"made": False}], None)])

@@ -1,4 +1,4 @@
-"""A shot as callers ask about it: who is known, what contradicts itself, and what the game so far adds."""
+"""The request about a shot: known and unknown shooters, contradictions, and what the game so far adds."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def features_of(current: feature_state.FeatureState, **changes: Any) -> dict[str
     return dict(zip(NBA.feature_names, prepared.features[0].tolist(), strict=True))
 
 
-@pytest.mark.parametrize(("player", "said"), [(None, "not given"), (3, "known"), (999, "unknown")])
+@pytest.mark.parametrize(("player", "known"), [(None, "not given"), (3, "known"), (999, "unknown")])
 def test_the_answer_says_whether_the_shooter_is_known(
-    current: feature_state.FeatureState, player: int | None, said: str
+    current: feature_state.FeatureState, player: int | None, known: str
 ) -> None:
     details = prepare(request_of(player_id=player), current).details
     assert isinstance(details, ShotDetails)
-    assert details.shooter == said
-    assert (details.shooter_shots > 0) == (said == "known")
+    assert details.shooter == known
+    assert (details.shooter_shots > 0) == (known == "known")
 
 
-def test_an_unknown_shooter_is_the_leagues(current: feature_state.FeatureState) -> None:
+def test_an_unknown_shooter_counts_as_an_average_one(current: feature_state.FeatureState) -> None:
     assert features_of(current, player_id=999) == features_of(current)
 
 
@@ -64,7 +64,7 @@ def test_shots_still_to_come_are_ignored(current: feature_state.FeatureState) ->
     assert features_of(current, earlier_shots=[EARLIER, to_come]) == features_of(current, earlier_shots=[EARLIER])
 
 
-def test_an_empty_game_is_a_known_one(current: feature_state.FeatureState) -> None:
+def test_a_game_without_shots_equals_an_unknown_game(current: feature_state.FeatureState) -> None:
     assert features_of(current, earlier_shots=[]) == features_of(current)
 
 
@@ -85,14 +85,14 @@ def test_an_empty_game_is_a_known_one(current: feature_state.FeatureState) -> No
         ({"game_date": "0000-01-01"}, ["game_date"]),
     ],
 )  # fmt: skip
-def test_what_contradicts_itself_is_named(changes: dict[str, Any], fields: list[str]) -> None:
+def test_contradictions_name_their_field(changes: dict[str, Any], fields: list[str]) -> None:
     assert [problem.field for problem in problems(request_of(**changes))] == fields
 
 
 IDENTITY = {"player_id": 2544, "game_date": "2023-04-09", "game_id": 22201230}
 
 
-def test_what_names_a_shot_moves_nothing(current: feature_state.FeatureState) -> None:
+def test_what_identifies_a_shot_leaves_the_features_alone(current: feature_state.FeatureState) -> None:
     asked = {"player_id": 2544, "team": "LAL", "kind": "layup"}
     for context in ({}, {"earlier_shots": [EARLIER]}):
         assert features_of(current, **asked, **context) == features_of(current, **(asked | IDENTITY), **context)
@@ -108,11 +108,11 @@ def test_what_names_a_shot_moves_nothing(current: feature_state.FeatureState) ->
         ({}, None),
     ],
 )
-def test_a_shot_is_known_by_its_key_once_all_of_it_is_reported(changes: dict[str, Any], key: str | None) -> None:
+def test_a_shot_has_a_key_once_all_of_its_fields_are_given(changes: dict[str, Any], key: str | None) -> None:
     assert NBA.shot_key(request_of(**changes)) == key
 
 
-def test_a_key_is_the_lakes_name_without_the_occurrence() -> None:
+def test_a_key_is_the_lakes_id_without_the_occurrence() -> None:
     row = {"game_date": "2023-04-09", "game_id": 22201230, "player_id": 2544, "period": 2, "seconds_remaining": 300}
     held = pd.DataFrame({"_id": pd.Series(dtype=str), "event_id": [], **{name: [] for name in NBA.match}})
     new = pd.DataFrame([row | {"x": 1, "y": 2, "made": 1, "event_id": -1}])

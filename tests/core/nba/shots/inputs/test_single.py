@@ -1,4 +1,4 @@
-"""The features of one shot, built by plain Python, are those of the frame builder that training uses, bit for bit."""
+"""The features of one shot, built in plain Python, equal those of the vectorised builder that training uses."""
 
 from __future__ import annotations
 
