@@ -13,12 +13,16 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
+from gradio_ui.charts.court_image import LEFT, RIGHT, TOP
+
 FOLDER = Path(__file__).parent
 PATIENCE_MS = 60_000
 
 SPOTS = ((-228, 12), (5, 18), (-110, 120), (150, 215), (-165, 205))
 """Places in tenths of a foot from the hoop: those of the table, and last the one that is answered."""
 
+COURT_PIXELS = 600
+"""Width of the court on a wide page, in CSS pixels."""
 MARGIN = 24
 ASSETS = "{ assetNodes { assetKey { path } } }"
 FRAME = """names => {
@@ -61,14 +65,19 @@ def take_page(browser: Browser, url: str, player: str, file: Path) -> None:
     page.locator(".suggestions label").first.click()
     page.locator('.answer[data-question="1"]').wait_for()
     for number, (x, y) in enumerate(SPOTS, start=2):
-        # The court is 600 CSS pixels wide: 1.2 to a tenth of a foot, from the left sideline and the baseline.
-        page.locator(".court img").click(position={"x": 1.2 * (x + 250), "y": 1.2 * (y + 52)})
+        click_court(page, x, y)
         page.locator(f'.answer[data-question="{number}"]').wait_for()
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)  # the ring has landed
     page.screenshot(path=file, full_page=True)
     page.close()
     shrink(file)
+
+
+def click_court(page: Page, x: float, y: float) -> None:
+    """Click the spot that shows this place, in tenths of a foot from the hoop."""
+    scale = COURT_PIXELS / (RIGHT - LEFT)
+    page.locator(".court img").click(position={"x": scale * (x - LEFT), "y": scale * (y - TOP)})
 
 
 def shrink(file: Path) -> None:

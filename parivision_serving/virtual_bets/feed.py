@@ -120,7 +120,7 @@ class FeedService:
             return Reset()
 
     def status(self) -> Status:
-        """How far the source has been played, and who waits for what."""
+        """How far the source has been played, and whether time stands still."""
         with self._lock:
             announced = self._announced()
             return Status(

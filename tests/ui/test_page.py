@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from docs.screenshots import take_page
+from docs.screenshots import click_court, take_page
 from gradio_ui.words import percent
 from tests.helpers.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
 
@@ -42,11 +42,6 @@ def open_page(context: BrowserContext, url: str, width: int) -> Page:
     return opened
 
 
-def click(page: Page, x: float, y: float) -> None:
-    """Click the spot that shows this place; the court is 600 pixels wide, 1.2 to a tenth of a foot."""
-    page.locator(".court img").click(position={"x": (x + 250) * 1.2, "y": (y + 52) * 1.2})
-
-
 def answered(page: Page, number: int) -> str:
     """The text of the answer to this question."""
     return str(page.locator(f'.answer[data-question="{number}"]').inner_text())
@@ -59,7 +54,7 @@ def numbers(api: ScriptedApi, question: dict[str, Any]) -> list[str]:
 
 
 def test_a_click_asks_about_its_spot_and_shows_what_the_service_answers(page: Page, shared_api: ScriptedApi) -> None:
-    click(page, 100, 248)
+    click_court(page, 100, 248)
     text = answered(page, 1)
     (question,) = shared_api.questions
     assert abs(question["x"] - 100) <= 1 and abs(question["y"] - 248) <= 1, "a browser knows whole pixels only"
@@ -101,7 +96,7 @@ def test_a_player_is_found_by_typing_and_asked_about_at_once(page: Page, shared_
     assert "player_id" not in shared_api.questions[-1] and "team" not in shared_api.questions[-1]
     page.get_by_label("Player").fill("no such player")
     page.get_by_text("No player of that name is known.").wait_for()
-    click(page, 0, 100)
+    click_court(page, 0, 100)
     assert "no such player\N{RIGHT DOUBLE QUOTATION MARK} isn\N{RIGHT SINGLE QUOTATION MARK}t chosen" in answered(
         page, 3
     )
@@ -137,7 +132,7 @@ def test_the_shot_tab_works_by_keyboard(page: Page, shared_api: ScriptedApi) -> 
 def test_without_a_champion_the_page_waits_and_then_answers_by_itself(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.champion = False
     try:
-        click(page, 0, 100)
+        click_court(page, 0, 100)
         assert NO_CHAMPION in page.locator(".no-answer.waiting").inner_text()
     finally:
         shared_api.champion = True
@@ -147,7 +142,7 @@ def test_without_a_champion_the_page_waits_and_then_answers_by_itself(page: Page
 def test_a_service_that_was_down_is_asked_again(page: Page, shared_api: ScriptedApi) -> None:
     shared_api.stop()
     try:
-        click(page, 0, 100)
+        click_court(page, 0, 100)
         text = page.locator(".no-answer.waiting").inner_text()
         assert "doesn't answer" in text and "Traceback" not in text
         page.get_by_label("Player").fill("cur")

@@ -22,12 +22,12 @@ APPEARS = np.array([0.91, 0.9, 0.88, 0.86, 0.84, 0.82, 0.79, 0.76, 0.72, 0.66, 0
 SEASON_SHOTS = np.array([1290, 1030, 860, 720, 610, 520, 440, 370, 310, 255, 200, 150, 105, 65, 34, 14, 4])
 """Shots in a season from a team's first player to its last: median 334 and 99 % 1,435, as measured."""
 USAGE_SPREAD = 0.2
-"""Deviation of the logarithm of a player's share of his team's shots from game to game; with it, the shots of a player
+"""Deviation of the logarithm of a player's share of the team's shots from game to game; with it, the shots of a player
 in a game deviate by 5.4, as measured."""
 
 RETIRES = 0.12
 MOVES = 0.15
-"""Chance to stop after a season, and to change teams with others who move."""
+"""Chance to stop after a season, and to change teams."""
 KEPT_SKILL, KEPT_STANDING, KEPT_DEFENCE = 0.95, 0.9, 0.5
 """Correlation with the season before."""
 STYLE_DRIFT = 0.08
@@ -94,7 +94,7 @@ def next_league(league: SimulatedLeague, rng: np.random.Generator) -> SimulatedL
 
 
 def usage() -> Array:
-    """Weight of each player's shots among those of his team when all play, (n,)."""
+    """Weight of each player's shots among those of the team when all play, (n,)."""
     return np.tile(SEASON_SHOTS / APPEARS, len(TEAMS))
 
 
