@@ -91,9 +91,10 @@ lock: $(VENV)/bin/uv ## pin the dependencies of pyproject.toml; newer versions w
 
 install: $(STAMP) ## create .venv (the other commands do so when needed)
 
+# Compiled at once: otherwise the first start compiles every import, and each start where bytecode isn't written.
 $(STAMP): pyproject.toml requirements.lock $(VENV)/bin/uv
 	@echo "Installing the packages of requirements.lock; the first time this takes one or two minutes ..."
-	@$(UV) pip install --quiet --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
