@@ -54,15 +54,15 @@ class RequestField:
 
         Invalid values are returned as if left out. Raises ColumnError for a column that can't hold the field.
         """
-        wanted = _HELD_BY.get(self.kind, "text")
-        if column.kind not in (wanted, "nothing"):
-            raise ColumnError(self.name, f"a column of {_PLURAL[column.kind]} can't hold it; send {_PLURAL[wanted]}")
+        expected = _HELD_BY.get(self.kind, "text")
+        if column.kind not in (expected, "nothing"):
+            raise ColumnError(self.name, f"a column of {_PLURAL[column.kind]} can't hold it; send {_PLURAL[expected]}")
         known = np.ones(len(column.values), dtype=np.bool_) if column.known is None else column.known
         wrong = ~known & self.required
         missing = 0 if self.kind == "word" else _NOT_GIVEN[self.kind]
         if column.kind == "nothing":
             return np.full(len(known), missing, dtype=_DTYPES[self.kind]), wrong
-        values, right = self._texts(column) if wanted == "text" else self._numbers(column.values)
+        values, right = self._texts(column) if expected == "text" else self._numbers(column.values)
         wrong |= known & ~right
         return np.where(known & right, values, missing).astype(_DTYPES[self.kind], copy=False), wrong
 

@@ -10,7 +10,7 @@ import msgspec
 OutcomeSource = Literal["caller", "lake"]
 READ_BYTES = 16 * 1024 * 1024
 """A read of many calls ends with the call that exceeds this size."""
-DAY = len("2023-10-24")
+DAY_LENGTH = len("2023-10-24")
 """Characters of the ISO date that a shot key begins with."""
 
 

@@ -16,7 +16,7 @@ from pymongo.collection import Collection as Documents
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Outcome, PredictionLog
+from parivision_core.prediction_log.base import DAY_LENGTH, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.problems import ConfigurationError, StoreError
 from parivision_core.store.mongo.connection import DUPLICATE, Document, explained
@@ -98,7 +98,7 @@ class MongoPredictionLog(PredictionLog):
             _insert(
                 self._awaited,
                 [
-                    {"_id": f"a{name}", "id": call.id, "name": name, "key": f"k{key}", "day": f"d{key[:DAY]}"}
+                    {"_id": f"a{name}", "id": call.id, "name": name, "key": f"k{key}", "day": f"d{key[:DAY_LENGTH]}"}
                     for call in calls
                     for row, key in call.awaited
                     for name in [name_of(call.id, None if call.content == "shot" else row)]
@@ -106,15 +106,15 @@ class MongoPredictionLog(PredictionLog):
             )
             _insert(self._calls, [_document(call) for call in calls])
             # Last, so that a reader that sees the number change finds the calls.
-            for day in sorted({key[:DAY] for call in calls for _, key in call.awaited}):
+            for day in sorted({key[:DAY_LENGTH] for call in calls for _, key in call.awaited}):
                 self._days.update_one({"_id": f"d{day}"}, {"$inc": {"appends": 1}}, upsert=True)
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
         """See PredictionLog."""
-        wanted = {"$gte": since or "", "$lt": before or "g"}  # ids are hexadecimal
+        bounds = {"$gte": since or "", "$lt": before or "g"}  # ids are hexadecimal
         found, size = [], 0
         with self._ready():
-            documents = self._calls.find({"id": wanted}, batch_size=FEW).sort("id", -1).limit(limit)
+            documents = self._calls.find({"id": bounds}, batch_size=FEW).sort("id", -1).limit(limit)
             with documents:
                 for document in documents:
                     if (call := self._call(document)) is None:

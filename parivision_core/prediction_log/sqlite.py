@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from parivision_core.prediction_log.base import DAY, READ_BYTES, Call, Outcome, PredictionLog
+from parivision_core.prediction_log.base import DAY_LENGTH, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
 from parivision_core.prediction_log.sqlite_file import SqliteFile
 
@@ -65,7 +65,7 @@ class SqlitePredictionLog(PredictionLog):
             _insert(db, "calls", _CALL, [_values(call, numbers[_pair(call)]) for call in calls])
             if awaited:
                 _insert(db, "awaited", _AWAITED, awaited)
-                db.executemany(_COUNT_DAY, [(day,) for day in sorted({key[:DAY] for _, _, key in awaited})])
+                db.executemany(_COUNT_DAY, [(day,) for day in sorted({key[:DAY_LENGTH] for _, _, key in awaited})])
 
     def calls(self, *, before: str | None = None, since: str | None = None, limit: int) -> list[Call]:
         """See PredictionLog."""
@@ -158,7 +158,7 @@ class SqlitePredictionLog(PredictionLog):
 
     def awaited_days(self) -> dict[str, str]:
         """See PredictionLog."""
-        return {day: str(appends) for day, appends in self._query(_DAYS, (DAY,))}
+        return {day: str(appends) for day, appends in self._query(_DAYS, (DAY_LENGTH,))}
 
     def close(self) -> None:
         """See PredictionLog."""

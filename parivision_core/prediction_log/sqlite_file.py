@@ -39,15 +39,15 @@ CREATE INDEX awaited_keys ON awaited (key);
 _UPGRADES = {1: _DAYS}
 """Format -> the statement that upgrades a file to the next format."""
 
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 """Device and inode of a file, which differ from those of another file with the same name."""
 
 
 @dataclass(frozen=True)
 class _Opened:
     db: sqlite3.Connection
-    file: Identity
-    log: Identity | None
+    file: FileIdentity
+    log: FileIdentity | None
     """That of the write-ahead log (-wal), which exists as long as any process has the file open."""
 
 
@@ -154,7 +154,7 @@ class SqliteFile:
             )
         return self._connect(here)
 
-    def _connect(self, file: Identity) -> _Opened:
+    def _connect(self, file: FileIdentity) -> _Opened:
         """Open the file. If another one took its place meanwhile, the next `_take` notices and opens that."""
         address = (
             f"{self.path.absolute().as_uri()}?mode=rw"  # rw doesn't make a missing file, which would have no tables
@@ -207,10 +207,10 @@ def _format(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _identity(path: Path) -> Identity | None:
-    """Which file has this name; None if there is none to be seen."""
+def _identity(path: Path) -> FileIdentity | None:
+    """The file that has this name; None if none can be found."""
     try:
-        seen = path.stat()
+        found = path.stat()
     except OSError:
         return None
-    return seen.st_dev, seen.st_ino
+    return found.st_dev, found.st_ino

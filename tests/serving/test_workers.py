@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.helpers.metrics import values
 from tests.helpers.processes import free_port, until
 from tests.helpers.serving_process import running
 from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
-from tests.serving.web.test_metrics import values
 
 
 def children(pid: int) -> list[int]:

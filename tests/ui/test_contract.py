@@ -12,9 +12,9 @@ import pytest
 from gradio_ui.client import ChampionView, LakeView, NoAnswerError, PredictionView, Question, ServiceView
 from parivision_core.records import Verdict
 from parivision_core.sport import Player
+from tests.helpers.page_client import CALLS, ask
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import NAMES, make_feature_state, make_setup, serves
-from tests.ui.test_client import CALLS, ask
 
 SERVICE = "service"
 QUESTION = Question(

@@ -49,16 +49,16 @@ def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], in
             meta.insert_one({"_id": "format", "value": FORMAT})
 
 
-def _make(wanted: Index) -> None:
+def _make(required: Index) -> None:
     """Make an index unless it exists. Raises StoreError when one on the same fields differs in uniqueness."""
-    for index in wanted.collection.index_information().values():
-        if tuple(name for name, _ in index["key"]) == wanted.fields:
-            if bool(index.get("unique")) != wanted.unique:
+    for index in required.collection.index_information().values():
+        if tuple(name for name, _ in index["key"]) == required.fields:
+            if bool(index.get("unique")) != required.unique:
                 raise StoreError(
-                    f"the index on {', '.join(wanted.fields)} of {wanted.collection.full_name} should "
-                    f"{'' if wanted.unique else 'not '}be unique; drop it, PariVision makes the right one"
+                    f"the index on {', '.join(required.fields)} of {required.collection.full_name} should "
+                    f"{'' if required.unique else 'not '}be unique; drop it, PariVision makes the right one"
                 )
             return
     # An open manifest has no batch yet: sparse keeps such documents out of the index.
-    options: dict[str, Any] = {"unique": True, "sparse": True} if wanted.unique else {}
-    wanted.collection.create_index([(name, 1) for name in wanted.fields], **options)
+    options: dict[str, Any] = {"unique": True, "sparse": True} if required.unique else {}
+    required.collection.create_index([(name, 1) for name in required.fields], **options)

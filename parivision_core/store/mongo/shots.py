@@ -30,13 +30,13 @@ def newest(
     """
     first = max(filter(None, [min(m.first_date or "" for m in batches), query.since]), default="")
     last = min(filter(None, [max(m.last_date or "" for m in batches), query.last_day]))
-    wanted: Document = {**numbers, DAY: {"$gte": first, "$lte": last}}
+    condition: Document = {**numbers, DAY: {"$gte": first, "$lte": last}}
     for field, values in query.where.items():
-        wanted[field] = values[0] if len(values) == 1 else {"$in": list(values)}
+        condition[field] = values[0] if len(values) == 1 else {"$in": list(values)}
     shown = dict.fromkeys(INTERNAL, 0) if columns is None else dict.fromkeys([*columns, DAY, ID], 1)
     found: list[Document] = []
     # The server chooses an index by a short trial, which misleads it when a season was ingested early.
-    with lake.find(wanted, shown, batch_size=READ).hint([(DAY, 1)]).sort(DAY, -1) as documents:
+    with lake.find(condition, shown, batch_size=READ).hint([(DAY, 1)]).sort(DAY, -1) as documents:
         for document in documents:
             if len(found) >= limit and document[DAY] < found[-1][DAY]:
                 break

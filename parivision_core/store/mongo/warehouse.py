@@ -177,11 +177,11 @@ class Warehouse:
     def _read(self, pointer: Pointer, part: Part, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa  # noqa: PLC0415 - see above
 
-        wanted = schema_of([part.columns], columns)
-        stored = pa.schema([("_row", pa.string()), *((f.name, f.type) for f in wanted if f.name != "_id")])
+        schema = schema_of([part.columns], columns)
+        stored = pa.schema([("_row", pa.string()), *((f.name, f.type) for f in schema if f.name != "_id")])
         found = self.rows.find(pointer.rows_of(part), dict.fromkeys(stored.names, 1), batch_size=PIECE)
         table = pa.concat_tables([*tables(found, stored), stored.empty_table()]).combine_chunks().sort_by("_row")
-        return table.rename_columns({"_row": "_id"}).select(wanted.names)
+        return table.rename_columns({"_row": "_id"}).select(schema.names)
 
     def feature_state(self, name: str) -> FeatureStateRecord | None:
         """The feature state kept under a name, or None. Raises StoreError when its payload is missing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +15,9 @@ from litestar.testing import TestClient
 from prometheus_client import Histogram
 
 from parivision_serving.web.metrics import CONTENT_TYPE, BulkHistogram, Metrics
+from tests.helpers.metrics import values
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup
-
-
-def values(exposition: str) -> dict[str, float]:
-    """Sample with its labels -> value."""
-    samples = re.findall(r"^([^#\s]+) (\S+)$", exposition, flags=re.MULTILINE)
-    return {name: float(value) for name, value in samples}
 
 
 def scraped(client: TestClient[Any]) -> dict[str, float]:

@@ -203,7 +203,7 @@ def is_day(iso_date: str) -> bool:
     return True
 
 
-def columns_of(request: ShotRequest) -> Columns:
+def shot_columns(request: ShotRequest) -> Columns:
     """The request as columns, with the contract's markers for what was left out.
 
     One row; where the game so far is given, the earlier shots come before it, with their outcomes.
@@ -279,7 +279,7 @@ def _alone(request: ShotRequest, look: Lookup) -> single.SingleShot:
 
 
 def _with_its_game(request: ShotRequest, current: feature_state.FeatureState) -> single.SingleShot:
-    columns = columns_of(request)
+    columns = shot_columns(request)
     history = feature_state.look_up(current, columns).part(slice(-1, None))
     matrix, _ = features.build({name: column[-1:] for name, column in columns.items()}, history)
     spots = history.spots

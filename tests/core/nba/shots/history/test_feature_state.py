@@ -13,7 +13,7 @@ from parivision_core.nba.shots.history import feature_state, in_game
 from parivision_core.nba.shots.history.families import FAMILIES, KIND, keys_of, team_codes
 from parivision_core.nba.shots.history.in_game import NAMES as IN_GAME
 from parivision_core.nba.shots.inputs import features
-from parivision_core.nba.shots.inputs.request import ShotRequest, columns_of, prepare
+from parivision_core.nba.shots.inputs.request import ShotRequest, prepare, shot_columns
 from parivision_core.records import FeatureStateRecord
 from parivision_core.scoring import sigmoid
 from tests.helpers.shot_columns import asked_about, earlier, some_shots, take
@@ -141,7 +141,7 @@ def test_a_feature_state_survives_its_record() -> None:
     assert isinstance(record, FeatureStateRecord)
     assert (record.schema, record.through, record.shots) == ("s", after.through, 200)
     request = ShotRequest(x=10, y=20, period=1, seconds_remaining=30, player_id=3)
-    columns = columns_of(request)
+    columns = shot_columns(request)
     assert (
         feature_state.look_up(after, columns).sums["shooter"].tolist()
         == feature_state.look_up(again, columns).sums["shooter"].tolist()

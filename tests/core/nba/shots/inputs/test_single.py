@@ -12,13 +12,13 @@ from hypothesis import given
 from parivision_core.nba import court
 from parivision_core.nba.shots.history import families, feature_state
 from parivision_core.nba.shots.inputs import features, single
-from parivision_core.nba.shots.inputs.request import ShotRequest, columns_of, prepare
+from parivision_core.nba.shots.inputs.request import ShotRequest, prepare, shot_columns
 from parivision_core.nba.teams import FRANCHISE
 from tests.helpers.shot_requests import FEATURE_STATE, requests
 
 
 def framed(request: ShotRequest) -> tuple[np.ndarray, np.ndarray, feature_state.History]:
-    columns = columns_of(request)
+    columns = shot_columns(request)
     history = feature_state.look_up(FEATURE_STATE, columns)
     return *features.build(columns, history), history
 
@@ -39,7 +39,7 @@ def test_one_row_equals_the_frame(asked: dict[str, Any]) -> None:
 @given(requests)
 def test_keys_equal_those_of_the_fold(asked: dict[str, Any]) -> None:
     request = msgspec.convert(asked, ShotRequest)
-    columns = columns_of(request)
+    columns = shot_columns(request)
     spots = court.locate(columns["x"], columns["y"])
     expected = {name: int(key[0]) for name, key in families.keys_of(columns, spots).items()}
     codes = (FRANCHISE.get(str(columns[name][0]), 0) for name in ("team", "opponent", "arena"))
