@@ -8,9 +8,8 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from parivision_core.arrays import Bools
+from parivision_core.arrays import Array, Bools
 
 LONGEST_TEXT = 100
 """Bytes; no field of a request takes a longer text, and no answer should repeat one."""
@@ -48,7 +47,7 @@ class Column:
     """One column of n rows."""
 
     kind: Literal["number", "yes or no", "text", "nothing"]
-    values: NDArray[Any]
+    values: Array
     """Numbers or truth values (n,); for text, the index of each row's word."""
     known: Bools | None = None
     """Which rows have a value, (n,); None when all have."""
@@ -122,7 +121,7 @@ class Body:
             raise _DamageError("a buffer lies outside its message")
         return self._body[start : start + size]
 
-    def _array(self, dtype: np.dtype[Any], rows: int) -> NDArray[Any]:
+    def _array(self, dtype: np.dtype[Any], rows: int) -> Array:
         buffer = self._buffer()
         if len(buffer) < rows * dtype.itemsize:
             raise _DamageError("a buffer is shorter than its batch")
@@ -182,7 +181,7 @@ class Body:
         return (text(row, size) for row, size in enumerate(sizes.tolist()))
 
 
-def _check_lengths(sizes: NDArray[Any], known: Bools | None) -> None:
+def _check_lengths(sizes: Array, known: Bools | None) -> None:
     longest = int(np.max(sizes if known is None else np.where(known, sizes, 0), initial=0))
     if longest > LONGEST_TEXT:
         raise _DamageError(f"it holds a text of {longest} bytes; no field takes more than {LONGEST_TEXT}")

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from parivision_core import arrow
+from parivision_core.arrays import Floats
 from parivision_core.prediction_log.base import Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import first_at, made_at, name_of, parts_of
 
@@ -90,7 +90,7 @@ class OpenedCall:
         self.call = call
 
     @cached_property
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Floats:
         """The probability of each row, (n,); NaN where the row was refused."""
         return np.frombuffer(self.call.probability, "<f8")
 

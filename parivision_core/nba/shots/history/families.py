@@ -62,6 +62,7 @@ FAMILIES: dict[str, Family] = {
 
 ZONE_STRIDE = court.ZONE_SLOTS
 KIND_STRIDE = 16
+"""Room for a few more kinds: a larger stride would change every key."""
 FOOT_STRIDE = 40
 LAST_FOOT = FOOT_STRIDE - 1
 """Whole feet from the hoop; shots from farther away are counted here."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
+from parivision_core.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class Lookup:
     @classmethod
     def of(
         cls,
-        base_logits: NDArray[Any],
-        strengths: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
-        shooter_shots: tuple[NDArray[Any], NDArray[Any]],
+        base_logits: Array,
+        strengths: Mapping[str, tuple[Array, Array]],
+        shooter_shots: tuple[Array, Array],
     ) -> Lookup:
         """From arrays; pairs are keys and values, each (n,)."""
         return cls(
@@ -34,5 +33,5 @@ class Lookup:
         )
 
 
-def _dictionary(keys: NDArray[Any], values: NDArray[Any]) -> dict[int, float]:
+def _dictionary(keys: Array, values: Array) -> dict[int, float]:
     return dict(zip(keys.tolist(), values.tolist(), strict=True))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from parivision_core.arrays import Array
 from parivision_core.nba.teams import ABBREVIATIONS, FRANCHISE
 from parivision_core.sport import Player
 
@@ -36,7 +35,7 @@ Directory = Mapping[int, DirectoryEntry]
 """Player id -> entry, in the order of ids, for each shooter whose name is known."""
 
 
-def fold_directory(known: Directory, shots: Mapping[str, NDArray[Any]]) -> Directory:
+def fold_directory(known: Directory, shots: Mapping[str, Array]) -> Directory:
     """The directory after shots, columns (n,) in the order of time: `player_id`, `player_name`, `team`, `game_date`.
 
     A shot without player or name changes nothing.

@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from parivision_core.arrays import Columns
+from parivision_core.arrays import Array, Bools, Columns, Floats
 from parivision_core.nba import court
 from parivision_core.nba.shots import contract
 from parivision_core.nba.shots.history import feature_state
@@ -28,7 +27,7 @@ _FRANCHISES = np.array([0, *ABBREVIATIONS], dtype=np.int64)
 """Number of a team, 0 for none -> its franchise id."""
 
 
-def doubtful(requests: Columns) -> NDArray[np.bool_]:
+def doubtful(requests: Columns) -> Bools:
     """Rows (n,) in which `request.problems` may find something; in all others it finds nothing."""
     team, opponent, arena, home = (requests[name] for name in ("team", "opponent", "arena", "home"))
     too_long = requests["seconds_remaining"] > np.where(
@@ -81,7 +80,7 @@ def _look_up(current: feature_state.FeatureState, shots: Columns) -> feature_sta
     )
 
 
-def _games_so_far(current: feature_state.FeatureState, shots: Columns) -> dict[str, NDArray[np.float64]]:
+def _games_so_far(current: feature_state.FeatureState, shots: Columns) -> dict[str, Floats]:
     """In-game features from each request's own earlier shots: every request is a game of its own."""
     games: list[tuple[int, list[EarlierShot]]] = [
         (row, earlier) for row, earlier in enumerate(shots["earlier_shots"].tolist()) if earlier
@@ -89,22 +88,22 @@ def _games_so_far(current: feature_state.FeatureState, shots: Columns) -> dict[s
     result = feature_state.nothing_so_far(len(shots["x"]))
     if not games:
         return result
-    requests = np.array([row for row, _ in games])
+    rows = np.array([row for row, _ in games])
     before = [shot for _, earlier in games for shot in earlier]
 
-    def column(name: str, values: list[Any]) -> NDArray[Any]:
-        return np.concatenate([np.array(values), shots[name][requests]])
+    def column(name: str, values: list[Any]) -> Array:
+        return np.concatenate([np.array(values), shots[name][rows]])
 
     names = ("x", "y", "period", "seconds_remaining")
     together = {name: column(name, [getattr(shot, name) for shot in before]) for name in names}
     together |= {
         "player_id": column("player_id", [shot.player_id or 0 for shot in before]),
         "team": column("team", [FRANCHISE[shot.team._value_] if shot.team else 0 for shot in before]),
-        "game_id": np.concatenate([np.repeat(requests, [len(earlier) for _, earlier in games]), requests]),
-        "made": np.concatenate([np.array([shot.made for shot in before]), np.zeros(len(requests), dtype=np.bool_)]),
+        "game_id": np.concatenate([np.repeat(rows, [len(earlier) for _, earlier in games]), rows]),
+        "made": np.concatenate([np.array([shot.made for shot in before]), np.zeros(len(rows), dtype=np.bool_)]),
     }
     spots = court.locate(together["x"], together["y"])
     base = current.base_logits[cell_of(spots.zone, spots.feet)]
     for name, values in feature_state.game_so_far(together, spots, base).items():
-        result[name][requests] = values[len(before) :]
+        result[name][rows] = values[len(before) :]
     return result
