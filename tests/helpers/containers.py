@@ -181,6 +181,7 @@ def option(words: list[str], name: str) -> str:
     raise AssertionError(f"{name} isn't in {words}")
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level modules that a file imports anywhere."""
     found = set()
