@@ -43,7 +43,7 @@ CAUSES = (r"certificate verify failed: ([^(]+)", r"\[Errno -?\d+\] ([^(,[]+)")
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConnectionProblem:
     """An error of pymongo, and the text of the error and all its causes."""
 
     error: PyMongoError
@@ -71,7 +71,7 @@ class Problem:
 class Rule:
     """When it applies, and the reason, message and advice; `{}` in `what` stands for the problem's cause."""
 
-    applies: Callable[[Problem], bool]
+    applies: Callable[[ConnectionProblem], bool]
     reason: Reason
     what: str
     advice: str
@@ -165,7 +165,7 @@ def diagnose(error: PyMongoError, address: str, topology: TopologyDescription | 
     if isinstance(error, ServerSelectionTimeoutError) and any(member != "Unknown" for member in members):
         what = f"no member of its replica set can serve (they are: {', '.join(members)})"
         return MongoUnavailableError(address, "no primary", what, "See rs.status(), and replicaSet in the URL.")
-    problem = Problem(error, " ".join(str(cause) for cause in _chain(error)))
+    problem = ConnectionProblem(error, " ".join(str(cause) for cause in _chain(error)))
     rule = next(rule for rule in RULES if rule.applies(problem))
     return MongoUnavailableError(address, rule.reason, rule.what.replace("{}", problem.cause()), rule.advice)
 

@@ -27,7 +27,7 @@ from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.source import Document, Fault
 from tests.helpers import shots
 from tests.helpers.scenario_platform import SEED, Deployment, sound_documents
-from tests.serving.virtual_bets.test_scenarios import REASONS
+from tests.helpers.simulated_seasons import REASONS
 
 pytestmark = pytest.mark.slow
 

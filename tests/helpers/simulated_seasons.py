@@ -15,6 +15,16 @@ from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.source import Document
 
+REASONS = (
+    "Player ID is missing",
+    "the clock shows 75 seconds",
+    "is off the court",
+    "Shot Distance='far' is not a number",
+    "Y Location='NaN' is not a number",
+    "Game Date='20231399' is not a date",
+)
+"""Why the faulty documents of bad batches are quarantined, one reason for each kind of fault."""
+
 
 @functools.cache
 def simulator(scenario: Scenario = Scenario.CALM) -> Simulator:

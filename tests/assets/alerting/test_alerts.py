@@ -599,13 +599,12 @@ notifier_of(settings).send(Alert("verdict", "version 3 refused", level=20))
 
 def test_the_token_shows_nowhere_in_dagster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dagster._core.remote_representation.external_data import RepositorySnap
-    from dagster._serdes import serialize_value
 
     monkeypatch.setenv("PARIVISION_SLACK_TOKEN", TOKEN)
     settings = Settings.from_env({"PARIVISION_HOME": str(tmp_path), "PARIVISION_SLACK_TOKEN": TOKEN})
     assert TOKEN not in repr(settings)
     definitions = build([NBA], settings)
-    snap = serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
+    snap = dg.serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
     assert "PARIVISION_SLACK_TOKEN" in snap
     assert "#parivision" in snap
     assert TOKEN not in snap

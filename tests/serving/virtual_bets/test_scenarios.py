@@ -19,17 +19,8 @@ from parivision_serving.virtual_bets.nba.faults import BROKEN
 from parivision_serving.virtual_bets.scenarios import BAD_EVERY, FAULTS, LATE_DAYS, REVOLUTION_DAYS, Scenario
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Fault
-from tests.helpers.simulated_seasons import parse, simulated_shots, simulator
+from tests.helpers.simulated_seasons import REASONS, parse, simulated_shots, simulator
 from tests.helpers.small_feed import FakeTime
-
-REASONS = (
-    "Player ID is missing",
-    "the clock shows 75 seconds",
-    "is off the court",
-    "Shot Distance='far' is not a number",
-    "Y Location='NaN' is not a number",
-    "Game Date='20231399' is not a date",
-)
 
 
 @pytest.fixture
