@@ -43,9 +43,11 @@ def files_in_inbox(settings: Settings) -> int:
     return sum(path.suffix.lower() in READERS for path in files)
 
 
-def unwatched_inbox(settings: Settings) -> str:
-    """A message about files in the inbox when the inbox isn't one of the feeds; empty without such files."""
-    waiting = 0 if INBOX in settings.feeds else files_in_inbox(settings)
+def unread_files(settings: Settings) -> str:
+    """A message about files in the inbox that no feed will read; empty without any."""
+    if INBOX in settings.feeds:
+        return ignored_files(settings.inbox)
+    waiting = files_in_inbox(settings)
     if not waiting:
         return ""
     return (
@@ -53,11 +55,6 @@ def unwatched_inbox(settings: Settings) -> str:
         "here are simulated. Keep real shots in a state folder of their own, and move the files into its inbox: "
         "PARIVISION_FEED=inbox PARIVISION_HOME=.real make up"
     )
-
-
-def unread_files(settings: Settings) -> str:
-    """A message about files in the inbox that no feed will read; empty without any."""
-    return ignored_files(settings.inbox) if INBOX in settings.feeds else unwatched_inbox(settings)
 
 
 class InboxWatch:
