@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -245,9 +246,12 @@ def make_setup(folder: Path) -> ServingSetup:
     return ServingSetup(folder, mlflow, settings, open_store(settings, NBA))
 
 
+_loaded = lru_cache(8)(NBA.load_feature_state)
+
+
 def expected(model: bundle.Bundle, record: FeatureStateRecord, shot: dict[str, Any]) -> float:
     """The probability that this pair must give."""
-    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), NBA.load_feature_state(record))
+    prepared = NBA.prepare(msgspec.convert(shot, NBA.request), _loaded(record))
     return float(model.predict(prepared.features, prepared.offset)[0])
 
 

@@ -7,23 +7,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.processes import free_port
 from tests.helpers.serving_process import running
 from tests.helpers.serving_setup import ServingSetup, make_feature_state
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-CASES = os.environ.get("PARIVISION_TEST_CASES", "5")
-"""Random examples for each operation, beside some 1,200 that the document itself suggests; 100 make 4,000 in all."""
+EVERYTHING = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "5"]
+"""Some 1,200 requests at the limits of the document beside random ones: 20 CPU seconds."""
+SOME = ["--phases", "examples,fuzzing", "--max-examples", "3"]
 
 
+def test_requests_keep_the_contract(serving: ServingSetup) -> None:
+    run(serving, EVERYTHING if "CI" in os.environ else SOME)
+
+
+@pytest.mark.slow
 def test_no_request_breaks_the_service_or_its_contract(serving: ServingSetup) -> None:
+    run(serving, EVERYTHING)
+
+
+def run(serving: ServingSetup, requests: list[str]) -> None:
+    """Send requests that the document suggests, and check the answers against it."""
     serving.promote(1, scale=0.002)  # odd requests have large features, and a chance of 0 is an error
     serving.feature_state(make_feature_state(1))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     program = "from schemathesis.cli import schemathesis; schemathesis()"
     command = [sys.executable, "-c", program, "--config-file", str(CONFIG), "run"]
-    options = ["--checks", "all", "--max-examples", CASES, "--seed", "1", "--no-color"]
+    options = ["--checks", "all", *requests, "--seed", "1", "--no-color"]
     with running(serving.settings, port):
         done = subprocess.run(
             [*command, *options, f"{url}/schema/openapi.json"],

@@ -16,6 +16,7 @@ from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
 from parivision_core.store.shots import ShotQuery
 from parivision_serving.routes.shots import MOST, shots_route
+from tests.helpers import real_seasons
 from tests.helpers.small_app import client_of
 
 pytestmark = pytest.mark.real
@@ -23,11 +24,14 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def season(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A lake of one real season."""
+    """A lake of a real season: all shots of the player with most, and those of every twelfth game."""
     folder = tmp_path_factory.mktemp("season")
     (folder / "inbox").mkdir()
-    (found,) = real_data.glob("*2023*")
-    (folder / "inbox" / found.name).symlink_to(found)
+    rows = real_seasons.season(real_data, "NBA_2023")
+    chosen = rows["GAME_ID"].isin(sorted(set(rows["GAME_ID"]))[:: real_seasons.EVERY])
+    rows[chosen | (rows["PLAYER_ID"] == rows["PLAYER_ID"].mode()[0])].to_csv(
+        folder / "inbox" / "shots.csv", index=False
+    )
     store = FileStore(folder / "store", NBA.lake, NBA.warehouse)
     (batch,) = InboxFeed(folder / "inbox", 0).batches()
     ingest(batch, NBA, store)
