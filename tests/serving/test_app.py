@@ -25,7 +25,7 @@ from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state
 
 
-def test_the_champion_states_where_it_came_from(shared_serving: ServingSetup, shared_client: TestClient[Any]) -> None:
+def test_the_champion_has_its_provenance(shared_serving: ServingSetup, shared_client: TestClient[Any]) -> None:
     record = shared_serving.store.get_feature_state()
     assert record is not None
     assert shared_client.get("/api/v1/champion").json() == {
@@ -144,7 +144,7 @@ def test_openapi_shows_the_enums_and_every_error_answer(shared_client: TestClien
     assert body == {"$ref": "#/components/schemas/PredictionRequest"}
 
 
-def test_there_is_a_page_to_browse(shared_client: TestClient[Any]) -> None:
+def test_the_welcome_page_links_to_routes_that_answer(shared_client: TestClient[Any]) -> None:
     page = shared_client.get("/schema")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     welcome = shared_client.get("/").json()

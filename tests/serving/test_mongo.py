@@ -15,7 +15,7 @@ from tests.helpers.serving_setup import SHOT, ServingSetup, answer_to, make_feat
 from tests.helpers.stores import named
 
 
-def test_a_database_that_comes_late_and_goes_early(
+def test_the_database_may_start_later_and_stop_earlier(
     serving: ServingSetup, mongo_server: str, mongo_database: Database[dict[str, Any]]
 ) -> None:
     serving.store = open_mongo(mongo_database, NBA)

@@ -44,7 +44,7 @@ WRONG: list[Any] = [
 ]
 
 
-def test_each_row_is_answered_as_if_it_came_alone(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_each_row_gets_the_answer_of_a_single_request(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     rows: list[Any] = [*ROWS, *WRONG, *reversed(ROWS)]
     answer = bulk_client.post(BULK, json=rows)
     assert answer.status_code == 200, answer.text
@@ -71,7 +71,7 @@ def test_each_row_is_answered_as_if_it_came_alone(bulk_service: BulkService, bul
     )
 
 
-def test_no_rows_are_no_predictions(bulk_client: TestClient[Any]) -> None:
+def test_an_empty_array_gets_no_predictions(bulk_client: TestClient[Any]) -> None:
     for body in ("[]", " [ ] \n"):
         answer = bulk_client.post(BULK, content=body, headers={"content-type": "application/json"}).json()
         assert (answer["predictions"], answer["problems"]) == ([], [])
@@ -132,7 +132,9 @@ def test_pieces_hold_every_row_in_its_order(
     st.lists(st.tuples(st.integers(0, 60), st.sampled_from(b'[]{},":\\1 ')), max_size=2),
     st.integers(1, 30),
 )
-def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list[tuple[int, int]], size: int) -> None:
+def test_malformed_arrays_are_refused_wherever_they_are_cut(
+    body: bytes, damage: list[tuple[int, int]], size: int
+) -> None:
     text = bytearray(b"[" + body.removeprefix(b"["))
     for place, letter in damage:
         if 0 < place < len(text):
@@ -174,7 +176,7 @@ def test_what_is_no_array_is_refused_however_it_is_cut(body: bytes, damage: list
         (json.dumps(ROWS * 700).encode()[:-1] + b", oops]", f"(byte {len(json.dumps(ROWS * 700)) + 1})"),
     ],
 )
-def test_what_is_no_array_is_refused_as_a_whole(
+def test_a_malformed_array_is_refused_as_a_whole(
     bulk_service: BulkService, bulk_client: TestClient[Any], body: bytes, message: str
 ) -> None:
     answer = bulk_client.post(BULK, content=body, headers={"content-type": "application/json"})
@@ -182,7 +184,7 @@ def test_what_is_no_array_is_refused_as_a_whole(
     assert not bulk_service.recorder.recorded
 
 
-def test_a_batch_has_a_limit(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_a_bulk_request_has_limits(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     headers = {"content-type": "application/json"}
     for body in (b"[" + b"1," * MOST_ROWS + b"1]", b"[" + b"{}," * (2 * MOST_ROWS) + b"{}]"):
         answer = bulk_client.post(BULK, content=body, headers=headers)
@@ -194,7 +196,7 @@ def test_a_batch_has_a_limit(bulk_service: BulkService, bulk_client: TestClient[
     assert not bulk_service.recorder.recorded
 
 
-def test_bad_rows_are_reported_in_bounds(bulk_client: TestClient[Any]) -> None:
+def test_the_errors_of_refused_rows_are_limited(bulk_client: TestClient[Any]) -> None:
     unknown = {f"foo{i}": 1 for i in range(50)}
     count = SHOWN_IN_FULL + 10
     answer = bulk_client.post(BULK, json=[SHOT, *([SHOT | {"team": "X" * 1000} | unknown] * count)])
@@ -208,7 +210,7 @@ def test_bad_rows_are_reported_in_bounds(bulk_client: TestClient[Any]) -> None:
     assert len(last["message"]) < len(first["message"]) < 400
 
 
-def test_a_row_is_no_larger_than_a_request(bulk_client: TestClient[Any]) -> None:
+def test_a_row_larger_than_a_single_request_is_refused(bulk_client: TestClient[Any]) -> None:
     """Two large rows aren't decoded: one with unknown fields, one of lists that would take twenty times its size."""
     rows = [SHOT, {f"foo{i}": 1 for i in range(40_000)}, [[] for _ in range(200_000)], SHOT | {"x" * 40_000: 1}, SHOT]
     answer = bulk_client.post(BULK, json=rows).json()
@@ -218,13 +220,13 @@ def test_a_row_is_no_larger_than_a_request(bulk_client: TestClient[Any]) -> None
     assert answer["problems"][0]["errors"][0]["message"].endswith("a single request has at most 65536")
 
 
-def test_an_option_that_is_not_understood_is_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_unknown_and_repeated_options_are_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     for query, field in (("durabel=true", "durabel"), ("durable=true&durable=false", "durable")):
         problem_of(bulk_client.post(f"{BULK}?{query}", json=ROWS), 422, field)
     assert not bulk_service.recorder.recorded and not bulk_service.recorder.kept
 
 
-def test_a_body_on_its_way_takes_no_place(bulk_service: BulkService) -> None:
+def test_a_body_that_is_still_arriving_takes_no_place(bulk_service: BulkService) -> None:
     """A place is taken once the body has arrived, however many bodies stall."""
     places: list[int] = []
 
@@ -242,14 +244,14 @@ def test_a_body_on_its_way_takes_no_place(bulk_service: BulkService) -> None:
     assert places == [0]
 
 
-def test_only_what_can_be_read_is_taken(bulk_client: TestClient[Any]) -> None:
+def test_other_content_types_are_refused(bulk_client: TestClient[Any]) -> None:
     for kind in ("text/csv", "application/x-www-form-urlencoded", "application/vnd.apache.arrow.file"):
         answer = bulk_client.post(BULK, content=b"x", headers={"content-type": kind})
         assert f"not {kind}" in problem_of(answer, 415)
     assert bulk_client.post(BULK, content=b"[]").status_code == 200  # without a content type the body counts as JSON
 
 
-def test_batches_wait_and_single_requests_do_not(
+def test_bulk_requests_wait_and_single_requests_do_not(
     bulk_service: BulkService, bulk_client: TestClient[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While all places are taken, the next bulk request is refused and the event loop is free."""
@@ -284,7 +286,9 @@ def test_batches_wait_and_single_requests_do_not(
     assert bulk_client.post(BULK, json=ROWS).status_code == 200
 
 
-def test_the_prediction_log_keeps_a_batch_as_it_came(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_a_bulk_request_unchanged(
+    bulk_service: BulkService, bulk_client: TestClient[Any]
+) -> None:
     named = {"game_date": "2023-01-05", "game_id": 22_200_001}
     requested = [SHOT, SHOT | {"x": 9999}, FULL_SHOT | named]
     answer = bulk_client.post(BULK, json=requested)
@@ -303,7 +307,9 @@ def test_the_prediction_log_keeps_a_batch_as_it_came(bulk_service: BulkService, 
     assert call.latency_us > 0
 
 
-def test_a_durable_batch_is_answered_once_it_is_kept(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_a_durable_bulk_request_is_answered_once_it_is_logged(
+    bulk_service: BulkService, bulk_client: TestClient[Any]
+) -> None:
     answer = bulk_client.post(BULK, params={"durable": True}, json=ROWS)
     assert [call.id for call in bulk_service.recorder.kept] == [answer.json()["id"]]
     assert not bulk_service.recorder.recorded
@@ -315,7 +321,7 @@ def test_a_durable_batch_is_answered_once_it_is_kept(bulk_service: BulkService, 
     assert not bulk_service.recorder.recorded
 
 
-def test_without_a_champion_nothing_is_answered(bulk_service: BulkService) -> None:
+def test_without_a_champion_a_bulk_request_gets_503(bulk_service: BulkService) -> None:
     predictor = BulkPredictor(NBA, watcher_of(), bulk_service.recorder, Metrics())
     with client_of(bulk_route(NBA, predictor)) as client:
         problem_of(client.post(BULK, json=ROWS), 503)
@@ -332,7 +338,7 @@ def test_a_model_that_answers_nan_is_an_error(bulk_service: BulkService) -> None
     assert not bulk_service.recorder.recorded
 
 
-def test_openapi_states_of_both_kinds(bulk_client: TestClient[Any]) -> None:
+def test_openapi_documents_json_and_arrow(bulk_client: TestClient[Any]) -> None:
     body = operation(bulk_client, "post", BULK)
     both = {"application/json", "application/vnd.apache.arrow.stream"}
     assert set(body["requestBody"]["content"]) == both == set(body["responses"]["200"]["content"])

@@ -56,7 +56,9 @@ def post(client: TestClient[Any], body: bytes, accept: str | None = None) -> Any
     return client.post(BULK, content=body, headers=headers)
 
 
-def test_an_arrow_stream_is_answered_by_one(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_an_arrow_stream_is_answered_by_an_arrow_stream(
+    bulk_service: BulkService, bulk_client: TestClient[Any]
+) -> None:
     answer = post(bulk_client, stream(ROWS))
     assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
     body = pa.ipc.open_stream(answer.content).read_all()
@@ -82,7 +84,7 @@ def test_an_arrow_stream_is_answered_by_one(bulk_service: BulkService, bulk_clie
     }
 
 
-def test_either_kind_is_answered_in_either(bulk_client: TestClient[Any]) -> None:
+def test_json_and_arrow_are_answered_in_json_or_arrow(bulk_client: TestClient[Any]) -> None:
     requested = {"content": stream(ROWS), "headers": {"content-type": MEDIA_TYPE}}, {"json": ROWS, "headers": {}}
     arrows, rows = [], []
     for one in requested:
@@ -102,7 +104,7 @@ def test_either_kind_is_answered_in_either(bulk_client: TestClient[Any]) -> None
         assert post(bulk_client, stream(ROWS), accept).headers["content-type"] == MEDIA_TYPE
 
 
-def test_the_prediction_log_keeps_the_stream(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_the_prediction_log_keeps_the_arrow_stream(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     body = stream(ROWS)
     answer = post(bulk_client, body, JSON).json()
     (call,) = bulk_service.recorder.recorded
@@ -112,7 +114,7 @@ def test_the_prediction_log_keeps_the_stream(bulk_service: BulkService, bulk_cli
     assert call.awaited == ((6, "2023-01-05:22200001:2544:4:35"),)
 
 
-def test_a_batch_without_rows_is_answered(bulk_client: TestClient[Any]) -> None:
+def test_a_stream_without_rows_is_answered(bulk_client: TestClient[Any]) -> None:
     table = pa.Table.from_pylist([], schema=schema_of(ROWS))
     for body in (stream(table), stream(pa.Table.from_batches([], table.schema))):
         assert pa.ipc.open_stream(post(bulk_client, body).content).read_all().num_rows == 0
@@ -120,7 +122,7 @@ def test_a_batch_without_rows_is_answered(bulk_client: TestClient[Any]) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3, None])
-def test_the_order_is_kept_over_batches_and_pieces(
+def test_the_order_is_kept_over_record_batches_and_pieces(
     bulk_service: BulkService, bulk_client: TestClient[Any], rows: int | None
 ) -> None:
     size = 10 if rows else ARROW_ROWS + 10
@@ -131,7 +133,7 @@ def test_the_order_is_kept_over_batches_and_pieces(
     assert body["predictions"][-1] == bulk_service.expected(requested[-1])
 
 
-def test_a_stream_of_single_rows_is_worked_on_micro_batcher() -> None:
+def test_a_stream_of_single_rows_is_read_as_one_piece() -> None:
     (piece,) = BulkRows(NBA).from_arrow(stream([SHOT | {"x": i} for i in range(300)], 1))
     assert piece.columns["x"].tolist() == [x for x in range(300) if x <= 250]
     assert [problem.row for problem in piece.refused] == list(range(251, 300))
@@ -184,7 +186,7 @@ def test_a_row_is_refused_exactly_if_a_single_request_is(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("field", ["x", "seconds_remaining", "player_id"])
-def test_what_is_no_finite_number_is_refused(bulk_client: TestClient[Any], field: str, value: float) -> None:
+def test_numbers_that_are_not_finite_are_refused(bulk_client: TestClient[Any], field: str, value: float) -> None:
     table = pa.Table.from_pylist([SHOT | {"player_id": 1}] * 3)
     column = pa.array([1.0, value, 2.0], pa.float64())
     table = table.set_column(table.schema.get_field_index(field), field, column)
@@ -208,7 +210,7 @@ def test_what_is_no_finite_number_is_refused(bulk_client: TestClient[Any], field
         ("foo", pa.array([1]), "there is no such field; known are x, y, period"),
     ],
 )
-def test_a_column_that_fits_no_field_is_named(
+def test_a_column_that_fits_no_field_is_reported(
     bulk_service: BulkService, bulk_client: TestClient[Any], column: str, values: pa.Array, message: str
 ) -> None:
     table = pa.table({name: pa.array([value]) for name, value in SHOT.items()} | {column: values})
@@ -224,7 +226,7 @@ TEXTS = [pa.string(), pa.large_string(), pa.string_view()]
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("entries", [None, pa.int8(), pa.uint32()])
-def test_every_type_that_holds_a_field_will_do(
+def test_every_column_type_that_can_hold_a_field_is_accepted(
     bulk_service: BulkService,
     bulk_client: TestClient[Any],
     number: pa.DataType,
@@ -248,7 +250,7 @@ def test_every_type_that_holds_a_field_will_do(
     assert body["predictions"] == [bulk_service.expected(alone_first), bulk_service.expected(requested)]
 
 
-def test_a_column_that_is_needed_is_named(bulk_client: TestClient[Any]) -> None:
+def test_a_missing_required_column_is_reported(bulk_client: TestClient[Any]) -> None:
     answer = post(bulk_client, stream(pa.table({"x": [1.0], "period": [1]})))
     assert "this column is missing" in problem_of(answer, 422, "y", "seconds_remaining")
     nothing = pa.table({name: pa.nulls(2) if name == "y" else pa.array([value] * 2) for name, value in SHOT.items()})
@@ -256,7 +258,7 @@ def test_a_column_that_is_needed_is_named(bulk_client: TestClient[Any]) -> None:
     assert [p["errors"] for p in body["problems"]] == [[{"field": "y", "message": "this field is missing"}]] * 2
 
 
-def test_a_stream_that_cant_be_read_is_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
+def test_a_damaged_stream_is_refused(bulk_service: BulkService, bulk_client: TestClient[Any]) -> None:
     body = stream(ROWS)
     for damaged, message in [
         (b"", "no Arrow stream"),

@@ -57,7 +57,7 @@ def test_a_rollback_shows_its_epoch(serving: ServingSetup, client: TestClient[An
     assert client.get("/api/v1/champion").json()["version"] == 1
 
 
-def test_no_champion_is_said(serving: ServingSetup) -> None:
+def test_without_a_champion_the_service_says_so(serving: ServingSetup) -> None:
     with serving.client() as client:
         until(lambda: NO_CHAMPION in client.get("/health/ready").text)
         for answer in (client.post("/api/v1/predict", json=SHOT), client.get("/api/v1/champion")):
@@ -169,7 +169,7 @@ def test_a_damaged_feature_state_keeps_the_old_pair(serving: ServingSetup, clien
     assert answers_with(client) == (1, good)
 
 
-def test_a_withdrawn_alias_keeps_the_pair(serving: ServingSetup, client: TestClient[Any]) -> None:
+def test_a_removed_alias_keeps_the_pair(serving: ServingSetup, client: TestClient[Any]) -> None:
     serving.mlflow.alias = None
     until(lambda: "no longer names a champion. Version 1 stays in service" in reload_problem(client))
     assert answers_with(client)[0] == 1
@@ -214,7 +214,7 @@ def watcher_of(serving: ServingSetup) -> Watcher:
     )
 
 
-def test_a_champion_that_could_not_be_noted_is_noted_later(
+def test_a_champion_that_could_not_be_saved_is_saved_later(
     serving: ServingSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving.promote(1)
@@ -251,7 +251,7 @@ def attempts(watcher: Watcher, looks: int, error: Exception, monkeypatch: pytest
     return requested
 
 
-def test_what_may_be_over_in_a_moment_is_tried_again_soon(
+def test_temporary_failures_are_retried_sooner_than_misfits(
     serving: ServingSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving.promote(1)
@@ -282,7 +282,7 @@ def test_a_swap_leaves_no_garbage_behind(serving: ServingSetup) -> None:
     assert gone() is None
 
 
-def test_strangers_are_reported_no_folders(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
+def test_callers_see_no_folders_of_the_server(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
     serving.promote(1)
     serving.feature_state(make_feature_state(1))
     card = serving.mlflow.versions[1] / bundle.CARD

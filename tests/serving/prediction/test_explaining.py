@@ -46,7 +46,7 @@ def changes(body: Explanation) -> dict[str, float]:
 
 
 @given(requests)
-def test_what_wasnt_given_has_no_effect_listed(requested: dict[str, Any]) -> None:
+def test_only_inputs_that_were_given_have_effects(requested: dict[str, Any]) -> None:
     model = Plain()
     body = explain(pair_of(FEATURE_STATE, model), NBA, msgspec.convert(requested, NBA.request))
     optional = {CALLED.get(name, name) for name in NBA.masks if requested.get(name) is not None}
@@ -109,7 +109,7 @@ def test_a_spot_is_worth_what_the_league_makes_there(real: Any) -> None:
 
 
 @pytest.mark.real
-def test_who_shoots_well_is_reported_so(real: Any) -> None:
+def test_good_and_bad_shooters_have_effects_of_opposite_signs(real: Any) -> None:
     shooters = real.feature_state.sums["shooter"]
     strength = real.feature_state.strengths["shooter"]
     best, worst = (int(shooters.keys[at(strength)]) for at in (np.argmax, np.argmin))
@@ -121,7 +121,7 @@ def test_who_shoots_well_is_reported_so(real: Any) -> None:
 
 
 @pytest.mark.real
-def test_a_kind_states_much_of_the_spot(real: Any) -> None:
+def test_a_kind_of_shot_takes_over_the_effect_of_the_spot(real: Any) -> None:
     """A dunk is taken at the rim: once its kind is known, the spot adds little."""
     at_rim = SHOT | {"x": 0, "y": 5}
     dunk, plain = (

@@ -18,7 +18,7 @@ from tests.helpers.serving_setup import SHOT, ServingSetup, answer_to, make_feat
 DOWN = "doesn't answer"
 
 
-def test_started_without_a_registry_it_serves_what_it_remembers(serving: ServingSetup) -> None:
+def test_started_without_a_registry_it_serves_the_last_champion(serving: ServingSetup) -> None:
     serving.promote(1)
     record = serving.feature_state(make_feature_state(1))
     with serving.client() as client:
@@ -43,7 +43,7 @@ def test_started_without_a_registry_it_serves_what_it_remembers(serving: Serving
         until(lambda: client.get("/api/v1/champion").json()["reload_problem"] is None)
 
 
-def test_started_without_a_registry_and_memory_it_says_so(serving: ServingSetup) -> None:
+def test_started_without_a_registry_and_a_last_champion_it_says_so(serving: ServingSetup) -> None:
     serving.mlflow.stop()
     with serving.client() as client:
         until(lambda: DOWN in client.get("/health/ready").text)
@@ -56,7 +56,7 @@ def test_started_without_a_registry_and_memory_it_says_so(serving: ServingSetup)
         until(serves(client, 1, record.stamp))
 
 
-def test_a_damaged_champion_takes_nothing_from_a_start(serving: ServingSetup) -> None:
+def test_a_start_with_a_damaged_champion_serves_the_last_one(serving: ServingSetup) -> None:
     """The version before it stays in service, and the problem is reported until the champion is repaired."""
     serving.promote(1)
     record = serving.feature_state(make_feature_state(1))

@@ -102,7 +102,7 @@ def setup(place: Place) -> Iterator[OutcomeSetup]:
     made.prediction_log.close()
 
 
-def test_a_shot_that_arrives_states_its_prediction(setup: OutcomeSetup) -> None:
+def test_a_shot_that_arrives_decides_its_prediction(setup: OutcomeSetup) -> None:
     made, missed, other, unnamed = (
         setup.predicted(),
         setup.predicted(seconds_remaining=290),
@@ -116,7 +116,7 @@ def test_a_shot_that_arrives_states_its_prediction(setup: OutcomeSetup) -> None:
     assert [setup.made(call.id) for call in (made, missed, other, unnamed)] == [True, False, None, None]
 
 
-def test_a_shot_that_was_there_already_states_its_prediction(setup: OutcomeSetup) -> None:
+def test_a_shot_that_was_there_already_decides_its_prediction(setup: OutcomeSetup) -> None:
     setup.ingested("a", {})
     assert setup.outcomes.look() == 0
     call = setup.predicted()
@@ -124,7 +124,7 @@ def test_a_shot_that_was_there_already_states_its_prediction(setup: OutcomeSetup
     assert setup.made(call.id) is True
 
 
-def test_each_row_of_a_batch_is_reported(setup: OutcomeSetup) -> None:
+def test_each_row_of_a_bulk_request_gets_its_outcome(setup: OutcomeSetup) -> None:
     rows = [REQUEST, REQUEST | {"player_id": 1}, REQUEST | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
@@ -134,7 +134,7 @@ def test_each_row_of_a_batch_is_reported(setup: OutcomeSetup) -> None:
     assert [setup.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
 
 
-def test_a_day_is_read_when_others_wait_or_other_batches_hold_it(setup: OutcomeSetup) -> None:
+def test_a_day_is_read_again_for_other_predictions_or_batches(setup: OutcomeSetup) -> None:
     setup.ingested("a", {"player_id": 1}, {"game_date": "2023-04-11"})
     setup.predicted()
     setup.predicted(game_date="2023-04-01")
@@ -152,21 +152,21 @@ def test_a_day_is_read_when_others_wait_or_other_batches_hold_it(setup: OutcomeS
     assert len(setup.reads) == 3
 
 
-def test_nothing_is_read_when_nobody_waits(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_when_no_prediction_waits(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     setup.ingested("a", {})
     setup.predicted(game_id=None)
     monkeypatch.setattr(setup.store, "manifests", lambda: pytest.fail("nobody waits"))
     assert setup.outcomes.look() == 0
 
 
-def test_shots_that_share_a_key_are_reported_apart_by_their_spot(setup: OutcomeSetup) -> None:
+def test_shots_that_share_a_key_are_matched_by_their_spot(setup: OutcomeSetup) -> None:
     here, there, far = setup.predicted(x=10.4), setup.predicted(x=30), setup.predicted(x=100)
     setup.ingested("a", {"made": 0}, {"x": 30, "made": 1})
     assert setup.outcomes.look() == 2
     assert [setup.made(call.id) for call in (here, there, far)] == [False, True, None]
 
 
-def test_a_spot_that_decides_nothing_leaves_it_open(setup: OutcomeSetup) -> None:
+def test_different_outcomes_at_one_spot_decide_nothing(setup: OutcomeSetup) -> None:
     open_, agreed = setup.predicted(), setup.predicted(seconds_remaining=290)
     same = {"seconds_remaining": 290, "made": 0}
     setup.ingested("a", {"made": 0}, {"made": 1}, same, same)
@@ -174,7 +174,7 @@ def test_a_spot_that_decides_nothing_leaves_it_open(setup: OutcomeSetup) -> None
     assert [setup.made(call.id) for call in (open_, agreed)] == [None, False]
 
 
-def test_a_shot_states_nothing_of_another_spot(setup: OutcomeSetup) -> None:
+def test_a_shot_decides_nothing_about_another_spot(setup: OutcomeSetup) -> None:
     what_if, near, exact = setup.predicted(x=100), setup.predicted(x=10.4, y=59.6), setup.predicted()
     setup.ingested("a", {"made": 1})
     assert setup.outcomes.look() == 2
@@ -190,7 +190,7 @@ def test_the_second_shot_of_a_second_waits_for_its_own(setup: OutcomeSetup) -> N
     assert setup.made(second.id) is False
 
 
-def test_a_batch_is_read_once_for_all_of_its_rows(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bulk_request_is_read_once_for_all_of_its_rows(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [REQUEST, REQUEST | {"x": 11}, REQUEST | {"seconds_remaining": 290}]
     keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
     call = many([0.1, 0.2, 0.3], rows, awaited=tuple(enumerate(keys)))
@@ -274,5 +274,5 @@ def test_a_key_is_the_name_without_the_occurrence() -> None:
         ({}, False),
     ],
 )
-def test_the_lake_knows_a_spot_in_whole_units(request_: dict[str, Any], same: bool) -> None:
+def test_the_lake_holds_spots_in_whole_units(request_: dict[str, Any], same: bool) -> None:
     assert same_spot(request_, {"x": 10, "y": 20}, ["x", "y"]) == same

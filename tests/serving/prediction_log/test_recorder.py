@@ -70,7 +70,7 @@ def ids(prediction_log: PredictionLog) -> list[str]:
     return [call.id for call in prediction_log.calls(limit=100_000)][::-1]
 
 
-def test_what_is_recorded_is_written_soon_and_micro_batcher(prediction_log: FaultyLog) -> None:
+def test_recorded_calls_are_written_soon_and_in_few_commits(prediction_log: FaultyLog) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(100)]
     for call in calls:
         recorder.record(call)
@@ -105,7 +105,7 @@ def test_closing_writes_what_waits(prediction_log: FaultyLog) -> None:
     assert recorder.dropped == 1
 
 
-def test_closing_says_what_was_lost(prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_closing_reports_what_was_lost(prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(prediction_log)
     prediction_log.broken = True
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_closing_says_what_was_lost(prediction_log: FaultyLog, caplog: pytest.Lo
     assert "3 predictions were lost before they were logged: the disk is full" in caplog.text
 
 
-def test_who_keeps_at_once_shares_a_commit_and_waits_for_it(prediction_log: FaultyLog) -> None:
+def test_durable_calls_share_a_commit_and_wait_for_it(prediction_log: FaultyLog) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(50)]
 
     async def keep(call: Call) -> bool:
@@ -168,7 +168,7 @@ async def _flushed(recorder: Recorder) -> bool:
     return False
 
 
-def test_a_prediction_log_that_fails_is_tried_again_and_reported_of_once(
+def test_a_failing_prediction_log_is_retried_and_reported_once(
     prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, module.__name__)
@@ -190,7 +190,7 @@ def test_a_prediction_log_that_fails_is_tried_again_and_reported_of_once(
     recorder.close()
 
 
-def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_log: FaultyLog) -> None:
+def test_a_durable_call_gets_the_failure_and_is_not_written(prediction_log: FaultyLog) -> None:
     recorder, recorded, kept = Recorder(prediction_log), one(), one()
     prediction_log.broken = True
     recorder.record(recorded)
@@ -203,7 +203,7 @@ def test_who_keeps_is_reported_of_a_failure_and_his_call_is_not_kept(prediction_
     recorder.close()
 
 
-def test_who_keeps_does_not_wait_for_ever(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_durable_call_does_not_wait_for_ever(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEEP_SECONDS", 0.1)
     recorder = Recorder(prediction_log)
     prediction_log.open.clear()
@@ -251,7 +251,7 @@ def test_one_call_larger_than_all_room_is_taken_when_nothing_waits(prediction_lo
     recorder.close()
 
 
-def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction_log: FaultyLog) -> None:
+def test_a_bulk_request_waits_for_room_and_leaves_some_to_single_predictions(prediction_log: FaultyLog) -> None:
     single = one()
     recorder, calls = Recorder(prediction_log, max_calls=4), [one() for _ in range(4)]
 
@@ -273,7 +273,7 @@ def test_a_batch_waits_for_room_and_leaves_some_to_single_predictions(prediction
     assert (set(ids(prediction_log)), recorder.dropped) == ({call.id for call in [*calls, single]}, 0)
 
 
-def test_a_batch_that_finds_no_room_in_time_is_refused(
+def test_a_bulk_request_that_finds_no_room_in_time_is_refused(
     prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(prediction_log, max_calls=1)
@@ -289,7 +289,7 @@ def test_a_batch_that_finds_no_room_in_time_is_refused(
     assert recorder.dropped == 0
 
 
-def test_shots_that_are_awaited_weigh_what_they_take() -> None:
+def test_awaited_shots_count_with_the_memory_they_take() -> None:
     """As many as a bulk request may have, with keys like those of a sport."""
     tracemalloc.start()
     try:
@@ -304,7 +304,7 @@ def test_shots_that_are_awaited_weigh_what_they_take() -> None:
     assert taken <= body <= 1.3 * taken
 
 
-def test_a_value_that_no_prediction_log_takes_does_not_stop_the_others(
+def test_a_call_that_cannot_be_stored_does_not_stop_the_others(
     prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder, calls = Recorder(prediction_log), [one() for _ in range(5)]
@@ -322,7 +322,7 @@ def test_a_value_that_no_prediction_log_takes_does_not_stop_the_others(
     recorder.close()
 
 
-def test_what_is_too_old_is_forgotten(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_are_too_old_are_deleted(prediction_log: FaultyLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRUNED_AT_ONCE", 2)
     days = [0, 1, 3, 5, 7, 9]
     calls = [one(id=first_at(now_ms() - day * module.DAY_MS)) for day in days]
@@ -333,7 +333,7 @@ def test_what_is_too_old_is_forgotten(prediction_log: FaultyLog, monkeypatch: py
     recorder.close()
 
 
-def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
+def test_nothing_is_deleted_without_a_limit_or_when_deleting_fails(
     prediction_log: FaultyLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = one(id=first_at(1))
@@ -351,7 +351,7 @@ def test_nothing_is_forgotten_without_a_limit_nor_when_it_fails(
     assert prediction_log.call(old.id) is not None
 
 
-def test_a_loop_that_is_gone_harms_nobody(prediction_log: FaultyLog) -> None:
+def test_a_closed_event_loop_does_not_stop_the_recorder(prediction_log: FaultyLog) -> None:
     recorder = Recorder(prediction_log)
     prediction_log.open.clear()
 

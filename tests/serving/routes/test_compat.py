@@ -81,7 +81,7 @@ def client(_backend: Backend) -> Iterator[TestClient[Any]]:
         yield started
 
 
-def test_an_old_request_is_todays_without_what_it_did_not_know(backend: Backend, client: TestClient[Any]) -> None:
+def test_an_original_request_becomes_one_of_today(backend: Backend, client: TestClient[Any]) -> None:
     answer = client.post("/predict", json=OLD)
     assert answer.status_code == 200
     today = NBA.request(x=-120, y=85, period=2, seconds_remaining=35, player_id=201939)
@@ -97,7 +97,7 @@ def test_the_likelier_outcome_is_answered(
     assert client.post("/predict", json=OLD).json() == {"prediction": prediction}
 
 
-def test_numbers_may_be_text_and_other_fields_are_passed_over(backend: Backend, client: TestClient[Any]) -> None:
+def test_numbers_may_be_text_and_unknown_fields_are_ignored(backend: Backend, client: TestClient[Any]) -> None:
     plain = client.post("/predict", json=OLD).json()
     text = {name: str(value) for name, value in OLD.items()} | {"Season": "2023", "Shot_Type_Encoded": "2.0"}
     assert client.post("/predict", json=text).json() == plain
@@ -126,7 +126,7 @@ def test_numbers_may_be_text_and_other_fields_are_passed_over(backend: Backend, 
         ({"Shot_Zone_Combined": 4}, "Shot_Zone_Combined"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_old_name(
+def test_impossible_values_are_reported_by_their_original_names(
     backend: Backend, client: TestClient[Any], change: dict[str, Any], field: str
 ) -> None:
     problem_of(client.post("/predict", json=OLD | change), 422, field)
@@ -139,7 +139,7 @@ def test_every_missing_field_is_named(client: TestClient[Any]) -> None:
         problem_of(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422, "body")
 
 
-def test_what_any_web_page_could_send_is_refused(backend: Backend, client: TestClient[Any]) -> None:
+def test_content_types_that_any_web_page_can_send_are_refused(backend: Backend, client: TestClient[Any]) -> None:
     body = json.dumps(OLD).encode()
     for kind in (
         "text/plain",
@@ -154,7 +154,7 @@ def test_what_any_web_page_could_send_is_refused(backend: Backend, client: TestC
     assert client.post("/predict", content=body).status_code == 200
 
 
-def test_another_unit_is_named(client: TestClient[Any]) -> None:
+def test_another_unit_of_length_is_recognised(client: TestClient[Any]) -> None:
     detail = problem_of(
         client.post("/predict", json=OLD | {"X_Location": -3.66, "Y_Location": 2.59}),
         422,
@@ -170,7 +170,7 @@ def test_another_unit_is_named(client: TestClient[Any]) -> None:
     cut=st.booleans(),
     seconds=st.integers(0, 720),
 )
-def test_no_honest_request_is_refused(x: float, y: float, cut: bool, seconds: int) -> None:
+def test_no_consistent_request_is_refused(x: float, y: float, cut: bool, seconds: int) -> None:
     spot = court.locate([x], [y])
     metres = float(spot.distance[0]) * court.METRES_PER_TENTH
     request = NBA.original.request(
@@ -186,20 +186,20 @@ def test_no_honest_request_is_refused(x: float, y: float, cut: bool, seconds: in
     assert NBA.problems(NBA.original.translate(request)) == []
 
 
-def test_the_champion_is_reported_as_before(backend: Backend, client: TestClient[Any]) -> None:
+def test_the_champion_is_answered_in_the_original_format(backend: Backend, client: TestClient[Any]) -> None:
     body = client.get("/get_champion_infos").json()
     assert list(body) == ["champion"]
     assert (body["champion"]["version"], body["champion"]["sha256"]) == (1, backend.bundle.sha256)
     assert client.get("/api/v1/health").json() == {"status": "ok", "champion_version": 1}
 
 
-def test_without_a_champion_the_old_routes_say_so(backend: Backend) -> None:
+def test_without_a_champion_the_original_routes_say_so(backend: Backend) -> None:
     with client_of(*compat_routes(NBA, backend.registry, watcher_of(), backend.predict)) as client:
         for path in ("/get_champion_infos", "/api/v1/health"):
             assert "No champion has been promoted yet" in problem_of(client.get(path), 503)
 
 
-def test_openapi_states_the_unit(client: TestClient[Any]) -> None:
+def test_openapi_documents_the_unit(client: TestClient[Any]) -> None:
     body = operation(client, "post", "/predict")
     assert "tenths of a foot" in body["description"]
     assert {"200", "413", "415", "421", "422", "500", "503"} <= set(body["responses"])

@@ -89,7 +89,7 @@ def test_make_rates_are_those_of_the_shots(tmp_path: Path) -> None:
     assert [rate.make_rate for rate in rates] == pytest.approx([rate for *_, rate in wanted])
 
 
-def test_corrected_rows_are_quarantined_no_longer(tmp_path: Path) -> None:
+def test_replayed_rows_no_longer_count_as_quarantined(tmp_path: Path) -> None:
     store = open_files(tmp_path, NBA)
     commit(store, "old", BATCHES["old"])
     made = store.manifests()[0]
@@ -107,7 +107,7 @@ def test_corrected_rows_are_quarantined_no_longer(tmp_path: Path) -> None:
     assert data.lake_summary(store).quarantined == 1
 
 
-def test_the_store_is_asked_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_summary_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_files(tmp_path, NBA)
     requested = []
     monkeypatch.setattr(store, "manifests", lambda: requested.append(1) or [])

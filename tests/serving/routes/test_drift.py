@@ -87,7 +87,7 @@ def test_what_was_logged_is_reported_newest_first(mlflow: RunsMlflow, client: Te
     assert [r["run_id"] for r in client.get(DRIFT, params={"limit": 1}).json()] == ["run2"]
 
 
-def test_before_the_first_there_is_none(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
+def test_without_reports_the_list_is_empty(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
     assert client.get(DRIFT).json() == []
     mlflow.drift = []
     assert client.get(DRIFT, params={"limit": 2}).json() == []
@@ -98,12 +98,12 @@ def test_an_absurd_limit_is_refused(refusing: TestClient[Any], limit: str) -> No
     problem_of(refusing.get(f"{DRIFT}?limit={limit}"), 422, "limit")
 
 
-def test_a_query_that_is_not_understood_is_refused(refusing: TestClient[Any]) -> None:
+def test_unknown_and_repeated_parameters_are_refused(refusing: TestClient[Any]) -> None:
     problem_of(refusing.get(f"{DRIFT}?limt=1"), 422, "limt")
     problem_of(refusing.get(f"{DRIFT}?limit=1&limit=2"), 422, "limit")
 
 
-def test_a_foreign_run_is_named_and_a_registry_that_is_down(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
+def test_a_foreign_run_and_a_registry_that_is_down_are_reported(mlflow: RunsMlflow, client: TestClient[Any]) -> None:
     mlflow.drift = [LoggedRun("strange")]
     detail = problem_of(client.get(DRIFT), 503)
     assert "holds a run that is no drift report" in detail and "drifted_columns" in detail

@@ -149,7 +149,7 @@ def test_a_version_whose_run_and_bundle_are_gone_still_has_a_report(
     assert (body["champion"], body["run_page"], body["parameters"], body["measured"]) == (False, None, {}, {})
 
 
-def test_numbers_that_are_none_are_left_out(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
+def test_scores_that_are_not_numbers_are_left_out(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
     train(mlflow, tmp_path)
     mlflow.runs["mlrun1"].metrics["unseen_auc"] = float("nan")
     assert "auc" not in client.get(REPORT).json()["registered"]["measured"]["unseen"]["scores"]
@@ -168,7 +168,7 @@ def test_a_number_that_names_no_version_is_refused(refusing: TestClient[Any], ve
 
 
 @pytest.mark.parametrize("version", ["one", "1.5", "1e3"])
-def test_what_is_no_number_leads_nowhere(refusing: TestClient[Any], version: str) -> None:
+def test_a_version_that_is_no_number_is_not_found(refusing: TestClient[Any], version: str) -> None:
     problem_of(refusing.get(f"/api/v1/models/{version}/report"), 404)
 
 
@@ -189,13 +189,13 @@ def test_a_registry_that_is_down_or_broken_is_reported(
     mlflow.start(mlflow.port)
 
 
-def test_the_registry_is_asked_once_in_a_while(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
+def test_the_report_is_cached(mlflow: RunsMlflow, client: TestClient[Any], tmp_path: Path) -> None:
     train(mlflow, tmp_path)
     body = [client.get(REPORT).json() for _ in range(4)]
     assert body[1:] == body[:-1]
     assert mlflow.paths.count("/api/2.0/mlflow/runs/get") == 1
 
 
-def test_openapi_states_of_it(refusing: TestClient[Any]) -> None:
+def test_openapi_documents_the_report(refusing: TestClient[Any]) -> None:
     body = operation(refusing, "get", "/api/v1/models/{version}/report")
     assert {"200", "404", "422", "500", "503"} <= set(body["responses"])

@@ -85,7 +85,7 @@ def test_no_request_waits_for_the_search_to_be_prepared(shared_client: TestClien
     assert "roster" in vars(shared_client.app.state.watcher.pair.feature_state)
 
 
-def test_openapi_states_what_a_player_is(shared_client: TestClient[Any]) -> None:
+def test_openapi_documents_players(shared_client: TestClient[Any]) -> None:
     document = shared_client.get("/schema/openapi.json").json()
     operation = document["paths"][PLAYERS]["get"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}

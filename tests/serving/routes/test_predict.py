@@ -34,7 +34,7 @@ EARLIER = {"x": 1, "y": 1, "period": 1, "seconds_remaining": 700, "made": True}
 
 
 @pytest.mark.parametrize("shot", SHOTS)
-def test_the_answer_is_what_bundle_and_feature_state_say(
+def test_the_answer_comes_from_bundle_and_feature_state(
     shared_serving: ServingSetup, shared_client: TestClient[Any], shot: dict[str, Any]
 ) -> None:
     record = shared_serving.store.get_feature_state()
@@ -60,7 +60,7 @@ def test_the_answer_is_what_bundle_and_feature_state_say(
     }
 
 
-def test_the_league_average_knows_the_spot_alone(shared_client: TestClient[Any]) -> None:
+def test_the_league_average_depends_on_the_spot_alone(shared_client: TestClient[Any]) -> None:
     def average(shot: dict[str, Any]) -> float:
         return float(shared_client.post("/api/v1/predict", json=shot).json()["league_average"])
 
@@ -157,14 +157,14 @@ def test_what_is_no_json_is_refused(shared_client: TestClient[Any], body: bytes,
         ("rest_days", 0, "days since the shooter's team last played; 1 is back to back"),
     ],
 )
-def test_a_number_beyond_its_limits_is_reported_its_unit(
+def test_the_error_of_a_number_names_its_unit(
     shared_client: TestClient[Any], field: str, value: Any, unit: str
 ) -> None:
     (problem,) = refused(shared_client, json.dumps(SHOT | {field: value}).encode())["errors"]
     assert problem["message"].endswith(f" ({unit})")
 
 
-def test_a_misspelt_field_is_reported_the_one_that_is_meant(shared_client: TestClient[Any]) -> None:
+def test_the_error_of_a_misspelt_field_suggests_the_right_one(shared_client: TestClient[Any]) -> None:
     (problem,) = refused(shared_client, json.dumps(SHOT | {"oponent": "LAL"}).encode())["errors"]
     assert problem["message"].startswith("there is no such field; is opponent meant; known are x, y")
     (problem,) = refused(shared_client, json.dumps(SHOT | {10_000 * "x": 1}).encode())["errors"]
@@ -172,7 +172,7 @@ def test_a_misspelt_field_is_reported_the_one_that_is_meant(shared_client: TestC
 
 
 @pytest.mark.parametrize("day", ["24/10/2023", "24 October 2023", 20231024])
-def test_a_date_in_another_feature_state_is_shown_the_right_one(shared_client: TestClient[Any], day: Any) -> None:
+def test_the_error_of_a_date_shows_the_right_format(shared_client: TestClient[Any], day: Any) -> None:
     (problem,) = refused(shared_client, json.dumps(SHOT | {"game_date": day}).encode())["errors"]
     assert problem["message"].endswith("; write it like 2023-10-24") and "regex" not in problem["message"]
 
@@ -191,7 +191,7 @@ def test_a_huge_body_is_refused(shared_client: TestClient[Any]) -> None:
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
 
 
-def test_a_caller_is_never_quoted_at_length(shared_client: TestClient[Any]) -> None:
+def test_errors_repeat_little_of_a_large_request(shared_client: TestClient[Any]) -> None:
     many = SHOT | {f"foo{i}": 1 for i in range(2_000)}
     long = SHOT | {"team": "x" * 10_000, "y" * 10_000: 1, "earlier_shots": [{"z" * 10_000: 1}]}
     for body, count in ((many, MOST_ERRORS), (long, 3)):
@@ -216,7 +216,7 @@ def test_a_caller_is_never_quoted_at_length(shared_client: TestClient[Any]) -> N
         ("x" * 5_000, 415),
     ],
 )
-def test_a_body_is_named_json(shared_client: TestClient[Any], kind: str | None, status: int) -> None:
+def test_the_content_type_must_be_json(shared_client: TestClient[Any], kind: str | None, status: int) -> None:
     headers = {"content-type": kind.encode("latin-1")} if kind else {}
     answer = shared_client.post("/api/v1/predict", content=json.dumps(SHOT).encode(), headers=headers)
     assert answer.status_code == status, answer.text
@@ -271,6 +271,6 @@ def ask(serving: ServingSetup, prepare: Any) -> Any:
         return client.post("/api/v1/predict", json=SHOT)
 
 
-def test_a_query_would_be_passed_over_and_is_refused(shared_client: TestClient[Any]) -> None:
+def test_a_query_string_is_refused(shared_client: TestClient[Any]) -> None:
     refused = shared_client.post("/api/v1/predict?durable=true", json=SHOT)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "query")

@@ -102,7 +102,7 @@ def test_pages_follow_each_other(service: Service) -> None:
     assert found == [call.id for call in calls[::-1]]
 
 
-def test_filters_are_those_of_the_prediction_log_and_of_the_request(embedded: Service) -> None:
+def test_predictions_are_filtered_by_log_and_request_fields(embedded: Service) -> None:
     now = now_ms()
     old = one(id=first_at(now - 86_400_000), request={"player_id": 1, "team": "GSW", "home": True})
     new = one(id=first_at(now), request={"player_id": 2, "team": "LAL"}, champion_version=9, caller="analyst")
@@ -143,20 +143,20 @@ def test_filters_are_those_of_the_prediction_log_and_of_the_request(embedded: Se
         ({"made": True}, "made"),
     ],
 )
-def test_a_query_that_cannot_be_is_named(shared: Service, query: dict[str, Any], field: str) -> None:
+def test_an_impossible_query_is_reported(shared: Service, query: dict[str, Any], field: str) -> None:
     body = problem(shared.client.get(URL, params=query), 422)
     assert [error["field"] for error in body["errors"]] == [field]
 
 
 @pytest.mark.parametrize("name", ["x", "018e4c5a-7b1e-4000-8000-3f2a9c1d5e77", f"{NAMED}:x", f"{NAMED}%0A"])
 @pytest.mark.parametrize("method", ["get", "delete", "post"])
-def test_what_names_no_prediction_is_refused(shared: Service, method: str, name: str) -> None:
+def test_an_invalid_prediction_id_is_refused(shared: Service, method: str, name: str) -> None:
     path, body = (f"{URL}/{name}/outcome", {"json": {"made": True}}) if method == "post" else (f"{URL}/{name}", {})
     answer = problem(shared.client.request(method, path, **body), 422)
     assert [error["field"] for error in answer["errors"]] == ["prediction_id"]
 
 
-def test_a_prediction_that_is_not_there_is_named(service: Service) -> None:
+def test_an_unknown_prediction_is_not_found(service: Service) -> None:
     batch = many([0.1, float("nan")])
     service.prediction_log.append([batch])
     for name in (new_id(), first_at(1), f"{batch.id}:1", f"{batch.id}:7", batch.id):
@@ -200,7 +200,7 @@ def test_a_deleted_prediction_is_gone(service: Service) -> None:
     assert service.names() == []
 
 
-def test_an_outcome_is_reported_until_the_lake_states_it(service: Service) -> None:
+def test_an_outcome_can_be_reported_until_the_lake_has_it(service: Service) -> None:
     call = one()
     service.recorder.record(call)
     before = now_ms()
@@ -217,7 +217,9 @@ def test_an_outcome_is_reported_until_the_lake_states_it(service: Service) -> No
     assert service.names(outcome="made") == [call.id]
 
 
-def test_what_was_answered_within_a_minute_is_waited_for(embedded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_young_prediction_of_another_process_is_waited_for(
+    embedded: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other process writes later than usual."""
     call, old, looked = one(), first_at(now_ms() - 61_000), []
     get = embedded.prediction_log.call
@@ -264,7 +266,7 @@ def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, mon
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"made": 1}', b'{"made": true, "points": 3}'])
-def test_an_outcome_that_is_none_is_refused(shared: Service, body: bytes) -> None:
+def test_an_invalid_outcome_is_refused(shared: Service, body: bytes) -> None:
     call = one()
     shared.recorder.record(call)
     headers = {"content-type": "application/json"}
@@ -298,7 +300,7 @@ def test_a_prediction_log_that_cannot_be_read_is_a_503(embedded: Service, monkey
         assert answer.headers["retry-after"]
 
 
-def test_openapi_states_all_of_it(shared: Service) -> None:
+def test_openapi_documents_all_routes(shared: Service) -> None:
     paths = shared.client.get("/schema/openapi.json").json()["paths"]
     operations = {o["operationId"]: o for path, item in paths.items() if path.startswith(URL) for o in item.values()}
     errors = {"401", "403", "421", "422", "429", "500", "503"}

@@ -78,7 +78,7 @@ def test_official_records_make_requests_that_the_original_route_takes(season: St
     assert refused <= 0.0005 * len(shots)
 
 
-def test_another_unit_or_hand_is_refused(season: Store) -> None:
+def test_another_unit_or_a_mirrored_court_is_refused(season: Store) -> None:
     shots = season.find_shots(ShotQuery(), 1000, ["x", "y", "points", "stated_distance"])
     far = [shot for shot in shots if shot["stated_distance"] >= 10]
 

@@ -93,7 +93,7 @@ def services_of(settings: Settings, prediction_log: Any = lambda: None, store: A
     return {service["name"]: service for service in answer.json()}
 
 
-def test_each_part_is_up_or_down(services_stub: FakeServices, tmp_path: Path) -> None:
+def test_each_service_is_up_or_down(services_stub: FakeServices, tmp_path: Path) -> None:
     services_stub.paths |= {"/health", "/status"}
     found = services_of(settings_of(services_stub, tmp_path))
     assert list(found) == ["mlflow", "dagster", "feed", "page", "store", "prediction_log"]
@@ -114,7 +114,7 @@ def test_each_part_is_up_or_down(services_stub: FakeServices, tmp_path: Path) ->
     assert found["store"]["address"].startswith(str(tmp_path))
 
 
-def test_a_feed_that_replays_a_file_says_so(services_stub: FakeServices, tmp_path: Path) -> None:
+def test_a_feed_that_replays_a_file_is_shown_so(services_stub: FakeServices, tmp_path: Path) -> None:
     services_stub.paths |= {"/status"}
     services_stub.status["source"] = "file 0123456789abcdef"
     found = services_of(settings_of(services_stub, tmp_path))["feed"]
@@ -125,7 +125,7 @@ def test_virtual_bets_is_no_part_of_a_platform_that_reads_files(services_stub: F
     assert "feed" not in services_of(replace(settings_of(services_stub, tmp_path), feed=INBOX))
 
 
-def test_what_is_no_feed_counts_as_down(services_stub: FakeServices, tmp_path: Path) -> None:
+def test_another_program_at_the_feeds_address_counts_as_down(services_stub: FakeServices, tmp_path: Path) -> None:
     services_stub.paths |= {"/status"}
     services_stub.status.clear()
     found = services_of(settings_of(services_stub, tmp_path))["feed"]
@@ -139,7 +139,9 @@ def test_a_password_of_the_database_is_not_shown(services_stub: FakeServices, tm
     assert found["prediction_log"]["address"] == "mongodb://db:27017/parivision (nba)"
 
 
-def test_a_broken_store_says_why(services_stub: FakeServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_store_is_reported_with_the_reason(
+    services_stub: FakeServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_files(tmp_path, NBA)
 
     def broken(*_: Any) -> Any:
@@ -151,7 +153,7 @@ def test_a_broken_store_says_why(services_stub: FakeServices, tmp_path: Path, mo
         assert (found[name]["up"], found[name]["problem"]) == (False, "the disk is gone; mount it again")
 
 
-def test_who_hangs_is_given_up_and_holds_nobody_up(
+def test_a_service_that_hangs_is_given_up_and_blocks_no_other(
     services_stub: FakeServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "LIMIT_SECONDS", 0.3)
@@ -170,7 +172,7 @@ def test_who_hangs_is_given_up_and_holds_nobody_up(
         assert found[name]["problem"] == "gave no answer within 0.3 seconds"
 
 
-def test_neighbours_are_not_hammered(services_stub: FakeServices, tmp_path: Path) -> None:
+def test_services_are_not_probed_for_every_request(services_stub: FakeServices, tmp_path: Path) -> None:
     around = ServiceProbes(settings_of(services_stub, tmp_path), NBA, open_files(tmp_path, NBA), lambda: None)
     with client_of(services_route(around)) as client:
         began = time.monotonic()

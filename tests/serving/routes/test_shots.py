@@ -59,7 +59,7 @@ def test_shots_come_newest_first_and_filtered(client: TestClient[Any]) -> None:
     assert body
 
 
-def test_todays_abbreviation_finds_former_ones(client: TestClient[Any]) -> None:
+def test_todays_abbreviation_also_finds_former_ones(client: TestClient[Any]) -> None:
     def teams(name: str) -> set[str]:
         return {shot["team"] for shot in client.get(SHOTS, params={"team": name}).json()["shots"]}
 
@@ -78,7 +78,7 @@ def test_pages_join_without_a_gap(client: TestClient[Any]) -> None:
     assert seen == [shot for shot in ALL if shot["team"] == "GSW"]
 
 
-def test_only_the_fields_that_are_asked_for(client: TestClient[Any]) -> None:
+def test_a_page_has_only_the_selected_fields(client: TestClient[Any]) -> None:
     page = client.get(SHOTS, params={"fields": "x, y,made,x", "limit": 3}).json()
     assert page["shots"] == [{name: shot[name] for name in ("x", "y", "made")} for shot in ALL[:3]]
     following = client.get(SHOTS, params={"cursor": page["next"], "limit": 1}).json()
@@ -120,7 +120,7 @@ def test_an_impossible_query_is_refused(one: TestClient[Any], query: str, field:
     problem_of(one.get(f"{SHOTS}?{query}"), 422, field)
 
 
-def test_what_there_is_instead_is_named(one: TestClient[Any]) -> None:
+def test_errors_list_the_possible_values(one: TestClient[Any]) -> None:
     assert "known are limit, since, until" in problem_of(one.get(f"{SHOTS}?player=5"), 422, "player")
     assert "known are _id, game_date" in problem_of(one.get(f"{SHOTS}?fields=z"), 422, "fields")
     assert "known are ATL, BOS" in problem_of(one.get(f"{SHOTS}?team=XXX"), 422, "team")

@@ -44,7 +44,7 @@ def empty_client(watcher: Watcher) -> Iterator[TestClient[Any]]:
 
 
 @pytest.mark.parametrize("question", [{}, QUESTION, {"step": 35}, {"step": 50, "player_id": 999}])
-def test_each_spot_is_answered_as_if_it_was_asked_about(
+def test_each_spot_gets_the_answer_of_a_single_request(
     watcher: Watcher, client: TestClient[Any], question: dict[str, Any]
 ) -> None:
     answer = client.get(MAP, params=question)
@@ -129,7 +129,7 @@ def test_without_a_champion_there_is_no_map() -> None:
         problem_of(client.get(MAP), 503)
 
 
-def test_openapi_states_of_every_parameter(client: TestClient[Any]) -> None:
+def test_openapi_documents_every_parameter(client: TestClient[Any]) -> None:
     body = operation(client, "get", MAP)
     parameters = {parameter["name"]: parameter for parameter in body["parameters"]}
     assert parameters.keys() == {"step", *QUESTION}

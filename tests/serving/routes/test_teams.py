@@ -8,7 +8,7 @@ from parivision_serving.routes.teams import teams_route
 from tests.helpers.small_app import client_of, operation, problem_of
 
 
-def test_all_teams_with_their_names_of_today_and_before() -> None:
+def test_all_teams_have_their_current_and_former_abbreviations() -> None:
     with client_of(teams_route(NBA)) as client:
         body = client.get("/api/v1/teams").json()
         operation(client, "get", "/api/v1/teams")

@@ -48,7 +48,7 @@ def test_without_a_key_only_health_metrics_and_documentation_answer(guarded: Tes
     assert guarded.post("/api/v1/predict", json=SHOT).status_code == 401
 
 
-def test_a_key_opens_what_its_scope_says(serving: ServingSetup, guarded: TestClient[Any]) -> None:
+def test_a_key_admits_to_its_scope(serving: ServingSetup, guarded: TestClient[Any]) -> None:
     reader, predictor = key_of(serving, "read"), key_of(serving, "predict")
     assert guarded.get("/api/v1/champion", headers=reader).status_code == 200
     refused = guarded.post("/api/v1/predict", json=SHOT, headers=reader)
@@ -58,7 +58,7 @@ def test_a_key_opens_what_its_scope_says(serving: ServingSetup, guarded: TestCli
     assert guarded.get("/api/v1/champion", headers=predictor).status_code == 200
 
 
-def test_a_revoked_key_opens_nothing(serving: ServingSetup, guarded: TestClient[Any]) -> None:
+def test_a_revoked_key_is_refused(serving: ServingSetup, guarded: TestClient[Any]) -> None:
     key = key_of(serving, "predict")
     assert guarded.post("/api/v1/predict", json=SHOT, headers=key).status_code == 200
     keys.revoke(serving.settings.api_keys, "predict")
@@ -72,7 +72,7 @@ def test_a_wrong_key_is_refused_where_none_is_needed(shared_client: TestClient[A
     assert "is unknown" in refused.json()["detail"]
 
 
-def test_the_key_of_the_environment_opens_everything(serving: ServingSetup) -> None:
+def test_the_key_of_the_environment_has_all_scopes(serving: ServingSetup) -> None:
     with serving.client(api_auth=ALWAYS, api_key="secret") as client:
         assert client.get("/api/v1/verdicts", headers={"X-API-Key": "secret"}).status_code == 200
         assert client.get("/api/v1/verdicts").status_code == 401
@@ -87,7 +87,7 @@ def test_beyond_loopback_there_must_be_a_key(serving: ServingSetup) -> None:
         assert client.get("/health/live", headers={"host": "anything.example"}).status_code == 200
 
 
-def test_too_many_requests_are_reported_when_to_come_back(serving: ServingSetup) -> None:
+def test_too_many_requests_are_answered_with_a_time_to_retry(serving: ServingSetup) -> None:
     with serving.client(api_rate=0.5) as client:
         statuses = [client.get("/api/v1/verdicts").status_code for _ in range(3)]
         assert statuses == [200, 429, 429]
@@ -98,24 +98,24 @@ def test_too_many_requests_are_reported_when_to_come_back(serving: ServingSetup)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "", "[::2]"])
-def test_a_foreign_name_is_refused(shared_client: TestClient[Any], host: str) -> None:
+def test_an_unknown_host_is_refused(shared_client: TestClient[Any], host: str) -> None:
     refused = shared_client.get("/health/live", headers={"host": host})
     assert refused.status_code == 421
     assert refused.json()["type"] == "urn:parivision:problem:unknown-host"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000"])
-def test_our_own_names_are_not(shared_client: TestClient[Any], host: str) -> None:
+def test_the_own_hosts_are_accepted(shared_client: TestClient[Any], host: str) -> None:
     assert shared_client.get("/health/live", headers={"host": host}).status_code == 200
 
 
-def test_names_can_be_given(serving: ServingSetup) -> None:
+def test_hosts_can_be_configured(serving: ServingSetup) -> None:
     with serving.client(api_hosts="API.example.com, api", api_key="secret") as client:
         hosts = ("api:8000", "api.Example.com", "127.0.0.1")
         assert [client.get("/health/live", headers={"host": h}).status_code for h in hosts] == [200, 200, 421]
 
 
-def test_who_has_a_name_beyond_the_machine_asks_for_keys(serving: ServingSetup) -> None:
+def test_a_service_with_a_public_host_needs_keys(serving: ServingSetup) -> None:
     """A proxy on the same machine forwards requests from outside."""
     with pytest.raises(ConfigurationError, match="needs an API key"):
         serving.client(api_hosts="api.example.com,localhost")
@@ -129,12 +129,12 @@ def test_who_has_a_name_beyond_the_machine_asks_for_keys(serving: ServingSetup) 
 @pytest.mark.parametrize(
     "name", ["api.example.com:8000", "https://api.example.com", "[::1]:8000", "*.example.com", "api/x"]
 )
-def test_a_name_by_which_nobody_can_ask_is_refused(serving: ServingSetup, name: str) -> None:
+def test_a_host_that_no_request_can_name_is_refused(serving: ServingSetup, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"PARIVISION_API_HOSTS names .* without port"):
         serving.client(api_hosts=f"localhost,{name}")
 
 
-def test_scripts_of_other_pages_may_ask_only_if_they_are_named(serving: ServingSetup) -> None:
+def test_scripts_of_other_origins_need_to_be_allowed(serving: ServingSetup) -> None:
     origin = {"Origin": "https://example.com"}
     with serving.client() as client:
         assert "access-control-allow-origin" not in client.get("/health/live", headers=origin).headers
@@ -143,7 +143,7 @@ def test_scripts_of_other_pages_may_ask_only_if_they_are_named(serving: ServingS
         assert allowed["access-control-allow-origin"] == "https://example.com"
 
 
-def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarded_addresses_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a caller could escape its rate limit by inventing addresses."""
     made: list[uvicorn.Config] = []
     monkeypatch.setattr(process.uvicorn, "run", lambda app, **options: made.append(uvicorn.Config(app, **options)))
@@ -159,14 +159,14 @@ def test_a_header_makes_nobody_another_caller(monkeypatch: pytest.MonkeyPatch) -
     assert seen == [("127.0.0.1", 5)]
 
 
-def test_a_file_of_keys_that_is_damaged_is_reported_at_the_start(serving: ServingSetup) -> None:
+def test_a_damaged_file_of_keys_is_reported_at_the_start(serving: ServingSetup) -> None:
     serving.settings.api_keys.parent.mkdir(parents=True, exist_ok=True)
     serving.settings.api_keys.write_text("no json")
     with pytest.raises(ConfigurationError, match="can't be read"):
         create_app(serving.settings)
 
 
-def test_scripts_of_a_trusted_page_may_send_what_a_route_takes_and_nothing_else(serving: ServingSetup) -> None:
+def test_scripts_of_an_allowed_origin_may_use_known_methods_and_headers_alone(serving: ServingSetup) -> None:
     page = {"origin": "https://example.com", "access-control-request-headers": "x-api-key"}
     with serving.client(api_origins="https://example.com") as client:
 

@@ -9,7 +9,7 @@ from parivision_serving.web import answer_cache as module
 from parivision_serving.web.answer_cache import AnswerCache
 
 
-def test_who_asks_for_the_same_waits_and_nobody_else_does() -> None:
+def test_a_slow_fetch_delays_only_requests_for_the_same_key() -> None:
     fetches: list[str] = []
     body: list[str] = []
 
@@ -40,7 +40,7 @@ def test_who_asks_for_the_same_waits_and_nobody_else_does() -> None:
     assert (fetches, body) == (["slow"], ["at last", "at last"])
 
 
-def test_few_are_asked_for_at_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_fetches_run_at_once_and_few_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     under_way, most = 0, 0
 
@@ -64,7 +64,7 @@ def test_few_are_asked_for_at_once_and_few_are_kept(monkeypatch: pytest.MonkeyPa
     assert most == module.AT_ONCE
 
 
-def test_an_error_is_remembered_until_it_is_old() -> None:
+def test_an_error_is_cached_until_it_is_old() -> None:
     fetches: list[int] = []
 
     async def broken() -> int:

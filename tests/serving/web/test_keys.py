@@ -33,20 +33,20 @@ def test_a_key_is_known_until_it_is_revoked(path: Path) -> None:
     assert known.caller(other) is not None
 
 
-def test_the_file_holds_no_key_and_is_its_owners(path: Path) -> None:
+def test_the_file_holds_no_key_and_only_its_owner_can_read_it(path: Path) -> None:
     key = add(path, "page", [PREDICT])
     assert key not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_who_may_more_may_less() -> None:
+def test_a_higher_scope_includes_the_lower_ones() -> None:
     reader, predictor = (Caller("", frozenset({scope})) for scope in (READ, PREDICT))
     assert [reader.may(scope) for scope in (READ, PREDICT, ADMIN)] == [True, False, False]
     assert [predictor.may(scope) for scope in (READ, PREDICT, ADMIN)] == [True, True, False]
     assert all(ANONYMOUS.may(scope) for scope in (READ, PREDICT, ADMIN))
 
 
-def test_the_environments_key_may_everything_and_needs_no_file(path: Path) -> None:
+def test_the_key_of_the_environment_needs_no_file(path: Path) -> None:
     known = Keys(path, "secret")
     caller = known.caller("secret")
     assert caller is not None and caller.may(ADMIN)
@@ -54,14 +54,14 @@ def test_the_environments_key_may_everything_and_needs_no_file(path: Path) -> No
     assert not Keys(path).any()
 
 
-def test_a_file_that_cannot_be_read_lets_nobody_in(path: Path) -> None:
+def test_a_file_that_cannot_be_read_admits_no_key(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("{}")
     with pytest.raises(ConfigurationError, match=r"api_keys\.json can't be read"):
         Keys(path).caller("pv_x")
 
 
-def test_a_name_is_given_once(path: Path) -> None:
+def test_names_of_keys_are_unique(path: Path) -> None:
     add(path, "page", [PREDICT])
     for name in ("page", "", keys.ENVIRONMENT):
         with pytest.raises(ConfigurationError, match="taken or empty"):

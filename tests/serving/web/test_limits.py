@@ -20,7 +20,7 @@ def test_never_more_than_burst_and_rate_allow(rate: float, burst: float, pauses:
 
 
 @given(rate=st.floats(0.5, 100), burst=st.floats(1, 50))
-def test_who_waits_as_reported_is_admitted(rate: float, burst: float) -> None:
+def test_a_caller_that_waits_as_long_as_reported_is_admitted(rate: float, burst: float) -> None:
     limit, now = RateLimit(rate, burst), 0.0
     for _ in range(120):
         if seconds := limit.wait("x", now):
@@ -28,7 +28,7 @@ def test_who_waits_as_reported_is_admitted(rate: float, burst: float) -> None:
             assert limit.wait("x", now) == 0
 
 
-def test_callers_have_buckets_of_their_own() -> None:
+def test_each_caller_has_its_own_bucket() -> None:
     limit = RateLimit(1, 1)
     assert limit.wait("a", 0) == 0
     assert limit.wait("a", 0) == pytest.approx(1)

@@ -59,14 +59,14 @@ def test_the_champion_and_the_prediction_log_are_reported(shared_client: TestCli
     assert now["parivision_champion_age_seconds"] > 0
 
 
-def test_a_look_that_goes_wrong_is_counted_once(serving: ServingSetup, client: TestClient[Any]) -> None:
+def test_a_reload_failure_is_counted_once(serving: ServingSetup, client: TestClient[Any]) -> None:
     serving.mlflow.broken = True
     until(lambda: scraped(client)["parivision_reload_problem"] == 1)
     until(lambda: scraped(client)["parivision_reload_failures_total"] == 1)
 
 
 @given(st.lists(st.floats(0, 1), max_size=60))
-def test_a_batch_counts_like_its_rows(chances: list[float]) -> None:
+def test_many_observations_count_like_single_ones(chances: list[float]) -> None:
     buckets = (0.25, 0.5, 0.75)
     one = Histogram("one", "", buckets=buckets, registry=None)
     many = BulkHistogram("one", "", buckets=buckets, registry=None)
@@ -77,7 +77,7 @@ def test_a_batch_counts_like_its_rows(chances: list[float]) -> None:
     np.testing.assert_allclose(counts[0], counts[1], atol=1e-9)
 
 
-def test_refused_rows_of_a_batch_are_no_predictions() -> None:
+def test_refused_rows_are_not_counted_as_predictions() -> None:
     metrics = Metrics()
     metrics.predicted_many(3, np.array([0.2, np.nan, 0.8]), 0.01)
     body = values(metrics.exposition().decode())
@@ -97,7 +97,7 @@ sys.stdin.read()
 """
 
 
-def test_several_workers_add_up_and_the_dead_leave_the_gauges(tmp_path: Path) -> None:
+def test_workers_add_up_and_dead_ones_leave_the_gauges(tmp_path: Path) -> None:
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def work(count: int) -> tuple[subprocess.Popen[str], dict[str, float]]:

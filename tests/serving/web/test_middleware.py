@@ -26,7 +26,7 @@ from tests.helpers.serving_setup import SHOT, ServingSetup, client_of, make_feat
     ("PUT", "/api/v1/predict", 405),
     ("POST", "/api/v1/predict", 422),
 ])  # fmt: skip
-def test_every_answer_is_named_and_protected(
+def test_every_answer_has_a_request_id_and_security_headers(
     shared_client: TestClient[Any], method: str, path: str, status: int
 ) -> None:
     answer = shared_client.request(method, path)
@@ -38,19 +38,17 @@ def test_every_answer_is_named_and_protected(
 
 
 @pytest.mark.parametrize(("given", "kept"), [("trace-1/a:b", True), ("a b", False), ("x" * 129, False), ('"', False)])
-def test_a_name_that_was_given_is_kept_if_it_is_harmless(
-    shared_client: TestClient[Any], given: str, kept: bool
-) -> None:
+def test_a_given_request_id_is_kept_if_it_is_harmless(shared_client: TestClient[Any], given: str, kept: bool) -> None:
     answer = shared_client.get("/health/live", headers={"x-request-id": given})
     assert (answer.headers["x-request-id"] == given) is kept
 
 
-def test_a_prediction_has_the_name_of_its_request(shared_client: TestClient[Any]) -> None:
+def test_a_prediction_has_the_id_of_its_request(shared_client: TestClient[Any]) -> None:
     answer = shared_client.post("/api/v1/predict", json=SHOT)
     assert answer.json()["id"] == answer.headers["x-request-id"]
 
 
-def test_what_breaks_is_logged_under_the_requests_name(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_are_logged_with_the_request_id(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("secret detail")
 
@@ -91,7 +89,9 @@ def test_each_request_to_the_api_can_be_profiled(serving: ServingSetup) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v1/predict/bulk"])
-def test_a_body_that_drips_is_given_up(serving: ServingSetup, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_a_body_that_arrives_too_slowly_is_refused(
+    serving: ServingSetup, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     sent: list[Any] = []
 

@@ -13,7 +13,7 @@ from parivision_serving.web.profiling import Profiling
 TOGETHER = 20
 
 
-def test_of_requests_that_overlap_one_is_profiled(tmp_path: Path) -> None:
+def test_one_of_overlapping_requests_is_profiled(tmp_path: Path) -> None:
     async def scene() -> None:
         inside, all_there, answer = 0, anyio.Event(), 0
 

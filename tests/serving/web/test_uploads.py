@@ -35,7 +35,7 @@ async def read(uploads: Uploads, sender: Any) -> bytes:
         return body
 
 
-def test_who_stalls_holds_nobody_up() -> None:
+def test_a_body_that_stalls_blocks_no_other() -> None:
     async def scene() -> None:
         uploads = Uploads(largest=100, most=200)
         async with anyio.create_task_group() as tasks:
@@ -52,7 +52,7 @@ def test_who_stalls_holds_nobody_up() -> None:
     anyio.run(scene)
 
 
-def test_all_together_have_a_limit() -> None:
+def test_all_bodies_together_have_a_limit() -> None:
     async def scene() -> None:
         uploads = Uploads(largest=100, most=150)
         async with uploads.body(Sender(b"x" * 100)):  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def test_all_together_have_a_limit() -> None:
     anyio.run(scene)
 
 
-def test_each_has_a_limit_and_may_be_given_up() -> None:
+def test_each_body_has_a_limit_and_may_be_aborted() -> None:
     class Gone:
         async def receive(self) -> dict[str, Any]:
             return {"type": "http.disconnect"}
@@ -82,7 +82,7 @@ def test_each_has_a_limit_and_may_be_given_up() -> None:
     anyio.run(scene)
 
 
-def test_who_holds_much_has_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_body_must_keep_a_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PACE_SECONDS", 0.01)
 
     async def scene() -> None:
