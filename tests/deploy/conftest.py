@@ -57,7 +57,7 @@ class Deployment:
 
     def procfile(self, stubborn: str = "") -> Path:
         """A Procfile with stand-ins for three services that have addresses."""
-        command = f"exec {sys.executable} {Path(__file__).with_name('stand_in.py')} {self.folder}"
+        command = f"exec {sys.executable} -S {Path(__file__).with_name('stand_in.py')} {self.folder}"
         file = self.folder / "Procfile"
         file.write_text(
             f"mlflow: {command} $PARIVISION_MLFLOW_PORT {stubborn}\n"
@@ -66,7 +66,7 @@ class Deployment:
         )
         return file
 
-    def up(self, procfile: Path, grace: float = 1) -> subprocess.Popen[bytes]:
+    def up(self, procfile: Path, grace: float = 0.2) -> subprocess.Popen[bytes]:
         """Start the launcher like a background job of a script: with SIGINT ignored."""
         command = 'trap "" INT; exec "$0" -m deploy.up --procfile "$1" --grace "$2"'
         with self.out.open("ab") as out:

@@ -51,7 +51,9 @@ def test_a_choice_is_kept_and_an_unknown_feed_is_named(tmp_path: Path) -> None:
     elsewhere = settings_of(tmp_path, PARIVISION_FEED="virtual_bets", PARIVISION_FEED_URL="http://feeds:8800/")
     assert not simulates(elsewhere)
     assert elsewhere.feed_url == "http://feeds:8800"
-    with pytest.raises(ConfigurationError, match="names 'nba_stats', which is no feed; choose from inbox, virtual_bets"):
+    with pytest.raises(
+        ConfigurationError, match="names 'nba_stats', which is no feed; choose from inbox, virtual_bets"
+    ):
         with_feeds(settings_of(tmp_path, PARIVISION_FEED="nba_stats"))
 
 

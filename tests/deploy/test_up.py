@@ -164,7 +164,7 @@ def test_addresses_are_printed_and_lines_carry_names(deployment: Deployment) -> 
 def test_services_that_ignore_signals_end_with_all_their_children(
     deployment: Deployment, request_to_end: signal.Signals
 ) -> None:
-    launcher = deployment.up(deployment.procfile("stubborn"), grace=0.2)
+    launcher = deployment.up(deployment.procfile("stubborn"))
     deployment.wait_until_up()
     until(lambda: len(deployment.roles) == PROCESSES, "every stand-in has its children")
     launcher.send_signal(request_to_end)
