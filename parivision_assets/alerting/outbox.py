@@ -50,7 +50,7 @@ class Outbox(msgspec.Struct):
         return sum(entry.count > 0 for entry in self.entries.values())
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many more events it can take, whatever their keys."""
         return max(0, CAPACITY - self.waiting)
 

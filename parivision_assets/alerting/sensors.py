@@ -73,7 +73,7 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
             new = unseen(ledger.verdicts(), last)
             if not new:  # another store, whose verdicts are older
                 outbox.read[topic] = newest
-            for verdict in new[: outbox.room]:
+            for verdict in new[: outbox.free_slots]:
                 if alert := judged(verdict, topic):
                     outbox.put(mark(verdict), alert)
                 outbox.read[topic] = mark(verdict)
@@ -106,8 +106,8 @@ def _look_at_runs(context: dg.SensorEvaluationContext, outbox: Outbox, page: str
     last = outbox.read.get("runs")
     if last is None:
         outbox.read["runs"] = instance.fetch_run_status_changes(kind, limit=1).cursor
-    elif outbox.room:
-        new = instance.fetch_run_status_changes(kind, limit=outbox.room, cursor=last, ascending=True)
+    elif outbox.free_slots:
+        new = instance.fetch_run_status_changes(kind, limit=outbox.free_slots, cursor=last, ascending=True)
         for entry in (record.event_log_entry for record in new.records):
             record, event = instance.get_run_record_by_id(entry.run_id), entry.dagster_event
             if record is None or event is None or not _is_ours(record.dagster_run, context):

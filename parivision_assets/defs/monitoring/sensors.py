@@ -9,16 +9,15 @@ import dagster as dg
 from parivision_assets.orchestration.keys import DRIFT_TAG, champion_model_key, drift_report_key, named
 from parivision_assets.orchestration.run_requests import reason_to_wait, request
 from parivision_assets.resources import StoreResource
+from parivision_assets.steps.monitoring import NEWEST_SHOTS
 from parivision_core.sport import Sport
 
-ENOUGH_SHOTS = 16_000
-"""About two weeks of the league, which is what a report looks at."""
 SETTLED_SECONDS = 60
 """Before the first report on a new champion. Runs go one at a time, and right after a promotion the days that arrived
 during the training are due, perhaps with the next candidate; a report can wait for them."""
 
 
-def build(sport: Sport, seconds: int, enough_shots: int = ENOUGH_SHOTS) -> dg.SensorDefinition:
+def build(sport: Sport, seconds: int, enough_shots: int = NEWEST_SHOTS) -> dg.SensorDefinition:
     """The sensor for one sport, evaluated every so many seconds.
 
     It reads one small record of the store and one of Dagster's. The champion's version comes from the materialization

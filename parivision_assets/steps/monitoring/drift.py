@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from parivision_assets.steps.features.folding import OFFSET, current_state, matrix_of
+from parivision_assets.steps.monitoring import NEWEST_SHOTS
 from parivision_assets.steps.monitoring.columns import (
     DriftColumn,
     Floats,
@@ -27,9 +28,6 @@ from parivision_core.scoring import losses
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
-NEWEST_SHOTS = 16_000
-"""The newest games hold up to so many shots, about two weeks: enough to distinguish 3 points from noise, and few enough
-to notice a change soon."""
 MIN_GAMES = 30
 
 

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from parivision_assets.steps.clusters import mean_and_error
 from parivision_assets.steps.promotion.miscalibration import Calibration, compare_calibration
 from parivision_assets.steps.promotion.sequential import radius
+from parivision_assets.steps.training.splitting import MIN_UNSEEN_GAMES
 from parivision_core.records import Decision, Verdict
 from parivision_core.scoring import losses
 from parivision_core.settings import ACCURACY, LOG_LOSS
 
 MARGIN = 0.001
 """Gain in nats of log loss a shot that is worth a swap. A large window "proves" less than the noise of two seeds."""
-MIN_GAMES = 30
-"""Before the first look, because the bounds rest on the central limit theorem."""
+MIN_GAMES = MIN_UNSEEN_GAMES
+"""Before the first look, because the bounds rest on the central limit theorem. A training leaves as many unseen."""
 HORIZON = 400
 """Games after which an open candidate is refused: about two months, after which a new one has better data."""
 FUTILITY = 0.05

@@ -18,6 +18,7 @@ from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.keys import DRIFT_TAG
 from parivision_assets.orchestration.run_requests import PRIORITY_TAG
 from parivision_assets.resources import FileStoreResource
+from parivision_assets.steps.monitoring import NEWEST_SHOTS
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.arrays import Columns
 from parivision_core.bundle import Bundle
@@ -209,7 +210,7 @@ def test_no_report_is_requested_before_the_first_champion(sensor: DriftSensor) -
 
 
 def test_a_report_is_requested_for_enough_new_shots(sensor: DriftSensor) -> None:
-    enough = 30_000 + sensors.ENOUGH_SHOTS
+    enough = 30_000 + NEWEST_SHOTS
     sensor.promote(1)
     sensor.reported(1, 30_000)
     assert sensor.tick(30_000) is None
