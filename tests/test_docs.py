@@ -39,7 +39,7 @@ OURS = (
     "deploy",
     "benchmarks",
 )
-ELSEWHERE = {"gr.Plot", "mongodump", "uuid.uuid7", "SHOT_MADE_FLAG", "HTM"}
+ELSEWHERE = {"gr.Plot", "mongodump", "uuid.uuid7", "SHOT_MADE_FLAG", "HTM", "PR_SET_PDEATHSIG", "no_proxy"}
 """Names in backticks that don't stand in the code: things that were left, and other people's tools."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
