@@ -15,4 +15,5 @@ def few_trees() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as m:
         m.setitem(fitting.XGBOOST, "eta", 0.3)
         m.setitem(fitting.FOREST, "n_estimators", 4)
+        m.setitem(fitting.LOGISTIC, "tol", 0.1)
         yield

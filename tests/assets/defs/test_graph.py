@@ -16,7 +16,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.feed.ingesting import ingest, waiting
 from parivision_assets.steps.promotion import verdict as verdict_module
 from parivision_assets.steps.promotion.evaluating import evaluate
-from parivision_assets.steps.training import soundness
+from parivision_assets.steps.training import fitting, soundness
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from tests.helpers.platform import Platform, platform_in
@@ -24,10 +24,8 @@ from tests.helpers.platform import Platform, platform_in
 CHAMPION = dg.AssetKey("champion_model")
 
 
-@pytest.fixture(scope="module")
-def promoted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A platform whose first champion was promoted by a headless refresh; tests work on copies."""
-    folder = tmp_path_factory.mktemp("promoted")
+def with_champion(folder: Path) -> Path:
+    """A platform whose first champion was promoted by a headless refresh."""
     platform = platform_in(folder)
     platform.drop("2023.csv", games=160, shots=100, skill=1.5)
     assert platform.refresh() == "promoted"
@@ -35,12 +33,15 @@ def promoted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def promoted(promoted_folder: Path, few_trees: None, tmp_path: Path) -> Iterator[Platform]:
-    """A copy of the promoted platform; what MLflow stored before is still read from where it was made.
+@pytest.fixture(scope="module")
+def promoted_folder(tmp_path_factory: pytest.TempPathFactory, few_trees: None) -> Path:
+    """A platform with a champion; tests work on copies."""
+    return with_champion(tmp_path_factory.mktemp("promoted"))
 
-    The first champion is of full size; what a test trains later has few trees, for no test asks how good it is.
-    """
+
+@pytest.fixture
+def promoted(promoted_folder: Path, tmp_path: Path) -> Iterator[Platform]:
+    """A copy of the promoted platform; what MLflow stored before is still read from where it was made."""
     platform = platform_in(Path(shutil.copytree(promoted_folder, tmp_path / "platform")))
     yield platform
     platform.instance.dispose()
@@ -50,8 +51,20 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
     return {e.check_name: e for e in result.get_asset_check_evaluations()}
 
 
+@pytest.mark.slow
+def test_models_of_full_size_give_a_champion_too(tmp_path: Path) -> None:
+    assert fitting.XGBOOST["eta"] < 0.1  # the fixture few_trees isn't in force
+    platform = platform_in(with_champion(tmp_path))
+    check_spine(platform)
+    platform.instance.dispose()
+
+
 def test_a_season_file_becomes_a_champion(promoted: Platform) -> None:
-    """The spine: lake, warehouse, feature state, candidate, verdict, alias, bundle; and what Dagster shows of each."""
+    check_spine(promoted)
+
+
+def check_spine(promoted: Platform) -> None:
+    """Lake, warehouse, feature state, candidate, verdict, alias, bundle, and what Dagster shows of each."""
     (manifest,) = promoted.store.manifests()
     assert manifest.inserted == 16_000
     (verdict,) = promoted.store.verdicts()
