@@ -135,6 +135,6 @@ def test_each_defect_is_named(sound: tuple[bundle.Bundle, np.ndarray, Scores]) -
     assert "calibration is broken: slope" in found(slope=0.3)
     assert found(ece=0.2, rows=100) == ""
     assert "differs from the trainer" in "; ".join(defects(loaded, NBA, scores, p + 0.01, served))
-    assert "than probabilities" in "; ".join(defects(loaded, NBA, scores, p, served * np.nan))
+    assert "aren't probabilities" in "; ".join(defects(loaded, NBA, scores, p, served * np.nan))
     other = dataclasses.replace(loaded, card=msgspec.structs.replace(loaded.card, schema="old"))
     assert "schema" in "; ".join(defects(other, NBA, scores, p, served))
