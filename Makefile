@@ -8,6 +8,9 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 STATE := $(or $(PARIVISION_HOME),.parivision)
 
+# Where the shell forbids bytecode, each of the hundreds of processes that the tests start would compile its imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 # PYTEST="-k court" chooses tests. Coverage takes a third of a run, so that CI alone measures it, and once:
 # COVERAGE="--cov --cov-report=".
 COVERAGE :=
