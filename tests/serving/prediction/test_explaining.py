@@ -116,8 +116,8 @@ def test_good_and_bad_shooters_have_effects_of_opposite_signs(real: Any) -> None
     for player, sign in ((best, 1), (worst, -1)):
         body = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": player}, NBA.request)))
         assert body["shooter"] * sign > 0.01
-    nobody = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": 2**40}, NBA.request)))
-    assert nobody["shooter"] == 0
+    unknown = changes(explain(real, NBA, msgspec.convert(SHOT | {"player_id": 2**40}, NBA.request)))
+    assert unknown["shooter"] == 0
 
 
 @pytest.mark.real

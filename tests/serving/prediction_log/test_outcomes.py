@@ -155,7 +155,7 @@ def test_a_day_is_read_again_for_other_predictions_or_batches(setup: OutcomeSetu
 def test_nothing_is_read_when_no_prediction_waits(setup: OutcomeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     setup.ingested("a", {})
     setup.predicted(game_id=None)
-    monkeypatch.setattr(setup.store, "manifests", lambda: pytest.fail("nobody waits"))
+    monkeypatch.setattr(setup.store, "manifests", lambda: pytest.fail("no prediction waits"))
     assert setup.outcomes.look() == 0
 
 

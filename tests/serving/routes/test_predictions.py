@@ -251,18 +251,18 @@ def test_reads_do_not_wait_behind_writes_that_are_held_up(embedded: Service, mon
 
     monkeypatch.setattr(embedded.prediction_log, "put_outcomes", slow)
 
-    def tell(_: int) -> int:
+    def report(_: int) -> int:
         return int(embedded.client.post(f"{URL}/{call.id}/outcome", json={"made": True}).status_code)
 
     with ThreadPoolExecutor(4) as pool:
         try:
-            body = [pool.submit(tell, i) for i in range(3)]
+            reports = [pool.submit(report, i) for i in range(3)]
             read = pool.submit(embedded.client.get, f"{URL}/{call.id}")
             assert read.result(timeout=10).json()["outcome"] is None
-            assert not any(one.done() for one in body)
+            assert not any(one.done() for one in reports)
         finally:
             held.set()
-        assert [one.result() for one in body] == [200] * 3
+        assert [one.result() for one in reports] == [200] * 3
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"made": 1}', b'{"made": true, "points": 3}'])

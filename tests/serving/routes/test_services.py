@@ -75,7 +75,7 @@ def services_stub() -> Iterator[FakeServices]:
 def settings_of(services_stub: FakeServices, home: Path) -> Settings:
     return Settings(
         home=home,
-        registry_url=f"http://somebody:secret@127.0.0.1:{services_stub.port}",
+        registry_url=f"http://user:secret@127.0.0.1:{services_stub.port}",
         feed=VIRTUAL_BETS,
         feed_url=f"http://127.0.0.1:{services_stub.port}",
         dagster_port=services_stub.port,
