@@ -55,7 +55,7 @@ quarantine: $(STAMP) ## list rows and batches in quarantine, with reasons; ARGS=
 replay: $(STAMP) ## ingest corrected rows from the quarantine: FILE=corrections.jsonl
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.replay "$(FILE)"
 
-copy: $(STAMP) ## copy a store into an empty one: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
+copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"
 
 test: $(STAMP) ## run the tests; the last lines name the ten slowest
