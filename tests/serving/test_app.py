@@ -175,6 +175,7 @@ def test_head_is_answered_like_get(shared_client: TestClient[Any]) -> None:
     assert shared_client.head("/api/v1/predict").status_code == 405
 
 
+@pytest.mark.process
 def test_importing_the_service_stays_light() -> None:
     heavy = ["dagster", "gradio", "mlflow", "onnx", "pandas", "pyarrow", "sklearn", "xgboost"]
     code = f"import sys, parivision_serving.__main__; print([m for m in {heavy} if m in sys.modules])"
@@ -193,6 +194,7 @@ def start(settings: Settings, port: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.process
 def test_the_process_serves_and_ends_on_a_signal(serving: ServingSetup) -> None:
     serving.promote(1)
     serving.feature_state(make_feature_state(1))
@@ -223,6 +225,7 @@ def test_the_process_serves_and_ends_on_a_signal(serving: ServingSetup) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the port is free again"
 
 
+@pytest.mark.process
 def test_a_store_of_another_version_is_refused_in_one_sentence(serving: ServingSetup) -> None:
     store = open_store(serving.settings, NBA)
     with store._transaction() as db:

@@ -19,11 +19,13 @@ EVERYTHING = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples"
 SOME = ["--phases", "examples,fuzzing", "--max-examples", "3"]
 
 
+@pytest.mark.process
 def test_requests_keep_the_contract(serving: ServingSetup) -> None:
     run(serving, EVERYTHING if "CI" in os.environ else SOME)
 
 
 @pytest.mark.slow
+@pytest.mark.process
 def test_no_request_breaks_the_service_or_its_contract(serving: ServingSetup) -> None:
     run(serving, EVERYTHING)
 

@@ -42,6 +42,7 @@ def counted(url: str) -> float:
 
 
 @pytest.mark.slow  # beside other tests a worker's start takes long
+@pytest.mark.process
 def test_workers_swap_together_add_up_and_are_replaced_when_they_die(serving: ServingSetup) -> None:
     serving.promote(1)
     serving.feature_state(make_feature_state(1))

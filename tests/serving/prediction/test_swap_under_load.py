@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from parivision_core.records import FeatureStateRecord
 from tests.helpers.processes import free_port
@@ -19,6 +20,7 @@ ANSWERS = 20
 CONNECTIONS = 4
 
 
+@pytest.mark.process
 def test_no_request_fails_and_every_answer_reproduces(serving: ServingSetup) -> None:
     serving.promote(1)
     serving.register(2)

@@ -37,6 +37,7 @@ def ask(port: int, path: str, body: object, **query: str) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.process
 def test_every_acknowledged_prediction_survives_kills_under_load(serving: ServingSetup, prediction_log: Path) -> None:
     port = free_port()
     found = prove(
@@ -47,6 +48,7 @@ def test_every_acknowledged_prediction_survives_kills_under_load(serving: Servin
     assert all(found["acknowledged_by_round"])
 
 
+@pytest.mark.process
 def test_nothing_is_acknowledged_before_it_is_in_the_prediction_log(
     serving: ServingSetup, prediction_log: Path
 ) -> None:

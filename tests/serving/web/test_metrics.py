@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
@@ -97,6 +98,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.process
 def test_workers_add_up_and_dead_ones_leave_the_gauges(tmp_path: Path) -> None:
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
