@@ -43,9 +43,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def client(mlflow: RunsMlflow, store: Store, tmp_path: Path) -> Iterator[TestClient[Any]]:
-    registry = RegistryReader(
-        f"http://user:secret@127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path / "cache"
-    )
+    registry = RegistryReader(f"http://user:secret@127.0.0.1:{mlflow.port}", NBA.registered_model, tmp_path / "cache")
     with client_of(report_route(registry, store)) as started:
         yield started
     registry.close()
