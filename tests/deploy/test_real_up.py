@@ -17,11 +17,10 @@ from pymongo.database import Database
 
 from deploy.environment import ROOT
 from deploy.ports import taken
-from parivision_assets.feeds.inbox import InboxFeed
-from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.store import open_files, open_mongo
+from parivision_core.store.base import Store
 from tests.deploy.conftest import Deployment, running
 from tests.helpers import shots
 from tests.helpers.documents import commands
@@ -79,10 +78,11 @@ def ready(deployment: Deployment) -> bool:
         return False
 
 
-def started(deployment: Deployment) -> subprocess.Popen[bytes]:
-    """The launcher of a platform that is up."""
+def started(deployment: Deployment, times: int = 1) -> subprocess.Popen[bytes]:
+    """The launcher of a platform that is up, for the n-th time in its folder."""
     launcher = deployment.up(ROOT / "Procfile", grace=14)
-    until(lambda: "PariVision is up" in deployment.output or launcher.poll() is not None, "addresses", PATIENCE)
+    up = "PariVision is up"
+    until(lambda: deployment.output.count(up) == times or launcher.poll() is not None, "addresses", PATIENCE)
     assert launcher.poll() is None, deployment.output
     return launcher
 
@@ -96,38 +96,6 @@ def make(deployment: Deployment, corrections: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.mark.slow
-def test_a_platform_moves_to_mongodb(
-    deployment: Deployment, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Correct rows with the README's commands, copy the store, and start the platform on the copy."""
-    inbox, corrections = deployment.home / "inbox", deployment.folder / "corrections.jsonl"
-    for stamp in deployment.home.rglob(".prepared"):
-        stamp.unlink()
-    season = shots.season(games=160, shots=100, skill=1.5)
-    right = season.loc[7, "PLAYER_ID"]
-    season.loc[7, "PLAYER_ID"] = "no-player"
-    shots.write(season, inbox / "season.csv")
-    embedded = open_files(deployment.home, NBA)
-    (batch,) = InboxFeed(inbox, 0).batches()
-    ingest(batch, NBA, embedded)
-    assert "1 rows written" in make(deployment, corrections, "quarantine", "--write")
-    corrections.write_text(corrections.read_text().replace("no-player", right))
-    assert "1 corrections replayed" in make(deployment, corrections, "replay")
-    url = named(mongo_server, mongo_database.name)
-    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
-    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
-
-    launcher = started(deployment)  # Dagster learns of the replayed batch, and refreshes the downstream assets
-    until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
-    store = open_mongo(mongo_database, NBA)
-    assert predict(deployment, **CLICKED)["feature_state_stamp"] == store.feature_state_stamp()
-    assert store.warehouse_state().rows == store.lake(["_id"]).num_rows == 16_000
-    assert len(embedded.manifests()) == 2  # the platform uses the copy
-    launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(PATIENCE) == 0
 
 
 @pytest.mark.slow
@@ -165,7 +133,10 @@ def test_make_up_alone_promotes_a_champion_from_simulated_shots(
 
 
 @pytest.mark.slow
-def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment) -> None:
+def test_a_season_comes_back_as_predictions_and_the_platform_moves_to_mongodb(
+    deployment: Deployment, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform on files from the first start to the last process ended, then the same one on MongoDB."""
     for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()  # so that the tables are created
     launcher = started(deployment)
@@ -174,41 +145,19 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
     until(lambda: loaded(deployment.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
 
     (copy,) = (c for c in commands() if c.startswith("cp "))
-    shots.write(shots.season(games=160, shots=100, skill=1.5), deployment.folder / copy.split()[1])
+    season = shots.season(games=160, shots=100, skill=1.5)
+    right = season.loc[7, "PLAYER_ID"]
+    season.loc[7, "PLAYER_ID"] = "no-player"
+    shots.write(season, deployment.folder / copy.split()[1])
     copy = copy.replace(".real/", f"{deployment.home}/")
     subprocess.run(copy, shell=True, cwd=deployment.folder, check=True)
     (deployment.home / "inbox" / "poisoned.csv").write_text("what,is,this\n1,2,3\n")
     until(lambda: ready(deployment) or launcher.poll() is not None, "a champion is served", 3 * PATIENCE)
-    assert curl(deployment, "/health/ready").startswith("HTTP/1.1 200")
-    assert json.loads(curl(deployment, "/players")) == []  # no player here has this name
-    assert (
-        json.loads(fetch(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
-    )
-    clicked, again = json.loads(curl(deployment, "/api/v1/predict -H")), predict(deployment, **CLICKED)
-    assert clicked.pop("id") != again.pop("id")
-    assert clicked == again
-    more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
-    known = predict(deployment, **CLICKED, **more)
-    store, registry = (
-        open_files(deployment.home, NBA),
-        ModelRegistry(f"sqlite:///{deployment.home}/mlflow/mlflow.db", "parivision"),
-    )
-    champion, record = registry.bundle(1), store.get_feature_state()
-    assert record is not None
-    feature_state = NBA.load_feature_state(record)
-    for answer, question in ((clicked, CLICKED), (known, CLICKED | more)):
-        prepared = NBA.prepare(msgspec.convert(question, NBA.request), feature_state)
-        assert answer["probability"] == pytest.approx(float(champion.predict(prepared.features, prepared.offset)[0]))
-        assert (answer["champion_version"], answer["feature_state_stamp"]) == (1, record.stamp)
-    assert clicked["probability"] != known["probability"]
+    store = open_files(deployment.home, NBA)
+    check_answers(deployment, store)
     assert [v.decision for v in store.verdicts()] == ["pass"]
     assert [m.source for m in store.manifests()] == [copy.split()[1]]
     assert "unknown layout" in store.failures()[0].error
-    for command in (c for c in commands() if c.startswith("curl ") and ":8000/" in c):
-        assert run_curl(deployment, command, str(known["id"]))
-    bulk = json.loads(curl(deployment, "/predict/bulk"))
-    assert (len(bulk["predictions"]), [problem["row"] for problem in bulk["problems"]]) == (2, [1])
-    assert "%" in make(deployment, deployment.folder, "client", "--explain")
 
     below = psutil.Process(launcher.pid).children(recursive=True)
     open_to_others = [
@@ -220,3 +169,56 @@ def test_the_platform_comes_up_and_leaves_nothing_behind(deployment: Deployment)
     assert "was killed" not in deployment.output, deployment.output
     assert not any(running(p.pid) for p in below)
     assert not any(map(taken, (deployment.api, deployment.dagster, deployment.mlflow)))
+
+    move_to_mongodb(deployment, str(right), named(mongo_server, mongo_database.name), monkeypatch)
+    launcher = started(deployment, times=2)  # Dagster learns of the replayed batch, and refreshes the downstream assets
+    moved = open_mongo(mongo_database, NBA)
+
+    def served() -> bool:
+        rows, stamp = moved.warehouse_state().rows, moved.feature_state_stamp()
+        return rows == 16_000 and ready(deployment) and predict(deployment, **CLICKED)["feature_state_stamp"] == stamp
+
+    until(lambda: served() or launcher.poll() is not None, "the corrected shot is served", 3 * PATIENCE)
+    assert launcher.poll() is None, deployment.output
+    assert moved.lake(["_id"]).num_rows == 16_000
+    assert len(store.manifests()) == 2  # the platform uses the copy
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(PATIENCE) == 0
+
+
+def check_answers(deployment: Deployment, store: Store) -> None:
+    """Every curl command of the pages is answered, and answers are those of the champion and the feature state."""
+    assert curl(deployment, "/health/ready").startswith("HTTP/1.1 200")
+    assert json.loads(curl(deployment, "/players")) == []  # no player here has this name
+    assert (
+        json.loads(fetch(f"http://127.0.0.1:{deployment.api}/api/v1/players?search=200370"))[0]["player_id"] == 200_370
+    )
+    clicked, again = json.loads(curl(deployment, "/api/v1/predict -H")), predict(deployment, **CLICKED)
+    assert clicked.pop("id") != again.pop("id")
+    assert clicked == again
+    more = {"player_id": 200_370, "team": "ATL", "kind": "jump"}
+    known = predict(deployment, **CLICKED, **more)
+    registry = ModelRegistry(f"sqlite:///{deployment.home}/mlflow/mlflow.db", "parivision")
+    champion, record = registry.bundle(1), store.get_feature_state()
+    assert record is not None
+    feature_state = NBA.load_feature_state(record)
+    for answer, question in ((clicked, CLICKED), (known, CLICKED | more)):
+        prepared = NBA.prepare(msgspec.convert(question, NBA.request), feature_state)
+        assert answer["probability"] == pytest.approx(float(champion.predict(prepared.features, prepared.offset)[0]))
+        assert (answer["champion_version"], answer["feature_state_stamp"]) == (1, record.stamp)
+    assert clicked["probability"] != known["probability"]
+    for command in (c for c in commands() if c.startswith("curl ") and ":8000/" in c):
+        assert run_curl(deployment, command, str(known["id"]))
+    bulk = json.loads(curl(deployment, "/predict/bulk"))
+    assert (len(bulk["predictions"]), [problem["row"] for problem in bulk["problems"]]) == (2, [1])
+    assert "%" in make(deployment, deployment.folder, "client", "--explain")
+
+
+def move_to_mongodb(deployment: Deployment, right: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Correct the row in quarantine with the commands of the pages, and copy the store; `right` is its player."""
+    corrections = deployment.folder / "corrections.jsonl"
+    assert "1 rows written" in make(deployment, corrections, "quarantine", "--write")
+    corrections.write_text(corrections.read_text().replace("no-player", right))
+    assert "1 corrections replayed" in make(deployment, corrections, "replay")
+    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
+    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
