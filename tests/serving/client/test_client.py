@@ -21,7 +21,7 @@ import msgspec
 import pytest
 from arro3.core import Table
 from arro3.io import read_ipc_stream, write_ipc, write_ipc_stream
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parivision_core.arrow import MEDIA_TYPE as ARROW
@@ -477,7 +477,6 @@ def test_a_closed_pipe_ends_quietly(fake: FakeService, tmp_path: Path) -> None:
 # The parts
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows=st.integers(0, 60), size=st.integers(1, 20), concurrency=st.integers(1, 5), seed=st.integers(0, 99))
 def test_every_row_is_written_once_and_in_order(rows: int, size: int, concurrency: int, seed: int) -> None:
     rng = random.Random(seed)
