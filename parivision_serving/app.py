@@ -108,8 +108,8 @@ def open_service(settings: ServiceSettings, sport: Sport = NBA) -> tuple[Keys, S
 def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> PredictionService:
     """The prediction service of one sport.
 
-    Raises what `open_service` raises. A registry that is down or empty is no error: the service answers 503 until
-    there is a champion.
+    Raises what `open_service` raises. A registry that is down or empty is no error: the service answers with the last
+    champion from its cache if there is one, and else 503 until there is a champion.
     """
     settings = settings or ServiceSettings.from_env()
     keys, store = open_service(settings, sport)

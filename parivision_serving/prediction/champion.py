@@ -97,7 +97,7 @@ class Watcher:
             champion = self.pair.champion if self.pair else self._remembered
             if champion is None:
                 raise
-            problem = f"{error} Until then version {champion.version}, the last one that was served, stays in service."
+            problem = f"{_ended(str(error))} Version {champion.version}, the last one that was served, stays in service."
         wanted = (champion, self._store.feature_state_stamp())
         if self.pair is None or wanted != (self.pair.champion, self.pair.record.stamp):
             if wanted != self._failed:
@@ -180,7 +180,7 @@ class Watcher:
 
     def _still(self, problem: str) -> str:
         kept = f"Version {self.pair.champion.version} stays in service." if self.pair else "Nothing is served."
-        return f"{problem}{'' if problem.endswith(('.', '?')) else '.'} {kept}"
+        return f"{_ended(problem)} {kept}"
 
     def _note(self, problem: str | None) -> bool:
         """Keep the problem for callers; log it in full, but only when it changed. Returns whether it did."""
@@ -193,6 +193,10 @@ class Watcher:
         elif before not in (STARTING, NO_CHAMPION):
             log.info("the problem is over: the latest champion and feature state are served")
         return True
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def pair_in_service(watcher: Watcher) -> Pair:

@@ -29,7 +29,7 @@ def test_started_without_a_registry_it_serves_the_last_champion(serving: Serving
         body = client.get("/api/v1/champion").json()
         assert (
             DOWN in body["reload_problem"]
-            and "version 1, the last one that was served, stays in service" in body["reload_problem"]
+            and "Version 1, the last one that was served, stays in service" in body["reload_problem"]
         )
         assert body["sha256"] == serving.bundles[1].sha256
         assert client.post("/api/v1/predict", json=SHOT).status_code == 200
