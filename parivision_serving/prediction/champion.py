@@ -97,7 +97,9 @@ class Watcher:
             champion = self.pair.champion if self.pair else self._remembered
             if champion is None:
                 raise
-            problem = f"{_ended(str(error))} Version {champion.version}, the last one that was served, stays in service."
+            problem = (
+                f"{_ended(str(error))} Version {champion.version}, the last one that was served, stays in service."
+            )
         wanted = (champion, self._store.feature_state_stamp())
         if self.pair is None or wanted != (self.pair.champion, self.pair.record.stamp):
             if wanted != self._failed:
