@@ -98,6 +98,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.read_text().splitlines()) <= LONGEST_README
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [c for c in commands() if re.search(r"\bmake\b", c)])
 def test_make_knows_its_targets(command: str) -> None:
     done = subprocess.run(command.replace("make", "make -n", 1), shell=True, cwd=ROOT, capture_output=True, check=False)
