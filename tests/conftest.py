@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,48 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs like this, and processes that tests start and interrupt would inherit it; for
     # SIGTERM, too, which Dagster handles as SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+PROCESS_FIXTURES = {"mongo_server", "browser", "page_url", "deployment"}
+"""Fixtures that start a process: whoever uses one is marked `process`, as is every test of the place on MongoDB."""
+HARMLESS = ("git", "uname", "ldconfig", "gcc", "cc", "ld", "lsb_release", "tail", "sh", "bash", "true")
+"""Commands that end at once, or that libraries run in passing; Dagster follows its logs with `tail`."""
+started: list[str] = []
+"""Programs that were started since the current test's set-up began."""
+
+
+def note_process(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hook: remember each program that Python starts."""
+    if event == "subprocess.Popen":
+        program = arguments[0] or arguments[1][0]
+        if Path(os.fsdecode(program)).name not in HARMLESS:
+            started.append(os.fsdecode(program))
+
+
+sys.addaudithook(note_process)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures that they use."""
+    for item in items:
+        places = getattr(item, "callspec", None) and item.callspec.params.get("place")  # type: ignore[attr-defined]
+        if places == "mongo" or PROCESS_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Forget what earlier tests started."""
+    started.clear()
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that starts processes says so by its marker, so that they can be left out."""
+    outcome: Any = yield
+    if started and not item.get_closest_marker("process") and outcome.excinfo is None:
+        outcome.force_exception(AssertionError(f"mark this test `process`, for it started {started[0]}"))
 
 
 @pytest.fixture

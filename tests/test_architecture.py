@@ -167,6 +167,7 @@ def test_dagster_still_has_the_private_names_that_are_used(module: str) -> None:
             assert owner != module or member in content, f"{problem}: no {member}, see {path.relative_to(ROOT)}"
 
 
+@pytest.mark.process
 def test_what_the_service_needs_is_light() -> None:
     code = f"""
 import sys
@@ -182,6 +183,7 @@ print(",".join(heavy))
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.process
 def test_loading_the_code_location_imports_no_training_library() -> None:
     """The daemon, the webserver and every run load it: seconds of CPU each."""
     code = """

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from parivision_assets.definitions import build
 from parivision_core.nba.shots import NBA
@@ -55,6 +56,7 @@ def test_every_run_is_in_one_process(tmp_path: Path) -> None:
     assert job.executor_def is dg.in_process_executor
 
 
+@pytest.mark.process
 def test_dagster_validates_the_workspace(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
     env = {"PATH": "/usr/bin:/bin"} | dict.fromkeys(("PARIVISION_HOME", "DAGSTER_HOME", "HOME"), str(tmp_path))

@@ -21,6 +21,7 @@ from parivision_assets.orchestration.run_launcher import PID_TAG, WatchedRunLaun
 from parivision_core.settings import Settings
 
 
+@pytest.mark.process
 def test_all_state_is_below_the_state_folder(tmp_path: Path) -> None:
     environ = {**os.environ, "PARIVISION_HOME": str(tmp_path / "state")}
     environ.pop("DAGSTER_HOME", None)

@@ -81,6 +81,7 @@ def test_what_the_pipeline_imports_is_in_its_lock() -> None:
         assert {canonicalize_name(d) for d in known[name]} & set(image_lock("pipeline")), name
 
 
+@pytest.mark.process
 def test_all_services_of_the_serving_image_load_from_its_lock_alone(tmp_path: Path) -> None:
     """Only those modules of the core that they import, since others belong to the pipeline and need its libraries."""
     files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "parivision_serving").rglob("*.py")]

@@ -226,6 +226,7 @@ def healthy(port: int, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.process
 def test_only_a_service_that_answers_200_is_healthy(server: int) -> None:
     well, ill, absent = healthy(server, "/well"), healthy(server, "/ill"), healthy(free_ports(1)[0], "/well")
     assert (well.returncode, well.stdout) == (0, "200 so it is\n")

@@ -9,12 +9,14 @@ import subprocess
 import sys
 
 import httpx
+import pytest
 
 from parivision_core.settings import Settings
 from tests.helpers.page_process import ROOT, PageProcess
 from tests.helpers.processes import free_port
 
 
+@pytest.mark.process
 def test_it_refuses_files_and_ends_in_time_with_a_visitor_on_the_page() -> None:
     """On SIGINT; the page of the browser's tests ends on SIGTERM."""
     page = PageProcess("http://127.0.0.1:9")
@@ -33,6 +35,7 @@ def test_it_refuses_files_and_ends_in_time_with_a_visitor_on_the_page() -> None:
         assert probe.connect_ex(("127.0.0.1", page.port)) != 0, "the port is free again"
 
 
+@pytest.mark.process
 def test_a_signal_ends_it_even_in_an_import_that_swallows_exceptions() -> None:
     code = """
 import os, signal, time
@@ -51,6 +54,7 @@ page.main()
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_a_taken_port_is_reported_and_no_other_is_tried() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

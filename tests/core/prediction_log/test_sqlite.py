@@ -128,6 +128,7 @@ def test_groups_of_any_size_are_written_by_few_statements(tmp_path: Path) -> Non
         assert all(text.count("'shot'").bit_count() == 1 for text in inserts)
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_nothing_half_written_and_can_be_recovered_from(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk."""
     done = subprocess.run(

@@ -48,6 +48,7 @@ def ids(prediction_log: SqlitePredictionLog) -> list[str]:
     return [call.id for call in prediction_log.calls(limit=100)][::-1]
 
 
+@pytest.mark.process
 def test_no_prediction_log_is_made_beside_the_log_of_another(path: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
     away = tmp_path / "away" / "j.sqlite"

@@ -157,6 +157,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         made.find_shots(ShotQuery(), 1)
 
 
+@pytest.mark.process
 def test_no_large_library_is_loaded(tmp_path: Path) -> None:
     made = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
     commit(made, "old", BATCHES["old"])

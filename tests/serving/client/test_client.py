@@ -445,6 +445,7 @@ def test_answers_before_a_failure_are_kept(fake: FakeService, tmp_path: Path) ->
     assert [a["row"] for a in read(output)] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.process
 def test_ctrl_c_keeps_the_answers(fake: FakeService, tmp_path: Path) -> None:
     file, output = written(tmp_path / "shots.csv", shots(40)), tmp_path / "answers.jsonl"
     fake.hold_from = 2
@@ -459,6 +460,7 @@ def test_ctrl_c_keeps_the_answers(fake: FakeService, tmp_path: Path) -> None:
     assert [a["row"] for a in read(output)] == list(range(1, 21))
 
 
+@pytest.mark.process
 def test_a_closed_pipe_ends_quietly(fake: FakeService, tmp_path: Path) -> None:
     file = written(tmp_path / "shots.csv", shots(3000))
     command = [sys.executable, "-m", "parivision_serving.client", "bulk", str(file), "--size", "100"]
@@ -540,6 +542,7 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(
     assert shown.endswith("\r\x1b[K" if bar else "\n")
 
 
+@pytest.mark.process
 def test_the_command_line_imports_nothing_that_only_the_service_needs() -> None:
     heavy = {"litestar", "onnxruntime", "arro3", "pymongo", "prometheus_client", "pandas", "gradio"}
     code = f"import sys, parivision_serving.client.__main__; print(*sorted({heavy!r} & set(sys.modules)))"

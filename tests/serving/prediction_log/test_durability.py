@@ -78,6 +78,7 @@ def test_nothing_is_acknowledged_before_it_is_in_the_prediction_log(
     assert names == {answer["id"] for answer in kept}
 
 
+@pytest.mark.process
 def test_a_service_that_does_not_come_up_is_reported(tmp_path: Path) -> None:
     def start_nothing() -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])

@@ -45,6 +45,7 @@ def shots(request: pytest.FixtureRequest) -> pd.DataFrame:
     return parsed_season(request.param)
 
 
+@pytest.mark.process
 def test_same_seed_same_season_in_every_process() -> None:
     source = simulator()
     # The later season first: the order of the calls must not matter.

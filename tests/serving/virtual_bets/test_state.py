@@ -26,6 +26,7 @@ for counter in range(state.counter + 1, 10**9):
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.02, 0.05, 0.11])
 def test_a_kill_between_writes_leaves_the_last_state(tmp_path: Path, delay: float) -> None:
     writer = subprocess.Popen(

@@ -51,6 +51,7 @@ def other(place: Place, name: str) -> Place:
     return {k: f"{v}_{name}" if k in ("folder", "database") else v for k, v in place.items()}
 
 
+@pytest.mark.process
 def test_no_crash_leaves_half_a_batch(
     place: Place,
     tmp_path: Path,
