@@ -18,6 +18,7 @@ WINDOW_SECONDS = 3600.0
 """Events with one key are reported at once, and then at most once in this time, with their count."""
 CAPACITY = 100
 """Alerts that may wait here. Later events stay unread in Dagster's records or the ledger until there is space."""
+MOST_A_TICK = 10
 SECONDS_A_TICK = 30.0
 """Dagster ends a tick after 60 seconds, and a tick that was ended doesn't store what it has sent."""
 
@@ -73,7 +74,7 @@ class Outbox(msgspec.Struct):
         if not due or now < self.paused_until:
             return sent
         give_up = monotonic() + SECONDS_A_TICK
-        for entry in due:
+        for entry in due[:MOST_A_TICK]:
             if monotonic() > give_up:
                 break
             alert = entry.alert.repeated(entry.count, again=entry.reported_at is not None)

@@ -28,7 +28,7 @@ SERVICES = [
         "name": "feed",
         "address": "http://127.0.0.1:8800",
         "up": False,
-        "problem": "nothing answers there",
+        "problem": "nothing answers at this address; is the service running?",
         "details": None,
     },
     {"name": "store", "address": "/somewhere (nba)", "up": True, "problem": None},

@@ -180,7 +180,10 @@ def test_the_services_tab_shows_and_links_the_services(page: Page, shared_api: S
     page.locator(".data", has_text="408,178 shots").wait_for()
     page.get_by_role("link", name="http://127.0.0.1:5000").wait_for()
     page.get_by_role("link", name=f"{shared_api.url}/schema").wait_for()
-    assert page.locator("table.services tbody tr", has_text="nothing answers there").locator(".down").count() == 1
+    assert (
+        page.locator("table.services tbody tr", has_text="nothing answers at this address").locator(".down").count()
+        == 1
+    )
     assert page.get_by_text("They were read from files.").count() == 1
     shared_api.feeds = ["inbox", "virtual_bets"]
     try:

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from parivision_core.problems import StoreError
 from parivision_core.store.mongo.connection import Document
 
-FORMAT = "1"
+FORMAT = "2"
 
 
 class Index(NamedTuple):

@@ -550,6 +550,7 @@ def test_events_beyond_the_capacity_wait_at_their_source_and_none_is_lost(
     alerting: Alerting, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_module, "CAPACITY", 4)
+    monkeypatch.setattr(outbox_module, "MOST_A_TICK", 3)
     for candidate in range(3, 12):
         alerting.judge(candidate, "refuse")
     slack.refuse("fatal_error")
@@ -580,6 +581,7 @@ def test_without_a_token_alerts_are_lines_of_the_log(alerting: Alerting, caplog:
     assert verdict.getMessage().startswith("verdict: version 3 refused, version 2 stays: version 3 gains")
 
 
+@pytest.mark.process
 def test_a_line_of_the_log_appears_once_and_short_in_a_code_server(tmp_path: Path) -> None:
     code = """
 import sys

@@ -234,7 +234,7 @@ def test_a_verdict_without_a_finite_number_is_refused(mongo_database: Documents)
 def test_a_database_of_another_version_is_refused(mongo_database: Documents) -> None:
     plain(mongo_database).manifests()
     mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
-    with pytest.raises(StoreError, match="has format 99, this version writes format 1; name another database"):
+    with pytest.raises(StoreError, match="has format 99, this version writes format 2; name another database"):
         plain(mongo_database).manifests()
 
 

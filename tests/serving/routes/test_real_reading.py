@@ -22,13 +22,13 @@ from tests.helpers.small_app import client_of
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def season(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A lake of a real season: all shots of the player with most, and those of every twelfth game."""
+@pytest.fixture(scope="module", params=[real_seasons.EVERY, pytest.param(1, marks=pytest.mark.slow)])
+def season(request: pytest.FixtureRequest, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A lake of a real season: all shots of the player with most, and those of every n-th game."""
     folder = tmp_path_factory.mktemp("season")
     (folder / "inbox").mkdir()
     rows = real_seasons.season(real_data, "NBA_2023")
-    chosen = rows["GAME_ID"].isin(sorted(set(rows["GAME_ID"]))[:: real_seasons.EVERY])
+    chosen = rows["GAME_ID"].isin(sorted(set(rows["GAME_ID"]))[:: request.param])
     rows[chosen | (rows["PLAYER_ID"] == rows["PLAYER_ID"].mode()[0])].to_csv(
         folder / "inbox" / "shots.csv", index=False
     )
