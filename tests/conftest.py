@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import uuid
@@ -40,8 +41,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 PROCESS_FIXTURES = {"mongo_server", "browser", "page_url", "deployment"}
 """Fixtures that start a process: whoever uses one is marked `process`, as is every test of the place on MongoDB."""
-HARMLESS = ("git", "uname", "ldconfig", "gcc", "cc", "ld", "lsb_release", "tail", "sh", "bash", "true")
-"""Commands that end at once, or that libraries run in passing; Dagster follows its logs with `tail`."""
+HARMLESS = re.compile(r"(git|uname|ldconfig|gcc|cc|ld|lsb_release|tail|sh|bash|true)|.*/dagster/_core/execution/scripts/.*")
+"""Commands that end at once, or that libraries run in passing; Dagster follows the logs of a run with two of them."""
 started: list[str] = []
 """Programs that were started since the current test's set-up began."""
 
@@ -49,9 +50,11 @@ started: list[str] = []
 def note_process(event: str, arguments: tuple[Any, ...]) -> None:
     """Audit hook: remember each program that Python starts."""
     if event == "subprocess.Popen":
-        program = arguments[0] or arguments[1][0]
-        if Path(os.fsdecode(program)).name not in HARMLESS:
-            started.append(os.fsdecode(program))
+        program, command = arguments[:2]
+        words = [command] if isinstance(command, str | bytes | os.PathLike) else list(command)
+        words[0] = Path(os.fsdecode(program or words[0])).name
+        if not any(HARMLESS.fullmatch(os.fsdecode(word)) for word in words):
+            started.append(" ".join(map(os.fsdecode, words)))
 
 
 sys.addaudithook(note_process)

@@ -235,6 +235,7 @@ def test_only_a_service_that_answers_200_is_healthy(server: int) -> None:
     assert "no response" in absent.stdout
 
 
+@pytest.mark.process
 def test_the_page_is_served_from_its_lock_alone_and_ends_well_with_a_visitor_on_it(tmp_path: Path) -> None:
     python, script, host = command("ui")
     assert (python, host) == ("python", "0.0.0.0")
