@@ -35,7 +35,6 @@ from parivision_assets.feeds import virtual_bets
 from parivision_assets.feeds.base import Batch
 from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key
 from parivision_assets.resources import feeds_of
-from parivision_assets.steps.training import fitting
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import VIRTUAL_BETS, Settings
@@ -49,6 +48,7 @@ from parivision_serving.virtual_bets.scenarios import Scenario
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.virtual_bets.source import Document, Fault
 from tests.helpers.small_feed import FakeTime
+from tests.helpers.small_models import fit_small_models
 
 SEED = 1
 MOST_TICKS = 12
@@ -171,7 +171,7 @@ class Deployment:
         for module in (feed_sensors, training_sensors, promotion_sensors, monitoring_sensors):
             self.patch.setattr(module, "time", lambda: self.memory.now)
         self.patch.setattr(virtual_bets, "PAUSE_SECONDS", 0.01)
-        self.patch.setitem(fitting.XGBOOST, "eta", 0.3)  # fewer trees: these tests aren't about the quality of models
+        fit_small_models(self.patch)
         # The first listing simulates a whole season, which may take long on a busy machine.
         self.patch.setattr(virtual_bets, "ANSWER_SECONDS", 120.0)
         return self
