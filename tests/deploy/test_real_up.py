@@ -178,7 +178,7 @@ def test_a_season_comes_back_as_predictions_and_the_platform_moves_to_mongodb(
         rows, stamp = moved.warehouse_state().rows, moved.feature_state_stamp()
         return rows == 16_000 and ready(deployment) and predict(deployment, **CLICKED)["feature_state_stamp"] == stamp
 
-    until(lambda: served() or launcher.poll() is not None, "the corrected shot is served", 3 * PATIENCE)
+    until(lambda: served() or launcher.poll() is not None, "the corrected shot is served", 5 * PATIENCE)
     assert launcher.poll() is None, deployment.output
     assert moved.lake(["_id"]).num_rows == 16_000
     assert len(store.manifests()) == 2  # the platform uses the copy
