@@ -15,9 +15,12 @@ RETRY_CRON = "*/10 * * * *"
 def when_batches_arrive() -> dg.AutomationCondition[Any]:
     """As soon as a partition upstream is new.
 
-    Plain eager() would wait for ever once a single batch can't be used, because its partition stays missing.
+    Plain eager() would wait for ever once a single batch can't be used, because its partition stays missing. It would
+    also take the features for updated by every run that selected them, even where a batch failed before their turn.
     """
-    return _or_again(dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing()))
+    condition = dg.AutomationCondition
+    eager = condition.eager().without(~condition.any_deps_missing())
+    return _or_again(eager.replace("newly_updated_without_root", condition.newly_updated()))
 
 
 def when_trained_alone() -> dg.AutomationCondition[Any]:

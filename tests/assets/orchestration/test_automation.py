@@ -11,6 +11,7 @@ import pytest
 
 from parivision_assets.definitions import build
 from parivision_assets.orchestration.keys import TRAINING_TAG
+from parivision_assets.orchestration.partitions import batches_of, ingest_tags
 from parivision_core.nba.shots import NBA
 from parivision_core.settings import Settings
 
@@ -86,6 +87,40 @@ def test_a_missing_batch_does_not_hold_up_others(automation: Automation) -> None
     automation.instance.add_dynamic_partitions("nba_batches", ["bad"])
     automation.batch_arrives("a")
     assert automation.tick() == {FEATURES}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_of_batches_and_features_is_followed_by_features_only_if_it_failed(
+    automation: Automation, fails: bool
+) -> None:
+    """The sensor's run has both assets selected, so that plain eager() takes the features for updated by it."""
+    partitions = batches_of(NBA)
+    automation.instance.add_dynamic_partitions(str(partitions.name), ["bad", "sound"])
+
+    @dg.asset(key=RAW, partitions_def=partitions, backfill_policy=dg.BackfillPolicy.single_run())
+    def raw(context) -> None:  # type: ignore[no-untyped-def]  # Dagster can't read a postponed annotation
+        if fails:
+            context.log_event(dg.AssetMaterialization(RAW, partition="sound"))
+            raise RuntimeError("a batch can't be used")
+
+    @dg.asset(key=FEATURES, deps=[RAW])
+    def features() -> None:
+        assert not fails
+
+    run = (
+        dg.Definitions([raw, features])
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(
+            instance=automation.instance,
+            asset_selection=[RAW, FEATURES],
+            tags=ingest_tags(["bad", "sound"], NBA),
+            raise_on_error=False,
+        )
+    )
+    assert run.success == (not fails)
+    assert automation.tick() == ({FEATURES} if fails else set())
+    automation.run(FEATURES)
+    assert automation.tick(minutes=30) == set()
 
 
 def test_a_failed_run_is_requested_again_but_not_at_every_tick(automation: Automation) -> None:
