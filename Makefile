@@ -95,9 +95,10 @@ lock: $(VENV)/bin/uv ## pin the dependencies of pyproject.toml; newer versions w
 install: $(STAMP) ## create .venv (the other commands do so when needed)
 
 # Compiled at once: otherwise the first start compiles every import, and each start where bytecode isn't written.
+COMPILE := --compile-bytecode
 $(STAMP): pyproject.toml requirements.lock $(VENV)/bin/uv
 	@echo "Installing the packages of requirements.lock; the first time this takes one or two minutes ..."
-	@$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet $(COMPILE) --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
@@ -117,7 +118,7 @@ $(VENV)/bin/uv:
 	exit 1
 
 clean: ## remove .venv and all caches; keeps data and models
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .tmp_dagster_home_* *.egg-info
+	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .tmp_dagster_home_* *.egg-info
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 clean-state: ## remove all data, runs and models; needs YES=1

@@ -143,7 +143,8 @@ RULES = (
         lambda p: p.mentions(*CUT),
         "cut",
         "it closed the connection without an answer",
-        "Perhaps it requires TLS (set tls), has reached its limit of connections, or was just stopped.",
+        "Perhaps it requires TLS (set tls) or a certificate (tls_certificate_key_file; with TLS 1.3 a server just "
+        "closes the connection), has reached its limit of connections, or was just stopped.",
     ),
     Rule(lambda p: p.code is not None, "refused", "it answered with error {}", "See the server's log for more."),
     Rule(

@@ -32,6 +32,13 @@ class Certificates:
     client: Path
 
 
+def _usage(authority: bool) -> Any:
+    """What a key may be used for: an authority signs certificates, the others sign handshakes."""
+    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    unused = dict.fromkeys((*names, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **unused)
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates that are valid for a day; the server's only for 127.0.0.1."""
@@ -56,6 +63,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=own, path_length=None), critical=True)
+            # From Python 3.13 on, certificates without these are refused.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+            )
+            .add_extension(_usage(own), critical=True)
         )
         if name == "server":
             address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -153,5 +166,5 @@ def test_a_server_that_requires_a_client_certificate(certificates: Certificates,
         with_ca: dict[str, Any] = {"tls": True, "tls_ca_file": str(certificates.authority)}
         assert MongoResource(url=server.url, tls_certificate_key_file=str(certificates.client), **with_ca).check()
         error = problem(server, **with_ca)
-    assert error.reason == "tls"
+    assert error.reason in ("tls", "cut")  # by the moment at which the server closes the connection
     assert "tls_certificate_key_file" in error.advice

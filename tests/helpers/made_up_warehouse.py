@@ -64,7 +64,8 @@ class MemoryWarehouse:
 
     def __init__(self, rows: pa.Table, state: WarehouseState = STATE) -> None:
         self.rows, self.state = rows, state
-        self.part = np.array([NBA.part_of(date) for date in rows["game_date"].to_pylist()])
+        days, day = np.unique(rows["game_date"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+        self.part = np.array([NBA.part_of(str(date)) for date in days])[day]
 
     def until(self, date: str) -> MemoryWarehouse:
         """The same without the days after a date."""

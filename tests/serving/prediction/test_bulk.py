@@ -171,7 +171,7 @@ def test_malformed_arrays_are_refused_wherever_they_are_cut(
         (b"[{},]", "trailing comma"),
         (b"[{}]]", "trailing characters (byte 5)"),
         (b"[NaN]", "(byte 1)"),
-        (b"[" + b"[" * 5000, "recursion"),
+        (b"[" * 200_000, "recursion"),  # Python 3.13 allows some 10,000
         (json.dumps(ROWS * 700).encode()[:-1], "truncated"),
         (json.dumps(ROWS * 700).encode()[:-1] + b", oops]", f"(byte {len(json.dumps(ROWS * 700)) + 1})"),
     ],
