@@ -139,7 +139,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
 
     return PredictionService(
         [
-            *health_routes(sport, watcher),
+            *health_routes(sport, watcher, recorder),
             predict_route(sport, predictor),
             bulk_route(sport, BulkPredictor(sport, watcher, recorder, metrics)),
             surface_route(sport, watcher),

@@ -27,8 +27,8 @@ ALLOWED = {
 }
 LAYERS = {
     "parivision_core": (
-        "arrays < problems < records < settings < scoring < arrow < sport < fields < store < prediction_log < bundle "
-        "< tracking < nba",
+        "arrays < checksums < problems < records < settings < scoring < arrow < sport < fields < store "
+        "< prediction_log < bundle < tracking < nba",
     ),
     "parivision_assets": (
         "feeds < steps < tracking < orchestration < resources < defs < definitions < commands",

@@ -129,6 +129,9 @@ class PredictionLog(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Look for damage before anything is written. Raises StoreError naming it and the way out."""
+
     def close(self) -> None:
         """Release connections."""
         ...

@@ -224,6 +224,9 @@ class MongoPredictionLog(PredictionLog):
             appends = {document["_id"]: document["appends"] for document in self._days.find()} if days else {}
         return {day[1:]: str(appends.get(day, 0)) for day in days}
 
+    def check(self) -> None:
+        """See PredictionLog. MongoDB checks its pages itself."""
+
     def close(self) -> None:
         """See PredictionLog. Does nothing: the connections are shared with the process's store."""
 

@@ -8,28 +8,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from parivision_core.checksums import crc_of
 from parivision_core.prediction_log.base import DAY_LENGTH, READ_BYTES, Call, Outcome, PredictionLog
 from parivision_core.prediction_log.ids import name_of, parts_of
-from parivision_core.prediction_log.sqlite_file import SqliteFile
+from parivision_core.prediction_log.sqlite_file import CHECKED, SqliteFile
 
 ALONE = -1
 """Row of the prediction of a single shot."""
 
 _DEPENDENT_TABLES = ("deleted", "outcomes", "awaited")
 
-_PUT_PAIR = "INSERT INTO pairs (version, sha256, stamp, schema) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_PUT_PAIR = """INSERT INTO pairs (version, sha256, stamp, schema, crc) VALUES (?1, ?2, ?3, ?4, crc(?1, ?2, ?3, ?4))
+ON CONFLICT DO NOTHING"""
 _GET_PAIR = "SELECT n FROM pairs WHERE version = ? AND sha256 = ? AND stamp = ? AND schema = ?"
-_CALL = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_CALL = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _AWAITED = "(?, ?, ?)"
 _ROWS_AT_ONCE = 128
 """Most rows in a statement. Python releases its lock at each statement, and a busy service gets it back half a
 millisecond later: a call costs 30 us of CPU in a statement of its own, and 9 us in one of a hundred."""
 _MANY = 2_000
 """From so many rows on, spread all over an index, the pages that they touch don't fit into the usual cache."""
-_GET_CALL = """SELECT id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
+_GET_CALL = f"""SELECT calls.crc IS NULL OR calls.crc = crc({CHECKED["calls"]}),
+pairs.crc IS NULL OR pairs.crc = crc({CHECKED["pairs"]}),
+id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
 FROM calls JOIN pairs ON pair = n"""
-_PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1)
-ON CONFLICT DO UPDATE SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at
+_PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5, crc(?1, ?2, ?3, ?4, ?5)
+WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1) ON CONFLICT DO UPDATE
+SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at, crc = excluded.crc
 WHERE excluded.source = 'lake' OR outcomes.source = 'caller'"""
 # Steps from day to day through the index of the keys, which begin with the day; ";" is the character after ":".
 _DAYS = """WITH RECURSIVE found (day) AS (
@@ -37,7 +42,10 @@ _DAYS = """WITH RECURSIVE found (day) AS (
     UNION ALL
     SELECT (SELECT substr(min(key), 1, ?1) FROM awaited WHERE key >= found.day || ';') FROM found WHERE day IS NOT NULL)
 SELECT day, coalesce(appends, 0) FROM found LEFT JOIN days USING (day) WHERE day IS NOT NULL"""
-_COUNT_DAY = "INSERT INTO days VALUES (?, 1) ON CONFLICT DO UPDATE SET appends = appends + 1"
+_GET_OUTCOME = f"""SELECT made, source, reported_at, crc IS NULL OR crc = crc({CHECKED["outcomes"]})
+FROM outcomes WHERE id = ? AND row = ?"""
+_COUNT_DAY = """INSERT INTO days VALUES (?1, 1, crc(?1, 1))
+ON CONFLICT DO UPDATE SET appends = appends + 1, crc = crc(day, appends + 1)"""
 
 Pair = tuple[int, str, str, str]
 """Version and sha256 of a champion, stamp of a feature state, and their schema."""
@@ -77,7 +85,7 @@ class SqlitePredictionLog(PredictionLog):
             )
             with closing(rows):
                 for row in rows:
-                    found.append(_call(row))
+                    found.append(self._call(row))
                     size += found[-1].size
                     if size > READ_BYTES:
                         break
@@ -86,7 +94,7 @@ class SqlitePredictionLog(PredictionLog):
     def call(self, call_id: str) -> Call | None:
         """See PredictionLog."""
         rows = self._query(f"{_GET_CALL} WHERE id = ?", (call_id,))
-        return _call(rows[0]) if rows else None
+        return self._call(rows[0]) if rows else None
 
     def delete(self, call_id: str, row: int | None = None) -> bool:
         """See PredictionLog."""
@@ -98,7 +106,7 @@ class SqlitePredictionLog(PredictionLog):
             for table in ("outcomes", "awaited"):
                 db.execute(f"DELETE FROM {table} WHERE id = ? AND row = ?", (call_id, row))
             done = db.execute(
-                "INSERT INTO deleted SELECT id, ?2 FROM calls WHERE id = ?1 AND content <> 'shot' "
+                "INSERT INTO deleted SELECT id, ?2, crc(id, ?2) FROM calls WHERE id = ?1 AND content <> 'shot' "
                 "AND ?2 BETWEEN 0 AND length(probability) / 8 - 1 ON CONFLICT DO NOTHING",
                 (call_id, row),
             )
@@ -137,10 +145,9 @@ class SqlitePredictionLog(PredictionLog):
         found = {}
         with self._file.connection() as db:
             for name in predictions:
-                known = db.execute(
-                    "SELECT made, source, reported_at FROM outcomes WHERE id = ? AND row = ?", _place(name)
-                ).fetchone()
+                known = db.execute(_GET_OUTCOME, _place(name)).fetchone()
                 if known:
+                    self._file.require(known[3])
                     found[name] = Outcome(made=bool(known[0]), source=known[1], reported_at=known[2])
         return found
 
@@ -160,9 +167,17 @@ class SqlitePredictionLog(PredictionLog):
         """See PredictionLog."""
         return {day: str(appends) for day, appends in self._query(_DAYS, (DAY_LENGTH,))}
 
+    def check(self) -> None:
+        """See PredictionLog. Reads the whole file: a second or two for each gigabyte."""
+        self._file.check()
+
     def close(self) -> None:
         """See PredictionLog."""
         self._file.close()
+
+    def _call(self, row: Sequence[Any]) -> Call:
+        self._file.require(row[0] and row[1])
+        return _call(row[2:])
 
     def _query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._file.connection() as db:
@@ -197,7 +212,7 @@ def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def _values(call: Call, pair: int) -> tuple[Any, ...]:
-    return (
+    values = (
         call.id,
         call.content,
         call.request,
@@ -207,6 +222,7 @@ def _values(call: Call, pair: int) -> tuple[Any, ...]:
         call.latency_us,
         call.caller,
     )
+    return (*values, crc_of(*values))
 
 
 def _pair(call: Call) -> Pair:

@@ -1,18 +1,20 @@
-"""The file of the embedded prediction log: made once, opened by many, not confused with a file that replaces it."""
+"""The file of the embedded prediction log: made once, checked before it is written, not confused with another file."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from parivision_core.checksums import crc_of
 from parivision_core.problems import StoreError
 
-FORMAT = 2
+FORMAT = 3
 BUSY_SECONDS = 30
 """How long a write waits for other processes, whose writes take milliseconds."""
 CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
@@ -21,7 +23,6 @@ CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
 # Ids ascend, so that new calls come at the end of a table that is sorted by them, without a separate index.
 _DAYS = "CREATE TABLE days (day TEXT PRIMARY KEY, appends INTEGER NOT NULL) WITHOUT ROWID"
 _TABLES = f"""
-PRAGMA user_version = {FORMAT};
 CREATE TABLE pairs (
     n INTEGER PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT NOT NULL, stamp TEXT NOT NULL, schema TEXT NOT NULL,
     UNIQUE (version, sha256, stamp, schema));
@@ -36,8 +37,18 @@ CREATE TABLE awaited (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL,
 CREATE INDEX awaited_keys ON awaited (key);
 {_DAYS};
 """
-_UPGRADES = {1: _DAYS}
-"""Format -> the statement that upgrades a file to the next format."""
+CHECKED = {
+    "pairs": "version, sha256, stamp, schema",
+    "calls": "id, content, request, probability, features, pair, latency_us, caller",
+    "deleted": "id, row",
+    "outcomes": "id, row, made, source, reported_at",
+    "days": "day, appends",
+}
+"""Table -> the columns whose checksum its rows have, in `crc`; it is NULL in rows of earlier formats. Rows of `awaited`
+have none: they are in an index too, and SQLite notices when both differ."""
+_CHECKSUMS = "".join(f"ALTER TABLE {table} ADD COLUMN crc INTEGER;\n" for table in CHECKED)
+_UPGRADES = {1: _DAYS, 2: _CHECKSUMS}
+"""Format -> the statements that upgrade a file to the next format."""
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file, which differ from those of another file with the same name."""
@@ -60,6 +71,9 @@ class SqliteFile:
         self._log, self._shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
         # Kept open: opening costs as much as writing many calls, and closing the last one merges the write-ahead log.
         self._idle: list[_Opened] = []
+        self._sound: tuple[FileIdentity | None, int] = None, 0
+        """The file that was looked through, and its size when it was used last: it only grows."""
+        self._checking = threading.Lock()
         try:
             if not path.exists():
                 self._create()
@@ -91,7 +105,7 @@ class SqliteFile:
                 partial.with_name(partial.name + ending).unlink(missing_ok=True)
             with closing(sqlite3.connect(partial)) as db:
                 db.execute("PRAGMA page_size = 16384")  # a call has 700 bytes: fewer pages are written
-                db.executescript(_TABLES)
+                db.executescript(f"{_TABLES}{_CHECKSUMS}PRAGMA user_version = {FORMAT}")
                 db.execute("PRAGMA journal_mode = WAL")
             partial.replace(self.path)
             os.fsync(folder)  # the name must survive a crash, too
@@ -109,12 +123,16 @@ class SqliteFile:
                 opened.db.close()
                 raise
             self._idle.append(opened)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StoreError(self._explained(error)) from error
 
     @contextmanager
     def transaction(self, *, large: bool = False) -> Iterator[sqlite3.Connection]:
-        """One write: all of it or, after an error, nothing. A large one gets a larger cache."""
+        """One write: all of it or, after an error, nothing. A large one gets a larger cache.
+
+        Raises StoreError for a damaged file, so that nothing is promised that couldn't be read again.
+        """
+        self.check()
         with self.connection() as db:
             if large:
                 db.execute(f"PRAGMA cache_size = -{LARGE_CACHE_KB}")
@@ -123,6 +141,35 @@ class SqliteFile:
             db.execute("COMMIT")
             if large:
                 db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+
+    def check(self) -> None:
+        """Look through the whole file, if that wasn't done yet or the file has become smaller.
+
+        Raises StoreError when it is damaged: pages that don't fit together, or rows that aren't as they were written.
+        """
+        with self._checking:
+            try:
+                found = self.path.stat()
+            except OSError:
+                return  # whoever uses the file reports it
+            here, size = (found.st_dev, found.st_ino), found.st_size
+            if here != self._sound[0] or size < self._sound[1]:
+                self._look_through()
+            self._sound = here, size
+
+    def require(self, sound: object) -> None:
+        """Raise StoreError unless a row that was read has the checksum with which it was written."""
+        if not sound:
+            raise StoreError(f"the prediction log {self.path} is damaged: a row was changed; {self._way_out()}")
+
+    def _look_through(self) -> None:
+        with self.connection() as db:
+            damage = [text for (text,) in db.execute("PRAGMA integrity_check(3)") if text != "ok"]
+            for table, columns in CHECKED.items():
+                (changed,) = db.execute(f"SELECT count(*) FROM {table} WHERE crc <> crc({columns})").fetchone()
+                damage += [f"{changed} rows of {table} were changed"] if changed else []
+        if damage:
+            raise StoreError(f"the prediction log {self.path} is damaged ({'; '.join(damage)}); {self._way_out()}")
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -163,19 +210,21 @@ class SqliteFile:
         try:
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-            self._check(db)
+            db.create_function("crc", -1, crc_of, deterministic=True)
+            self._upgrade(db)
         except BaseException:
             db.close()
             raise
         return _Opened(db, file, _identity(self._log))
 
-    def _check(self, db: sqlite3.Connection) -> None:
+    def _upgrade(self, db: sqlite3.Connection) -> None:
         """Upgrade a file of an earlier format. Raises StoreError for an unknown format."""
         found = _format(db)
         if found in _UPGRADES:
             db.execute("BEGIN IMMEDIATE")
             while (found := _format(db)) in _UPGRADES:
-                db.execute(_UPGRADES[found])
+                for statement in _UPGRADES[found].split(";"):
+                    db.execute(statement)
                 db.execute(f"PRAGMA user_version = {found + 1}")
             db.execute("COMMIT")
         if found != FORMAT:
@@ -184,7 +233,7 @@ class SqliteFile:
                 f"version that made it, or {self._put_away()}"
             )
 
-    def _explained(self, error: sqlite3.Error) -> str:
+    def _explained(self, error: Exception) -> str:
         # The lowest byte is the primary code; the upper ones only refine it.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return (
@@ -193,8 +242,11 @@ class SqliteFile:
             )
         return (
             f"the prediction log {self.path} can't be read or written: {error}; free some space and check the file's "
-            f"permissions; if it is damaged, {self._put_away()}, or restore it from a backup"
+            f"permissions; if it is damaged, {self._way_out()}"
         )
+
+    def _way_out(self) -> str:
+        return f"{self._put_away()}, or restore it from a backup"
 
     def _put_away(self) -> str:
         return (

@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
-import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,30 +15,22 @@ import msgspec
 
 from parivision_core.problems import StoreError
 from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict
-from parivision_core.store.base import CURRENT_FEATURE_STATE, NOTHING, Store, WarehouseState, narrowed
+from parivision_core.store.base import (
+    CURRENT_FEATURE_STATE,
+    INGEST,
+    NOTHING,
+    WAREHOUSE,
+    Store,
+    WarehouseState,
+    narrowed,
+)
 from parivision_core.store.checks import check_part, check_shots
-from parivision_core.store.parquet import read, rows_in, write
+from parivision_core.store.meta_file import FORMAT, UNCHECKED, MetaFile, insert, put
+from parivision_core.store.parquet import read, rows_in, write, written_anew
 from parivision_core.store.shots import LakeFiles, ShotQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FORMAT = "2"
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS manifests (
-    n INTEGER PRIMARY KEY, batch_id TEXT UNIQUE NOT NULL, file TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS quarantine (
-    batch_id TEXT NOT NULL, row INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (batch_id, row));
-CREATE TABLE IF NOT EXISTS failures (fingerprint TEXT PRIMARY KEY, body BLOB NOT NULL);
--- A part lies in one or more files, whose names are separated by spaces.
-CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, file TEXT NOT NULL, rows INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS feature_states (name TEXT PRIMARY KEY, stamp TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS verdicts (n INTEGER PRIMARY KEY, candidate INTEGER NOT NULL, body BLOB NOT NULL);
-"""
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class FileStore(Store):
@@ -50,11 +41,16 @@ class FileStore(Store):
         self._lake = folder / lake
         self._warehouse = folder / warehouse
         self._searched = LakeFiles(self._lake)
+        self._meta = MetaFile(folder / "meta.sqlite")
         try:
-            if not (folder / "meta.sqlite").exists():
+            if not self._meta.path.exists():
                 self._create()
-            found = self._query("SELECT value FROM meta WHERE key = 'format'")[0][0]
-        except (OSError, sqlite3.Error, StoreError) as error:
+            self._meta.check()
+            found = self._meta.format()
+            if found == UNCHECKED:
+                self._add_checksums()
+                found = self._meta.format()
+        except (OSError, StoreError) as error:
             raise StoreError(
                 f"can't open the store in {folder}: {error}; check the folder's permissions and disk"
             ) from error
@@ -65,49 +61,22 @@ class FileStore(Store):
             )
 
     def _create(self) -> None:
-        """Make folders and tables, in a file that is renamed last, so that other processes see all of it or nothing."""
+        """Make folders and tables."""
         self._lake.mkdir(parents=True, exist_ok=True)
         self._warehouse.mkdir(parents=True, exist_ok=True)
         with self.exclusive("create"):
-            if (self.folder / "meta.sqlite").exists():
+            if not self._meta.path.exists():
+                self._meta.create()
+
+    def _add_checksums(self) -> None:
+        """Write files and rows of the format before checksums anew, as they are; the old files are removed last."""
+        with self.exclusive(INGEST), self.exclusive(WAREHOUSE):
+            if self._meta.format() == FORMAT:  # another process was faster
                 return
-            partial = self.folder / "meta.sqlite.partial"
-            partial.unlink(missing_ok=True)
-            db = sqlite3.connect(partial)
-            db.executescript(_TABLES)
-            db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
-            db.commit()
-            db.execute("PRAGMA journal_mode = WAL")
-            db.close()
-            partial.replace(self.folder / "meta.sqlite")
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self.folder / "meta.sqlite", timeout=60, isolation_level=None)) as db:
-                db.execute("PRAGMA synchronous = FULL")
-                yield db
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self.folder / 'meta.sqlite'} can't be read or written: {error}; free some space, check the folder's "
-                "permissions, or restore it from a backup"
-            ) from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._connect() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                if db.in_transaction:  # SQLite has rolled back by itself if the disk is full
-                    db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-    def _query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with self._connect() as db:
-            return db.execute(sql, parameters).fetchall()
+            old = [file for folder in (self._lake, self._warehouse) for file in folder.glob("*.parquet")]
+            self._meta.add_checksums({file.name: written_anew(file) for file in old})
+            for file in old:
+                file.unlink()
 
     @contextmanager
     def exclusive(self, name: str, wait_seconds: float = 600) -> Iterator[None]:
@@ -139,18 +108,13 @@ class FileStore(Store):
         check_shots(shots)
         file = write(self._lake, manifest.batch_id, shots)
         try:
-            with self._transaction() as db:
+            with self._meta.transaction() as db:
                 known = db.execute("SELECT 1 FROM manifests WHERE batch_id = ?", (manifest.batch_id,)).fetchone()
                 if known:
                     raise StoreError(f"batch {manifest.batch_id} is committed already")
-                db.execute(
-                    "INSERT INTO manifests (batch_id, file, body) VALUES (?, ?, ?)",
-                    (manifest.batch_id, file.name, _encode(manifest)),
-                )
-                db.executemany(
-                    "INSERT INTO quarantine VALUES (?, ?, ?)",
-                    ((q.batch_id, q.row, _encode(q)) for q in quarantined),
-                )
+                insert(db, "manifests", manifest.batch_id, file.name, body=manifest)
+                for row in quarantined:
+                    insert(db, "quarantine", row.batch_id, row.row, body=row)
                 db.execute("DELETE FROM failures WHERE fingerprint = ?", (manifest.fingerprint,))
         except StoreError:
             file.unlink(missing_ok=True)
@@ -161,7 +125,11 @@ class FileStore(Store):
 
     def manifests(self) -> list[Manifest]:
         """See Store."""
-        return [_decode(body, Manifest) for (body,) in self._query("SELECT body FROM manifests ORDER BY n")]
+        return [manifest for _, _, manifest in self._manifests()]
+
+    def _manifests(self) -> list[tuple[str, str, Manifest]]:
+        """Id, file and manifest of each batch, in the order of their commit."""
+        return self._meta.records("manifests", Manifest, "ORDER BY n")
 
     def scan(
         self,
@@ -174,38 +142,37 @@ class FileStore(Store):
     ) -> Iterator[pa.Table]:
         """See Store. A piece is a batch; only files whose dates overlap are opened."""
         since, until = narrowed(since, until, days)
-        for file, body in self._query("SELECT file, body FROM manifests ORDER BY n"):
-            manifest = _decode(body, Manifest)
+        for _, file, manifest in self._manifests():
             if batch in (None, manifest.batch_id) and manifest.overlaps(since, until):
                 yield read(self._lake / file, columns, since, until, days)
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """See Store. Files that were read stay in memory, up to a limit."""
-        listed = self._query("SELECT file, body FROM manifests ORDER BY n")
-        batches = [(file, _decode(body, Manifest)) for file, body in listed]
+        batches = [(file, manifest) for _, file, manifest in self._manifests()]
         return self._searched.find(batches, query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
-        rows = self._query(
-            "SELECT body FROM quarantine WHERE ?1 IS NULL OR batch_id = ?1 ORDER BY batch_id, row", batch_id
-        )
-        return [_decode(body, Quarantined) for (body,) in rows]
+        wanted = "WHERE ?1 IS NULL OR batch_id = ?1 ORDER BY batch_id, row"
+        return [row[-1] for row in self._meta.records("quarantine", Quarantined, wanted, batch_id)]
 
     def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
         """See Store."""
-        with self._transaction() as db:
-            row = db.execute("SELECT body FROM failures WHERE fingerprint = ?", (fingerprint,)).fetchone()
-            attempts = _decode(row[0], Failure).attempts if row else 0
+        with self._meta.transaction() as db:
+            known = self._meta.records("failures", Failure, "WHERE fingerprint = ?", fingerprint)
             failure = Failure(
-                fingerprint=fingerprint, batch_id=batch_id, attempts=attempts + 1, error=error, rejected_by=rejected_by
+                fingerprint=fingerprint,
+                batch_id=batch_id,
+                attempts=(known[0][-1].attempts if known else 0) + 1,
+                error=error,
+                rejected_by=rejected_by,
             )
-            db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (fingerprint, _encode(failure)))
+            put(db, "failures", fingerprint, body=failure)
         return failure
 
     def failures(self) -> list[Failure]:
         """See Store."""
-        return [_decode(body, Failure) for (body,) in self._query("SELECT body FROM failures")]
+        return [failure for _, failure in self._meta.records("failures", Failure)]
 
     # Warehouse and feature state
 
@@ -219,20 +186,17 @@ class FileStore(Store):
         """See Store. Replaced files stay for current readers until the next publication."""
         for name, table in [*parts.items(), *grown.items()]:
             check_part(name, table)
-        listed = {name: (files.split(), rows) for name, files, rows in self._query("SELECT * FROM parts")}
+        listed = {name: (files.split(), rows) for name, files, rows in self._meta.keys("parts")}
         files = {name: ([write(self._warehouse, name, table).name], table.num_rows) for name, table in parts.items()}
         for name, table in grown.items():
             before, rows = listed[name]
             files[name] = (self._lengthen(name, before, table), rows + table.num_rows)
-        with self._transaction() as db:
+        with self._meta.transaction() as db:
             for name, (pieces, rows) in files.items():
-                db.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, " ".join(pieces), rows))
+                put(db, "parts", name, " ".join(pieces), rows)
             for name, feature_state in feature_states.items():
-                db.execute(
-                    "INSERT OR REPLACE INTO feature_states VALUES (?, ?, ?)",
-                    (name, feature_state.stamp, _encode(feature_state)),
-                )
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('warehouse', ?)", (msgspec.json.encode(state).decode(),))
+                put(db, "feature_states", name, feature_state.stamp, body=feature_state)
+            put(db, "meta", "warehouse", msgspec.json.encode(state).decode())
         keep = {file for pieces, _ in [*listed.values(), *files.values()] for file in pieces}
         for old in self._warehouse.glob("*.parquet"):
             if old.name not in keep:
@@ -267,51 +231,41 @@ class FileStore(Store):
 
     def _pieces(self, parts: Sequence[str] | None) -> list[str]:
         """Names of the files of the given parts, in their order."""
-        listed = self._query("SELECT name, file FROM parts ORDER BY name")
-        return [file for name, pieces in listed if parts is None or name in parts for file in pieces.split()]
+        listed = self._meta.keys("parts", "ORDER BY name")
+        return [file for name, pieces, _ in listed if parts is None or name in parts for file in pieces.split()]
 
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
-        return dict(tuple(row) for row in self._query("SELECT name, rows FROM parts ORDER BY name"))
+        return {name: rows for name, _, rows in self._meta.keys("parts", "ORDER BY name")}
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""
-        row = self._query("SELECT value FROM meta WHERE key = 'warehouse'")
-        return msgspec.json.decode(row[0][0], type=WarehouseState) if row else WarehouseState()
+        row = self._meta.keys("meta", "WHERE key = 'warehouse'")
+        return msgspec.json.decode(row[0][1], type=WarehouseState) if row else WarehouseState()
 
     def get_feature_state(self, name: str = CURRENT_FEATURE_STATE) -> FeatureStateRecord | None:
         """See Store."""
-        row = self._query("SELECT body FROM feature_states WHERE name = ?", name)
-        return _decode(row[0][0], FeatureStateRecord) if row else None
+        row = self._meta.records("feature_states", FeatureStateRecord, "WHERE name = ?", name)
+        return row[0][-1] if row else None
 
     def feature_state_names(self) -> list[str]:
         """See Store."""
-        return [name for (name,) in self._query("SELECT name FROM feature_states ORDER BY name")]
+        return [name for name, _ in self._meta.keys("feature_states", "ORDER BY name")]
 
     def feature_state_stamp(self, name: str = CURRENT_FEATURE_STATE) -> str | None:
         """See Store."""
-        row = self._query("SELECT stamp FROM feature_states WHERE name = ?", name)
-        return row[0][0] if row else None
+        row = self._meta.keys("feature_states", "WHERE name = ?", name)
+        return row[0][1] if row else None
 
     # Verdicts
 
     def put_verdict(self, verdict: Verdict) -> None:
         """See Store."""
-        with self._transaction() as db:
-            db.execute("INSERT INTO verdicts (candidate, body) VALUES (?, ?)", (verdict.candidate, _encode(verdict)))
+        with self._meta.transaction() as db:
+            insert(db, "verdicts", verdict.candidate, body=verdict)
 
     def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
         """See Store."""
-        rows = self._query(
-            "SELECT body FROM verdicts WHERE ?1 IS NULL OR candidate = ?1 ORDER BY n DESC LIMIT ?2",
-            candidate,
-            -1 if limit is None else limit,
-        )
-        return [_decode(body, Verdict) for (body,) in rows]
-
-
-def _decode(body: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.msgpack.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"a {kind.__name__} in the store is damaged or of another version: {error}") from error
+        wanted = "WHERE ?1 IS NULL OR candidate = ?1 ORDER BY n DESC LIMIT ?2"
+        rows = self._meta.records("verdicts", Verdict, wanted, candidate, -1 if limit is None else limit)
+        return [verdict for _, verdict in rows]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from parivision_core import bundle
+from parivision_core.checksums import DamagedError, sealed_json, unsealed_json
 from parivision_core.problems import BundleError, RegistryError
 from parivision_core.tracking.http import MlflowHttp
 from parivision_core.tracking.pages import version_page
@@ -111,17 +112,17 @@ class RegistryReader:
         self._cache.mkdir(parents=True, exist_ok=True)
         note = self._cache / "champion.json"
         partial = note.with_suffix(f".{os.getpid()}")  # several workers may record it at the same time
-        partial.write_bytes(msgspec.json.encode(champion))
+        partial.write_bytes(sealed_json(msgspec.json.encode(champion)))
         partial.replace(note)
         for old in self._cache.iterdir():
             if old.is_dir() and not old.name.startswith(".") and old != self._folder(champion):
                 shutil.rmtree(old, ignore_errors=True)
 
     def remembered(self) -> Champion | None:
-        """The champion recorded last, or None."""
+        """The champion recorded last; None if there is none, or if its record is damaged."""
         try:
-            return msgspec.json.decode((self._cache / "champion.json").read_bytes(), type=Champion)
-        except (OSError, msgspec.DecodeError):
+            return msgspec.json.decode(unsealed_json((self._cache / "champion.json").read_bytes()), type=Champion)
+        except (OSError, DamagedError, msgspec.DecodeError):
             return None
 
     def version_page(self, version: int) -> str:

@@ -61,6 +61,10 @@ class MetricsUpdater:
         served: Reading = {
             **self._drift,
             "parivision_ready": ("1 if predictions are answered, else 0.", {"": float(pair is not None)}),
+            "parivision_prediction_log_problem": (
+                "1 if the prediction log is damaged or can't be written, else 0.",
+                {"": float(self._recorder.problem is not None)},
+            ),
         }
         if pair is None:
             return served

@@ -252,6 +252,11 @@ class Recorder:
     # Used by the thread
 
     def _run(self) -> None:
+        try:
+            self._prediction_log.check()
+        except StoreError as error:
+            log.warning("predictions can't be logged: %s", error)
+            self.problem = str(error)
         pause = GROUP_SECONDS
         while not self._closing:
             if not self._calls and not self._promises:

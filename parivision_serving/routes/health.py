@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta
 
+from parivision_core.settings import without_folders
 from parivision_core.sport import Sport
 from parivision_serving.prediction.champion import Watcher, pair_in_service
+from parivision_serving.prediction_log.recorder import Recorder
 from parivision_serving.web.admission import NO_KEY, OPEN, SCOPE
 from parivision_serving.web.liveness import live
 from parivision_serving.web.problems import problem_specs
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
+class Ready(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Predictions are answered by this pair."""
 
-    status: str = "ready"
+    status: str
     champion_version: int
     feature_state_stamp: str
+    problems: Annotated[
+        list[str],
+        Meta(description="What doesn't work, although predictions are answered; left out where all is well."),
+    ] = []
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: str = "/api/v1/verdicts"
 
 
-def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
+def health_routes(sport: Sport, watcher: Watcher, recorder: Recorder) -> list[HTTPRouteHandler]:
     """Build the handlers."""
 
     @get(
@@ -61,6 +69,12 @@ def health_routes(sport: Sport, watcher: Watcher) -> list[HTTPRouteHandler]:
     )
     async def ready() -> Ready:
         pair = pair_in_service(watcher)
-        return Ready(champion_version=pair.champion.version, feature_state_stamp=pair.record.stamp)
+        found = (watcher.problem, recorder.problem)
+        return Ready(
+            status="ready",
+            champion_version=pair.champion.version,
+            feature_state_stamp=pair.record.stamp,
+            problems=[without_folders(problem) for problem in found if problem],
+        )
 
     return [welcome, live, ready]

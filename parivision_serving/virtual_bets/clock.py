@@ -11,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from parivision_core.checksums import DamagedError, sealed_json, unsealed_json
 from parivision_core.problems import ConfigurationError, StoreError
 
 FILE = "state.json"
@@ -55,11 +56,13 @@ class StateFile:
         Raises ConfigurationError when the file belongs to another source, StoreError when it can't be read.
         """
         try:
-            state = msgspec.json.decode(self.path.read_bytes(), type=State)
+            state = msgspec.json.decode(unsealed_json(self.path.read_bytes()), type=State)
         except FileNotFoundError:
             return State(source=source)
-        except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"{self.path} can't be read ({error}); remove it to begin again") from error
+        except (OSError, DamagedError, msgspec.DecodeError) as error:
+            raise StoreError(
+                f"{self.path} can't be read ({error}); restore it from a backup, or remove it to begin again"
+            ) from error
         if state.source != source:
             raise ConfigurationError(
                 f"{self.path} belongs to '{state.source}', but the variables VIRTUAL_BETS_* ask for '{source}'; set "
@@ -75,7 +78,7 @@ class StateFile:
         new = self.path.with_suffix(".new")
         try:
             with new.open("wb") as file:
-                file.write(msgspec.json.encode(state))
+                file.write(sealed_json(msgspec.json.encode(state)))
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)

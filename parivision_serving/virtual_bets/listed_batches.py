@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from parivision_core.checksums import sealed_json, unsealed_json
 from parivision_serving.virtual_bets.schemas import ListedBatch
 
 FILE = "listed_batches.jsonl"
@@ -44,9 +45,9 @@ class ListedBatches:
             if source != _line(self._source):
                 return False
             for line in lines:
-                batch = msgspec.json.decode(line, type=ListedBatch)
                 if not line.endswith(b"\n"):  # cut off, as after a crash
                     return False
+                batch = msgspec.json.decode(unsealed_json(line.rstrip()), type=ListedBatch)
                 self._batches[batch.cursor] = batch
         except (OSError, ValueError):  # missing, empty, or not written by this class
             return False
@@ -54,4 +55,5 @@ class ListedBatches:
 
 
 def _line(value: str | ListedBatch) -> bytes:
-    return msgspec.json.encode(value) + b"\n"
+    text = msgspec.json.encode(value)
+    return (text if isinstance(value, str) else sealed_json(text)) + b"\n"

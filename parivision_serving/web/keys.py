@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from parivision_core.checksums import crc_of
 from parivision_core.problems import ConfigurationError, PariVisionError
 from parivision_core.records import now_ms
 from parivision_serving.settings import ServiceSettings
@@ -37,6 +38,13 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     sha256: str
     created_at: int
     """Milliseconds since 1970."""
+    crc32: int | None = None
+    """Checksum of the other fields; None in files of earlier versions."""
+
+    @property
+    def checksum(self) -> int:
+        """What `crc32` must be."""
+        return crc_of(self.name, *self.scopes, self.sha256, self.created_at)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -99,11 +107,17 @@ def read(path: Path) -> list[Key]:
     Raises ConfigurationError for a file that can't be read or holds no list of keys.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Key])
+        keys = msgspec.json.decode(path.read_bytes(), type=list[Key])
     except FileNotFoundError:
         return []
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigurationError(f"the API keys in {path} can't be read: {error}; repair or remove the file") from error
+    if changed := [key.name for key in keys if key.crc32 not in (None, key.checksum)]:
+        raise ConfigurationError(
+            f"the API keys in {path} are damaged or were changed by hand ({', '.join(changed)}); restore "
+            "the file from a backup, or remove these keys from it and add new ones"
+        )
+    return keys
 
 
 def add(path: Path, name: str, scopes: Sequence[Scope]) -> str:
@@ -115,7 +129,8 @@ def add(path: Path, name: str, scopes: Sequence[Scope]) -> str:
     if not name or name == ENVIRONMENT or any(key.name == name for key in keys):
         raise ConfigurationError(f"{name!r} can't name a new key: it is taken or empty; revoke the old one first")
     key = f"pv_{secrets.token_urlsafe(32)}"
-    _write(path, [*keys, Key(name=name, scopes=tuple(scopes), sha256=_hash(key), created_at=now_ms())])
+    made = Key(name=name, scopes=tuple(scopes), sha256=_hash(key), created_at=now_ms())
+    _write(path, [*keys, msgspec.structs.replace(made, crc32=made.checksum)])
     return key
 
 

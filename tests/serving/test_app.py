@@ -228,7 +228,7 @@ def test_the_process_serves_and_ends_on_a_signal(serving: ServingSetup) -> None:
 @pytest.mark.process
 def test_a_store_of_another_version_is_refused_in_one_sentence(serving: ServingSetup) -> None:
     store = open_store(serving.settings, NBA)
-    with store._transaction() as db:
+    with store._meta.transaction() as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     process = start(serving.settings, 1)
     _, log = process.communicate(timeout=60)

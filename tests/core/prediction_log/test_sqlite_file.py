@@ -12,6 +12,7 @@ import pytest
 
 from parivision_core.prediction_log import sqlite_file
 from parivision_core.prediction_log.sqlite import SqlitePredictionLog
+from parivision_core.prediction_log.sqlite_file import CHECKED
 from parivision_core.problems import StoreError
 from tests.helpers.paths import ROOT
 from tests.helpers.prediction_logs import many, one
@@ -136,6 +137,8 @@ def test_a_prediction_log_of_the_previous_format_is_upgraded(path: Path) -> None
     prediction_log.close()
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE days")
+        for table in set(CHECKED) - {"days"}:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN crc")
         db.execute("PRAGMA user_version = 1")
     prediction_log, other = SqlitePredictionLog(path), SqlitePredictionLog(path)
     assert ids(prediction_log) == [call.id]

@@ -134,7 +134,7 @@ def test_what_is_kept_in_memory_is_bounded(tmp_path: Path) -> None:
     made = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
     for batch, shots in BATCHES.items():
         commit(made, batch, shots)
-    listed = [(row[0], made.manifests()[n]) for n, row in enumerate(made._query("SELECT file FROM manifests"))]
+    listed = [(file, manifest) for _, file, manifest in made._manifests()]
     one = FileShots(tmp_path / "store" / NBA.lake / listed[0][0]).nbytes
     small = LakeFiles(tmp_path / "store" / NBA.lake, 2 * one)
     for _ in range(3):

@@ -83,11 +83,8 @@ def test_a_champion_waits_for_the_first_feature_state(serving: ServingSetup) -> 
         assert client.post("/api/v1/predict", json=SHOT).status_code == 503
         record = serving.feature_state(make_feature_state(1))
         until(serves(client, 1, record.stamp))
-        assert client.get("/health/ready").json() == {
-            "status": "ready",
-            "champion_version": 1,
-            "feature_state_stamp": record.stamp,
-        }
+        ready = {"status": "ready", "champion_version": 1, "feature_state_stamp": record.stamp}
+        until(lambda: client.get("/health/ready").json() == ready)
 
 
 @pytest.mark.parametrize("odd", [{"schema": "another"}, {"base_fingerprint": "another"}])
