@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,6 @@ from pymongo import monitoring
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
-from parivision_core.store import files
 from parivision_core.store.mongo import documents
 from tests.helpers.stores import opened
 
@@ -32,11 +32,11 @@ def watch_files(count: Callable[[], None]) -> None:
 
         return call
 
-    files.os.fsync = watched(os.fsync)  # type: ignore[attr-defined]
+    os.fsync = watched(os.fsync)
     Path.replace = watched(Path.replace)  # type: ignore[method-assign]
-    connect = files.sqlite3.connect
+    connect = sqlite3.connect
 
-    class Watched(files.sqlite3.Connection):
+    class Watched(sqlite3.Connection):
         def execute(self, *args: Any) -> Any:
             count()
             return super().execute(*args)
@@ -45,7 +45,7 @@ def watch_files(count: Callable[[], None]) -> None:
             count()
             return super().executemany(*args)
 
-    files.sqlite3.connect = lambda *args, **kwargs: connect(*args, **kwargs, factory=Watched)  # type: ignore[assignment]
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, **kwargs, factory=Watched)  # type: ignore[assignment]
 
 
 class WatchMongo(monitoring.CommandListener):
