@@ -20,6 +20,7 @@ from parivision_assets.alerting.messages import failed_check, failed_run, interr
 from parivision_assets.alerting.notifier import LOG, NotifierResource
 from parivision_assets.alerting.outbox import Outbox
 from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
+from parivision_assets.orchestration.run_requests import read_cursor
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
 
@@ -87,7 +88,7 @@ def _tick(
     context: dg.SensorEvaluationContext, notifier: NotifierResource, look: Callable[[Outbox], None]
 ) -> dg.SensorResult:
     """Collect what is new, send what is due, and show the outcome on the tick's page."""
-    outbox = msgspec.json.decode(context.cursor, type=Outbox) if context.cursor else Outbox()
+    outbox = read_cursor(context, Outbox, Outbox())
     before = outbox.trouble
     look(outbox)
     sent = outbox.deliver(notifier.send, time())

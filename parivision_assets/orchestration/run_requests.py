@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from time import time
+from typing import TypeVar
 
 import dagster as dg
 import msgspec
@@ -27,6 +28,20 @@ LONG_ENOUGH_SECONDS = 60
 is always due, and a drift report, or a run that a person has started, would wait for ever."""
 
 
+T = TypeVar("T")
+
+
+def read_cursor(context: dg.SensorEvaluationContext, kind: type[T], empty: T) -> T:
+    """A sensor's cursor. One that can't be read is reported, and the sensor begins anew instead of failing for ever."""
+    if not context.cursor:
+        return empty
+    try:
+        return msgspec.json.decode(context.cursor, type=kind)
+    except msgspec.DecodeError as error:
+        context.log.warning(f"the sensor begins anew, because its cursor can't be read: {error}")
+        return empty
+
+
 class LastRequest(msgspec.Struct, frozen=True):
     """The last run that a sensor requested; its cursor."""
 
@@ -43,7 +58,7 @@ def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, 
         return ""
     if not last.is_finished:
         return "a run is under way"
-    requested = msgspec.json.decode(context.cursor or "{}", type=LastRequest)
+    requested = read_cursor(context, LastRequest, LastRequest())
     if last.is_success and about == requested.about:
         return "a run on these shots had no result: more are needed"
     if not last.is_success and requested.at > STARTED and now < requested.at + RETRY_SECONDS:

@@ -26,7 +26,7 @@ from parivision_core.store.base import (
 )
 from parivision_core.store.checks import check_part, check_shots
 from parivision_core.store.meta_file import FORMAT, UNCHECKED, MetaFile, insert, put
-from parivision_core.store.parquet import read, rows_in, write, written_anew
+from parivision_core.store.parquet import FOLD_AGAIN, read, rows_in, write, written_anew
 from parivision_core.store.shots import LakeFiles, ShotQuery
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class FileStore(Store):
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
         while files and rows_in(self._warehouse / files[-1]) <= 2 * table.num_rows:
-            table = pa.concat_tables([read(self._warehouse / files.pop(), None), table])
+            table = pa.concat_tables([read(self._warehouse / files.pop(), None, remedy=FOLD_AGAIN), table])
         return [*files, write(self._warehouse, name, table).name]
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
@@ -221,7 +221,7 @@ class FileStore(Store):
         files = self._pieces(parts)
         while True:
             try:
-                tables = [read(self._warehouse / file, columns) for file in files]
+                tables = [read(self._warehouse / file, columns, remedy=FOLD_AGAIN) for file in files]
             except StoreError:
                 before, files = files, self._pieces(parts)
                 if files == before:

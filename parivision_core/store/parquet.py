@@ -19,6 +19,10 @@ from parivision_core.problems import StoreError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RESTORE = "restore it from a backup, or move the state folder away and ingest the source files again"
+"""What to do about a damaged file of the lake."""
+FOLD_AGAIN = "materialize the features again (`make refresh` does), which folds it anew from the lake"
+"""What to do about a damaged file of the warehouse."""
 _KEY, _BLANK = "parivision.crc32", b"00000000"
 _MARK = _KEY.encode() + bytes((0x18, len(_BLANK)))
 """The key as the footer holds it, and what comes before its value in Thrift's compact protocol: type and length."""
@@ -70,16 +74,16 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file. Raises StoreError when it is gone or isn't as it was written."""
+def content(path: Path, remedy: str = RESTORE) -> bytes:
+    """The bytes of a file. Raises StoreError, with the remedy, when it is gone or isn't as it was written."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, remedy) from error
     place = data.rfind(_MARK) + len(_MARK)
     end, bytes_of = place + len(_BLANK), memoryview(data)
     if b"%08x" % crc32(bytes_of[end:], crc32(_BLANK, crc32(bytes_of[:place]))) != data[place:end]:
-        raise unreadable(path, "its checksum differs")
+        raise unreadable(path, "its checksum differs", remedy)
     return data
 
 
@@ -89,10 +93,11 @@ def read(
     since: str | None = None,
     until: str | None = None,
     days: Collection[str] | None = None,
+    remedy: str = RESTORE,
 ) -> pa.Table:
     """Columns of a Parquet file, of game days from `since` to `until` and among `days`.
 
-    Raises StoreError when it is damaged or gone.
+    Raises StoreError, with the remedy, when it is damaged or gone.
     """
     import pyarrow as pa  # noqa: PLC0415 - see above
     import pyarrow.parquet as pq  # noqa: PLC0415 - see above
@@ -102,13 +107,13 @@ def read(
     ]
     if days is not None:
         conditions.append(("game_date", "in", set(days)))
-    data = content(path)
+    data = content(path, remedy)
     try:
         return pq.read_table(
             pa.BufferReader(data), columns=list(columns) if columns else None, filters=conditions or None
         )
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, remedy) from error
 
 
 def written_anew(path: Path) -> str:
@@ -135,6 +140,6 @@ def rows_in(path: Path) -> int:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, reason: object) -> StoreError:
+def unreadable(path: Path, reason: object, remedy: str = RESTORE) -> StoreError:
     """The error for a file that can't be used."""
-    return StoreError(f"can't read {path}: {reason}; restore it from a backup or ingest its batch again")
+    return StoreError(f"can't read {path}: {reason}; {remedy}")

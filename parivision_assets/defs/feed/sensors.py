@@ -65,7 +65,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         now = time()
         if 0 <= seconds_since_last(context.instance, INGEST_TAG, sport, now) < PAUSE_SECONDS:
             return dg.SkipReason("the shots of the last ingest are looked at first")
-        launches = msgspec.json.decode(context.cursor or "{}", type=dict[str, Launches])
+        launches = run_requests.read_cursor(context, dict[str, Launches], {})
         lake, known = store.of(sport), list(context.instance.get_dynamic_partitions(str(partitions.name)))
         offers, refused = feeds.offers(), rejected(lake)
         for feed, problem in _news(offers.problems).items():

@@ -43,6 +43,10 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
         folded = set(state.batches) if same_recipe else set()
         days = [m.first_date for m in manifests if m.first_date and m.batch_id not in folded]
         batches = tuple(m.batch_id for m in manifests)
+        published = store.warehouse_parts()
+        if not days and same_recipe and (damaged := _damaged(published, store)):
+            log(f"{damaged} can't be read and is folded again from the lake")
+            days = [sport.part_bounds(damaged)[0]]
         if not days:
             feature_state = store.get_feature_state()
             if batches != state.batches and feature_state is not None:
@@ -50,7 +54,6 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
                 store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
             return Folded(store.warehouse_state(), [], feature_state)
         ends = [m.last_date for m in manifests if m.last_date]
-        published = store.warehouse_parts()
         since, feature_state = _start(min(days), same_recipe, state, published, store, sport)
         parts: dict[str, pa.Table] = {}
         grown: dict[str, pa.Table] = {}
@@ -118,10 +121,11 @@ def _start(
     """Where folding must begin for shots from the day `first` on, and the feature state before that day.
 
     It begins on that day, on top of the current feature state, when they are later and their part can be read; else at
-    the start of their part, with the feature state kept after the part before. After a change of the recipe the first
-    part is folded again, too, so that a feature state of the old recipe is never continued.
+    the start of their part, with the feature state kept after the part before, or, where that can't be read, of an
+    earlier part. After a change of the recipe the first part is folded again, too, so that a feature state of the old
+    recipe is never continued.
     """
-    record = store.get_feature_state() if same_recipe else None
+    record = _readable(CURRENT_FEATURE_STATE, store) if same_recipe else None
     part = sport.part_of(first)
     if (
         record is not None
@@ -130,9 +134,27 @@ def _start(
         and _sound(part, published.get(part, 0), store)
     ):
         return first, sport.load_feature_state(record)
-    before = [p for p in published if p < part]
-    record = store.get_feature_state(f"after-{max(before)}") if before else None
-    return sport.part_bounds(part)[0], sport.load_feature_state(record) if record else sport.empty_feature_state()
+    for before in sorted((p for p in published if p < part), reverse=True):
+        if record := _readable(f"after-{before}", store):
+            return sport.part_bounds(part)[0], sport.load_feature_state(record)
+        part = before
+    return sport.part_bounds(part)[0], sport.empty_feature_state()
+
+
+def _damaged(published: Mapping[str, int], store: Store) -> str:
+    """The first part that can't be read, or the last if the current feature state can't; empty if all is well."""
+    parts = [part for part, rows in published.items() if not _sound(part, rows, store)]
+    if not parts and published and _readable(CURRENT_FEATURE_STATE, store) is None:
+        parts = [max(published)]
+    return min(parts, default="")
+
+
+def _readable(name: str, store: Store) -> FeatureStateRecord | None:
+    """A feature state, None if there is none or it can't be read: it is folded again from the lake."""
+    try:
+        return store.get_feature_state(name)
+    except StoreError:
+        return None
 
 
 def _sound(part: str, rows: int, store: Store) -> bool:

@@ -235,3 +235,9 @@ def test_contiguous_partitions_share_a_run_and_others_do_not() -> None:
     order = ["a", "b", "committed", "c", "d"]
     assert contiguous_ranges(["d", "a", "b", "c"], order) == [["a", "b"], ["c", "d"]]
     assert contiguous_ranges([], order) == []
+
+
+def test_a_cursor_that_cannot_be_read_is_reported_and_the_sensor_begins_anew(sensor: IngestSensor) -> None:
+    sensor.drop("a.csv", 1)
+    sensor.cursor = '{"f":{"count":1,"la'
+    assert len(sensor.tick()) == 1

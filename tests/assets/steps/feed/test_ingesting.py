@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,6 +124,31 @@ def test_a_damaged_part_is_folded_again_from_the_lake(store: FileStore, put: Put
     file.write_bytes(file.read_bytes()[:1000])
     put(store, shots.season(games=4, start="2021-12-24", seed=9))
     assert update_warehouse(store, NBA).state.rows == store.warehouse().num_rows == 12 * 60
+
+
+@pytest.mark.parametrize("what", ["parts", "current", "after-2023"])
+def test_what_was_folded_and_is_damaged_is_folded_again_without_new_batches(
+    store: FileStore, put: Put, what: str
+) -> None:
+    frame = pd.concat([shots.season(games=4, seed=s, start=f"202{s}-11-01") for s in (1, 2, 3)], ignore_index=True)
+    put(store, frame)
+    before = update_warehouse(store, NBA)
+    features, states = store.warehouse(), {name: store.get_feature_state(name) for name in store.feature_state_names()}
+    if what == "parts":
+        for file in sorted((store.folder / NBA.warehouse).glob("2023*")):
+            file.write_bytes(file.read_bytes()[:-9])
+        with pytest.raises(StoreError, match="materialize the features again"):
+            store.warehouse()
+    else:
+        with closing(sqlite3.connect(store.folder / "meta.sqlite")) as db, db:
+            db.execute("UPDATE feature_states SET body = substr(body, 1, 99) WHERE name IN (?, 'current')", (what,))
+        with pytest.raises(StoreError, match="a FeatureStateRecord in feature_states can't be read"):
+            store.get_feature_state(what)
+    again = update_warehouse(store, NBA)
+    assert (again.state, again.feature_state) == (before.state, before.feature_state)
+    assert store.warehouse().equals(features)
+    assert {name: store.get_feature_state(name) for name in states} == states
+    assert update_warehouse(store, NBA).parts == []
 
 
 def test_an_empty_lake_folds_into_nothing(store: FileStore) -> None:
