@@ -24,6 +24,7 @@ from deploy.progress import StartProgress
 from deploy.startup import Startup
 from deploy.supervisor import GRACE_SECONDS, Supervisor
 from deploy.variables import check_settings, describe_feeds, unknown_variables
+from parivision_assets.tracking.databases import check_databases, follow_artifacts
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
@@ -89,7 +90,10 @@ def main(procfile: Path, grace_seconds: float) -> int:
         feeds = describe_feeds(settings, environ, commands)
         started = f"Starting PariVision in {settings.home}, fed by {feeds}"
         print(f"{started}; on a busy machine this takes some minutes ...", flush=True)
+        check_databases(settings, Path(env["DAGSTER_HOME"]))
         home = prepare(env)
+        if moved := follow_artifacts(settings):
+            print(f"The state folder was moved: {moved} addresses of artifacts in MLflow's database now lead into it.")
     except (PariVisionError, RuntimeError, OSError) as error:
         print(f"Nothing was started: {error}", file=sys.stderr)
         return 1

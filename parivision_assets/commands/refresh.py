@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from contextlib import redirect_stderr
+from pathlib import Path
 from typing import Literal
 
 import dagster as dg
@@ -22,6 +23,7 @@ from parivision_assets.orchestration.partitions import batches_of, contiguous_ra
 from parivision_assets.orchestration.run_launcher import PID_TAG
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.ingesting import rejected, waiting
+from parivision_assets.tracking.databases import check_databases, follow_artifacts
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
@@ -118,8 +120,11 @@ def main() -> int:
     """Run a refresh with the settings of the environment; the exit code."""
     result: Result = "failed"
     try:
+        settings = Settings.from_env()
+        check_databases(settings, Path(os.environ.get("DAGSTER_HOME", settings.home / "dagster")))
+        follow_artifacts(settings)
         with dg.DagsterInstance.get() as instance, redirect_stderr(FaultStream(sys.stderr)):
-            result = refresh(Settings.from_env(), NBA, instance)
+            result = refresh(settings, NBA, instance)
     except PariVisionError as error:
         print(error, file=sys.stderr)
     except Exception:
