@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from parivision_assets.feeds.files import PLAIN, READERS, read_file
+from parivision_assets.feeds.files import SUFFIXES, read_file
+from parivision_assets.feeds.formats import PLAIN
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
@@ -165,7 +166,7 @@ def test_row_numbers_continue_through_an_archive(tmp_path: Path) -> None:
             r"several kinds \(\.csv, \.json\); put each kind in an archive",
         ),
         ({"a.json": b'[{"a": 1}]', "b.json": b'[{"a": 1, "b": 2}]'}, r"different columns \(b not in each of them\)"),
-        ({"a.txt": b"x"}, "holds no csv or json or jsonl or ndjson or parquet file, only .'a.txt'"),
+        ({"a.txt": b"x"}, r"holds no csv or json or jsonl or ndjson or parquet file, only a\.txt"),
         ({"good.json": b'[{"a": 1}]', "half.json": b'[{"a": 1}, {'}, r"half\.json is cut off"),
     ],
 )
@@ -177,6 +178,6 @@ def test_an_archive_that_is_no_batch_is_refused_with_a_reason(
 
 
 def test_each_format_is_offered(tmp_path: Path) -> None:
-    for suffix in READERS:
+    for suffix in SUFFIXES:
         (tmp_path / f"x{suffix.upper()}").write_text(suffix)
-    assert [batch.source for batch in InboxFeed(tmp_path, 0).batches()] == sorted(f"x{s.upper()}" for s in READERS)
+    assert [batch.source for batch in InboxFeed(tmp_path, 0).batches()] == sorted(f"x{s.upper()}" for s in SUFFIXES)
