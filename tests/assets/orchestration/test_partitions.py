@@ -1,0 +1,77 @@
+"""Batches become partitions, also when two processes add the same ones at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from parivision_assets.orchestration.partitions import add_batches
+from parivision_core.nba.shots import NBA
+
+ROUNDS = 40
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made
+
+
+def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInstance) -> None:
+    """Each adds some that the other adds too, and one of its own."""
+    together = threading.Barrier(2)
+    errors: list[BaseException] = []
+
+    def adding(mine: str) -> None:
+        for number in range(ROUNDS):
+            together.wait(timeout=30)
+            try:
+                add_batches(instance, NBA, [f"shared {number}", f"{mine} {number}", f"common {number}"])
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=adding, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    found = instance.get_dynamic_partitions("nba_batches")
+    assert len(found) == len(set(found)) == 4 * ROUNDS
+
+
+def test_one_that_another_adds_in_between_is_no_error(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[[str, Sequence[str]], None] = instance.add_dynamic_partitions
+    tried: list[list[str]] = []
+
+    def overtaken(name: str, keys: Sequence[str]) -> None:
+        tried.append(list(keys))
+        if len(tried) == 1:
+            real(name, ["b"])
+            raise RuntimeError("UNIQUE constraint failed")
+        real(name, keys)
+
+    monkeypatch.setattr(instance, "add_dynamic_partitions", overtaken)
+    assert add_batches(instance, NBA, ["a", "b", "c"]) == ["b", "a", "c"]
+    assert tried == [["a", "b", "c"], ["a", "c"]]
+
+
+def test_another_error_is_raised_at_once(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance.add_dynamic_partitions("nba_batches", ["older"])
+    tried: list[Sequence[str]] = []
+
+    def full(_: str, keys: Sequence[str]) -> None:
+        tried.append(keys)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(instance, "add_dynamic_partitions", full)
+    with pytest.raises(OSError, match="no space"):
+        add_batches(instance, NBA, ["a"])
+    assert len(tried) == 1
+    assert add_batches(instance, NBA, []) == ["older"]
