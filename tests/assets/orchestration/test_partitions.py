@@ -8,11 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy
 
 from parivision_assets.orchestration.partitions import add_batches
 from parivision_core.nba.shots import NBA
 
-ROUNDS = 40
+ROUNDS = 10
 
 
 @pytest.fixture
@@ -22,23 +23,33 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInstance) -> None:
-    """Each adds some that the other adds too, and one of its own."""
-    together = threading.Barrier(2)
-    errors: list[BaseException] = []
+    """Each adds some that the other adds too, and one of its own; both look before either inserts."""
+    together = threading.Barrier(2, timeout=30)
+    errors: list[Exception] = []
+    waited = threading.local()
+
+    def both_have_looked(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO dynamic_partitions") and not waited.yes:
+            waited.yes = True
+            together.wait()
 
     def adding(mine: str) -> None:
         for number in range(ROUNDS):
-            together.wait(timeout=30)
+            waited.yes = False
             try:
                 add_batches(instance, NBA, [f"shared {number}", f"{mine} {number}", f"common {number}"])
             except Exception as error:
                 errors.append(error)
 
     threads = [threading.Thread(target=adding, args=(name,)) for name in ("one", "two")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", both_have_looked)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", both_have_looked)
     assert errors == []
     found = instance.get_dynamic_partitions("nba_batches")
     assert len(found) == len(set(found)) == 4 * ROUNDS
