@@ -22,8 +22,11 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInstance) -> None:
-    """Each adds some that the other adds too, and one of its own; both look before either inserts."""
+def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Each adds some that the other adds too, and one of its own; both look before either inserts.
+
+    Each has an instance of its own, as another process has: one instance lets its threads in one by one.
+    """
     together = threading.Barrier(2, timeout=30)
     errors: list[Exception] = []
     waited = threading.local()
@@ -33,7 +36,7 @@ def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInst
             waited.yes = True
             together.wait()
 
-    def adding(mine: str) -> None:
+    def adding(mine: str, instance: dg.DagsterInstance) -> None:
         for number in range(ROUNDS):
             waited.yes = False
             try:
@@ -41,7 +44,8 @@ def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInst
             except Exception as error:
                 errors.append(error)
 
-    threads = [threading.Thread(target=adding, args=(name,)) for name in ("one", "two")]
+    other = dg.DagsterInstance.local_temp(str(tmp_path))
+    threads = [threading.Thread(target=adding, args=pair) for pair in (("one", instance), ("two", other))]
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", both_have_looked)
     try:
         for thread in threads:
@@ -50,6 +54,7 @@ def test_partitions_that_two_add_at_once_are_there_once(instance: dg.DagsterInst
             thread.join()
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", both_have_looked)
+        other.dispose()
     assert errors == []
     found = instance.get_dynamic_partitions("nba_batches")
     assert len(found) == len(set(found)) == 4 * ROUNDS
