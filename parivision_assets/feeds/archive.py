@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 from parivision_assets.feeds import limits
 from parivision_assets.feeds.base import BrokenRow, RawBatch
-from parivision_assets.feeds.counting import PIECE
 from parivision_assets.feeds.formats import PLAIN, Content, take
 from parivision_assets.feeds.names import listed, shown
 from parivision_core.problems import BatchError
@@ -35,9 +34,10 @@ ENCRYPTED = 0x1
 SYSTEM_FOLDER = "__MACOSX"
 SYSTEM_FILES = (".ds_store", "thumbs.db")
 """Members that macOS and Windows add, in small letters; those of macOS for other files begin with `._`."""
-SLOW_PIECE = 4096
-"""Bytes that are read at once of bzip2 or LZMA: as compressed ones they may become some ten thousand times as many,
-which Python bounds for no other kind than deflate."""
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Compressions of which Python unpacks no more than it is asked for."""
+DROP = 32
+"""Compressed bytes that are unpacked at once of the others, bzip2 and LZMA: 40 bytes of bzip2 may become 45 MB."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ class Member:
 
 
 class BoundedReads:
-    """An open archive of which no more than LARGEST_DIRECTORY is read at once: ZipFile reads its directory so."""
+    """An open archive of which little is read at once: ZipFile reads a directory of any size, or unpacks any number."""
+
+    most: int = limits.LARGEST_DIRECTORY
+    """Bytes that are read at once."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         """`name` is shown in messages."""
@@ -60,13 +63,13 @@ class BoundedReads:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes. Raises BatchError when they are too many."""
+        """The next bytes, at most `most`. Raises BatchError when more than a directory may have are asked for."""
         if size > limits.LARGEST_DIRECTORY:
             raise BatchError(
                 f"{self._name} lists too many members, in {size:,} bytes; at most {limits.LARGEST_DIRECTORY:,} are "
                 "read, so split it"
             )
-        return self._file.read(size if size >= 0 else limits.LARGEST_DIRECTORY)
+        return self._file.read(min(size, self.most) if size >= 0 else self.most)
 
 
 def read_archive(name: str, file: BinaryIO, size: int) -> RawBatch:
@@ -76,7 +79,8 @@ def read_archive(name: str, file: BinaryIO, size: int) -> RawBatch:
     wrong with an archive that can't be read.
     """
     with _explained(name):
-        archive = zipfile.ZipFile(BoundedReads(name, file))
+        reads = BoundedReads(name, file)
+        archive = zipfile.ZipFile(reads)
     with archive:
         entries = archive.infolist()
         content = sum(entry.file_size for entry in entries)
@@ -84,13 +88,14 @@ def read_archive(name: str, file: BinaryIO, size: int) -> RawBatch:
         limits.check_density(name, content, size)
         members, passed_over = _sorted_out(entries)
         _check(name, members, passed_over)
-        # One at a time: the bytes of a member are gone before the next one is read.
-        parts = [_taken(name, archive, member).read() for member in members]
-    return replace(
-        parts[0] if len(parts) == 1 else _join(name, parts),
-        counted=sum(part.counted or 0 for part in parts),
-        passed_over=listed(passed_over),
-    )
+        parts: list[RawBatch] = []
+        counted = 0
+        for member in members:  # one at a time: the bytes of each are gone before the next one is read
+            parts.append(_taken(name, archive, reads, member).read())
+            counted += parts[-1].counted or 0
+            limits.check_rows(name, counted, "rows")
+    batch = parts[0] if len(parts) == 1 else _join(name, parts)
+    return replace(batch, counted=counted, passed_over=listed(passed_over))
 
 
 @contextmanager
@@ -143,11 +148,13 @@ def _check(name: str, members: list[Member], passed_over: list[str]) -> None:
             raise BatchError(f"{member.name} in {name} is encrypted; pack it without a password")
 
 
-def _taken(name: str, archive: zipfile.ZipFile, member: Member) -> Content:
+def _taken(name: str, archive: zipfile.ZipFile, reads: BoundedReads, member: Member) -> Content:
     entry = member.entry
-    piece = PIECE if entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else SLOW_PIECE
+    reads.most = limits.LARGEST_DIRECTORY
     with _explained(name, member.name), archive.open(entry) as stream:
-        content = take(member.name, member.suffix, stream, entry.file_size, piece)
+        if entry.compress_type not in BOUNDED:
+            reads.most = DROP
+        content = take(member.name, member.suffix, stream, entry.file_size)
         if len(content.data) < entry.file_size:
             raise EOFError(f"{entry.file_size - len(content.data):,} bytes are missing")
         return content

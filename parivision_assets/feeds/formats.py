@@ -61,7 +61,7 @@ class Content:
         return self.count.rows if isinstance(self.count, kind) else kind(self.name).of(self.data)
 
 
-def take(name: str, suffix: str, stream: Readable, size: int, piece: int = PIECE) -> Content:
+def take(name: str, suffix: str, stream: Readable, size: int) -> Content:
     """Read at most `size` bytes, a piece at a time, and stop at the first that is beyond the limits.
 
     Raises BatchError then. What the stream raises is passed on.
@@ -69,7 +69,7 @@ def take(name: str, suffix: str, stream: Readable, size: int, piece: int = PIECE
     check_size(name, size)
     data = io.BytesIO()
     count: RowCount | None = None
-    while (left := size - data.tell()) and (part := stream.read(min(piece, left))):
+    while (left := size - data.tell()) and (part := stream.read(min(PIECE, left))):
         if count is None and suffix != ".parquet":
             count = _count_for(name, suffix, part)
         if count is not None:

@@ -128,6 +128,10 @@ def test_the_bounds_of_members_hold_for_those_that_are_read(tmp_path: Path, monk
     assert column(read_file(packed(tmp_path / "x.zip", *members[:2], *others))) == ["0", "1"]
     with pytest.raises(BatchError, match=r"^x\.zip holds 3 files; at most 2 are read"):
         read_file(packed(tmp_path / "x.zip", *members))
+    monkeypatch.setattr(limits, "MOST_ROWS", 3)
+    assert read_file(packed(tmp_path / "x.zip", ("a.csv", "a\n1\n"), ("b.csv", "a\n2\n3\n"))).counted == 3
+    with pytest.raises(BatchError, match=r"^x\.zip has more than 3 rows; split it"):
+        read_file(packed(tmp_path / "x.zip", ("a.csv", "a\n1\n2\n"), ("b.csv", "a\n3\n4\n")))
 
 
 def test_a_huge_directory_is_refused_before_it_becomes_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

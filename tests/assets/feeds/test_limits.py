@@ -42,8 +42,8 @@ def sparse(path: Path, size: int, beginning: bytes = b"a\n") -> None:
         file.truncate(size)
 
 
-def in_archive(path: Path, content: bytes, stated: int | None = None) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
+def in_archive(path: Path, content: bytes, stated: int | None = None, kind: int = zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(path, "w", kind, compresslevel=1) as opened:
         opened.writestr("a.csv", content)
         opened.filelist[0].file_size = stated or len(content)
 
@@ -59,6 +59,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "large.csv": (lambda path: sparse(path, 1_000_000_001), "large.csv holds 1,000,000,001 bytes"),
     "line.zip": (lambda path: in_archive(path, b"a\n" + bytes(99_000_000)), "line 2 of a.csv is longer than 1,000,000"),
     "blank.zip": (lambda path: in_archive(path, b"\n" * 99_000_000), "a.csv has more than 10,000,000 lines"),
+    "packed.zip": (lambda path: in_archive(path, bytes(200_000_000), 9, zipfile.ZIP_BZIP2), "a.csv: Bad CRC-32"),
     "member.zip": (lambda path: in_archive(path, b"a\n1\n", 3_000_000_000), "unpacked, holds 3,000,000,000 bytes"),
 }
 
