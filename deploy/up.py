@@ -97,9 +97,7 @@ def main(procfile: Path, grace_seconds: float) -> int:
         return 0
     socket = code_socket(home)
     socket.unlink(missing_ok=True)  # a killed server leaves its socket, which would look like a server that is ready
-    with contextlib.suppress(
-        OSError
-    ):  # one that can't be made or read is named with the addresses; the other feeds go on
+    with contextlib.suppress(OSError):  # an inbox that can't be made is named with the addresses
         settings.inbox.mkdir(parents=True, exist_ok=True)
     env |= {"UP_CODE_SOCKET": str(socket), "UP_WORKSPACE": str(write_workspace(home, socket))}
     log = TerminalLog()
