@@ -6,12 +6,12 @@ from parivision_assets.feeds.json_document import LARGEST
 from parivision_core.problems import BatchError
 
 LARGEST_CONTENT = 1_000_000_000
-"""Bytes of a file, or of all members of an archive together: 40 seasons of csv. An ingest takes several times as much
+"""Bytes of a file, or of all members of an archive together: 20 seasons of csv. An ingest takes several times as much
 memory."""
 LONGEST_LINE = LARGEST
 """Bytes of a line of csv or JSON Lines: the same as of a document, because a line is one."""
 MOST_ROWS = 10_000_000
-"""Lines of csv or JSON Lines, elements of a list or rows of Parquet: 50 seasons. A blank line counts, because it takes
+"""Lines of csv or JSON Lines, elements of a list or rows of Parquet: 45 seasons. A blank line counts, because it takes
 memory too until it is dropped."""
 MOST_COLUMNS = 1_000
 """Columns of csv or Parquet: 40 times as many as any known layout has."""
