@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from parivision_assets.feeds.files import READERS
-from parivision_assets.feeds.inbox import ignored_files
+from parivision_assets.feeds.inbox import look_into
 from parivision_core.nba.shots import NBA
+from parivision_core.problems import FeedError
 from parivision_core.settings import FEEDS, INBOX, VIRTUAL_BETS, Settings
 from parivision_core.store import open_store
 
@@ -36,18 +35,22 @@ def with_feeds(settings: Settings, when_empty: str = INBOX) -> Settings:
 
 
 def files_in_inbox(settings: Settings) -> int:
-    """How many files in the inbox folder its feed could read."""
-    if not settings.inbox.is_dir():
+    """How many files in the inbox folder its feed could read; none when the folder itself can't be read."""
+    try:
+        return len(look_into(settings.inbox).files)
+    except FeedError:
         return 0
-    files = [path for path in settings.inbox.iterdir() if path.is_file() and not path.name.startswith(".")]
-    return sum(path.suffix.lower() in READERS for path in files)
 
 
 def unread_files(settings: Settings) -> str:
-    """A message about files in the inbox that no feed will read; empty without any."""
+    """A message about files in the inbox that no feed will read, or about an unreadable inbox; empty without any."""
+    try:
+        inbox = look_into(settings.inbox)
+    except FeedError as error:
+        return f"{error}; make it a folder that can be read"
     if INBOX in settings.feeds:
-        return ignored_files(settings.inbox)
-    waiting = files_in_inbox(settings)
+        return inbox.message
+    waiting = len(inbox.files)
     if not waiting:
         return ""
     return (
@@ -70,8 +73,7 @@ class InboxWatch:
         if time.monotonic() - self._checked < CHECK_SECONDS:
             return
         self._checked, before = time.monotonic(), self._message
-        with suppress(OSError):  # a folder that can't be read now is no reason to end the platform
-            self._message = unread_files(self._settings)
+        self._message = unread_files(self._settings)
         if self._message and self._message != before:
             self._say(self._message)
 

@@ -101,7 +101,8 @@ def main(procfile: Path, grace_seconds: float) -> int:
         return 0
     socket = code_socket(home)
     socket.unlink(missing_ok=True)  # a killed server leaves its socket, which would look like a server that is ready
-    settings.inbox.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # an inbox that can't be made is named with the addresses
+        settings.inbox.mkdir(parents=True, exist_ok=True)
     env |= {"UP_CODE_SOCKET": str(socket), "UP_WORKSPACE": str(write_workspace(home, socket))}
     log = TerminalLog()
     supervisor = Supervisor(log, env, settings.home, grace_seconds)

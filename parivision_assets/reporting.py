@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 
-from parivision_core.records import Manifest
+from parivision_core.records import PASSED_OVER, Manifest
 from parivision_core.scoring import Bin
 
 COLORS = ("#1d428a", "#c8102e", "#5b8c5a", "#b7791f")
@@ -29,9 +29,10 @@ def batch_summary(manifest: Manifest, known: bool = False) -> str:
     """What became of a batch's rows, in one line; `known` says that the batch was in the lake before."""
     if known:
         return f"{manifest.batch_id}: already in the lake, with {manifest.inserted:,} shots"
+    passed_over = f"; passed over: {manifest.details[PASSED_OVER]}" if PASSED_OVER in manifest.details else ""
     return (
         f"{manifest.batch_id}: {manifest.rows:,} rows = {manifest.inserted:,} inserted + "
-        f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined"
+        f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined{passed_over}"
     )
 
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 import msgspec
 
+PASSED_OVER = "passed_over"
+"""Where a manifest's details name the members of an archive that weren't read."""
+
 Decision = Literal["pass", "refuse", "not_yet"]
 
 
@@ -16,7 +19,10 @@ def now_ms() -> int:
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The record whose write makes a batch exist. `rows = inserted + duplicates + quarantined` always holds."""
+    """The record whose write makes a batch exist.
+
+    `rows = inserted + duplicates + quarantined` always holds, and `rows = counted` where they were counted.
+    """
 
     batch_id: str
     fingerprint: str
@@ -28,10 +34,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     inserted: int
     duplicates: int
     quarantined: int
+    counted: int | None = None
+    """Rows of the content by a count that shares no code with its reader; None in older manifests."""
     attempt: int
     layout: str
     details: dict[str, str | int | float] = {}
-    """What the sport's layout inferred about the source, such as unit and hand."""
+    """What the sport's layout inferred about the source, such as unit and hand, and what of an archive wasn't read."""
     first_date: str | None = None
     last_date: str | None = None
     """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
@@ -46,6 +54,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                 f"batch {self.batch_id}: {self.rows} rows in, but {self.inserted} inserted + "
                 f"{self.duplicates} duplicates + {self.quarantined} quarantined"
             )
+        if self.counted not in (None, self.rows):
+            raise ValueError(f"batch {self.batch_id}: {self.counted} rows were counted, but {self.rows} rows are in")
 
     def overlaps(self, since: str | None, until: str | None) -> bool:
         """Whether any inserted row may be of a day from `since` to `until` (ISO dates, inclusive; None is open)."""

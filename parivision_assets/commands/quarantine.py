@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parivision_assets.feeds.inbox import ignored_files
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.replaying import to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import INBOX, Settings
+from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
 
@@ -47,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         offers = feeds_of(settings).offers()
         for feed, problem in offers.problems.items():
             print(f"The feed {feed} can't be read: {problem}")
-        if INBOX in settings.feeds and (ignored := ignored_files(settings.inbox)):
-            print(ignored)
+        print(*(f"{message}\n" for message in offers.ignored.values()), sep="", end="")
         offered = {batch.fingerprint for batch in offers.batches}
         print(*report(store, offered, chosen.batch, raw=chosen.raw), sep="\n")
     except PariVisionError as error:

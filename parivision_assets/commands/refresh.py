@@ -16,10 +16,9 @@ from typing import Literal
 import dagster as dg
 
 from parivision_assets.definitions import build
-from parivision_assets.feeds.inbox import ignored_files
 from parivision_assets.orchestration.history import newest_fit
 from parivision_assets.orchestration.keys import champion_model_key, named, raw_shots_key
-from parivision_assets.orchestration.partitions import batches_of, contiguous_ranges, ingest_tags
+from parivision_assets.orchestration.partitions import add_batches, contiguous_ranges, ingest_tags
 from parivision_assets.orchestration.run_launcher import PID_TAG
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.ingesting import rejected, waiting
@@ -27,7 +26,7 @@ from parivision_assets.tracking.databases import check_databases, follow_artifac
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
-from parivision_core.settings import INBOX, Settings
+from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
@@ -87,15 +86,13 @@ def _ingest(
     offers = feeds_of(settings).offers()
     for feed, problem in offers.problems.items():
         print(f"The feed {feed} is skipped: {problem}")
-    if INBOX in settings.feeds and (ignored := ignored_files(settings.inbox)):
-        print(ignored)
+    print(*(f"{message}\n" for message in offers.ignored.values()), sep="", end="")
     refused = rejected(lake)
     offered = waiting(offers.batches, lake)
     due = [batch for batch in offered if batch.fingerprint not in refused]
     if skipped := len(offered) - len(due):
         print(f"Batches that can't be used and are skipped: {skipped} (see `make quarantine`).")
-    partitions = str(batches_of(sport).name)
-    instance.add_dynamic_partitions(partitions, [batch.id for batch in due])
+    partitions = add_batches(instance, sport, [batch.id for batch in due])
     job = definitions.resolve_implicit_global_asset_job_def()
     runs = [
         job.execute_in_process(
@@ -104,7 +101,7 @@ def _ingest(
             asset_selection=[raw_shots_key(sport)],
             tags=ingest_tags(keys, sport) | _process_tag(),
         )
-        for keys in contiguous_ranges([batch.id for batch in due], instance.get_dynamic_partitions(partitions))
+        for keys in contiguous_ranges([batch.id for batch in due], partitions)
     ]
     if missing := [batch.id for batch in waiting(due, lake)]:
         return f"batches are missing (see `make quarantine`): {', '.join(missing)}"

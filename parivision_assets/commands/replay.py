@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from parivision_assets.orchestration.partitions import batches_of
+from parivision_assets.orchestration.partitions import add_batches
 from parivision_assets.reporting import batch_summary
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.feed.replaying import corrected
@@ -37,7 +37,7 @@ def replay(path: Path, sport: Sport, store: Store, instance: dg.DagsterInstance)
         raise BatchError(f"{path} can't be read: {error.strerror}") from error
     batches, unchanged = corrected(path.name, content, store)
     # Before the ingest: the sensor `new_batches` then records their materializations, even if this process dies.
-    instance.add_dynamic_partitions(str(batches_of(sport).name), [batch.id for batch in batches])
+    add_batches(instance, sport, [batch.id for batch in batches])
     return [ingest(batch, sport, store) for batch in batches], unchanged
 
 

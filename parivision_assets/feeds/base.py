@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from parivision_core.problems import FeedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+Grain = Literal["line", "element", "content"]
+"""What of a text is a row: a line, an element of a list, or all of it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,12 @@ class RawBatch:
     """JSON text of each of the table's rows, for a source whose rows hold more than their text columns."""
     known: Mapping[str, str | int | float] | None = None
     """What was inferred from the batch that these rows were taken from; None when it has to be inferred from them."""
+    grain: Grain = "line"
+    """What the reader took for a row; the count takes the same."""
+    counted: int | None = None
+    """Rows of the content by a count that shares no code with the reader; None before they were counted."""
+    passed_over: str = ""
+    """Names of an archive's members that were not read, for people."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,13 @@ class Feed(Protocol):
         """
         ...
 
+    def ignored(self) -> str:
+        """A message that names what lies in the source and is never offered; empty without any.
+
+        Raises FeedError when the source can't be read.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Offers:
@@ -73,18 +90,23 @@ class Offers:
     """Feed by feed."""
     problems: dict[str, str]
     """Feeds that couldn't be read, with the reason; the others are used all the same."""
+    ignored: dict[str, str]
+    """Feeds with something that is never offered, with a message that names it."""
 
 
 def collect_offers(feeds: Iterable[Feed]) -> Offers:
     """The batches of every feed; a feed that can't be read becomes a problem and doesn't stop the others."""
     batches: list[Batch] = []
     problems: dict[str, str] = {}
+    ignored: dict[str, str] = {}
     for feed in feeds:
         try:
             batches += feed.batches()
+            if message := feed.ignored():
+                ignored[feed.name] = message
         except FeedError as error:
             problems[feed.name] = str(error)
-    return Offers(batches, problems)
+    return Offers(batches, problems, ignored)
 
 
 def batch_id(name: str, fingerprint: str) -> str:

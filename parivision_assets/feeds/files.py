@@ -1,50 +1,67 @@
-"""The reader for each file format, and whether a file has been written to its end."""
+"""Reads a file of any known format, and says whether one has been written to its end."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from parivision_assets.feeds.archive import Reader, read_archive
+from parivision_assets.feeds.archive import read_archive
 from parivision_assets.feeds.base import RawBatch
-from parivision_assets.feeds.csv_text import read_csv
-from parivision_assets.feeds.json_text import read_json, read_json_lines
-from parivision_assets.feeds.parquet_text import MAGIC, read_parquet
+from parivision_assets.feeds.formats import PLAIN, take
+from parivision_assets.feeds.limits import check_size
+from parivision_assets.feeds.names import shown
+from parivision_assets.feeds.parquet_text import MAGIC
+from parivision_assets.feeds.regular_files import open_regular
 from parivision_core.problems import FeedError
 
-PLAIN: Mapping[str, Reader] = {
-    ".csv": read_csv,
-    ".json": read_json,
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".parquet": read_parquet,
-}
-READERS: Mapping[str, Reader] = {**PLAIN, ".zip": partial(read_archive, readers=PLAIN)}
+ARCHIVE = ".zip"
+SUFFIXES = (*PLAIN, ARCHIVE)
+"""Of the files that can be read."""
 TAIL = 4096
 """Bytes at a file's end that are searched for the end of a JSON document."""
 
 
 def read_file(path: Path, fingerprint: str | None = None) -> RawBatch:
-    """All rows of a file of one of the READERS' suffixes.
+    """All rows of a file that has one of the SUFFIXES.
 
     Raises BatchError saying what is wrong with its content, FeedError when it can't be read at the moment or its
     content no longer has the sha256 of the offer.
     """
+    name, suffix = shown(path.name), path.suffix.lower()
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            before = _state(file)
+            check_size(name, before[0])
+            if fingerprint is not None and hashlib.file_digest(file, "sha256").hexdigest() != fingerprint:
+                raise _changed(name)
+            file.seek(0)
+            try:
+                if suffix == ARCHIVE:
+                    return read_archive(name, file, before[0])
+                content = take(name, suffix, file, before[0])
+            finally:
+                if _state(file) != before:  # then what was read is neither the one nor the other
+                    raise _changed(name)
     except OSError as error:
-        raise FeedError(f"{path.name} can't be read: {error}") from error
-    if fingerprint is not None and hashlib.sha256(data).hexdigest() != fingerprint:
-        raise FeedError(f"{path.name} was changed after it had been offered; it is offered again as it is now")
-    return READERS[path.suffix.lower()](path.name, data)
+        raise FeedError(f"{name} can't be read: {error}") from error
+    return content.read()
+
+
+def _state(file: BinaryIO) -> tuple[int, int, int]:
+    """What differs after a change: size and times."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _changed(name: str) -> FeedError:
+    return FeedError(f"{name} was changed after it had been offered; it is offered again as it is now")
 
 
 def is_ended(path: Path) -> bool:
-    """Whether a file ends as its format does; otherwise it may still be being written."""
-    with path.open("rb") as file:
+    """Whether a file ends as its format does; otherwise it may still be being written. Raises OSError."""
+    with open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TAIL))
         tail = file.read()

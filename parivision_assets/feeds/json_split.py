@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from parivision_assets.feeds.base import Grain
 from parivision_core.problems import BatchError
 
 EXPECTED = "expected is one list of objects, an object for each shot, or one object a line (JSON Lines)"
@@ -18,7 +19,7 @@ _document = msgspec.json.Decoder(msgspec.Raw)
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def split(name: str, data: bytes, *, lines: bool) -> list[bytes]:
+def split(name: str, data: bytes, *, lines: bool) -> tuple[list[bytes], Grain]:
     """The text of each document of a file: a list's elements, the lines of JSON Lines, or the one that fills the file.
 
     The content decides which of these it is; where it leaves that open, `lines` does. Raises BatchError when the file
@@ -32,17 +33,17 @@ def split(name: str, data: bytes, *, lines: bool) -> list[bytes]:
     listed = data[:1] == b"["
     if listed:
         try:
-            return [bytes(element) for element in _elements.decode(data)]
+            return [bytes(element) for element in _elements.decode(data)], "element"
         except (msgspec.MsgspecError, RecursionError):  # some element isn't JSON: its row will be reported alone
             pass
     each_line = [line.strip() for line in data.splitlines() if line.strip()]
     objects = sum(line[:1] == b"{" and line[-1:] == b"}" for line in each_line)
     # A list may also have one object a line; its first line isn't a document then.
     if 2 * objects >= len(each_line) and (lines or not listed or _is_complete(each_line[0])):
-        return each_line
+        return each_line, "line"
     if listed:
-        return _by_brackets(name, data)
-    return each_line if lines else [data]
+        return _by_brackets(name, data), "element"
+    return (each_line, "line") if lines else ([data], "content")
 
 
 def _is_complete(text: bytes) -> bool:

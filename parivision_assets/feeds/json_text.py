@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from parivision_assets.feeds.base import BrokenRow, RawBatch
+from parivision_assets.feeds.base import BrokenRow, Grain, RawBatch
 from parivision_assets.feeds.columns import column_names
 from parivision_assets.feeds.json_document import LARGEST, SHOWN, Fields, NoDocumentError, read_document, text_of
 from parivision_assets.feeds.json_split import EXPECTED, split
@@ -35,15 +35,15 @@ def read_json(name: str, data: bytes) -> RawBatch:
     An element that isn't a valid object becomes a broken row. Raises BatchError for a file that holds something else,
     or a list that is cut off.
     """
-    return _read(name, split(name, data, lines=False))
+    return _read(name, *split(name, data, lines=False))
 
 
 def read_json_lines(name: str, data: bytes) -> RawBatch:
     """Text columns of a .jsonl file, one row a line; see `read_json`."""
-    return _read(name, split(name, data, lines=True))
+    return _read(name, *split(name, data, lines=True))
 
 
-def _read(name: str, pieces: list[bytes]) -> RawBatch:
+def _read(name: str, pieces: list[bytes], grain: Grain) -> RawBatch:
     import pyarrow as pa
 
     if not pieces:
@@ -73,7 +73,7 @@ def _read(name: str, pieces: list[bytes]) -> RawBatch:
         )
     table = pa.concat_tables(tables, promote_options="default")
     columns = [column.fill_null("") for column in table.columns]
-    return RawBatch(pa.table(columns, column_names(name, table.column_names)), rows, broken, documents)
+    return RawBatch(pa.table(columns, column_names(name, table.column_names)), rows, broken, documents, grain=grain)
 
 
 def _table(found: list[tuple[str, Fields]], keys: dict[str, None]) -> pa.Table:

@@ -11,6 +11,7 @@ import msgspec
 from parivision_assets.feeds.base import BrokenRow, RawBatch
 from parivision_assets.feeds.columns import column_names
 from parivision_assets.feeds.json_document import LARGEST, SHOWN, too_large
+from parivision_assets.feeds.limits import check_columns, check_rows, check_size
 from parivision_core.problems import BatchError
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def read_parquet(name: str, data: bytes) -> RawBatch:
     if not data:
         raise BatchError(f"{name} is empty")
     try:
-        table = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+        file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        _check_limits(name, file.metadata)
+        table = file.read()
         table.validate(full=True)  # a text may hold bytes that are not UTF-8
     except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
         raise BatchError(f"{name} is not a sound parquet file ({error}); copy it again") from error
@@ -62,6 +65,21 @@ def read_parquet(name: str, data: bytes) -> RawBatch:
         broken,
         [documents[row].decode() for row in sound],
     )
+
+
+def count_parquet(data: bytes) -> int:
+    """Rows that a Parquet file states in its metadata; the reader takes those that are in its pages."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    return int(parquet.read_metadata(pa.BufferReader(data)).num_rows)
+
+
+def _check_limits(name: str, metadata: Any) -> None:
+    """Raise BatchError when a file is too large by its metadata, before anything of it is decompressed."""
+    check_rows(name, metadata.num_rows, "rows")
+    check_columns(name, metadata.num_columns)
+    check_size(name, sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)))
 
 
 def _text(column: Any) -> Any:

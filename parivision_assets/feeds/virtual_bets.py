@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 import time
 from functools import lru_cache, partial
@@ -13,7 +14,7 @@ import httpx
 import msgspec
 
 from parivision_assets.feeds.base import Batch, RawBatch, batch_id
-from parivision_assets.feeds.json_text import read_json
+from parivision_assets.feeds.formats import take
 from parivision_core.problems import BatchError, FeedError
 from parivision_core.settings import VIRTUAL_BETS, without_login
 
@@ -73,9 +74,13 @@ class VirtualBetsFeed:
             for listed in self._remote.listing()
         ]
 
+    def ignored(self) -> str:
+        """See Feed: the service lists nothing else."""
+        return ""
+
     def _read(self, listed: Listed) -> RawBatch:
         content = self._remote.content(listed)
-        batch = read_json(listed.id, content)
+        batch = take(listed.id, ".json", io.BytesIO(content), len(content)).read()
         found = len(batch.rows) + len(batch.broken)
         if found != listed.rows:
             raise BatchError(f"{listed.id} is listed with {listed.rows:,} documents but holds {found:,}")

@@ -22,6 +22,26 @@ def batches_of(sport: Sport) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=f"{sport.name}_batches")
 
 
+def add_batches(instance: dg.DagsterInstance, sport: Sport, keys: Sequence[str]) -> Sequence[str]:
+    """Add batches as partitions, whoever else adds them at the same time; all partitions in their order.
+
+    Dagster looks which keys are there and then inserts the others: when another process has inserted one of them in
+    between, its database refuses them all.
+    """
+    name = str(batches_of(sport).name)
+    missing = list(keys)
+    while missing:
+        try:
+            instance.add_dynamic_partitions(name, missing)
+            break
+        except Exception:  # which error it is depends on the database
+            known = set(instance.get_dynamic_partitions(name))
+            if known.isdisjoint(missing):
+                raise
+            missing = [key for key in missing if key not in known]
+    return instance.get_dynamic_partitions(name)
+
+
 def contiguous_ranges(keys: Collection[str], order: Sequence[str]) -> list[list[str]]:
     """Partitions in groups that are contiguous in `order`: one run can take one range."""
     position = {partition: at for at, partition in enumerate(order)}

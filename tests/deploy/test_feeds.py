@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +112,36 @@ def test_a_file_of_no_known_kind_is_reported_of_once(tmp_path: Path, monkeypatch
     (message,) = messages
     assert message in notes(settings)
     assert "season.xlsx; it takes .csv" in message
+
+
+def test_an_inbox_that_cannot_be_read_is_reported_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "CHECK_SECONDS", 0.0)
+    settings = settings_of(tmp_path)
+    settings.inbox.touch()
+    message = f"the inbox {settings.inbox} can't be read: Not a directory; make it a folder that can be read"
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("virtual_bets",)
+    for choice in ("inbox", "virtual_bets"):
+        assert notes(settings_of(tmp_path, PARIVISION_FEED=choice))[-1] == message
+    settings.inbox.unlink()
+    messages: list[str] = []
+    watch = InboxWatch(settings_of(tmp_path, PARIVISION_FEED="inbox"), messages.append)
+    settings.inbox.touch()
+    watch.step()
+    watch.step()
+    assert messages == [message]
+
+
+def test_only_what_the_feed_would_read_counts_as_a_file(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.inbox.mkdir()
+    (tmp_path / "elsewhere.csv").touch()
+    (settings.inbox / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
+    os.mkfifo(settings.inbox / "pipe.csv")
+    (settings.inbox / "folder.csv").mkdir()
+    assert with_feeds(settings, when_empty="virtual_bets").feeds == ("virtual_bets",)
+    assert (
+        "link.csv (a link that leads out), pipe.csv (a named"
+        in notes(settings_of(tmp_path, PARIVISION_FEED="inbox"))[1]
+    )

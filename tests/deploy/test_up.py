@@ -153,11 +153,14 @@ def test_a_second_up_says_that_one_is_running(deployment: Deployment) -> None:
 
 
 def test_addresses_are_printed_and_lines_carry_names(deployment: Deployment) -> None:
+    """Also when a file lies in the place of the inbox, which is reported with them."""
+    (deployment.home / "inbox").touch()
     deployment.up(deployment.procfile())
     deployment.wait_until_up()
     for title, port in (("API", deployment.api), ("Dagster", deployment.dagster), ("MLflow", deployment.mlflow)):
         assert f"  {title:<8} http://127.0.0.1:{port}\n" in deployment.output
     assert f"webserver  | serving on {deployment.dagster}" in deployment.output
+    assert f"the inbox {deployment.home / 'inbox'} can't be read: Not a directory" in deployment.output
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -21,6 +21,7 @@ def manifest(batch: str = "b", inserted: int = 2, quarantined: int = 0, first: s
         inserted=inserted,
         duplicates=0,
         quarantined=quarantined,
+        counted=inserted + quarantined,
         attempt=1,
         layout="season",
         first_date=first,

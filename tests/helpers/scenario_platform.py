@@ -181,6 +181,7 @@ class Deployment:
         self.instance.dispose()
         self.patch.undo()
         feed_sensors._logged_problems.clear()
+        feed_sensors._logged_ignored.clear()
         virtual_bets._remote.cache_clear()
         (self.folder / "memory.json").write_bytes(msgspec.json.encode(self.memory))
 

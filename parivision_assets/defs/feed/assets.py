@@ -11,7 +11,7 @@ from parivision_assets.reporting import batch_summary, breakdown_table, paced
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest
 from parivision_core.problems import FeedError, PariVisionError
-from parivision_core.records import Manifest
+from parivision_core.records import PASSED_OVER, Manifest
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
@@ -56,7 +56,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                 if not isinstance(error, PariVisionError):
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
-            log(f"batch {at} of {count}: {batch_summary(done[key], done[key].fingerprint in known)}", at == count)
+            matters = at == count or PASSED_OVER in done[key].details
+            log(f"batch {at} of {count}: {batch_summary(done[key], done[key].fingerprint in known)}", matters)
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
@@ -81,6 +82,7 @@ def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.Met
     found: dict[str, dg.MetadataValue] = {
         "dagster/partition_row_count": dg.MetadataValue.int(manifest.inserted),
         "rows": dg.MetadataValue.int(manifest.rows),
+        **({} if manifest.counted is None else {"counted": dg.MetadataValue.int(manifest.counted)}),
         "duplicates": dg.MetadataValue.int(manifest.duplicates),
         "quarantined": dg.MetadataValue.int(manifest.quarantined),
         "source": dg.MetadataValue.text(manifest.source),

@@ -7,6 +7,7 @@ from time import time
 import dagster as dg
 import msgspec
 
+from parivision_assets.feeds.base import Offers
 from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.history import seconds_since_last, under_way
 from parivision_assets.orchestration.keys import INGEST_TAG, named, raw_shots_key, shot_features_key
@@ -68,8 +69,8 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         launches = run_requests.read_cursor(context, dict[str, Launches], {})
         lake, known = store.of(sport), list(context.instance.get_dynamic_partitions(str(partitions.name)))
         offers, refused = feeds.offers(), rejected(lake)
-        for feed, problem in _news(offers.problems).items():
-            context.log.warning(f"feed {feed}: {problem}")
+        for line in _news(offers):
+            context.log.warning(line)
         absent = {b.id: b.fingerprint for b in waiting(offers.batches, lake) if b.fingerprint not in refused}
         absent |= _unannounced(lake, known, context.instance.get_materialized_partitions(asset))
         tried = {key: launches[fingerprint] for key, fingerprint in absent.items() if fingerprint in launches}
@@ -78,7 +79,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         if not due:
             found = f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
             kept_out = [f"{len(refused)} batches can't be used (see make quarantine)"] if refused else []
-            reason = "; ".join([*offers.problems.values(), found, *kept_out])
+            reason = "; ".join([*offers.problems.values(), *offers.ignored.values(), found, *kept_out])
             # The cursor holds waiting batches only, because Dagster stores it for every tick.
             return dg.SensorResult(skip_reason=reason, cursor=msgspec.json.encode(noted).decode())
         attempts = {key: tried[key].count + (not tried[key].cut_off) if key in tried else 1 for key in due}
@@ -113,14 +114,18 @@ def _unannounced(lake: Store, known: Collection[str], materialized: Collection[s
 
 _logged_problems: dict[str, str] = {}
 """Feeds with problems, as this process logged them last: the code server lives as long as the sensor runs."""
+_logged_ignored: dict[str, str] = {}
+"""What it logged last of what the feeds never offer."""
 
 
-def _news(problems: dict[str, str]) -> dict[str, str]:
-    """The problems that weren't logged yet, and the feeds that work again."""
-    news = {feed: text for feed, text in problems.items() if _logged_problems.get(feed) != text}
-    news |= {feed: "works again" for feed in _logged_problems if feed not in problems}
-    _logged_problems.clear()
-    _logged_problems.update(problems)
+def _news(offers: Offers) -> list[str]:
+    """Lines on problems and ignored files that weren't logged yet, and on feeds that work again."""
+    news = [f"feed {feed}: {text}" for feed, text in offers.problems.items() if _logged_problems.get(feed) != text]
+    news += [f"feed {feed}: works again" for feed in _logged_problems if feed not in offers.problems]
+    news += [f"feed {feed}: {text}" for feed, text in offers.ignored.items() if _logged_ignored.get(feed) != text]
+    for logged, now in ((_logged_problems, offers.problems), (_logged_ignored, offers.ignored)):
+        logged.clear()
+        logged.update(now)
     return news
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from parivision_assets.feeds.base import RawBatch
 from parivision_core.problems import BatchError
-from parivision_core.records import Quarantined
+from parivision_core.records import PASSED_OVER, Quarantined
 from parivision_core.sport import Sport
 
 MIN_ROWS_TO_JUDGE = 20
@@ -21,7 +21,7 @@ MAX_WRONG_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of a batch's rows: `len(shots) + len(quarantined) + repeats` is the number of rows it had."""
+    """What became of a batch's rows."""
 
     shots: pd.DataFrame
     """Sound rows in the contract's fields, indexed by their number in the batch."""
@@ -31,15 +31,23 @@ class Cleaned:
     """JSON text of every row by its number in the batch, where the source had one."""
     quarantined: list[Quarantined]
     repeats: int
+    counted: int | None
+    """See RawBatch."""
     layout: str
     details: dict[str, str | int | float]
+
+    @property
+    def rows(self) -> int:
+        """Rows that the batch had."""
+        return len(self.shots) + len(self.quarantined) + self.repeats
 
 
 def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
     """Sort a batch's rows into sound ones, quarantined ones and exact repeats.
 
     A repeat is a row equal to an earlier one in every field of the contract or, where it breaks the contract, in every
-    delivered field. Raises BatchError when the batch as a whole can't be read.
+    delivered field. Raises BatchError when the batch as a whole can't be read, or when another number of rows was
+    counted in it.
     """
     raw = batch.table.to_pandas()
     raw.index = pd.Index(batch.rows)
@@ -65,7 +73,14 @@ def clean(batch: RawBatch, sport: Sport, batch_id: str) -> Cleaned:
     ]
     repeats = int(again.sum()) + int(bad_again.sum()) + len(batch.broken) - len(broken)
     kept = shots[~again]
-    return Cleaned(kept, raw.loc[kept.index], given, quarantined, repeats, parsed.layout, parsed.details)
+    details = parsed.details | ({PASSED_OVER: batch.passed_over} if batch.passed_over else {})
+    cleaned = Cleaned(kept, raw.loc[kept.index], given, quarantined, repeats, batch.counted, parsed.layout, details)
+    if cleaned.counted not in (None, cleaned.rows):
+        raise BatchError(
+            f"{cleaned.counted:,} rows were counted, but {cleaned.rows:,} read ({len(kept):,} sound ones, "
+            f"{len(quarantined):,} for quarantine, {repeats:,} repeats); nothing was stored, please report it"
+        )
+    return cleaned
 
 
 def _line(text: str, columns: list[str]) -> str:

@@ -91,13 +91,14 @@ def _batch(name: str, origin: str, rows: dict[int, str], known: Mapping[str, str
         fingerprint=fingerprint,
         feed=FEED,
         source=f"{name}: corrections of {origin}",
-        read=partial(_read, name, content, known),
+        read=partial(_read, name, content, known, len(rows)),
         resolves=tuple((origin, row) for row in rows),
     )
 
 
-def _read(name: str, content: bytes, known: Mapping[str, str | int | float]) -> RawBatch:
-    return replace(read_json_lines(name, content), known=known)
+def _read(name: str, content: bytes, known: Mapping[str, str | int | float], corrections: int) -> RawBatch:
+    batch = read_json_lines(name, content)
+    return replace(batch, known=known, counted=corrections)
 
 
 def _restored(document: msgspec.Raw) -> str:

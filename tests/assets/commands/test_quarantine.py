@@ -39,3 +39,14 @@ def test_the_command_prints_the_report_and_what_is_wrong(
     monkeypatch.setenv("PARIVISION_API_PORT", "x")
     assert main([]) == 1
     assert "PARIVISION_API_PORT" in capsys.readouterr().err
+
+
+def test_an_inbox_that_cannot_be_read_is_one_line_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARIVISION_HOME", str(tmp_path))
+    (tmp_path / "inbox").touch()
+    assert main([]) == 0
+    problem, report_line = capsys.readouterr().out.splitlines()
+    assert problem == f"The feed inbox can't be read: the inbox {tmp_path / 'inbox'} can't be read: Not a directory"
+    assert report_line == "0 rows in quarantine, 0 failed batches"

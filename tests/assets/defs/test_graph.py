@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,6 +261,22 @@ def test_too_few_games_is_not_yet(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert platform.registry.newest() is None
     runs = platform.registry.client.search_runs(["1"])
     assert {run.info.status for run in runs} == {"KILLED"}
+
+
+def test_a_refresh_names_an_inbox_that_it_cannot_read_and_what_it_ignores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform = platform_in(tmp_path)
+    inbox = platform.settings.inbox
+    inbox.parent.mkdir()
+    inbox.touch()
+    assert platform.refresh() == "not_yet"
+    assert f"The feed inbox is skipped: the inbox {inbox} can't be read: Not a direct" in capsys.readouterr().out
+    inbox.unlink()
+    inbox.mkdir()
+    os.mkfifo(inbox / "pipe.csv")
+    assert platform.refresh() == "not_yet"
+    assert f"\nIgnored in the inbox {inbox}: pipe.csv (a named pipe); it takes" in f"\n{capsys.readouterr().out}"
 
 
 def test_refresh_prints_its_result_last(

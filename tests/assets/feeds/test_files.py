@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from parivision_assets.feeds.files import PLAIN, READERS, read_file
+from parivision_assets.feeds import formats
+from parivision_assets.feeds.base import RawBatch
+from parivision_assets.feeds.counting import PIECE
+from parivision_assets.feeds.files import SUFFIXES, read_file
+from parivision_assets.feeds.formats import PLAIN
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
@@ -88,7 +93,8 @@ def test_a_season_is_the_same_in_every_kind_of_file(tmp_path: Path, file: str, l
     WRITERS[file](frame, tmp_path / "other" / file)
     one, other = (FileStore(tmp_path / f"store {name}", NBA.lake, NBA.warehouse) for name in ("one", "other"))
     assert ingest_from(tmp_path / "csv", one).inserted == len(frame)
-    assert ingest_from(tmp_path / "other", other).inserted == len(frame)
+    first = ingest_from(tmp_path / "other", other)
+    assert (first.inserted, first.counted) == (len(frame), len(frame))
     assert content(one).equals(content(other))
     again = ingest_from(tmp_path / "other", one)
     assert (again.inserted, again.duplicates, again.quarantined) == (0, len(frame), 0)
@@ -105,6 +111,7 @@ def test_the_lake_and_the_quarantine_hold_each_document_as_delivered(store: File
     (batch,) = InboxFeed(tmp_path, 0).batches()
     manifest = ingest(batch, NBA, store)
     assert (manifest.rows, manifest.inserted, manifest.duplicates, manifest.quarantined) == (62, 59, 1, 2)
+    assert manifest.counted == 62
     lake = store.lake(["row", "raw"]).sort_by("row")
     assert lake["row"].to_pylist() == [n for n in range(1, 62) if n not in (4, 7)]
     assert lake["raw"].to_pylist() == [line for n, line in enumerate(lines) if n != 3]
@@ -146,8 +153,47 @@ def test_a_zip_holds_files_of_any_one_format(tmp_path: Path, suffix: str) -> Non
     cut = read_file(archive(tmp_path / "2.ZIP", members))
     assert cut.table.to_pydict() == whole.table.to_pydict()
     assert cut.rows == whole.rows == [1, 2, 3, 4, 5]
+    assert cut.counted == whole.counted == 5
     assert (cut.documents is None) == (whole.documents is None) == (suffix == ".csv")
     assert [json.loads(d) for d in cut.documents or []] == [json.loads(d) for d in whole.documents or []]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.csv", "\ufeffa,b\r\n\r\n1,2\r \n3\n\n", 2),
+        ("a.csv", 'a\n"1\n2"\n3', 3),  # lines are split before quotes are read
+        ("a.json", '[{"a": 1}, {"a": "}],"}, oops, 3,]', 4),
+        ("a.jsonl", '[{"a": 1}, {"a": 2}]', 2),
+        ("a.json", '[1]\n{"a": 1}\n', 2),
+        ("a.json", '{"a": 1}\n\n{"a": 2}\n{"a": \n', 3),
+        ("a.json", '{\n "a": [1, 2],\n "b": 3\n}', 1),
+        ("a.ndjson", '\ufeff{"a": 1}\r{"a": 2}\r\n\r\noops', 3),
+        ("a.json", " " * PIECE + '[{"a": 1}, {"a": 2}]', 2),
+    ],
+)
+def test_every_reading_of_a_text_is_counted(tmp_path: Path, name: str, text: str, rows: int) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    batch = read_file(tmp_path / name)
+    assert batch.counted == len(batch.rows) + len(batch.broken) == rows
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.parquet"])
+def test_the_count_notices_rows_that_a_reader_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whatever the reader's own numbers say: it loses the last row here."""
+    as_file(shots.season(games=1), tmp_path / name)
+    reader = PLAIN[Path(name).suffix]
+
+    def careless(source: str, data: bytes) -> RawBatch:
+        batch = reader(source, data)
+        documents = batch.documents and batch.documents[:-1]
+        return replace(batch, table=batch.table.slice(0, 59), rows=batch.rows[:-1], documents=documents)
+
+    monkeypatch.setitem(formats.PLAIN, Path(name).suffix, careless)  # type: ignore[arg-type]
+    store = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
+    with pytest.raises(BatchError, match="60 rows were counted, but 59 read"):
+        ingest_from(tmp_path, store)
+    assert store.manifests() == []
 
 
 def test_row_numbers_continue_through_an_archive(tmp_path: Path) -> None:
@@ -165,7 +211,7 @@ def test_row_numbers_continue_through_an_archive(tmp_path: Path) -> None:
             r"several kinds \(\.csv, \.json\); put each kind in an archive",
         ),
         ({"a.json": b'[{"a": 1}]', "b.json": b'[{"a": 1, "b": 2}]'}, r"different columns \(b not in each of them\)"),
-        ({"a.txt": b"x"}, "holds no csv or json or jsonl or ndjson or parquet file, only .'a.txt'"),
+        ({"a.txt": b"x"}, r"holds no csv or json or jsonl or ndjson or parquet file, only a\.txt"),
         ({"good.json": b'[{"a": 1}]', "half.json": b'[{"a": 1}, {'}, r"half\.json is cut off"),
     ],
 )
@@ -177,6 +223,6 @@ def test_an_archive_that_is_no_batch_is_refused_with_a_reason(
 
 
 def test_each_format_is_offered(tmp_path: Path) -> None:
-    for suffix in READERS:
+    for suffix in SUFFIXES:
         (tmp_path / f"x{suffix.upper()}").write_text(suffix)
-    assert [batch.source for batch in InboxFeed(tmp_path, 0).batches()] == sorted(f"x{s.upper()}" for s in READERS)
+    assert [batch.source for batch in InboxFeed(tmp_path, 0).batches()] == sorted(f"x{s.upper()}" for s in SUFFIXES)

@@ -14,7 +14,7 @@ import pytest
 from parivision_assets.feeds import inbox
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.files import read_file
-from parivision_assets.feeds.inbox import InboxFeed, ignored_files
+from parivision_assets.feeds.inbox import InboxFeed, look_into
 from parivision_core.problems import BatchError
 from tests.helpers import shots
 
@@ -33,12 +33,12 @@ def test_files_are_offered_with_stable_ids(tmp_path: Path) -> None:
 def test_files_of_unsupported_formats_are_named(tmp_path: Path) -> None:
     for name in ("a.CSV", "b.csv.zip", ".hidden.txt"):
         (tmp_path / name).touch()
-    assert ignored_files(tmp_path) == ignored_files(tmp_path / "nowhere") == ""
+    assert look_into(tmp_path).message == look_into(tmp_path / "nowhere").message == ""
     (tmp_path / "notes.txt").touch()
-    assert ignored_files(tmp_path).startswith(f"Ignored in the inbox {tmp_path}: notes.txt; it takes .csv, .json,")
+    assert look_into(tmp_path).message.startswith(f"Ignored in the inbox {tmp_path}: notes.txt; it takes .csv, .json,")
     for number in range(7):
         (tmp_path / f"{number}.xlsx").touch()
-    assert "0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more;" in ignored_files(tmp_path)
+    assert "0.xlsx, 1.xlsx, 2.xlsx, 3.xlsx, 4.xlsx and 3 more;" in look_into(tmp_path).message
 
 
 def test_a_missing_inbox_is_created(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_the_real_service_is_ingested_whole_and_once(tmp_path: Path, store: File
         ingest(batch, NBA, store)
     assert sum(m.inserted for m in store.manifests()) == len(frame)
     assert {m.feed for m in store.manifests()} == {"virtual_bets"}
+    assert [m.counted for m in store.manifests()] == [m.rows for m in store.manifests()]
     assert store.manifests()[0].source == f"{url}/batches/2021-10-18"
     virtual_bets._remote.cache_clear()  # another process
     assert waiting(VirtualBetsFeed(url).batches(), store) == []

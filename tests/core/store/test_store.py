@@ -40,20 +40,22 @@ def test_a_batch_is_committed_as_a_whole(reopen: Callable[[], Store]) -> None:
     assert store.quarantine("other") == []
 
 
-def test_rows_must_be_conserved() -> None:
-    with pytest.raises(ValueError, match="5 rows in"):
-        Manifest(
-            batch_id="b",
-            fingerprint="f",
-            feed="i",
-            source="s",
-            rows=5,
-            inserted=3,
-            duplicates=1,
-            quarantined=0,
-            attempt=1,
-            layout="l",
-        )
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rows": 5}, r"5 rows in, but 2 inserted \+ 0 duplicates \+ 1 quarantined"),
+        ({"counted": 4}, "4 rows were counted, but 3 rows are in"),
+    ],
+)
+def test_rows_must_be_conserved(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        msgspec.structs.replace(manifest(quarantined=1), **wrong)
+
+
+def test_a_manifest_from_before_the_count_is_read() -> None:
+    document = msgspec.to_builtins(manifest())
+    del document["counted"]
+    assert msgspec.convert(document, Manifest).counted is None
 
 
 def test_a_batch_is_committed_once(reopen: Callable[[], Store]) -> None:

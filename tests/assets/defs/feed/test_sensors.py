@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from parivision_assets.definitions import build
 from parivision_assets.defs.feed import sensors
+from parivision_assets.feeds.base import Offers
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.orchestration import run_requests
 from parivision_assets.orchestration.keys import INGEST_TAG
@@ -41,6 +44,7 @@ class IngestSensor:
             "store": FileStoreResource(home=str(folder)),
             "feeds": FeedsResource(names=["inbox"], inbox=str(self.inbox), inbox_settle_seconds=0),
         }
+        self.skip_reason: str | None = ""
         self.now = 1_000_000.0
         self.definitions = build([NBA], Settings(home=folder, inbox_settle_seconds=0).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
@@ -51,6 +55,7 @@ class IngestSensor:
 
     def tick(self) -> list[dg.RunRequest]:
         """Evaluate once, and add the requested partitions as the daemon would."""
+        self.skip_reason = ""
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions, resources=self.resources
         )
@@ -61,6 +66,7 @@ class IngestSensor:
         for request in result.dynamic_partitions_requests or []:
             self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
         self.cursor = result.cursor
+        self.skip_reason = result.skip_reason.skip_message if result.skip_reason else ""
         return list(result.run_requests or [])
 
     def ingest_all(self) -> None:
@@ -229,6 +235,65 @@ def test_a_committed_batch_without_a_materialization_gets_one(sensor: IngestSens
     assert f"batch 1 of 1: {batch.id}: already in the lake, with 8 shots" in logged
     sensor.now += 10_000
     assert sensor.tick() == []
+
+
+def test_what_is_never_offered_is_named_in_the_reason_to_skip(sensor: IngestSensor) -> None:
+    assert sensor.tick() == []
+    assert sensor.skip_reason == "the lake holds every batch"
+    os.mkfifo(sensor.inbox / "pipe.csv")
+    (sensor.inbox / os.fsdecode(b"two\nlines \xff.txt")).touch()
+    assert sensor.tick() == []
+    ignored = rf"Ignored in the inbox {sensor.inbox}: pipe.csv (a named pipe), two\nlines \xff.txt; it takes .csv"
+    assert str(sensor.skip_reason).startswith(ignored)
+    assert str(sensor.skip_reason).isprintable()
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+
+
+def test_an_inbox_that_cannot_be_read_is_named_in_the_reason_to_skip(sensor: IngestSensor) -> None:
+    sensor.inbox.touch()
+    assert sensor.tick() == []
+    assert str(sensor.skip_reason).startswith(f"the inbox {sensor.inbox} can't be read: Not a directory; ")
+
+
+def test_the_run_and_its_partition_name_what_was_passed_over_and_the_count(sensor: IngestSensor) -> None:
+    """With a second batch, whose line in the log would follow at once and be left out."""
+    sensor.inbox.mkdir()
+    for name in ("a", "b"):
+        with zipfile.ZipFile(sensor.inbox / f"{name}.zip", "w") as archive:
+            archive.writestr(f"{name}.csv", shots.season(games=1, shots=8, seed=ord(name)).to_csv(index=False))
+            archive.writestr(f"{name}.xlsx", "")
+    sensor.drop("c.csv", 3)
+    (request,) = sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=sensor.instance, asset_selection=[dg.AssetKey("raw_shots")], tags=dict(request.tags)
+    )
+    logged = [entry.user_message for entry in sensor.instance.all_logs(result.run_id)]
+    assert [line[-21:] for line in logged if "passed over" in line] == [
+        "; passed over: a.xlsx",
+        "; passed over: b.xlsx",
+    ]
+    found = [event.metadata for event in result.asset_materializations_for_node("raw_shots")]
+    assert [metadata["counted"].value for metadata in found] == [8, 8, 8]
+    assert {metadata["inferred"].value.get("passed_over") for metadata in found} == {"a.xlsx", "b.xlsx", None}
+
+
+def test_a_problem_and_what_is_ignored_are_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors, "_logged_problems", {})
+    monkeypatch.setattr(sensors, "_logged_ignored", {})
+    looks = [
+        Offers([], {"one": "down"}, {"two": "Ignored: a"}),
+        Offers([], {"one": "down"}, {"two": "Ignored: a"}),
+        Offers([], {}, {"two": "Ignored: b"}),
+        Offers([], {}, {}),
+    ]
+    assert [sensors._news(offers) for offers in looks] == [
+        ["feed one: down", "feed two: Ignored: a"],
+        [],
+        ["feed one: works again", "feed two: Ignored: b"],
+        [],
+    ]
 
 
 def test_contiguous_partitions_share_a_run_and_others_do_not() -> None:

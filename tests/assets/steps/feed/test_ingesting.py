@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -255,6 +256,21 @@ def test_a_truncated_file_loses_nothing(store: FileStore, put: Put, tmp_path: Pa
     whole = ingest(batch_of(text, "whole"), NBA, store)
     assert half.inserted + whole.inserted == len(frame) == store.lake().num_rows
     assert whole.duplicates == half.inserted
+
+
+def test_a_batch_of_which_a_row_went_missing_is_refused_with_both_numbers(store: FileStore) -> None:
+    frame = with_twins(shots.season(games=2))
+    frame.loc[7, "PLAYER_ID"] = "unknown"
+    text = frame.to_csv(index=False)
+    batch = batch_of(text)
+    lost = replace(batch, read=lambda: replace(read_csv("x.csv", text.encode()), counted=len(frame) + 1))
+    with pytest.raises(BatchError, match=rf"{len(frame) + 1} rows were counted, but {len(frame)} read .*1 for quarant"):
+        ingest(lost, NBA, store)
+    assert store.manifests() == store.quarantine() == []
+    assert store.lake().num_rows == 0
+    assert store.failures()[0].rejected_by
+    sound = replace(batch, read=lambda: replace(read_csv("x.csv", text.encode()), counted=len(frame)))
+    assert ingest(sound, NBA, store).counted == len(frame)
 
 
 def test_a_header_alone_is_refused(store: FileStore) -> None:

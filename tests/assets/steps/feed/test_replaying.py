@@ -82,6 +82,7 @@ def test_corrections_enter_the_lake_and_leave_the_quarantine(
     path = written(tmp_path / "corrections.jsonl", lines)
     (manifest,), unchanged = replay.replay(path, NBA, stored, instance)
     assert (manifest.rows, manifest.inserted, manifest.quarantined, unchanged) == (4, 3, 1, 0)
+    assert manifest.counted == 4
     origin = stored.manifests()[0]
     assert sorted(manifest.resolves) == [(origin.batch_id, row) for row in (6, 10, 12, 21)]
     assert manifest.details == origin.details  # unit and orientation of the original file
