@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from parivision_core.problems import PariVisionError
+from parivision_serving.web.connections import GuardedConnection
 
 GRACE_SECONDS = 5
 """For requests under way. A request to the registry may take another ten, and all must end within twenty."""
@@ -34,6 +35,8 @@ def run(app: Any, host: str, port: int, **options: Any) -> None:
         app,
         host=host,
         port=port,
+        http=GuardedConnection,
+        ws="none",  # there are none, and they would escape the limits of GuardedConnection
         log_config=None,
         access_log=False,
         server_header=False,
