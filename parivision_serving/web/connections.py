@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import select
-from asyncio import TimerHandle
+from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -59,6 +59,7 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, whose first request has some time to arrive."""
         super().connection_made(transport)
+        self._answers = cast("Transport", AnswerTransport(transport))
         self._wait()
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()
@@ -97,6 +98,7 @@ class GuardedConnection(HttpToolsProtocol):
         if len(self.headers) > HEADER_FIELDS:
             self.app = _too_many_fields
         super().on_headers_complete()
+        self.cycle.transport = self._answers  # its task has not begun
         if self._ending:
             self.cycle.keep_alive = False
 
@@ -205,6 +207,23 @@ class GuardedConnection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write_eof()
             self._deadline = self.loop.call_later(HANG_UP_SECONDS, self.transport.close)
+
+
+class AnswerTransport:
+    """The transport for answers: what is written after the caller has left goes nowhere.
+
+    uvloop raises an error until it has reported the loss of the connection, which was logged as if it were a fault.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.close = transport.close
+        self.is_closing = transport.is_closing
+        self._write = transport.write
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer."""
+        if not self.is_closing():
+            self._write(data)
 
 
 def _problem(status: HTTPStatus, detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
