@@ -79,25 +79,24 @@ class GuardedConnection(HttpToolsProtocol):
         start = 0
         while start < len(data) and self._dropped is None:
             end = start + HEADER_BYTES - self._unparsed
-            self._parse(data[start:end])
+            piece = data[start:end]  # nearly always the whole
             start = end
+            self._advanced = False
+            HttpToolsProtocol.data_received(self, piece)  # super() takes longer
+            self._unparsed = 0 if self._advanced else self._unparsed + len(piece)
+            if self._unparsed >= HEADER_BYTES and self._dropped is None:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
         if self._deadline is None and self.timeout_keep_alive_task is None and not self._busy():
             self._wait()
-
-    def _parse(self, data: bytes) -> None:
-        self._advanced = False
-        super().data_received(data)
-        self._unparsed = 0 if self._advanced else self._unparsed + len(data)
-        if self._unparsed >= HEADER_BYTES and self._dropped is None:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Start a request."""
         self._advanced = True
-        self._stop_waiting()
+        if self._deadline is not None:
+            self._stop_waiting()
         if len(self.headers) > HEADER_FIELDS:
             self.app = _too_many_fields
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
         self.cycle.transport = self._answers  # its task has not begun
         if self._ending:
             self.cycle.keep_alive = False
@@ -105,7 +104,7 @@ class GuardedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Hand over a piece of a body."""
         self._advanced = True
-        super().on_body(body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_chunk_header(self) -> None:
         """Note that a chunk begins; the last one is followed by trailers, which are limited like headers."""
@@ -176,7 +175,7 @@ class GuardedConnection(HttpToolsProtocol):
         Who opens many connections and asks nothing so closes its own.
         """
         others = cast("set[GuardedConnection]", self.connections)
-        idle = [(c.cycle is not None, timer.when(), id(c), c) for c in others if (timer := c._timer())]
+        idle = [(c is self, c.cycle is not None, timer.when(), id(c), c) for c in others if (timer := c._timer())]
         min(idle)[-1].transport.close()
 
     def _timer(self) -> TimerHandle | None:
