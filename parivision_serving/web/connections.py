@@ -135,7 +135,7 @@ class GuardedConnection(HttpToolsProtocol):
     def _end(self) -> None:
         if self._busy():
             self.cycle.keep_alive = False
-        elif self._dropped is None:
+        elif self._dropped is None and not self._half_read():
             self._close_unless_asked()
 
     def _busy(self) -> bool:
@@ -165,6 +165,8 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _close_unless_asked(self) -> None:
         """Close an idle connection, but not over a request that has arrived since the event loop last looked."""
+        if self.transport.is_closing():
+            return
         look = select.poll()
         look.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         if look.poll(0):

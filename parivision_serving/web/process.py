@@ -87,6 +87,8 @@ def refuse_connections(descriptor: int) -> None:
     loop and the closing lie milliseconds. A filter of one instruction drops all packets that open a connection. Who
     tries to connect meanwhile is refused a second later, at the second attempt. Systems other than Linux go without.
     """
+    if sys.platform != "linux":
+        return
     program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
     filter_ = struct.pack("HL", 1, ctypes.addressof(program))
     with socket.socket(fileno=os.dup(descriptor)) as listening, suppress(OSError):

@@ -258,15 +258,33 @@ def test_at_the_end_each_connection_is_answered_once_more(service: Served) -> No
             assert b"connection: close" in found
 
 
-def test_at_the_end_idle_connections_are_closed(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_end_idle_connections_are_closed(
+    service: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(connections, "LINGER_SECONDS", 0.1)
     with connect(service) as idle, connect(service) as fresh:
-        idle.sendall(REQUEST)
-        answer(idle)
-        service.server.should_exit = True
+        with connect(service) as leaving:
+            leaving.sendall(REQUEST)
+            answer(leaving)
+            idle.sendall(REQUEST)
+            answer(idle)
+            service.server.should_exit = True
+            until(lambda: not service.server.servers[0].is_serving())
         for connection in (idle, fresh):
             assert rest(connection) == b""
         until(lambda: not service.connections)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_at_the_end_headers_that_have_begun_are_awaited(service: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.05)
+    with connect(service) as connection, connect(service) as idle:
+        connection.sendall(HEAD)
+        until(lambda: any(c.scope for c in service.connections))
+        service.server.should_exit = True
+        assert rest(idle) == b""
+        connection.sendall(b"\r\n")
+        assert rest(connection).startswith(OK)
 
 
 @pytest.mark.parametrize("size", [7, 1000, HEADER_BYTES - 1, HEADER_BYTES, HEADER_BYTES + 1])

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from parivision_serving.web import process
+from parivision_serving.web.connections import HANG_UP_SECONDS, LINGER_SECONDS
 from tests.helpers import tiny_service
 from tests.helpers.processes import free_port
 from tests.helpers.tiny_service import HEAD, OK, REQUEST
@@ -88,7 +89,11 @@ def test_a_signal_cuts_no_request(workers: int, request_: bytes) -> None:
             running.communicate()
 
 
-def test_a_port_that_is_taken_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_are_closed_within_the_grace() -> None:
+    assert process.ACCEPT_SECONDS + LINGER_SECONDS + HANG_UP_SECONDS < process.GRACE_SECONDS / 2
+
+
+def test_a_service_that_does_not_start_exits_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(server: uvicorn.Server) -> None:
         assert not server.started
 
