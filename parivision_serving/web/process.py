@@ -27,7 +27,7 @@ MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Variable that names the folder in which several workers add up their metrics; prometheus_client reads it when it is
 imported."""
 
-ACCEPT_SECONDS = 0.1
+ACCEPT_SECONDS = 0.2
 """For the connections that the kernel has taken when the service ends; an event loop under load accepts hundreds."""
 HEALTHY_SECONDS = 30
 """Time for a worker to report that it lives: starting on a busy machine takes longer than uvicorn's 5 seconds."""
