@@ -20,6 +20,9 @@ OPEN = "open"
 """For routes that need no key: health, metrics, documentation."""
 RETRY_SECONDS = 2.0
 """After which a bulk request that was refused for lack of room may be sent again."""
+UNKNOWN_KEYS = 10
+"""Unknown keys that an address may send at once, and in a minute; more are a loop, or guesses. Known keys from the same
+address go on working: several callers may share it behind a proxy."""
 HEADER = b"x-api-key"
 NEEDED: list[dict[str, list[str]]] = [{"ApiKey": []}]
 """OpenAPI security of a service in which everyone needs a key."""
@@ -70,26 +73,29 @@ class Admission:
     def __init__(self, app: ASGIApp, keys: Keys, limit: RateLimit, needs_key: bool) -> None:
         """`needs_key`: whether everyone needs a key. A key that is sent must be valid even if none is needed."""
         self._app, self._keys, self._limit, self._needs_key = app, keys, limit, needs_key
+        self._unknown = RateLimit(UNKNOWN_KEYS / 60, UNKNOWN_KEYS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit one request to its route, or raise why not."""
         needed = scope["route_handler"].opt.get(SCOPE, READ)
         if needed != OPEN:
             context = context_of(scope)
-            context.caller = caller = self._caller(context.headers.get(HEADER))
+            context.caller = caller = self._caller(context.headers.get(HEADER), scope)
             if not caller.may(needed):
                 raise ScopeNeededError(f"the API key {caller.name!r} lacks the scope {needed!r} for this")
             if self._limit.rate and (seconds := self._limit.wait(caller.name or _address(scope))):
                 raise TooManyRequestsError(f"more than {self._limit.rate:g} requests a second; slow down", seconds)
         await self._app(scope, receive, send)
 
-    def _caller(self, key: bytes | None) -> Caller:
+    def _caller(self, key: bytes | None, scope: Scope) -> Caller:
         if key is None and self._needs_key:
             raise KeyNeededError("an API key is needed; send it as the header X-API-Key")
         if key is None:
             return ANONYMOUS
         caller = self._keys.caller(key.decode("latin-1"))
         if caller is None:
+            if seconds := self._unknown.wait(_address(scope)):
+                raise TooManyRequestsError(f"more than {UNKNOWN_KEYS} unknown API keys a minute; slow down", seconds)
             raise KeyNeededError("the API key in the header X-API-Key is unknown or was revoked")
         return caller
 

@@ -58,9 +58,12 @@ def shortened(text: str) -> str:
 
 
 class SlowBodyError(HTTPException):
-    """The body took too long to arrive."""
+    """The body took too long to arrive. The connection ends with the answer: what still comes would be awaited."""
 
     status_code = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail=detail, headers={"Connection": "close"})
 
 
 class UnknownContentError(HTTPException):

@@ -166,10 +166,10 @@ def test_the_feed_is_served_with_the_options_of_make_up() -> None:
     assert option(words, "--host") == "0.0.0.0"
     assert option(words, "--timeout-graceful-shutdown") == str(served_alone.GRACE_SECONDS)
     assert {option(words, "--log-config")} <= in_app("serving")
-    source = Path(served_alone.__file__).read_text("utf-8")
-    for argument, flag in (("access_log=False", "--no-access-log"), ("log_config=None", "--log-config")):
-        assert argument in source
-        assert flag in {word.partition("=")[0] for word in words}
+    protocol = served_alone.OPTIONS["http"]
+    assert option(words, "--http") == f"{protocol.__module__}:{protocol.__name__}"
+    assert option(words, "--ws") == served_alone.OPTIONS["ws"]
+    assert not served_alone.OPTIONS["access_log"] and "--no-access-log" in words
 
 
 def test_containers_log_in_the_format_of_the_services() -> None:

@@ -13,7 +13,8 @@ from litestar.testing import TestClient
 from parivision_core.problems import ConfigurationError
 from parivision_serving.app import create_app
 from parivision_serving.settings import ALWAYS
-from parivision_serving.web import keys, process
+from parivision_serving.web import admission, keys, process
+from parivision_serving.web.admission import UNKNOWN_KEYS
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup, make_feature_state, serves
 
@@ -70,6 +71,25 @@ def test_a_wrong_key_is_refused_where_none_is_needed(shared_client: TestClient[A
     refused = shared_client.post("/api/v1/predict", json=SHOT, headers={"X-API-Key": "pv_wrong"})
     assert refused.status_code == 401
     assert "is unknown" in refused.json()["detail"]
+
+
+def test_many_unknown_keys_are_slowed_down_and_known_ones_are_not(
+    serving: ServingSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving.client(api_auth=ALWAYS, api_key="secret") as client:
+
+        def ask(key: str) -> Any:
+            return client.get("/api/v1/verdicts", headers={"X-API-Key": key})
+
+        statuses = [ask(f"pv_{i}").status_code for i in range(UNKNOWN_KEYS + 2)]
+        assert statuses == [401] * UNKNOWN_KEYS + [429] * 2
+        refused = ask("pv_wrong")
+        assert 1 <= int(refused.headers["retry-after"]) <= 6
+        assert "unknown API keys" in refused.json()["detail"]
+        assert ask("secret").status_code == 200
+        assert client.get("/api/v1/verdicts").status_code == 401
+        monkeypatch.setattr(admission, "_address", lambda _: "10.0.0.2")
+        assert ask("pv_wrong").status_code == 401
 
 
 def test_the_key_of_the_environment_has_all_scopes(serving: ServingSetup) -> None:
@@ -143,19 +163,17 @@ def test_scripts_of_other_origins_need_to_be_allowed(serving: ServingSetup) -> N
         assert allowed["access-control-allow-origin"] == "https://example.com"
 
 
-def test_forwarded_addresses_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarded_addresses_are_ignored() -> None:
     """Else a caller could escape its rate limit by inventing addresses."""
-    made: list[uvicorn.Config] = []
-    monkeypatch.setattr(process.uvicorn, "run", lambda app, **options: made.append(uvicorn.Config(app, **options)))
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["client"])
 
-    process.run(app, "127.0.0.1", 0)
-    made[0].load()
+    config = uvicorn.Config(app, **process.OPTIONS)
+    config.load()
     scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"1.2.3.4")]}
-    anyio.run(made[0].loaded_app, scope, None, None)
+    anyio.run(config.loaded_app, scope, None, None)
     assert seen == [("127.0.0.1", 5)]
 
 

@@ -108,4 +108,5 @@ def test_a_body_that_arrives_too_slowly_is_refused(
     scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
     anyio.run(create_app(serving.settings), scope, drip, note)
     assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]  # else the rest would be awaited, as the next request
     assert b"more than 0.05 seconds" in sent[1]["body"]
