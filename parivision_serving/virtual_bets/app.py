@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 
+from parivision_core.cross_origin import CrossOriginProtection
 from parivision_core.problems import BatchError, ConfigurationError, PariVisionError
 from parivision_serving.virtual_bets.clock import StateFile
 from parivision_serving.virtual_bets.feed import FeedService
@@ -50,6 +52,7 @@ def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], fl
     return Litestar(
         [*health_routes(feed), *batch_routes(feed), *getdata_routes(feed)],
         lifespan=[closing],
+        middleware=[DefineMiddleware(CrossOriginProtection, hosts=settings.known_hosts, setting="VIRTUAL_BETS_HOSTS")],
         exception_handlers=HANDLERS,
         openapi_config=OpenAPIConfig(
             title="VirtualBets",

@@ -44,7 +44,7 @@ def home_settings(tmp_path: Path, frame: pd.DataFrame) -> VirtualBetsSettings:
 @pytest.fixture
 def client(home_settings: VirtualBetsSettings, now: FakeTime) -> Iterator[TestClient[Any]]:
     """The service in its first season."""
-    with TestClient(create_app(home_settings, now)) as started:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as started:
         yield started
 
 
@@ -158,9 +158,9 @@ def test_getdata_answers_as_the_original_service(
 
 
 def test_the_counter_survives_a_restart(home_settings: VirtualBetsSettings, now: FakeTime) -> None:
-    with TestClient(create_app(home_settings, now)) as client:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as client:
         first = client.get("/getdata/7").json()
-    with TestClient(create_app(home_settings, now)) as client:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as client:
         assert client.get("/status").json()["counter"] == 7
         then = client.get("/getdata/3").json()
         client.get("/reset")
