@@ -23,7 +23,7 @@ from dagster_webserver.version import __version__
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from parivision_core.cross_origin import CrossOriginProtection, refuse
+from parivision_core.cross_origin import CrossOriginProtection, RefusalLog, refuse
 from parivision_core.problems import ConfigurationError
 from parivision_core.settings import Settings
 
@@ -40,7 +40,7 @@ class GraphQLByPost:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app, self._log = app, RefusalLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, websocket or lifespan event."""
@@ -49,12 +49,16 @@ class GraphQLByPost:
             return
         headers = Headers(scope=scope)  # read as Dagster reads them
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if scope["method"] == "POST" and kind != JSON:
-            await refuse(scope, send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send GraphQL as {JSON}")
-        elif scope["method"] != "POST" and "text/html" not in headers.get("accept", ""):
-            await refuse(scope, send, HTTPStatus.METHOD_NOT_ALLOWED, f"send GraphQL by POST, as {JSON}", allow="POST")
+        if scope["method"] == "POST":
+            taken, status, detail = kind == JSON, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send GraphQL as {JSON}"
         else:
+            taken = "text/html" in headers.get("accept", "")
+            status, detail = HTTPStatus.METHOD_NOT_ALLOWED, f"send GraphQL by POST, as {JSON}"
+        if taken:
             await self._app(scope, receive, send)
+        else:
+            self._log.note(status, scope, detail)
+            await refuse(scope, send, status, detail, allow="POST")
 
 
 def protected(app: ASGIApp, settings: Settings) -> Any:

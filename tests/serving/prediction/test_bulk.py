@@ -237,7 +237,13 @@ def test_a_body_that_is_still_arriving_takes_no_place(bulk_service: BulkService)
     async def ignored(_: Any) -> None: ...
 
     scope = {"type": "http", "method": "POST", "path": BULK, "raw_path": BULK.encode(), "query_string": b""}
-    scope |= {"headers": [(b"content-type", b"application/json")], "client": None, "server": None, "http_version": "1.1", "scheme": "http"}
+    scope |= {
+        "headers": [(b"content-type", b"application/json")],
+        "client": None,
+        "server": None,
+        "http_version": "1.1",
+        "scheme": "http",
+    }
     scope |= {"root_path": "", "asgi": {"version": "3.0"}, "extensions": {}}
     with bulk_service.client() as client:
         anyio.run(client.app, scope, stalled, ignored)
