@@ -86,12 +86,13 @@ class RefusalLog:
 class CrossOriginProtection:
     """ASGI middleware: 421 for an unknown host name, 403 for a change or a websocket by another origin's page."""
 
-    def __init__(self, app: Application, hosts: frozenset[str], setting: str) -> None:
+    def __init__(self, app: Application, hosts: frozenset[str], setting: str, safe: frozenset[str] = SAFE) -> None:
         """`hosts` are the names by which the service may be addressed, empty for any; `setting` is where they are set.
 
-        Names are compared without their ports.
+        Names are compared without their ports. `safe` are the methods that change nothing.
         """
-        self._app, self._hosts, self._setting, self._log = app, hosts, setting, RefusalLog()
+        self._app, self._hosts, self._setting, self._safe = app, hosts, setting, safe
+        self._log = RefusalLog()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Handle one request, websocket or lifespan event."""
@@ -101,7 +102,7 @@ class CrossOriginProtection:
         headers = dict(scope["headers"])
         if self._hosts and (host := host_of(headers)) not in self._hosts:
             status, detail = HTTPStatus.MISDIRECTED_REQUEST, unknown_host(host, self._setting)
-        elif scope.get("method") not in SAFE and is_cross_origin(headers):  # a websocket has no method
+        elif scope.get("method") not in self._safe and is_cross_origin(headers):  # a websocket has no method
             status, detail = HTTPStatus.FORBIDDEN, foreign_page(headers)
         else:
             await self._app(scope, receive, send)

@@ -172,7 +172,9 @@ def test_no_page_of_another_origin_changes_mlflow(browser: Browser, mlflow: int)
             assert foreign.call("sendJson", url, alias_of(2)) == [0, ""]
     for host in ("evil.example", "10.evil.example"):  # which begins like an address of a private network
         with rebound_page(browser, mlflow, host) as foreign:
-            assert foreign.call("sendJson", url.partition(str(mlflow))[2], alias_of(2))[0] == 403
+            path = url.partition(str(mlflow))[2]
+            assert foreign.call("sendJson", path, alias_of(2))[0] == 403
+            assert foreign.call("sendJson", f"{path}?name=shots&alias=champion", None, "GET")[0] == 403
     assert champion(mlflow) == "1"
 
 
