@@ -215,7 +215,7 @@ def test_the_readmes_picture_can_be_taken(browser: Browser, page_url: str, tmp_p
 def test_no_page_of_another_origin_asks_through_the_page(
     browser: Browser, page_url: str, shared_api: ScriptedApi
 ) -> None:
-    """Gradio takes JSON under any content type, which a browser sends for any page."""
+    """Gradio itself takes JSON from scripts of all pages of this machine, on whatever port."""
     asked = len(shared_api.questions)
     join = "/gradio_api/queue/join?"
     body = '{"data": [], "fn_index": 0, "session_hash": "foreign"}'
@@ -224,6 +224,7 @@ def test_no_page_of_another_origin_asks_through_the_page(
             foreign.call("send", page_url + join, body, "text/plain")
             foreign.call("send", page_url + join, body, "")
             assert foreign.answered(2) == {403}
+            assert foreign.call("sendJson", page_url + join, body) == [0, ""]
             assert foreign.submit(page_url + join, body) == 403
     with rebound_page(browser, int(page_url.rpartition(":")[2])) as foreign:
         assert foreign.call("sendJson", join, body)[0] == 421
