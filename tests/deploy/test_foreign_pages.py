@@ -159,6 +159,7 @@ def test_dagsters_own_page_works_with_its_queries_subscriptions_and_changes(brow
     page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_no_page_of_another_origin_changes_mlflow(browser: Browser, mlflow: int) -> None:
     url = f"{api(mlflow)}/registered-models/alias"
@@ -178,6 +179,7 @@ def test_no_page_of_another_origin_changes_mlflow(browser: Browser, mlflow: int)
     assert champion(mlflow) == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_mlflows_own_page_works(browser: Browser, mlflow: int) -> None:
     page = browser.new_page()
