@@ -33,7 +33,7 @@ def role(process: psutil.Process, launcher: int) -> str:
         "multiprocessing.spawn": "run",
         "resource_tracker": "resource tracker",
         "dagster-daemon": "daemon",
-        "dagster-webserver": "webserver",
+        "parivision_assets.webserver": "webserver",
         "dagster api grpc": "code",
         "virtual_bets": "feed",
         "parivision_serving": "api",

@@ -10,6 +10,7 @@ import sys
 
 import uvicorn
 
+from parivision_core.cross_origin import CrossOriginProtection
 from parivision_core.problems import PariVisionError
 from parivision_core.settings import Settings
 
@@ -23,13 +24,15 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from gradio_ui.app import create_app, end_streams  # noqa: PLC0415 - seconds, which a taken port needn't wait for
 
     app = create_app(settings)
+    hosts = settings.known_ui_hosts(listener.getsockname()[0])
+    protected = CrossOriginProtection(app, hosts, "PARIVISION_UI_HOSTS")
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             end_streams(app)
             await super().shutdown(sockets)
 
-    Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)).run(
+    Server(uvicorn.Config(protected, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)).run(
         sockets=[listener]
     )
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,8 @@ from parivision_core.problems import ConfigurationError
 INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
 LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
 A_DAY = 86_400
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Names of this machine that reach no other one."""
 _FOLDERS = re.compile(r"(?<![\w/:.-])/(?!api/)(?:[^\s/:'\"]+/)+")
 """Folders of file paths; not addresses, nor routes of MLflow, which begin with /api."""
 
@@ -31,6 +34,27 @@ def without_folders(message: str) -> str:
 def listed(text: str) -> list[str]:
     """The words of a list, separated by commas or spaces."""
     return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def host_names(variable: str, text: str) -> frozenset[str]:
+    """The host names in a list, in the form that Host headers are compared with: lower case, IPv6 without brackets.
+
+    Raises ConfigurationError naming the variable and a name that no Host header can hold.
+    """
+    return frozenset(_host_name(variable, name) for name in listed(text))
+
+
+def _host_name(variable: str, given: str) -> str:
+    name = given.lower().removeprefix("[").removesuffix("]")
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+        try:
+            IPv6Address(name)
+        except ValueError:
+            raise ConfigurationError(
+                f"{variable} names {given!r}, which is no host name; give names alone, without port, path or scheme, "
+                "as in api.example.com"
+            ) from None
+    return name
 
 
 def env_field(
@@ -142,6 +166,17 @@ class Settings:
     api_url: str = env_field(
         "PARIVISION_API_URL", "", "address of the prediction service for the web page; by default the local port"
     )
+    dagster_hosts: str = env_field(
+        "PARIVISION_DAGSTER_HOSTS",
+        "",
+        "host names by which Dagster's page may be addressed, beside those of this machine",
+    )
+    ui_hosts: str = env_field(
+        "PARIVISION_UI_HOSTS",
+        "",
+        "host names by which the web page may be addressed, beside those of this machine; by default any when it "
+        "listens to other machines",
+    )
     dagster_port: int = env_field("PARIVISION_DAGSTER_PORT", 3000, "port of Dagster's web page")
     mlflow_port: int = env_field("PARIVISION_MLFLOW_PORT", 5000, "port of the MLflow server")
     ui_port: int = env_field("PARIVISION_UI_PORT", 7860, "port of the web page")
@@ -158,7 +193,12 @@ class Settings:
         return cls(**given).resolved()
 
     def resolved(self) -> Self:
-        """Fill in what depends on other fields and make every path absolute."""
+        """Fill in what depends on other fields and make every path absolute.
+
+        Raises ConfigurationError for a name of Dagster's page or the web page that is no host name.
+        """
+        host_names("PARIVISION_DAGSTER_HOSTS", self.dagster_hosts)
+        host_names("PARIVISION_UI_HOSTS", self.ui_hosts)
         home = self.home.expanduser().absolute()
         local = f"http://127.0.0.1:{self.mlflow_port}"
         registry = self.registry_url or (self.tracking_uri if self.tracking_uri.startswith("http") else local)
@@ -186,6 +226,16 @@ class Settings:
                     f"PARIVISION_FEED={self.feed!r} names {name!r}, which is no feed; choose from {', '.join(FEEDS)}"
                 )
         return chosen
+
+    @property
+    def known_dagster_hosts(self) -> frozenset[str]:
+        """Names by which Dagster's page may be addressed."""
+        return LOOPBACK | host_names("PARIVISION_DAGSTER_HOSTS", self.dagster_hosts)
+
+    def known_ui_hosts(self, address: str) -> frozenset[str]:
+        """Names by which the web page may be addressed that listens on `address`; empty for any."""
+        given = host_names("PARIVISION_UI_HOSTS", self.ui_hosts)
+        return LOOPBACK | given if given or address in LOOPBACK else frozenset()
 
     @property
     def store_kind(self) -> str:

@@ -75,12 +75,11 @@ class PredictionService(Litestar):
 
     __slots__ = ("_outermost",)
 
-    def __init__(
-        self, *parts: Any, metrics: Metrics, hosts: frozenset[str], profiles: Path | None, **options: Any
-    ) -> None:
+    def __init__(self, *parts: Any, metrics: Metrics, settings: ServiceSettings, **options: Any) -> None:
         super().__init__(*parts, **options)
         inner = super().__call__
-        self._outermost = Middleware(Profiling(inner, profiles) if profiles else inner, metrics, hosts)
+        profiled = Profiling(inner, Path(settings.profile).expanduser()) if settings.profile else inner
+        self._outermost = Middleware(profiled, metrics, settings.hosts, settings.origins)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one request or lifespan event. HEAD is handled as GET; the server leaves out the body."""
@@ -157,8 +156,7 @@ def create_app(settings: ServiceSettings | None = None, sport: Sport = NBA) -> P
             metrics_route(metrics),
         ],
         metrics=metrics,
-        hosts=settings.hosts,
-        profiles=Path(settings.profile).expanduser() if settings.profile else None,
+        settings=settings,
         lifespan=[lifespan],
         middleware=[
             DefineMiddleware(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from pathlib import Path
 
-from parivision_core.problems import ConfigurationError
-from parivision_core.settings import Settings, env_field, listed
+from parivision_core.settings import LOOPBACK, Settings, env_field, host_names, listed
 
 BEYOND_LOOPBACK, ALWAYS = AUTHENTICATION = ("beyond_loopback", "always")
 TEXT, JSON = LOGS = ("text", "json")
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class ServiceSettings(Settings):
 
         Raises ConfigurationError for a name that no Host header can hold.
         """
-        given = frozenset(_host(name) for name in listed(self.api_hosts))
+        given = host_names("PARIVISION_API_HOSTS", self.api_hosts)
         return given or (LOOPBACK if self.on_loopback else frozenset())
 
     @property
@@ -95,17 +91,3 @@ class ServiceSettings(Settings):
     def api_keys(self) -> Path:
         """File of the hashed API keys."""
         return self.home / "api_keys.json"
-
-
-def _host(given: str) -> str:
-    """A host name in the form that Host headers are compared with: lower case, an IPv6 address without brackets."""
-    name = given.lower().removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        try:
-            IPv6Address(name)
-        except ValueError:
-            raise ConfigurationError(
-                f"PARIVISION_API_HOSTS names {given!r}, which is no host name; give names alone, without port, path "
-                "or scheme, as in api.example.com"
-            ) from None
-    return name

@@ -1,15 +1,17 @@
-"""Fixtures for all tests: stores in temporary places, and the folder of real seasons where there is one."""
+"""Fixtures for all tests: stores in temporary places, a browser and the folder of real seasons where there are such."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pandas as pd
@@ -25,6 +27,9 @@ from parivision_core.store.files import FileStore
 from tests.helpers import shots
 from tests.helpers.mongo_server import MongoServer
 from tests.helpers.stores import KINDS, Place
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes depends on the machine's load more than on the code.
 hypothesis.settings.register_profile("local", deadline=None, max_examples=25)
@@ -112,6 +117,23 @@ def put(tmp_path: Path) -> Callable[..., list[Manifest]]:
         return manifests
 
     return put_frames
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, for which all hosts of `.example` are this machine."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with ExitStack() as stack:
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--host-resolver-rules=MAP *.example 127.0.0.1"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,11 @@ PRIVATE_DAGSTER = {
     "dagster._core.launcher": "the results of a run launcher's health check",
     "dagster._core.storage.asset_check_execution_record": "the status by which alerts read failed checks",
     "dagster._core.storage.tags": "the tag with the code server of a run",
+    "dagster._core.workspace.context": "the webserver's view of the code locations, as its own command makes it",
+    "dagster._core.workspace.load_target": "the workspace file that names them",
     "dagster._grpc.client": "asking the code server whether it still executes a run",
     "dagster._grpc.types": "the question to the code server, and its answer",
+    "dagster._utils.log": "the loggers of a webserver and, in tests, of a code server",
     # Not imported: how Dagster prints a dg.Failure, which the logs shorten.
     "dagster._core.definitions.events": "the name of dg.Failure in a traceback",
     # In tests only.
@@ -65,7 +68,6 @@ PRIVATE_DAGSTER = {
     "dagster._core.remote_origin": "a run of this code location or of another",
     "dagster._core.remote_representation.external_data": "all that Dagster's pages can show of the definitions",
     "dagster._utils.error": "a failed run, as Dagster records it",
-    "dagster._utils.log": "the loggers of a code server",
 }
 """Module -> what it is needed for. Nothing public does the same, so each upgrade of Dagster has to be looked at."""
 PRIVATE = re.compile(r"\bdagster(?:\.[a-z]\w*)*\._[a-z]\w*(?:\.[a-z_]\w*)*")

@@ -23,6 +23,7 @@ from tests.helpers.paths import ROOT
 
 VARIABLES = {f.metadata["variable"] for f in (*fields(ServiceSettings), *fields(VirtualBetsSettings)) if f.metadata} | {
     "DAGSTER_HOME",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
     "PARIVISION_TEST_DATA",
     "PARIVISION_TEST_MONGO_URL",
 }

@@ -98,9 +98,10 @@ def bulk_route(sport: Sport, predictor: BulkPredictor) -> HTTPRouteHandler:
 def _content(media_type: str) -> Content:
     if media_type == ARROW:
         return "arrow"
-    if media_type in (JSON, ""):
+    if media_type == JSON:
         return "rows"
-    raise UnknownContentError(f"a bulk request is {JSON} or {ARROW}, not {shortened(media_type)}")
+    given = shortened(media_type) or "of no content type"
+    raise UnknownContentError(f"a bulk request is {JSON} or {ARROW}, not {given}; name it so in Content-Type")
 
 
 def _operation(sport: Sport) -> type[Operation]:

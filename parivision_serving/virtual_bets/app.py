@@ -6,9 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from litestar import Litestar
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 
+from parivision_core.cross_origin import SAFE, CrossOriginProtection
 from parivision_core.problems import BatchError, ConfigurationError, PariVisionError
 from parivision_serving.virtual_bets.clock import StateFile
 from parivision_serving.virtual_bets.feed import FeedService
@@ -47,8 +50,18 @@ def create_app(settings: VirtualBetsSettings | None = None, now: Callable[[], fl
         finally:
             feed.close()
 
+    def protected(*routes: HTTPRouteHandler, safe: frozenset[str]) -> Router:
+        middleware = DefineMiddleware(
+            CrossOriginProtection, hosts=settings.known_hosts, setting="VIRTUAL_BETS_HOSTS", safe=safe
+        )
+        return Router("/", route_handlers=routes, middleware=[middleware])
+
     return Litestar(
-        [*health_routes(feed), *batch_routes(feed), *getdata_routes(feed)],
+        [
+            protected(*health_routes(feed), safe=SAFE),
+            # As in the original system, GET resets and moves on: an image on any page could.
+            protected(*batch_routes(feed), *getdata_routes(feed), safe=frozenset()),
+        ],
         lifespan=[closing],
         exception_handlers=HANDLERS,
         openapi_config=OpenAPIConfig(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parivision_core.problems import ConfigurationError
-from parivision_core.settings import Settings, env_field
+from parivision_core.settings import LOOPBACK, Settings, env_field, host_names
 from parivision_serving.virtual_bets.scenarios import Scenario
 
 FASTEST = 100_000.0
@@ -33,9 +33,17 @@ class VirtualBetsSettings:
     file: Path | None = env_field(
         "VIRTUAL_BETS_FILE", None, "a season file to serve in place of a simulation, csv or zipped"
     )
+    hosts: str = env_field(
+        "VIRTUAL_BETS_HOSTS", "", "host names by which it may be addressed, beside those of this machine"
+    )
     port: int = Settings.feed_port
     home: Path = Settings.home
     """The state is kept in its folder `virtual_bets`."""
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """Names by which it may be addressed. Raises ConfigurationError for one that is no host name."""
+        return LOOPBACK | host_names("VIRTUAL_BETS_HOSTS", self.hosts)
 
     @property
     def folder(self) -> Path:
@@ -57,9 +65,11 @@ class VirtualBetsSettings:
             scenario=_scenario(env),
             seed=_whole_number(env, "VIRTUAL_BETS_SEED", VirtualBetsSettings.seed, LARGEST_SEED),
             file=Path(file).expanduser().absolute() if file else None,
+            hosts=env.get("VIRTUAL_BETS_HOSTS", ""),
             port=shared.feed_port,
             home=shared.home,
         )
+        _ = settings.known_hosts  # raises for what is no host name, before anything starts
         if settings.file and not settings.file.is_file():
             raise ConfigurationError(f"VIRTUAL_BETS_FILE={file!r} is no file; name a csv or a zip archive with one")
         if settings.file and settings.scenario is not Scenario.CALM:

@@ -22,8 +22,8 @@ from parivision_serving.web.problems import BODY, MOST_ERRORS, InvalidRequestErr
 JSON = "application/json"
 LONGEST_NAME = 40
 """Characters of an unknown field's name that are compared with the known names."""
-SIMPLE = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
-"""Content types that scripts of any web page may send without asking; for others a browser first sends OPTIONS."""
+SIMPLE = frozenset({"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
+"""Content types, and none, that any web page may send without asking; for others a browser first sends OPTIONS."""
 
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`", re.DOTALL)
 """msgspec's message for a missing or an unknown field."""
@@ -136,8 +136,9 @@ _PLAIN = JSON.encode()
 def _check_kind(sent: bytes, strict: bool) -> None:
     """Raise UnknownContentError for a content type other than JSON; unless `strict`, only for a SIMPLE one."""
     kind = sent.decode("latin-1").partition(";")[0].strip().lower()
-    if kind in SIMPLE or (strict and kind not in (JSON, "")):
-        raise UnknownContentError(f"the body must be {JSON}, not {shortened(kind)}; name it so in Content-Type")
+    if kind in SIMPLE or (strict and kind != JSON):
+        given = shortened(kind) or "of no content type"
+        raise UnknownContentError(f"the body must be {JSON}, not {given}; name it so in Content-Type")
 
 
 def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
@@ -151,7 +152,7 @@ def strict_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
 def lenient_json(kind: type[msgspec.Struct]) -> type[AbstractDTO[Any]]:
     """The same for callers of the original systems, who may send numbers as text and under any content type.
 
-    Content types that a foreign web page could send from a browser on this machine without asking are refused.
+    Those that a foreign web page could send from a browser on this machine without asking are refused.
     """
     return _json(kind, strict=False)
 
@@ -180,7 +181,7 @@ def _json(kind: type[msgspec.Struct], *, strict: bool) -> type[AbstractDTO[Any]]
             return False
 
         def decode_bytes(self, value: bytes) -> Any:
-            sent = context_of(self.asgi_connection.scope).headers.get(b"content-type", _PLAIN)
+            sent = context_of(self.asgi_connection.scope).headers.get(b"content-type", b"")
             if sent != _PLAIN:  # which nearly all callers send
                 _check_kind(sent, strict)
             try:

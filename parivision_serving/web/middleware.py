@@ -1,4 +1,4 @@
-"""What every request gets, whatever its route: an id, a clock, a check of its Host, and security headers."""
+"""What every request gets, whatever its route: an id, a clock, a check of its Host and origin, and security headers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parivision_core.cross_origin import SAFE, RefusalLog, foreign_page, host_of, is_cross_origin, unknown_host
 from parivision_serving.web.context import KEY, Context
 from parivision_serving.web.logs import request_name
 from parivision_serving.web.metrics import UNMATCHED, Metrics
@@ -41,9 +42,14 @@ _NAME = re.compile(rb"[\w.:/+=-]{1,128}", re.ASCII)
 class Middleware:
     """Wraps the application as its outermost layer, which so also sees errors and unknown routes."""
 
-    def __init__(self, app: Next, metrics: Metrics, hosts: frozenset[str]) -> None:
-        """`hosts` are the names by which the service may be addressed; empty for any."""
+    def __init__(self, app: Next, metrics: Metrics, hosts: frozenset[str], origins: Iterable[str]) -> None:
+        """`hosts` are the names by which the service may be addressed; empty for any.
+
+        `origins` are those whose pages may send POST and DELETE, beside the service's own; `*` stands for any.
+        """
         self._app, self._metrics, self._hosts = app, metrics, hosts
+        self._origins = frozenset(origin.encode() for origin in origins)
+        self._log = RefusalLog()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -67,8 +73,12 @@ class Middleware:
             await send(message)
 
         try:
-            if self._hosts and _host(headers) not in self._hosts:
-                await _refuse(send_protected, _host(headers))
+            if self._hosts and (host := host_of(headers)) not in self._hosts:
+                detail = unknown_host(host, "PARIVISION_API_HOSTS")
+                await self._refuse(scope, send_protected, HTTPStatus.MISDIRECTED_REQUEST, "unknown-host", detail)
+            elif scope["method"] not in SAFE and is_cross_origin(headers, self._origins):
+                detail = foreign_page(headers, "PARIVISION_API_ORIGINS")
+                await self._refuse(scope, send_protected, HTTPStatus.FORBIDDEN, "cross-origin", detail)
             else:
                 await self._app(scope, receive, send_protected)
         finally:
@@ -76,26 +86,13 @@ class Middleware:
             route = scope.get("path_template") or UNMATCHED
             self._metrics.request(route, scope["method"], status, perf_counter() - context.began)
 
+    async def _refuse(self, scope: Any, send: Send, status: HTTPStatus, kind: str, detail: str) -> None:
+        self._log.note(status, scope, detail)
+        body = msgspec.json.encode(Problem(type=URN + kind, title=status.phrase, status=status, detail=detail))
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
 
 def _is_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(value.startswith(b"text/html") for _, value in headers)
-
-
-def _host(headers: dict[bytes, bytes]) -> str:
-    """The host name in a Host header, without the port."""
-    host = headers.get(b"host", b"").decode("latin-1").lower()
-    return host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-
-
-async def _refuse(send: Send, host: str) -> None:
-    status = HTTPStatus.MISDIRECTED_REQUEST
-    problem = Problem(
-        type=f"{URN}unknown-host",
-        title=status.phrase,
-        status=status,
-        detail=f"this service has no host name {host!r}; add it to PARIVISION_API_HOSTS if it should",
-    )
-    body = msgspec.json.encode(problem)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -158,7 +158,7 @@ _ADVICE = {
 
 _WHEN = {
     HTTPStatus.UNAUTHORIZED: "An API key is needed, or the one in X-API-Key is unknown.",
-    HTTPStatus.FORBIDDEN: "The API key lacks the scope that this route needs.",
+    HTTPStatus.FORBIDDEN: "The API key lacks the scope that this route needs, or a web page of another origin asks.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; try again after `Retry-After` seconds.",
     HTTPStatus.NOT_FOUND: "What the path names doesn't exist.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is far larger than any request.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parivision_core.problems import ConfigurationError
-from parivision_core.settings import Settings, without_folders, without_login
+from parivision_core.settings import LOOPBACK, Settings, without_folders, without_login
 from parivision_serving.settings import ServiceSettings
 
 
@@ -83,3 +83,17 @@ def test_a_password_in_an_address_is_never_shown() -> None:
 )
 def test_folders_are_left_out_of_messages_to_callers(message: str, shown: str) -> None:
     assert without_folders(message) == shown
+
+
+@pytest.mark.parametrize("variable", ["PARIVISION_DAGSTER_HOSTS", "PARIVISION_UI_HOSTS"])
+def test_a_host_that_no_request_can_name_is_refused(variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{variable} names 'https://example.com', which is no host name"):
+        Settings.from_env({variable: "localhost,https://example.com"})
+
+
+def test_a_page_is_addressed_by_the_names_of_this_machine_and_those_that_are_set() -> None:
+    default, named = Settings.from_env({}), Settings.from_env({"PARIVISION_UI_HOSTS": "Page.example.com, [::2]"})
+    assert default.known_dagster_hosts == default.known_ui_hosts("127.0.0.1") == LOOPBACK
+    assert default.known_ui_hosts("0.0.0.0") == frozenset()  # any
+    for address in ("127.0.0.1", "0.0.0.0"):
+        assert named.known_ui_hosts(address) == LOOPBACK | {"page.example.com", "::2"}

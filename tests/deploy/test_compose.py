@@ -9,13 +9,14 @@ import stat
 import subprocess
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo.uri_parser import parse_uri
 
 from deploy.environment import QUIET, ROOT
 from deploy.feeds import simulates
-from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings
+from parivision_core.settings import INBOX, LOOPBACK, VIRTUAL_BETS, Settings
 from parivision_serving.settings import ServiceSettings
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from tests.helpers.containers import (
@@ -217,6 +218,14 @@ def test_the_page_is_configured_for_the_api() -> None:
     assert page.api_key == api["PARIVISION_API_KEY"] == SECRETS["PARIVISION_API_KEY"]
     assert not ServiceSettings.from_env(api | image_env("serving")).hosts
     assert "api" in SERVICES["ui"]["depends_on"]
+
+
+def test_services_take_the_names_by_which_browsers_and_containers_ask_them() -> None:
+    there = services(**SECRETS)
+    page, pipeline = (Settings.from_env(there[name]["environment"]) for name in ("ui", "pipeline"))
+    assert page.known_ui_hosts("0.0.0.0") == pipeline.known_dagster_hosts == LOOPBACK
+    feed = VirtualBetsSettings.from_env(there["virtual_bets"]["environment"])
+    assert feed.known_hosts == LOOPBACK | {urlsplit(pipeline.feed_url).hostname}
 
 
 MONGO = SERVICES["mongo"]

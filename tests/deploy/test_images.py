@@ -51,6 +51,9 @@ from tests.helpers.containers import (
 )
 from tests.helpers.processes import PATIENCE, free_ports, until
 
+LOCAL_HOSTS = "127.0.0.1:*,localhost:*"
+"""Without names MLflow would take all that begin as a private address does, such as 10.example.com."""
+
 
 @pytest.mark.parametrize("name", BUILT)
 def test_a_build_has_its_file_and_its_stage(name: str) -> None:
@@ -121,8 +124,10 @@ def test_mlflow_is_started_as_by_make_up_but_for_its_places() -> None:
     line = parse_procfile((ROOT / "Procfile").read_text("utf-8")).processes["mlflow"]
     theirs = shlex.split(line)[shlex.split(line).index("mlflow") :]
     assert ours[:2] == theirs[:2]
-    given = {word for word in theirs if word.startswith("--")} - {"--no-access-log"}  # which is the value of an option
-    assert {word.split("=")[0] for word in ours[2:]} == given | {"--allowed-hosts"}
+    given = {word for word in theirs if word.startswith("--")} - {option(theirs, "--uvicorn-opts")}
+    assert {word.split("=")[0] for word in ours[2:]} == given
+    assert option(ours, "--allowed-hosts") == f"mlflow:5000,{LOCAL_HOSTS}"
+    assert option(theirs, "--allowed-hosts") == f"${{MLFLOW_SERVER_ALLOWED_HOSTS:-{LOCAL_HOSTS}}}"
     for same in ("--workers", "--uvicorn-opts"):
         assert option(ours, same) == option(theirs, same)
     (port,) = published("mlflow")

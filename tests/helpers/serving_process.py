@@ -28,6 +28,7 @@ def start(settings: ServiceSettings, port: int, **environ: str) -> subprocess.Po
         env=os.environ | given | environ,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a group of its own, which is killed with its workers when a test fails
     )
 
 

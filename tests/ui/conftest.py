@@ -1,11 +1,9 @@
-"""Fixtures of the page's tests: a scripted service, the page as a process, a browser where there is one."""
+"""Fixtures of the page's tests: a scripted service, the page as a process, windows of a browser."""
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,21 +42,6 @@ def page_url(shared_api: ScriptedApi) -> Iterator[str]:
     finally:
         process.kill()
     assert code == 0 and "Traceback" not in log, log
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with ExitStack() as stack:
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

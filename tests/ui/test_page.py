@@ -12,6 +12,7 @@ from PIL import Image
 
 from docs.screenshots import click_court, take_page
 from gradio_ui.words import percent
+from tests.helpers.foreign_pages import foreign_page, rebound_page
 from tests.helpers.scripted_api import CURRY, DRIFT, MODEL_PAGE, NO_CHAMPION, NO_REGISTRY, ScriptedApi, verdict
 
 if TYPE_CHECKING:
@@ -209,3 +210,22 @@ def test_the_readmes_picture_can_be_taken(browser: Browser, page_url: str, tmp_p
     with Image.open(file) as picture:
         assert picture.width == 2 * 1280
     assert file.stat().st_size < 300_000
+
+
+def test_no_page_of_another_origin_asks_through_the_page(
+    browser: Browser, page_url: str, shared_api: ScriptedApi
+) -> None:
+    """Gradio itself takes JSON from scripts of all pages of this machine, on whatever port."""
+    asked = len(shared_api.questions)
+    join = "/gradio_api/queue/join?"
+    body = '{"data": [], "fn_index": 0, "session_hash": "foreign"}'
+    for host in ("evil.example", "127.0.0.1"):
+        with foreign_page(browser, host) as foreign:
+            foreign.call("send", page_url + join, body, "text/plain")
+            foreign.call("send", page_url + join, body, "")
+            assert foreign.answered(2) == {403}
+            assert foreign.call("sendJson", page_url + join, body) == [0, ""]
+            assert foreign.submit(page_url + join, body) == 403
+    with rebound_page(browser, int(page_url.rpartition(":")[2])) as foreign:
+        assert foreign.call("sendJson", join, body)[0] == 421
+    assert len(shared_api.questions) == asked

@@ -178,7 +178,7 @@ def test_the_error_of_a_date_shows_the_right_format(shared_client: TestClient[An
 
 
 def refused(client: TestClient[Any], body: bytes) -> dict[str, Any]:
-    answer = client.post("/api/v1/predict", content=body)
+    answer = client.post("/api/v1/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -206,7 +206,8 @@ def test_errors_repeat_little_of_a_large_request(shared_client: TestClient[Any])
         ("application/json", 200),
         ("application/json; charset=utf-8", 200),
         ("Application/JSON;charset=UTF-8", 200),
-        (None, 200),
+        (None, 415),
+        ("", 415),
         ("text/plain", 415),
         ("text/plain;charset=UTF-8", 415),
         ("application/x-www-form-urlencoded", 415),
@@ -217,7 +218,7 @@ def test_errors_repeat_little_of_a_large_request(shared_client: TestClient[Any])
     ],
 )
 def test_the_content_type_must_be_json(shared_client: TestClient[Any], kind: str | None, status: int) -> None:
-    headers = {"content-type": kind.encode("latin-1")} if kind else {}
+    headers = {} if kind is None else {"content-type": kind.encode("latin-1")}
     answer = shared_client.post("/api/v1/predict", content=json.dumps(SHOT).encode(), headers=headers)
     assert answer.status_code == status, answer.text
     outcome = "/api/v1/predictions/018e4c5a-7b1e-7000-8000-3f2a9c1d5e77/outcome"

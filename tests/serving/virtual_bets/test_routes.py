@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from litestar.testing import TestClient
 
+from parivision_core.problems import ConfigurationError
 from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.nba.documents import FIELDS
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
@@ -44,7 +46,7 @@ def home_settings(tmp_path: Path, frame: pd.DataFrame) -> VirtualBetsSettings:
 @pytest.fixture
 def client(home_settings: VirtualBetsSettings, now: FakeTime) -> Iterator[TestClient[Any]]:
     """The service in its first season."""
-    with TestClient(create_app(home_settings, now)) as started:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as started:
         yield started
 
 
@@ -158,9 +160,9 @@ def test_getdata_answers_as_the_original_service(
 
 
 def test_the_counter_survives_a_restart(home_settings: VirtualBetsSettings, now: FakeTime) -> None:
-    with TestClient(create_app(home_settings, now)) as client:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as client:
         first = client.get("/getdata/7").json()
-    with TestClient(create_app(home_settings, now)) as client:
+    with TestClient(create_app(home_settings, now), base_url="http://127.0.0.1") as client:
         assert client.get("/status").json()["counter"] == 7
         then = client.get("/getdata/3").json()
         client.get("/reset")
@@ -212,3 +214,24 @@ def test_openapi_describes_the_answers(client: TestClient[Any]) -> None:
     assert (n["type"], n["minimum"], n["maximum"]) == ("integer", 1, 10_000)
     listing = schema["paths"]["/batches"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert listing["$ref"].endswith("/Listing")
+
+
+def test_no_page_of_another_origin_moves_or_resets_it(client: TestClient[Any]) -> None:
+    """It takes changes by GET, which a browser sends for an image of any page."""
+    client.get("/getdata/1")
+    before = client.get("/status").json()
+    for path in ("/reset", "/getdata/reset", "/getdata/1", "/batches"):
+        for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://127.0.0.1:3000"}):
+            assert client.get(path, headers=headers).status_code == 403
+    for path in ("/reset", "/status", "/health/live"):
+        assert client.get(path, headers={"host": "evil.example"}).status_code == 421
+    assert client.get("/status", headers={"sec-fetch-site": "cross-site"}).json() == before
+    assert client.get("/reset", headers={"sec-fetch-site": "same-origin"}).status_code == 200
+
+
+def test_it_can_be_given_names(home_settings: VirtualBetsSettings, now: FakeTime) -> None:
+    with TestClient(create_app(replace(home_settings, hosts="virtual_bets"), now)) as named:
+        for host, status in (("virtual_bets:8800", 200), ("localhost:8800", 200), ("other", 421)):
+            assert named.get("/status", headers={"host": host}).status_code == status
+    with pytest.raises(ConfigurationError, match=r"VIRTUAL_BETS_HOSTS names 'a:1', which is no host name"):
+        VirtualBetsSettings.from_env({"VIRTUAL_BETS_HOSTS": "a:1"})

@@ -27,7 +27,7 @@ from tests.helpers.small_feed import FakeTime
 def bad(tmp_path: Path) -> Iterator[TestClient[Any]]:
     """The service with bad batches."""
     settings = VirtualBetsSettings(home=tmp_path, scenario=Scenario.BAD_BATCHES)
-    with TestClient(create_app(settings, FakeTime())) as started:
+    with TestClient(create_app(settings, FakeTime()), base_url="http://127.0.0.1") as started:
         yield started
 
 

@@ -71,13 +71,13 @@ def test_a_file_excludes_a_scenario(tmp_path: Path) -> None:
 
 def test_another_seed_needs_another_home(tmp_path: Path) -> None:
     """The shots of one simulation may be in a lake already; those of another would contradict them."""
-    with TestClient(create_app(VirtualBetsSettings(home=tmp_path, seed=1))) as client:
+    with TestClient(create_app(VirtualBetsSettings(home=tmp_path, seed=1)), base_url="http://127.0.0.1") as client:
         client.get("/reset")
     with pytest.raises(
         ConfigurationError, match=r"belongs to 'simulation 1, seed 1, calm'.*set another PARIVISION_HOME"
     ):
         create_app(VirtualBetsSettings(home=tmp_path, seed=2))
-    with TestClient(create_app(VirtualBetsSettings(home=tmp_path, seed=1))) as client:
+    with TestClient(create_app(VirtualBetsSettings(home=tmp_path, seed=1)), base_url="http://127.0.0.1") as client:
         assert client.get("/status").status_code == 200
 
 

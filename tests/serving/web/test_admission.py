@@ -163,6 +163,45 @@ def test_scripts_of_other_origins_need_to_be_allowed(serving: ServingSetup) -> N
         assert allowed["access-control-allow-origin"] == "https://example.com"
 
 
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:3000"},
+    {"Origin": "http://127.0.0.1:3000"},
+    {"Origin": "null"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_pages_of_other_origins_change_nothing(shared_client: TestClient[Any], headers: dict[str, str]) -> None:
+    made = shared_client.post("/api/v1/predict", json=SHOT).json()["id"]
+    count = len(shared_client.get("/api/v1/predictions").json()["predictions"])
+    one = f"/api/v1/predictions/{made}"
+    for answer in (
+        shared_client.post("/api/v1/predict", json=SHOT, headers=headers),
+        shared_client.post("/api/v1/predict/bulk", json=[SHOT], headers=headers),
+        shared_client.post("/predict", json=SHOT, headers=headers),
+        shared_client.post(f"{one}/outcome", json={"made": True}, headers=headers),
+        shared_client.delete(one, headers=headers),
+    ):
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (403, "urn:parivision:problem:cross-origin")
+        assert "PARIVISION_API_ORIGINS" in problem["detail"]
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert len(shared_client.get("/api/v1/predictions", headers=headers).json()["predictions"]) == count
+    assert shared_client.get(one).json()["outcome"] is None
+
+
+def test_the_own_page_and_allowed_origins_send_predictions(serving: ServingSetup) -> None:
+    own = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}
+    with serving.client(api_origins="https://example.com") as client:
+        allowed, other = {"Origin": "https://example.com"}, {"Origin": "https://other.example.com"}
+        for headers, status in ((own, 503), (own | allowed, 503), (allowed, 503), ({}, 503), (other, 403)):
+            assert client.post("/api/v1/predict", json=SHOT, headers=headers).status_code == status
+        assert client.post("/api/v1/predict", json=SHOT, headers=allowed | FOREIGN[0]).status_code == 503
+    with serving.client(api_origins="*") as client:
+        assert client.post("/api/v1/predict", json=SHOT, headers=FOREIGN[0] | other).status_code == 503
+
+
 def test_forwarded_addresses_are_ignored() -> None:
     """Else a caller could escape its rate limit by inventing addresses."""
     seen: list[Any] = []
