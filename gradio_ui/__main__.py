@@ -11,6 +11,7 @@ import sys
 import uvicorn
 
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 
 HOST = "127.0.0.1"
@@ -63,4 +64,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())
