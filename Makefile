@@ -74,9 +74,10 @@ coverage: ## compare the last test run's coverage with the required minimum
 screenshots: $(STAMP) ## take the README's screenshots from a running `make up`
 	@exec $(PYTHON) -m deploy.run python -m docs.screenshots
 
-lint: $(STAMP) ## check style and types
+lint: $(STAMP) ## check style and types, and look for insecure code
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/bandit -q -c pyproject.toml -r dagster_mongo gradio_ui parivision_core parivision_assets parivision_serving deploy
 	$(VENV)/bin/mypy
 
 format: $(STAMP) ## format the code

@@ -10,6 +10,7 @@ from deploy.feeds import with_feeds
 from deploy.ports import read_ports
 from deploy.prepare import prepare
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 
 STATELESS = "--stateless"
@@ -36,4 +37,5 @@ def main(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     main(sys.argv[1:])

@@ -21,7 +21,7 @@ class ManagedProcess:
         self.name = name
         self.process = subprocess.Popen(
             command,
-            shell=True,  # Procfile lines are shell commands: they name their settings as $VARIABLE
+            shell=True,  # nosec B602  # Procfile lines are shell commands: they name their settings as $VARIABLE
             env=env,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -53,10 +53,8 @@ class ManagedProcess:
         return True
 
     def _read(self, lines: SimpleQueue[Line]) -> None:
-        stream = self.process.stdout
-        assert stream is not None
         with contextlib.suppress(ValueError, OSError):
-            for line in stream:
+            for line in self.process.stdout or ():
                 lines.put((self.name, line))
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import IO, cast
 
 from deploy import orphans
 from deploy.log import TerminalLog
@@ -118,10 +119,10 @@ class Supervisor:
         orphans.reap({self._watchdog.pid, *(s.process.pid for s in self.services)})
 
     def _send_to_watchdog(self, line: str) -> None:
-        assert self._watchdog.stdin is not None
+        pipe = cast(IO[bytes], self._watchdog.stdin)
         with contextlib.suppress(BrokenPipeError):  # the end of the watchdog is reported by `first_ended`
-            self._watchdog.stdin.write(f"{line}\n".encode())
-            self._watchdog.stdin.flush()
+            pipe.write(f"{line}\n".encode())
+            pipe.flush()
 
     def _show(self, wait: float) -> None:
         # `make up | head` closes the output early; the services must be ended all the same.

@@ -27,6 +27,7 @@ from deploy.variables import check_settings, describe_feeds, unknown_variables
 from parivision_assets.tracking.databases import check_databases, follow_artifacts
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private, open_to_others
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
@@ -132,9 +133,9 @@ def full_disk(home: Path) -> list[str]:
 
 
 def notes(settings: Settings) -> list[str]:
-    """Lines about the inbox that are printed with the addresses."""
+    """Lines that are printed with the addresses, about the inbox and the rights of the state folder."""
     address = [f"inbox    {settings.inbox}  (drop season files here)"] if INBOX in settings.feeds else []
-    return [*address, *filter(None, [unread_files(settings)])]
+    return [*address, *filter(None, [unread_files(settings), open_to_others(settings.home)])]
 
 
 def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
@@ -167,6 +168,7 @@ def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--procfile", type=Path, default=ROOT / "Procfile", help="the services to run")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds from SIGTERM to SIGKILL")

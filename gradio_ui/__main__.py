@@ -12,6 +12,7 @@ import uvicorn
 
 from parivision_core.cross_origin import CrossOriginProtection
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 
 HOST = "127.0.0.1"
@@ -66,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

@@ -15,7 +15,7 @@ from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_assets.tracking.searches import search_experiment
-from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS
+from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS, without_login
 from parivision_core.store import open_files, open_mongo
 from parivision_core.tracking.registry import monitoring_experiment
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from parivision_core.settings import Settings
     from parivision_core.sport import Sport
     from parivision_core.store.base import Store
+
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 
 class StoreResource(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
@@ -93,7 +96,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Judge(store, sport, self.of(sport), self.gate)
 
 
-@dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifacts": str})
+@dg.resource(config_schema={"experiment_name": str, "mlflow_tracking_uri": dg.StringSource, "artifacts": str})
 def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     """dagster-mlflow's `mlflow_tracking`, imported only in runs that use it; its MLflow run ends whatever happens.
 
@@ -120,27 +123,29 @@ def store_of(settings: Settings) -> StoreResource:
         return FileStoreResource(home=str(settings.home))
     from parivision_core.store.mongo import connect
 
-    # By the variable's name: the value, with its password, would be readable on Dagster's pages.
+    # By the variable's name: the value, with its password, would be readable on Dagster's pages, as in `resources`.
     database = connect(settings.mongo_url).name
     return MongoStoreResource(mongo=MongoResource(url=dg.EnvVar("PARIVISION_MONGO_URL"), database=database))
 
 
-def feeds_of(settings: Settings) -> FeedsResource:
-    """The feeds that the settings switch on."""
+def feeds_of(settings: Settings, url: str | None = None) -> FeedsResource:
+    """The feeds that the settings switch on; `url`, if given, stands for that of VirtualBets."""
     return FeedsResource(
         names=list(settings.feeds),
         inbox=str(settings.inbox),
         inbox_settle_seconds=settings.inbox_settle_seconds,
-        virtual_bets_url=settings.feed_url,
+        virtual_bets_url=settings.feed_url if url is None else url,
     )
 
 
 def resources(settings: Settings, sport: Sport) -> dict[str, Any]:
     """The resources of a code location for these settings."""
+    feed_url = dg.EnvVar("PARIVISION_FEED_URL") if _has_login(settings.feed_url) else settings.feed_url
+    tracking_uri = dg.EnvVar(TRACKING_URI) if _has_login(settings.tracking_uri) else settings.tracking_uri
     return {
         "store": store_of(settings),
-        "feeds": feeds_of(settings),
-        "registry": RegistryResource(tracking_uri=settings.tracking_uri, gate=settings.gate),
+        "feeds": feeds_of(settings, feed_url),
+        "registry": RegistryResource(tracking_uri=tracking_uri, gate=settings.gate),
         "mlflow": _tracked_in(sport.registered_model, settings),
         "mlflow_monitoring": _tracked_in(monitoring_experiment(sport.registered_model), settings),
         "mlflow_search": _tracked_in(search_experiment(sport), settings),
@@ -152,7 +157,13 @@ def _tracked_in(experiment: str, settings: Settings) -> dg.ResourceDefinition:
     return mlflow_run.configured(
         {
             "experiment_name": experiment,
-            "mlflow_tracking_uri": settings.tracking_uri,
+            "mlflow_tracking_uri": {"env": TRACKING_URI}
+            if _has_login(settings.tracking_uri)
+            else settings.tracking_uri,
             "artifacts": str(settings.artifacts),
         }
     )
+
+
+def _has_login(address: str) -> bool:
+    return without_login(address) != address

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parivision_core.cross_origin import CrossOriginProtection, RefusalLog, refuse
 from parivision_core.problems import ConfigurationError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 
 GRAPHQL = "/graphql"
@@ -95,4 +96,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

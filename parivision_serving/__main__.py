@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from parivision_core.rights import keep_private
 from parivision_serving.app import create_app, open_service, worker
 from parivision_serving.settings import ServiceSettings
 from parivision_serving.web import process
@@ -22,4 +23,5 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(process.exit_code("parivision_serving", _serve))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from gradio_ui.__main__ import serve
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 
 
@@ -24,4 +25,5 @@ def main(host: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     main(*sys.argv[1:])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import ConfigurationError, PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_files, open_store
@@ -62,4 +63,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

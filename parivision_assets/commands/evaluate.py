@@ -12,6 +12,7 @@ from parivision_assets.steps.promotion.evaluating import Evaluation, evaluate
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
 
@@ -52,4 +53,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

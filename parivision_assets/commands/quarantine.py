@@ -11,6 +11,7 @@ from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.replaying import to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
 from parivision_core.store.base import Store
@@ -67,4 +68,5 @@ def _write(path: Path, lines: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

@@ -26,6 +26,7 @@ from parivision_assets.tracking.databases import check_databases, follow_artifac
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
@@ -131,4 +132,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

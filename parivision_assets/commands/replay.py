@@ -19,6 +19,7 @@ from parivision_assets.steps.feed.replaying import corrected
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, PariVisionError
 from parivision_core.records import Manifest
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_core.store import open_store
@@ -66,4 +67,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

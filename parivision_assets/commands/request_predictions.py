@@ -19,6 +19,7 @@ import numpy as np
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import NotEnoughGamesError, PariVisionError, RegistryError
+from parivision_core.rights import keep_private
 from parivision_core.scoring import losses
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
@@ -120,4 +121,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

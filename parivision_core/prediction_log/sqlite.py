@@ -31,7 +31,7 @@ _MANY = 2_000
 _GET_CALL = f"""SELECT calls.crc IS NULL OR calls.crc = crc({CHECKED["calls"]}),
 pairs.crc IS NULL OR pairs.crc = crc({CHECKED["pairs"]}),
 id, content, request, probability, features, version, sha256, stamp, schema, latency_us, caller
-FROM calls JOIN pairs ON pair = n"""
+FROM calls JOIN pairs ON pair = n"""  # nosec  # B608: columns are constants
 _PUT_OUTCOME = """INSERT INTO outcomes SELECT ?1, ?2, ?3, ?4, ?5, crc(?1, ?2, ?3, ?4, ?5)
 WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1) ON CONFLICT DO UPDATE
 SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at, crc = excluded.crc
@@ -43,7 +43,7 @@ _DAYS = """WITH RECURSIVE found (day) AS (
     SELECT (SELECT substr(min(key), 1, ?1) FROM awaited WHERE key >= found.day || ';') FROM found WHERE day IS NOT NULL)
 SELECT day, coalesce(appends, 0) FROM found LEFT JOIN days USING (day) WHERE day IS NOT NULL"""
 _GET_OUTCOME = f"""SELECT made, source, reported_at, crc IS NULL OR crc = crc({CHECKED["outcomes"]})
-FROM outcomes WHERE id = ? AND row = ?"""
+FROM outcomes WHERE id = ? AND row = ?"""  # nosec  # B608: columns are constants
 _COUNT_DAY = """INSERT INTO days VALUES (?1, 1, crc(?1, 1))
 ON CONFLICT DO UPDATE SET appends = appends + 1, crc = crc(day, appends + 1)"""
 
@@ -101,10 +101,10 @@ class SqlitePredictionLog(PredictionLog):
         with self._file.transaction() as db:
             if row is None:
                 for table in _DEPENDENT_TABLES:
-                    db.execute(f"DELETE FROM {table} WHERE id = ?", (call_id,))
+                    db.execute(f"DELETE FROM {table} WHERE id = ?", (call_id,))  # nosec  # B608: a constant
                 return db.execute("DELETE FROM calls WHERE id = ?", (call_id,)).rowcount > 0
             for table in ("outcomes", "awaited"):
-                db.execute(f"DELETE FROM {table} WHERE id = ? AND row = ?", (call_id, row))
+                db.execute(f"DELETE FROM {table} WHERE id = ? AND row = ?", (call_id, row))  # nosec  # B608: a constant
             done = db.execute(
                 "INSERT INTO deleted SELECT id, ?2, crc(id, ?2) FROM calls WHERE id = ?1 AND content <> 'shot' "
                 "AND ?2 BETWEEN 0 AND length(probability) / 8 - 1 ON CONFLICT DO NOTHING",
@@ -127,7 +127,7 @@ class SqlitePredictionLog(PredictionLog):
             oldest = db.execute("SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?", (before, limit)).fetchall()
             if oldest:
                 for table in (*_DEPENDENT_TABLES, "calls"):
-                    db.execute(f"DELETE FROM {table} WHERE id <= ?", oldest[-1])
+                    db.execute(f"DELETE FROM {table} WHERE id <= ?", oldest[-1])  # nosec  # B608: a constant
         return len(oldest)
 
     # Outcomes
@@ -197,7 +197,7 @@ def _insert(db: sqlite3.Connection, table: str, row: str, rows: Sequence[Sequenc
     """Insert rows, each with the placeholders `row`; those that are there already are skipped."""
     for some in _pieces(rows):
         db.execute(
-            f"INSERT INTO {table} VALUES {', '.join([row] * len(some))} ON CONFLICT DO NOTHING",
+            f"INSERT INTO {table} VALUES {', '.join([row] * len(some))} ON CONFLICT DO NOTHING",  # nosec  # B608: constants
             [value for values in some for value in values],
         )
 

@@ -14,6 +14,7 @@ import msgspec
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
+from parivision_core.rights import keep_private
 from parivision_core.settings import Settings
 from parivision_core.sport import Sport
 from parivision_serving.client.bulk import BulkTally, ask_with, filtered, send
@@ -95,4 +96,5 @@ def _summary(tally: BulkTally, seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

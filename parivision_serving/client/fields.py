@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import inspect
@@ -44,8 +44,7 @@ class InputField:
 
 def fields_of(request: type[msgspec.Struct]) -> list[InputField]:
     """The fields of a request, in its order; what is neither number, flag nor text is given as JSON."""
-    described = inspect.type_info(request)
-    assert isinstance(described, inspect.StructType)
+    described = cast(inspect.StructType, inspect.type_info(request))
     fields = []
     for info, field in zip(described.fields, msgspec.structs.fields(request), strict=True):
         core, description = _core(info.type)

@@ -60,7 +60,8 @@ class Patience:
 
     def pause(self, retry: int, asked_for: float) -> float:
         """Seconds before a retry, counted from 0: what the service asked for, and a random part of a doubling limit."""
-        return asked_for + random.uniform(0, min(self.longest_pause, self.first_pause * 2**retry))
+        longest = min(self.longest_pause, self.first_pause * 2**retry)
+        return asked_for + random.uniform(0, longest)  # nosec B311  # spreads retries; protects nothing
 
 
 class ServiceClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from parivision_core.rights import keep_private
 from parivision_serving.virtual_bets.app import create_app
 from parivision_serving.virtual_bets.settings import VirtualBetsSettings
 from parivision_serving.web import process
@@ -17,4 +18,5 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(process.exit_code("parivision_serving.virtual_bets", _work))

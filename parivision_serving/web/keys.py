@@ -19,6 +19,7 @@ import msgspec
 from parivision_core.checksums import crc_of
 from parivision_core.problems import ConfigurationError, PariVisionError
 from parivision_core.records import now_ms
+from parivision_core.rights import keep_private
 from parivision_serving.settings import ServiceSettings
 
 Scope = Literal["read", "predict", "admin"]
@@ -149,6 +150,7 @@ def revoke(path: Path, name: str) -> None:
 def _write(path: Path, keys: list[Key]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)  # one that an interrupted write left may have other rights
     partial.touch(mode=0o600)
     partial.write_bytes(msgspec.json.format(msgspec.json.encode(keys), indent=1))
     partial.replace(path)
@@ -201,4 +203,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_private()
     sys.exit(main())

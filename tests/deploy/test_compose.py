@@ -166,6 +166,7 @@ def test_state_is_in_volumes_whose_folders_the_image_has(name: str) -> None:
     made = next(rest for kind, rest in stages()["base"] if kind == "RUN" and "install --directory" in rest)
     for folder in mounted:
         assert re.search(rf"{folder}( |$)", made), folder
+    assert f"--mode=700 {home}" in made or name == "ui"
 
 
 def test_links_use_addresses_that_a_browser_can_reach() -> None:

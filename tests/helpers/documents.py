@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.helpers.paths import ROOT
 
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (README, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def commands(pages: Sequence[Path] = PAGES) -> list[str]:

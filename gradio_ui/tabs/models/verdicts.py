@@ -8,7 +8,7 @@ from html import escape
 from gradio_ui.client import ChampionView, DriftView, VerdictView
 from gradio_ui.words import NOTHING, count, day, gain, link, moment, through
 
-DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}
+DECISIONS = {"pass": "passed", "refuse": "refused", "not_yet": "not yet"}  # nosec  # B105: no password
 """The decisions as they are shown."""
 SHOWN = 20
 """Candidates in the table."""

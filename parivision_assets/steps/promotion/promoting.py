@@ -19,7 +19,7 @@ LOCK = "promotion"
 Result = Literal["promoted", "refused", "not_yet", "already"]
 Status = Literal["challenger", "champion", "refused", "superseded", "rolled back"]
 """Shown on a version's page in the registry."""
-STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger", "refuse": "refused"}
+STATUS: dict[Decision, Status] = {"pass": "challenger", "not_yet": "challenger", "refuse": "refused"}  # nosec  # B105: no password
 """After a verdict; only the promotion itself makes a champion."""
 
 

@@ -39,6 +39,15 @@ def test_the_file_holds_no_key_and_only_its_owner_can_read_it(path: Path) -> Non
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_what_an_interrupted_write_left_gives_its_rights_to_no_file(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.touch()
+    partial.chmod(0o644)
+    add(path, "page", [PREDICT])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_higher_scope_includes_the_lower_ones() -> None:
     reader, predictor = (Caller("", frozenset({scope})) for scope in (READ, PREDICT))
     assert [reader.may(scope) for scope in (READ, PREDICT, ADMIN)] == [True, False, False]
