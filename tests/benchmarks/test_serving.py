@@ -232,7 +232,7 @@ def test_the_no_op_reads_our_requests_and_answers_as_many_bytes_as_we_do() -> No
 @pytest.mark.process
 @pytest.mark.slow
 def test_it_runs_on_a_platform_made_from_a_season(tmp_path: Path) -> None:
-    file = shots.write(shots.season(games=200, shots=60, skill=1.8), tmp_path / "season.csv")
+    file = shots.write(shots.season(games=340, shots=60, skill=1.8), tmp_path / "season.csv")
     command = [sys.executable, "-m", "benchmarks.serving", "--data", str(file), "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
