@@ -1,8 +1,8 @@
 """Parquet files that are written once, never changed, and checked as a whole each time they are read.
 
 Each holds the CRC-32 of its bytes in its footer's metadata, because Parquet's own checksums cover the content of pages
-alone: a bit that changes in a page's header or in the footer can turn values into others, or hide rows. Reading a file
-whole and checking it costs 0.4 ms a megabyte. Arrow is imported on use: the service opens a store without it.
+alone: a bit that changes in a page's header or in the footer can turn values into others, or hide rows. The check costs
+0.4 ms a megabyte. Arrow is imported on use: the service opens a store without it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Collection, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -24,6 +25,9 @@ RESTORE = "restore it from a backup, or move the state folder away and ingest th
 FOLD_AGAIN = "materialize the features again (`make refresh` does), which folds it anew from the lake"
 """What to do about a damaged file of the warehouse."""
 _KEY, _BLANK = "parivision.crc32", b"00000000"
+_PIECE = 2**18
+_FOOTER_BYTES = 2**20
+"""In which the end of a file's footer lies, and so the key."""
 _MARK = _KEY.encode() + bytes((0x18, len(_BLANK)))
 """The key as the footer holds it, and what comes before its value in Thrift's compact protocol: type and length."""
 
@@ -33,12 +37,22 @@ def write(folder: Path, name: str, table: pa.Table) -> Path:
 
     Raises StoreError when the disk is full or the folder can't be written.
     """
+    import pyarrow as pa  # noqa: PLC0415 - see above
+    import pyarrow.parquet as pq  # noqa: PLC0415 - see above
+
     target = folder / f"{name}-{uuid.uuid4().hex[:8]}.parquet"
     partial = target.with_suffix(".partial")
-    data = _with_checksum(table)
+    buffer = pa.BufferOutputStream()
+    with pq.ParquetWriter(buffer, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_KEY: _BLANK.decode()})
+    data = memoryview(buffer.getvalue())
+    tail = max(len(data) - _FOOTER_BYTES, 0)
+    place = tail + bytes(data[tail:]).rindex(_MARK) + len(_MARK)
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            # The checksum takes the place of a blank one of the same length.
+            file.writelines((data[:place], b"%08x" % crc32(data), data[place + len(_BLANK) :]))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
@@ -50,21 +64,6 @@ def write(folder: Path, name: str, table: pa.Table) -> Path:
     return target
 
 
-def _with_checksum(table: pa.Table) -> bytearray:
-    """A file's bytes. The checksum takes the place of a blank one of the same length."""
-    import pyarrow as pa  # noqa: PLC0415 - see above
-    import pyarrow.parquet as pq  # noqa: PLC0415 - see above
-
-    buffer = pa.BufferOutputStream()
-    with pq.ParquetWriter(buffer, table.schema, compression="zstd", write_page_checksum=True) as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata({_KEY: _BLANK.decode()})
-    data = bytearray(buffer.getvalue())
-    place = data.rindex(_MARK) + len(_MARK)
-    data[place : place + len(_BLANK)] = b"%08x" % crc32(data)
-    return data
-
-
 def _flush(folder: Path) -> None:
     """Flush a folder; otherwise a renamed file may be missing after a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -74,17 +73,32 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def content(path: Path, remedy: str = RESTORE) -> bytes:
-    """The bytes of a file. Raises StoreError, with the remedy, when it is gone or isn't as it was written."""
+def check(path: Path, remedy: str = RESTORE) -> None:
+    """Compare a file with its checksum.
+
+    Raises StoreError, with the remedy, when it is gone or isn't as it was written.
+    """
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            tail = file.seek(max(size - _FOOTER_BYTES, 0))
+            footer = file.readall()
+            place = footer.rfind(_MARK) + len(_MARK)
+            end = place + len(_BLANK)
+            found = _crc_of(file, tail + end, size, crc32(_BLANK, _crc_of(file, 0, tail + place, 0)))
     except OSError as error:
         raise unreadable(path, error, remedy) from error
-    place = data.rfind(_MARK) + len(_MARK)
-    end, bytes_of = place + len(_BLANK), memoryview(data)
-    if b"%08x" % crc32(bytes_of[end:], crc32(_BLANK, crc32(bytes_of[:place]))) != data[place:end]:
+    if b"%08x" % found != footer[place:end]:
         raise unreadable(path, "its checksum differs", remedy)
-    return data
+
+
+def _crc_of(file: FileIO, start: int, end: int, crc: int) -> int:
+    """Continue a checksum over some bytes, a few at a time: to hold a whole file costs twice as much as to check it."""
+    file.seek(start)
+    buffer = memoryview(bytearray(_PIECE))
+    while start < end and (got := file.readinto(buffer[: end - start])):
+        crc, start = crc32(buffer[:got], crc), start + got
+    return crc
 
 
 def read(
@@ -99,7 +113,6 @@ def read(
 
     Raises StoreError, with the remedy, when it is damaged or gone.
     """
-    import pyarrow as pa  # noqa: PLC0415 - see above
     import pyarrow.parquet as pq  # noqa: PLC0415 - see above
 
     conditions: list[tuple[str, str, Any]] = [
@@ -107,11 +120,9 @@ def read(
     ]
     if days is not None:
         conditions.append(("game_date", "in", set(days)))
-    data = content(path, remedy)
+    check(path, remedy)
     try:
-        return pq.read_table(
-            pa.BufferReader(data), columns=list(columns) if columns else None, filters=conditions or None
-        )
+        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
     except (OSError, ValueError) as error:
         raise unreadable(path, error, remedy) from error
 

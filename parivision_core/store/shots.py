@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
 from itertools import repeat
 from pathlib import Path
 from threading import Lock
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from parivision_core.arrays import Bools, Ints
 from parivision_core.records import Manifest
-from parivision_core.store.parquet import content, unreadable
+from parivision_core.store.parquet import check, unreadable
 
 ENVELOPE = ("batch_id", "row", "ingested_at", "raw")
 """Columns of the lake that are no part of the shot."""
@@ -61,9 +60,9 @@ class FileShots:
         """Read a file, which holds at least one row. Raises StoreError when it is damaged or gone."""
         from arro3.core import dictionary_dictionary, dictionary_indices  # noqa: PLC0415 - only a search needs it
 
-        data = content(path)
+        check(path)
         try:
-            self._columns = _columns(data)
+            self._columns = _columns(path)
             self._values: dict[str, list[str]] = {}
             self._numbers: dict[str, NDArray[Any]] = {}
             for name, column in self._columns.items():
@@ -135,13 +134,13 @@ class FileShots:
         return taken
 
 
-def _columns(data: bytes) -> dict[str, Any]:
+def _columns(path: Path) -> dict[str, Any]:
     """The contract's columns of a file as Arrow arrays, each in one piece; text but for ids is dictionary-encoded."""
     from arro3.core import Array, ChunkedArray, DataType  # noqa: PLC0415 - only a search needs it
     from arro3.io import read_parquet  # noqa: PLC0415 - see above
 
     text, codes = DataType.string(), DataType.dictionary(DataType.int32(), DataType.string())
-    reader = read_parquet(BytesIO(data), batch_size=READ_ROWS)
+    reader = read_parquet(path, batch_size=READ_ROWS)
     pieces: dict[str, list[Any]] = {name: [] for name in reader.schema.names if name not in ENVELOPE}
     for batch in reader:
         rows = Array.from_numpy(np.arange(batch.num_rows, dtype=np.uint32))

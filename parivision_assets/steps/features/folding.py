@@ -160,7 +160,7 @@ def _readable(name: str, store: Store) -> FeatureStateRecord | None:
 def _sound(part: str, rows: int, store: Store) -> bool:
     """Whether a part with so many published rows can be read; a damaged one is folded again from the lake."""
     try:
-        return not rows or store.warehouse(["_id"], [part]).num_rows == rows
+        return not rows or store.warehouse([OFFSET], [part]).num_rows == rows
     except StoreError:
         return False
 
