@@ -30,6 +30,9 @@ from tests.helpers.stores import Place, opened
 from tests.helpers.writes import WatchMongo, watch_files
 
 NEVER = -1
+NOBODY = 65534
+"""A user without rights."""
+READABLE, EXECUTABLE, WRITABLE = 0o555, 0o111, 0o755
 LEASE_SECONDS = 0.5
 """After which the lock of a killed process falls to others on MongoDB, in place of 30."""
 
@@ -109,6 +112,8 @@ class Job(msgspec.Struct, kw_only=True):
     """Number of the write before which it is killed."""
     largest: int = NEVER
     """Bytes that a file may have: a limit that stands for a full disk."""
+    read_only: str = ""
+    """A folder that can't be written."""
 
 
 class Result(msgspec.Struct):
@@ -167,16 +172,26 @@ def _do(job: Job) -> Result:
 
     monitoring.register(WatchMongo(count))
     watch_files(count)
-    work = WORK[job.work](job.place, job.argument)
-    prepared = True
-    if job.largest != NEVER:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest, resource.RLIM_INFINITY))
+    if job.read_only:
+        _forbid(Path(job.read_only))
     try:
+        work = WORK[job.work](job.place, job.argument)
+        prepared = True
+        if job.largest != NEVER:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (job.largest, resource.RLIM_INFINITY))
         work()
     except PariVisionError as error:
         return Result(1, writes, str(error))
     return Result(0, writes, "")
+
+
+def _forbid(folder: Path) -> None:
+    """Take the right to write from a folder, and from a superuser, whom it doesn't bind, that privilege."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(READABLE if path.is_dir() else READABLE & ~EXECUTABLE)
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
 
 
 def _forked(job: Job) -> tuple[int, int]:

@@ -6,130 +6,55 @@ After each, what was there before is still there, and the next attempt does the 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import pyarrow as pa
 
 from benchmarks.faults import shared
 from benchmarks.faults.dying import NEVER, Job, place_of, worker
+from benchmarks.faults.interrupted import NEW, NEW_ROWS, WORK, Interrupted, with_new_file, with_new_shots
 from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.table import Inject, fault
 from parivision_core.store.base import INGEST
 from tests.helpers.mongo_server import MongoServer
-from tests.helpers.prediction_logs import one
 from tests.helpers.prediction_logs import opened as opened_log
 from tests.helpers.stores import Place, opened
 
 KILLED = -signal.SIGKILL
-INGESTED_AT = "ingested_at"
-ALL_ROWS = shared.FILLED_ROWS + 120
-"""Those of the filled state and of the new file."""
-NEW = [one(request={"x": 5, "y": n}) for n in range(4)]
-"""Calls that are appended to the filled state's prediction log."""
+ALL_ROWS = shared.FILLED_ROWS + NEW_ROWS
 
 
-def _with_new_file(folder: Path) -> tuple[Path, str]:
-    """A state folder, and an inbox with a file that its store doesn't hold."""
-    home = shared.copied(folder)
-    shared.season_file(home / "inbox" / "new.csv", games=2, seed=5, start="2022-11-20")
-    return home, str(home / "inbox")
-
-
-def _with_new_shots(folder: Path) -> tuple[Path, str]:
-    """A state folder with committed shots that aren't folded yet."""
-    home, inbox = _with_new_file(folder)
-    shared.ingest_all(Path(inbox), shared.store_of(home))
-    return home, ""
-
-
-def _as_it_is(folder: Path) -> tuple[Path, str]:
-    return shared.copied(folder), ""
-
-
-def _with_new_calls(folder: Path) -> tuple[Path, str]:
-    return shared.copied(folder), msgspec.json.encode(NEW).decode()
-
-
-def _with_an_outcome(folder: Path) -> tuple[Path, str]:
-    return shared.copied(folder), shared.calls()[-1].id
-
-
-Prepared = Callable[[Path], tuple[Path, str]]
-WORK: dict[str, tuple[str, int, Prepared, Callable[[Path], list[Any]]]] = {
-    "a commit": ("commit", 10, _with_new_file, shared.read_store),
-    "a publication": ("publish", 10, _with_new_shots, shared.read_store),
-    "a verdict": ("verdict", 4, _as_it_is, shared.read_store),
-    "an append to the prediction log": ("log", 6, _with_new_calls, shared.read_log),
-    "an outcome": ("outcomes", 6, _with_an_outcome, shared.read_log),
-    "VirtualBets' state": ("state", 3, _as_it_is, shared.read_state),
-}
-"""What is interrupted -> the job, at how many of its writes, what it begins with, and what is read afterwards."""
-
-
-def killed(work: str, times: int, prepared: Prepared, read: Callable[[Path], list[Any]]) -> Inject:
-    """Kill the job at one of its writes, look, and do it again."""
-
-    @cache
-    def complete(folder: Path) -> tuple[int, list[Any]]:
-        """The number of writes of a whole job, and what is read after it."""
-        home, argument = prepared(folder / "whole")
-        (result,) = worker().do(Job(work=work, place=place_of(home), argument=argument))
-        assert result.code == 0, result.error
-        return result.writes, comparable(read(home))
+def killed(work: Interrupted) -> Inject:
+    """Kill the work at one of its writes, look, and do it again."""
 
     def inject(folder: Path, seed: int) -> Outcome:
-        writes, whole = complete(folder.parent / f"whole-{work}")
-        assert times <= writes, f"{work} has {writes} writes"
-        die_at = seed * (writes - 1) // max(times - 1, 1)
-        home, argument = prepared(folder)
-        before = comparable(read(home))
-        job = Job(work=work, place=place_of(home), argument=argument, die_at=die_at)
+        writes, whole = work.whole(folder.parent)
+        assert work.writes <= writes, f"{work.job} has {writes} writes"
+        die_at = seed * (writes - 1) // (work.writes - 1)
+        home, argument = work.prepared(folder)
+        before = work.found(home)
+        job = Job(work=work.job, place=place_of(home), argument=argument, die_at=die_at)
         (died,) = worker().do(job)
-        between = comparable(read(home))
+        between = work.found(home)
         half = between not in (before, whole)
         (again,) = worker().do(msgspec.structs.replace(job, die_at=NEVER)) if between != whole else (died,)
-        after = comparable(read(home))
-        complete_again = died.code == KILLED and again.error == ""
-        note = "" if complete_again and not half and after == whole else f"at {die_at} of {writes}: {died} {again}"
-        lost = shared.missing(before, between) if half else 0
-        return Outcome(
-            lost + shared.missing(whole, after), shared.twice(whole, after), reported=complete_again, note=note
-        )
+        after = work.found(home)
+        done = died.code == KILLED and again.error == "" and after == whole
+        note = "" if done and not half else f"at {die_at} of {writes}: {died} {again}"
+        lost = half * max(1, shared.missing(before, between)) + shared.missing(whole, after)
+        return Outcome(lost, shared.twice(whole, after), reported=done, note=note)
 
     return inject
 
 
-def comparable(found: list[Any]) -> list[Any]:
-    """The same without what may differ: times of commits, numbers of attempts, moments of ingest, and the order."""
-    return [_comparable(value) for value in found]
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, list):
-        return sorted(map(_blank, value), key=repr)
-    if isinstance(value, pa.Table) and INGESTED_AT in value.column_names:
-        return value.drop_columns([INGESTED_AT])
-    return value
-
-
-def _blank(item: Any) -> Any:
-    names = {"committed_at": 0, "attempt": 1, "judged_at": 0}
-    known = {name: blank for name, blank in names.items() if hasattr(item, name)}
-    return msgspec.structs.replace(item, **known) if known else item
-
-
-for _words, (_work, _times, _prepared, _read) in WORK.items():
-    fault(_times, f"kill -9 at a write of {_words}")(killed(_work, _times, _prepared, _read))
+for _words, _work in WORK.items():
+    fault(_work.writes, f"kill -9 at a write of {_words}")(killed(_work))
 
 
 @fault(3)
 def a_lock_is_held_by_a_process_that_was_killed(folder: Path, seed: int) -> Outcome:
     """The next one gets it at once."""
-    home, inbox = _with_new_file(folder)
+    home, inbox = with_new_file(folder)
     (held,) = worker().do(Job(work="hold", place=place_of(home)))
     store = shared.store_of(home)
     with store.exclusive(INGEST, wait_seconds=0):
@@ -141,7 +66,7 @@ def a_lock_is_held_by_a_process_that_was_killed(folder: Path, seed: int) -> Outc
 @fault(5)
 def two_processes_are_offered_the_same_batch_at_once(folder: Path, seed: int) -> Outcome:
     """One commits it, the other finds it committed."""
-    home, inbox = _with_new_file(folder)
+    home, inbox = with_new_file(folder)
     job = Job(work="commit", place=place_of(home), argument=inbox)
     results = worker().do(job, job)
     done = all(result.code == 0 for result in results)
@@ -151,7 +76,7 @@ def two_processes_are_offered_the_same_batch_at_once(folder: Path, seed: int) ->
 @fault(5)
 def two_processes_publish_the_warehouse_at_once(folder: Path, seed: int) -> Outcome:
     """Both end well, and the warehouse is that of one."""
-    home, _ = _with_new_shots(folder)
+    home, _ = with_new_shots(folder)
     job = Job(work="publish", place=place_of(home))
     results = worker().do(job, job)
     store = shared.store_of(home)
@@ -187,7 +112,7 @@ def commit_on_mongo(folder: Path, seed: int) -> Outcome:
     half = 0 if store.manifests() else store.lake().num_rows + len(store.quarantine())
     (again,) = worker().do(job)
     done = died.code == KILLED and again.code == 0 and not half
-    return shared.balanced(store, 120, reported=done, note="" if done else f"{half} {died} {again}")
+    return shared.balanced(store, NEW_ROWS, reported=done, note="" if done else f"{half} {died} {again}")
 
 
 @fault(5, "kill -9 at a write of the prediction log on MongoDB", quick=False)

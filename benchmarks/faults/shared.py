@@ -35,6 +35,8 @@ from tests.helpers.prediction_logs import one
 
 SOURCE = "small"
 """Name of VirtualBets' source in the filled state."""
+GAME = 60
+"""Rows of a game."""
 FILLED_ROWS = 480
 """Rows in the files of the filled state."""
 CALLS = 20

@@ -32,16 +32,16 @@ def flip(data: bytes, drawn: Random) -> bytes:
     return data[:place] + bytes((data[place] ^ 1 << drawn.randrange(8),)) + data[place + 1 :]
 
 
-def halve(data: bytes, _: Random) -> bytes:
-    """The first half."""
-    return data[: len(data) // 2]
+def cut(data: bytes, drawn: Random) -> bytes:
+    """About the first half."""
+    return data[: int(len(data) * drawn.uniform(0.4, 0.6))]
 
 
 def remove(_: bytes, __: Random) -> None:
     """No file."""
 
 
-DAMAGES: dict[str, tuple[Damage, int]] = {"a bit flips": (flip, 10), "cut in half": (halve, 2), "gone": (remove, 2)}
+DAMAGES: dict[str, tuple[Damage, int]] = {"a bit flips": (flip, 10), "cut in half": (cut, 3), "gone": (remove, 1)}
 """Words -> what is done, and how often to each kind of file."""
 
 
@@ -158,5 +158,5 @@ for _words, (_damage, _times) in DAMAGES.items():
     for _stored in KINDS:
         fault(_times, f"{_words}: {_stored.name}")(damaged(_stored, _damage))
 fault(3, "cut in half: a database of MLflow or Dagster")(
-    damaged(Stored("a database", DATABASES, read_databases, named=("database",)), halve)
+    damaged(Stored("a database", DATABASES, read_databases, named=("database",)), cut)
 )

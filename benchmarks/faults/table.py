@@ -72,6 +72,7 @@ def run(faults: Sequence[Fault], *, once: bool) -> list[Row]:
     """Inject the faults in a temporary folder, each kind as often as it says or once."""
     began, rows = time.monotonic(), []
     with shared.opened(), tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        Path(folder).chmod(0o755)  # some faults take the superuser's rights from a process, which must read it
         for number, kind in enumerate(faults, start=1):
             rows.append(row := Row(kind.name, 1 if once else kind.times))
             for seed in range(row.planned):
