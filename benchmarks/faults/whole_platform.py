@@ -1,90 +1,119 @@
-"""`make faults`: kills each kind of process of a running platform in turn, and checks that it is noticed and reported.
+"""Kills each kind of process of a running platform in turn: it is named, all else ends, and nothing is lost.
 
 When a service or one of its processes is killed, the launcher must name it and end everything, leaving no process and
-no open port. When the process of a Dagster run is killed, the run must be marked as failed. When the launcher is
-killed, the watchdog must end the rest. Prints one JSON; takes about ten minutes.
+no open port. When the process of a Dagster run is killed, the run must be marked as failed, and the platform goes on.
+When the launcher is killed, the watchdog must end the rest. The state folder is the same for all, so that each start
+goes on where the one before was killed.
 """
 
 from __future__ import annotations
 
-import json
 import socket
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
-from benchmarks.running_platform import RunningPlatform
+from benchmarks.faults import shared
+from benchmarks.faults.outcome import Outcome
+from benchmarks.faults.table import Inject, fault
+from benchmarks.running_platform import ROOT, RunningPlatform
 
-UP_SECONDS = 600.0
+UP_SECONDS = 240.0
 NOTICED_SECONDS = 60.0
-RUN_SECONDS = 240.0
+RUN_SECONDS = 120.0
+WATCHDOG_SECONDS = 12.0
+"""After the launcher's death, until the watchdog has ended the rest."""
+RUN = "run"
+ROLES = {
+    "watchdog.py": "watchdog",
+    "multiprocessing.spawn": RUN,
+    "resource_tracker": "resource tracker",
+    "dagster-daemon": "daemon",
+    "parivision_assets.webserver": "webserver",
+    "dagster api grpc": "code server",
+    "virtual_bets": "feed",
+    "parivision_serving": "API",
+    "gradio_ui": "page",
+    "mlflow server": "MLflow",
+    "uvicorn": "MLflow's worker",
+}
+"""Part of a command line -> which process of the platform it is; the first that fits."""
+VICTIMS = (
+    "feed",
+    "API",
+    "page",
+    "MLflow",
+    "MLflow's worker",
+    "code server",
+    "webserver",
+    "daemon",
+    "watchdog",
+    "launcher",
+    RUN,
+)
 
 
 def role(process: psutil.Process, launcher: int) -> str:
     """Which process of the platform it is."""
     if process.pid == launcher:
         return "launcher"
-    words = " ".join(process.cmdline())
-    kinds = {
-        "watchdog.py": "watchdog",
-        "multiprocessing.spawn": "run",
-        "resource_tracker": "resource tracker",
-        "dagster-daemon": "daemon",
-        "parivision_assets.webserver": "webserver",
-        "dagster api grpc": "code",
-        "virtual_bets": "feed",
-        "parivision_serving": "api",
-        "gradio_ui": "ui",
-        "mlflow server": "mlflow",
-        "uvicorn": "mlflow's worker",
-    }
-    found = next((name for part, name in kinds.items() if part in words), None)
-    return found or words[:60]
+    try:
+        words = " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""
+    return next((name for part, name in ROLES.items() if part in words), words[:60])
 
 
-def kill(home: Path, name: str) -> dict[str, object]:
-    """Start a platform, kill one of its processes, and report what happened."""
-    with RunningPlatform(home) as platform:
-        if not platform.wait_for(lambda: "PariVision is up" in platform.output, UP_SECONDS):
-            raise SystemExit(platform.output)
-        processes = platform.processes()
-        victims = [p for p in processes if role(p, platform.launcher.pid) == name]
-        if not victims:
-            return {"killed": name, "error": f"no such process among {sorted({role(p, 0) for p in processes})}"}
-        before = len(platform.output)
-        victims[0].kill()
-        began = time.monotonic()
-        if name == "run":
-            back = platform.wait_for(
-                lambda: "was killed" in platform.output[before:] or "gone" in platform.output[before:], RUN_SECONDS
-            )
-            return {"killed": name, "noticed": back, "seconds": round(time.monotonic() - began, 1)}
-        ended = platform.launcher.poll() is not None or _ends(platform)
-        running = [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        lines = platform.output[before:].splitlines()
-        reported = [line for line in lines if "ended by itself" in line or "killed" in line]
-        return {
-            "killed": name,
-            "platform_ended": ended,
-            "seconds": round(time.monotonic() - began, 1),
-            "message": reported[0].split("| ", 1)[-1] if reported else "",
-            "processes_left": [role(p, platform.launcher.pid) for p in running],
-            "ports_left": [port for port in platform.ports.values() if _taken(port)],
-        }
+def found(platform: RunningPlatform, name: str) -> list[psutil.Process]:
+    """The platform's processes of a role."""
+    return [process for process in platform.processes() if role(process, platform.launcher.pid) == name]
 
 
-def _ends(platform: RunningPlatform) -> bool:
-    until = time.monotonic() + NOTICED_SECONDS
-    while time.monotonic() < until:
-        if platform.launcher.poll() is not None:
-            if platform.launcher.returncode < 0:  # the launcher was killed: the watchdog needs some seconds
-                time.sleep(12)
-            return True
-        time.sleep(0.1)
-    return False
+def committed(home: Path) -> dict[str, int]:
+    """Inserted rows by batch."""
+    return {manifest.batch_id: manifest.inserted for manifest in shared.store_of(home).manifests()}
+
+
+def killed(name: str) -> Inject:
+    """Start a platform, kill one of its processes, and see what is said and what is left."""
+
+    def inject(_: Path, __: int) -> Outcome:
+        home = shared.scratch() / "platform"
+        with RunningPlatform(home, PYTHONPATH=str(ROOT)) as platform:
+            assert platform.wait_for(lambda: "PariVision is up" in platform.output, UP_SECONDS), platform.output[-2000:]
+            assert platform.wait_for(lambda: bool(found(platform, name)), RUN_SECONDS), f"there is no {name}"
+            processes, before, said = platform.processes(), committed(home), len(platform.output)
+            found(platform, name)[0].kill()
+            note = _run_failed(platform, said) if name == RUN else _all_ended(platform, said, processes)
+        after = committed(home)
+        store = shared.store_of(home)
+        lost = sum(rows for batch, rows in before.items() if after.get(batch) != rows)
+        lost += abs(sum(after.values()) - store.lake(["_id"]).num_rows)
+        return Outcome(lost, shared.doubled(store), reported=not note, note=note)
+
+    return inject
+
+
+def _run_failed(platform: RunningPlatform, said: int) -> str:
+    """What is wrong after a run was killed; empty if nothing is."""
+    words = "was killed", "gone"
+    named = platform.wait_for(lambda: any(word in platform.output[said:] for word in words), RUN_SECONDS)
+    return "" if named and platform.launcher.poll() is None else platform.output[said:][-2000:]
+
+
+def _all_ended(platform: RunningPlatform, said: int, processes: list[psutil.Process]) -> str:
+    """What is wrong after another process was killed; empty if nothing is."""
+    platform.wait_for(lambda: False, NOTICED_SECONDS)  # until the launcher has ended
+    code = platform.launcher.poll()
+    if code is not None and code < 0:  # the launcher was killed
+        time.sleep(WATCHDOG_SECONDS)
+    running = [role(p, 0) for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    ports = [name for name, port in platform.ports.items() if _taken(port)]
+    lines = platform.output[said:].splitlines()
+    named = code is not None and (code < 0 or any("ended by itself" in line or "killed" in line for line in lines))
+    wrong = not named or running or ports
+    return f"exit code {code}, running: {running}, ports: {ports}, said: {lines[-20:]}" if wrong else ""
 
 
 def _taken(port: int) -> bool:
@@ -92,21 +121,5 @@ def _taken(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def main() -> None:
-    """Kill each and print; the exit code is 1 when a kill wasn't noticed, or a process or port was left."""
-    names = sys.argv[1:] or [
-        "feed", "api", "ui", "mlflow", "mlflow's worker", "code", "webserver", "daemon", "watchdog", "launcher",
-    ]  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        found = [kill(Path(folder) / "state", name) for name in names]
-    print(json.dumps(found, indent=1))
-    bad = [
-        f
-        for f in found
-        if not f.get("platform_ended", f.get("noticed")) or f.get("processes_left") or f.get("ports_left")
-    ]
-    sys.exit(1 if bad else 0)
-
-
-if __name__ == "__main__":
-    main()
+for _name in VICTIMS:
+    fault(1, f"kill -9 of a platform's process: {_name}", quick=False)(killed(_name))
