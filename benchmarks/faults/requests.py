@@ -152,8 +152,8 @@ def a_new_champion_under_load(_: Path, seed: int) -> Outcome:
     return Outcome(*missing_of(callers.ids), failed=len(callers.failures), reported=swapped, note=note)
 
 
-@fault(5)
-def kill_9_of_the_prediction_service_under_load(_: Path, seed: int) -> Outcome:
+@fault(5, "kill -9 of the prediction service under load")
+def service_killed(_: Path, seed: int) -> Outcome:
     """What was acknowledged is in the prediction log, and a new start answers."""
     with running() as service:
         with Callers(service.port) as callers:
@@ -174,8 +174,8 @@ def two_workers() -> Service:
     return service
 
 
-@fault(5, quick=False)
-def kill_9_of_one_of_two_workers_under_load(_: Path, seed: int) -> Outcome:
+@fault(5, "kill -9 of one of two workers under load", quick=False)
+def worker_killed(_: Path, seed: int) -> Outcome:
     """It costs at most one request of each connection to it; a new worker takes its place."""
     service = two_workers()
     workers = _workers(service)
@@ -233,8 +233,8 @@ async def _until_gone(service: Service) -> Counter[str]:
     return seen
 
 
-@fault(10)
-def sigterm_under_32_kept_connections(_: Path, seed: int) -> Outcome:
+@fault(10, f"SIGTERM under {CONNECTIONS} kept connections")
+def service_ended(_: Path, seed: int) -> Outcome:
     """Each request that was sent is answered, and the service ends."""
     with running() as service:
         seen = asyncio.run(_until_gone(service))

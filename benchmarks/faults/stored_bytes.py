@@ -41,7 +41,7 @@ def remove(_: bytes, __: Random) -> None:
     """No file."""
 
 
-DAMAGES: dict[str, tuple[Damage, int]] = {"a bit flips": (flip, 10), "cut in half": (cut, 3), "gone": (remove, 1)}
+DAMAGES: dict[str, tuple[Damage, int]] = {"a bit flips": (flip, 10), "cut in half": (cut, 3)}
 """Words -> what is done, and how often to each kind of file."""
 
 
@@ -152,6 +152,12 @@ def _put_back(file: Path, sound: bytes) -> None:
     for beside in file.parent.glob(f"{file.name}-*"):  # SQLite's log and index, left by the last reading
         beside.unlink()
     file.write_bytes(sound)
+
+
+@fault(len(KINDS))
+def a_file_of_the_state_folder_is_gone(folder: Path, seed: int) -> Outcome:
+    """Each kind of file once."""
+    return damaged(KINDS[seed], remove)(folder, seed)
 
 
 for _words, (_damage, _times) in DAMAGES.items():
