@@ -128,8 +128,7 @@ KINDS: dict[str, tuple[str, Answer]] = {
 def small_service(seed: int) -> Iterator[SmallService]:
     """A service, while the feed waits for it for a short time only."""
     service = SmallService(seed)
-    short = {"ANSWER_SECONDS": ANSWER_SECONDS, "PAUSE_SECONDS": 0.01, "REST_SECONDS": 0.0}
-    with mock.patch.multiple(virtual_bets, **short):  # type: ignore[arg-type]
+    with mock.patch.multiple(virtual_bets, ANSWER_SECONDS=ANSWER_SECONDS, PAUSE_SECONDS=0.01, REST_SECONDS=0.0):
         yield service
         service.server.shutdown()
         service.server.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import shutil
 import sqlite3
@@ -113,7 +114,7 @@ def filled() -> Path:
     listed = ListedBatches(home / "virtual_bets", SOURCE)
     for batch in listed_batches():
         listed.add(batch)
-    api_keys().extend(keys.add(home / "api_keys.json", name, [keys.READ]) for name in ("reader", "page"))
+    api_keys().extend(keys.add(home / "api_keys.json", name, ["read"]) for name in ("reader", "page"))
     for name in ("dagster/history/runs.db", "dagster/schedules/schedules.db"):
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(home / name)) as db, db:
@@ -136,9 +137,9 @@ def calls() -> list[Call]:
 
 def listed_batches() -> list[ListedBatch]:
     """What VirtualBets has listed in the filled state."""
-    days = [f"2001-11-0{n + 1}" for n in range(BATCHES)]
+    days = [dt.date(2001, 11, n + 1) for n in range(BATCHES)]
     return [
-        ListedBatch(id=day, cursor=n + 1, fingerprint=f"{n}" * 64, rows=n, first_date=day, last_date=day)
+        ListedBatch(id=str(day), cursor=n + 1, fingerprint=f"{n}" * 64, rows=n, first_date=day, last_date=day)
         for n, day in enumerate(days)
     ]
 

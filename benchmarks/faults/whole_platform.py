@@ -1,9 +1,8 @@
 """Kills each kind of process of a running platform in turn: it is named, all else ends, and nothing is lost.
 
 When a service or one of its processes is killed, the launcher must name it and end everything, leaving no process and
-no open port. When the process of a Dagster run is killed, the run must be marked as failed, and the platform goes on.
-When the launcher is killed, the watchdog must end the rest. The state folder is the same for all, so that each start
-goes on where the one before was killed.
+no open port. When the launcher is killed, the watchdog must end the rest. The state folder is the same for all, so that
+each start goes on where the one before was killed.
 """
 
 from __future__ import annotations
@@ -21,13 +20,11 @@ from benchmarks.running_platform import ROOT, RunningPlatform
 
 UP_SECONDS = 240.0
 NOTICED_SECONDS = 60.0
-RUN_SECONDS = 120.0
 WATCHDOG_SECONDS = 12.0
 """After the launcher's death, until the watchdog has ended the rest."""
-RUN = "run"
 ROLES = {
     "watchdog.py": "watchdog",
-    "multiprocessing.spawn": RUN,
+    "multiprocessing.spawn": "run",
     "resource_tracker": "resource tracker",
     "dagster-daemon": "daemon",
     "parivision_assets.webserver": "webserver",
@@ -50,7 +47,6 @@ VICTIMS = (
     "daemon",
     "watchdog",
     "launcher",
-    RUN,
 )
 
 
@@ -65,11 +61,6 @@ def role(process: psutil.Process, launcher: int) -> str:
     return next((name for part, name in ROLES.items() if part in words), words[:60])
 
 
-def found(platform: RunningPlatform, name: str) -> list[psutil.Process]:
-    """The platform's processes of a role."""
-    return [process for process in platform.processes() if role(process, platform.launcher.pid) == name]
-
-
 def committed(home: Path) -> dict[str, int]:
     """Inserted rows by batch."""
     return {manifest.batch_id: manifest.inserted for manifest in shared.store_of(home).manifests()}
@@ -82,10 +73,9 @@ def killed(name: str) -> Inject:
         home = shared.scratch() / "platform"
         with RunningPlatform(home, PYTHONPATH=str(ROOT)) as platform:
             assert platform.wait_for(lambda: "PariVision is up" in platform.output, UP_SECONDS), platform.output[-2000:]
-            assert platform.wait_for(lambda: bool(found(platform, name)), RUN_SECONDS), f"there is no {name}"
             processes, before, said = platform.processes(), committed(home), len(platform.output)
-            found(platform, name)[0].kill()
-            note = _run_failed(platform, said) if name == RUN else _all_ended(platform, said, processes)
+            next(process for process in processes if role(process, platform.launcher.pid) == name).kill()
+            note = _all_ended(platform, said, processes)
         after = committed(home)
         store = shared.store_of(home)
         lost = sum(rows for batch, rows in before.items() if after.get(batch) != rows)
@@ -95,15 +85,8 @@ def killed(name: str) -> Inject:
     return inject
 
 
-def _run_failed(platform: RunningPlatform, said: int) -> str:
-    """What is wrong after a run was killed; empty if nothing is."""
-    words = "was killed", "gone"
-    named = platform.wait_for(lambda: any(word in platform.output[said:] for word in words), RUN_SECONDS)
-    return "" if named and platform.launcher.poll() is None else platform.output[said:][-2000:]
-
-
 def _all_ended(platform: RunningPlatform, said: int, processes: list[psutil.Process]) -> str:
-    """What is wrong after another process was killed; empty if nothing is."""
+    """What is wrong after a process was killed; empty if nothing is."""
     platform.wait_for(lambda: False, NOTICED_SECONDS)  # until the launcher has ended
     code = platform.launcher.poll()
     if code is not None and code < 0:  # the launcher was killed

@@ -46,7 +46,8 @@ def test_nothing_is_lost_when_each_quick_kind_is_injected_once() -> None:
 def test_faults_of_stored_bytes_are_counted_and_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["a bit flips: a lake", "is gone", "--quick", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["fault"] for row in found["kinds"]] == ["a file of the state folder is gone", "a bit flips: a lake file"]
+    kinds = ["a file of the state folder is gone", "a bit flips: a lake file"]
+    assert [row["fault"] for row in found["kinds"]] == kinds
     assert found["totals"] == {
         "faults": 2,
         "kinds": 2,
