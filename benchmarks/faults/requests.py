@@ -160,10 +160,9 @@ def service_killed(_: Path, seed: int) -> Outcome:
             callers.go_on(20 * (seed + 1))
             service.process.kill()
             service.process.wait()
-            acknowledged = list(callers.ids)
         with running() as again:
             status, _ = again.ask("POST", PATH, BODY)
-    return Outcome(*missing_of(acknowledged), reported=status == 200)
+    return Outcome(*missing_of(callers.ids), reported=status == 200)
 
 
 @shared.once
