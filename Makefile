@@ -64,7 +64,7 @@ test: $(STAMP) ## run the tests; the last lines name the ten slowest
 test-slow: $(STAMP) ## run the tests that take minutes
 	@exec $(PYTHON) -m pytest -m slow $(PYTEST)
 
-faults: $(STAMP) ## start a platform in a temporary folder ten times, kill another of its processes each time, check that it is noticed
+faults: $(STAMP) ## inject faults of all kinds in a temporary folder, and count what is lost, doubled, failed or not reported: ARGS="--quick", "--json" or names of kinds
 	@exec $(PYTHON) -m benchmarks.faults $(ARGS)
 
 coverage: ## compare the last test run's coverage with the required minimum

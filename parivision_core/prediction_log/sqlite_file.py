@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -49,6 +50,8 @@ have none: they are in an index too, and SQLite notices when both differ."""
 _CHECKSUMS = "".join(f"ALTER TABLE {table} ADD COLUMN crc INTEGER;\n" for table in CHECKED)
 _UPGRADES = {1: _DAYS, 2: _CHECKSUMS}
 """Format -> the statements that upgrade a file to the next format."""
+
+log = logging.getLogger(__name__)
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file, which differ from those of another file with the same name."""
@@ -109,6 +112,7 @@ class SqliteFile:
                 db.execute("PRAGMA journal_mode = WAL")
             partial.replace(self.path)
             os.fsync(folder)  # the name must survive a crash, too
+            log.info("no prediction log lay at %s; a new one was made", self.path)
         finally:
             os.close(folder)
 

@@ -44,6 +44,7 @@ class FileStore(Store):
         self._meta = MetaFile(folder / "meta.sqlite")
         try:
             if not self._meta.path.exists():
+                self._require_none()
                 self._create()
             self._meta.check()
             found = self._meta.format()
@@ -58,6 +59,15 @@ class FileStore(Store):
             raise StoreError(
                 f"the store in {folder} has format {found}, this version writes format {FORMAT}; "
                 "move the folder away (its source files can be ingested again) or run the version that made it"
+            )
+
+    def _require_none(self) -> None:
+        """Raise StoreError when files of shots lie here: an empty store in their place would hide that they're lost."""
+        left = any(next(folder.glob("*.parquet"), None) for folder in (self._lake, self._warehouse))
+        if left and not self._meta.path.exists():  # which another process may just have made
+            raise StoreError(
+                f"{self._meta.path} is gone, although files of shots lie beside it; restore it from a backup, or move "
+                "the folder away and ingest the source files again"
             )
 
     def _create(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,8 @@ def write(folder: Path, name: str, table: pa.Table) -> Path:
     except OSError as error:
         raise StoreError(f"can't write {target}: {error}; free some space or check the folder's permissions") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # which mustn't hide why it couldn't be written
+            partial.unlink(missing_ok=True)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,11 @@ VERSION_FILE, RUN_FILE = "/model-versions/get-artifact", "/get-artifact"
 """Routes by which MLflow sends artifacts, whatever store they are in."""
 BUNDLE_PATH = "bundle"
 """Folder of the bundle inside its run's artifacts; a registered version's source is this folder."""
+
+NOTE = "champion.json"
+"""File of the cache that names the champion that was served last."""
+
+log = logging.getLogger(__name__)
 
 
 def monitoring_experiment(model: str) -> str:
@@ -91,8 +97,9 @@ class RegistryReader:
         if folder.is_dir():
             try:
                 return bundle.load(folder, champion.sha256)
-            except BundleError:
-                shutil.rmtree(folder)  # a damaged cache entry is downloaded again
+            except BundleError as error:
+                log.warning("a bundle in the cache is damaged, and downloaded again: %s", error)
+                shutil.rmtree(folder)
         self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._cache, prefix=".download-") as temporary:
             partial = Path(temporary) / folder.name
@@ -110,7 +117,7 @@ class RegistryReader:
     def remember(self, champion: Champion) -> None:
         """Record the champion that is served, for a start without a registry, and drop older cached bundles."""
         self._cache.mkdir(parents=True, exist_ok=True)
-        note = self._cache / "champion.json"
+        note = self._cache / NOTE
         partial = note.with_suffix(f".{os.getpid()}")  # several workers may record it at the same time
         partial.write_bytes(sealed_json(msgspec.json.encode(champion)))
         partial.replace(note)
@@ -120,9 +127,13 @@ class RegistryReader:
 
     def remembered(self) -> Champion | None:
         """The champion recorded last; None if there is none, or if its record is damaged."""
+        note = self._cache / NOTE
         try:
-            return msgspec.json.decode(unsealed_json((self._cache / "champion.json").read_bytes()), type=Champion)
-        except (OSError, DamagedError, msgspec.DecodeError):
+            return msgspec.json.decode(unsealed_json(note.read_bytes()), type=Champion)
+        except FileNotFoundError:
+            return None
+        except (OSError, DamagedError, msgspec.DecodeError) as error:
+            log.warning("which champion was served last can't be read from %s: %s", note, error)
             return None
 
     def version_page(self, version: int) -> str:

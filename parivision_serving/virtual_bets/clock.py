@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from parivision_core.problems import ConfigurationError, StoreError
 
 FILE = "state.json"
 LOCK = "state.lock"
+
+log = logging.getLogger(__name__)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class StateFile:
         try:
             state = msgspec.json.decode(unsealed_json(self.path.read_bytes()), type=State)
         except FileNotFoundError:
+            log.info("no state lies at %s; '%s' begins with its first season", self.path, source)
             return State(source=source)
         except (OSError, DamagedError, msgspec.DecodeError) as error:
             raise StoreError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import select
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from http import HTTPStatus
 from itertools import islice
 from typing import Any, cast
@@ -62,7 +63,7 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, whose first request has some time to arrive."""
         super().connection_made(transport)
-        self._answers = cast("Transport", AnswerTransport(transport))
+        self._answers = cast("Transport", AnswerTransport(transport, self._close_after_answer))
         self._wait()
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()
@@ -137,6 +138,13 @@ class GuardedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         elif self._dropped is None and not self._half_read():
             self._close_unless_asked()
+
+    def _close_after_answer(self) -> None:
+        """Close after the last answer; a body that was refused may still be on its way, and is dropped for a while."""
+        if self.cycle.more_body:
+            self._hang_up()
+        else:
+            self.transport.close()
 
     def _busy(self) -> bool:
         """Whether a request is being answered."""
@@ -220,8 +228,8 @@ class AnswerTransport:
     others, which was logged in forty lines as if it were a fault.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self.close = transport.close
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self.close = close
         self.is_closing = transport.is_closing
         self._write = transport.write
 

@@ -25,13 +25,13 @@ OK = b"HTTP/1.1 200"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the length of the body; /wait takes its time."""
+    """Answer with the length of the body; /wait takes its time, /early doesn't wait for the body."""
     if scope["type"] == "lifespan":
         for kind in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{kind}.complete"})
         return
-    size, more = 0, True
+    size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)

@@ -63,6 +63,14 @@ def test_no_prediction_log_is_made_beside_the_log_of_another(path: Path, tmp_pat
     SqlitePredictionLog(path).append([one()])
 
 
+def test_a_new_prediction_log_is_named_in_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It may take the place of one that is gone."""
+    caplog.set_level("INFO")
+    for _ in range(2):
+        sqlite_file.SqliteFile(path).close()
+    assert caplog.messages == [f"no prediction log lay at {path}; a new one was made"]
+
+
 def test_what_a_crash_left_of_a_new_file_does_no_harm(path: Path) -> None:
     for ending in ENDINGS:
         beside(path, f".partial{ending}").write_bytes(b"rubbish")

@@ -100,6 +100,24 @@ def test_a_meta_file_that_is_gone_is_not_replaced_by_an_empty_one(tmp_path: Path
     assert not (tmp_path / "meta.sqlite").exists()
 
 
+def test_a_store_that_is_opened_without_its_meta_file_is_no_new_one(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    (tmp_path / "meta.sqlite").rename(tmp_path / "away")
+    with pytest.raises(StoreError, match=r"meta\.sqlite is gone, although files of shots lie beside it; restore it"):
+        FileStore(tmp_path)
+    assert not (tmp_path / "meta.sqlite").exists()
+    (tmp_path / "away").rename(tmp_path / "meta.sqlite")
+    assert FileStore(tmp_path).manifests() == store.manifests()
+
+
+def test_an_error_in_clearing_up_does_not_hide_why_a_file_was_not_written(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    (tmp_path / "lake").rmdir()
+    (tmp_path / "lake").write_text("in the way")
+    with pytest.raises(StoreError, match=r"can't write .*/lake/b-.*: .* Not a directory"):
+        store.commit_batch(manifest(), shots_of("b"), [])
+
+
 def without_checksums(folder: Path) -> None:
     """Turn a store into one of the format before checksums."""
     with closing(sqlite3.connect(folder / "meta.sqlite")) as db, db:

@@ -346,12 +346,12 @@ def test_a_reader_starts_over_when_publications_removed_its_files(
     store.publish_warehouse({"2022": rows("a", [1]), "2023": rows("b", [2])}, WarehouseState(), {})
     read, overtaken = files.read, []
 
-    def overtake(path: Path, columns: Any, **options: Any) -> pa.Table:
+    def overtake(path: Path, *arguments: Any, **named: Any) -> pa.Table:
         if not overtaken:
             overtaken.append(path)
             for day in "cd":
                 store.publish_warehouse({}, WarehouseState(), {}, {"2023": rows(day, [3])})
-        return read(path, columns, **options)
+        return read(path, *arguments, **named)
 
     monkeypatch.setattr(files, "read", overtake)
     assert store.warehouse()["_id"].to_pylist() == ["a", "b", "c", "d"]

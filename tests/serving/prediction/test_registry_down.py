@@ -79,7 +79,7 @@ def test_a_start_with_a_damaged_champion_serves_the_last_one(serving: ServingSet
         until(lambda: client.get("/api/v1/champion").json()["reload_problem"] is None)
 
 
-def test_a_damaged_cache_is_not_served(serving: ServingSetup) -> None:
+def test_a_damaged_cache_is_not_served(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
     serving.promote(1)
     record = serving.feature_state(make_feature_state(1))
     with serving.client() as client:
@@ -90,6 +90,20 @@ def test_a_damaged_cache_is_not_served(serving: ServingSetup) -> None:
     with serving.client() as client:
         until(lambda: "the model registry answers 500 to" in client.get("/health/ready").text)
         assert client.post("/api/v1/predict", json=SHOT).status_code == 503
+    assert f"a bundle in the cache is damaged, and downloaded again: {graph} was altered" in caplog.text
+
+
+def test_a_damaged_note_of_the_last_champion_is_named(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
+    serving.promote(1)
+    record = serving.feature_state(make_feature_state(1))
+    with serving.client() as client:
+        until(serves(client, 1, record.stamp))
+    (note,) = serving.settings.cache.rglob("champion.json")
+    note.write_bytes(note.read_bytes()[:-9])
+    serving.mlflow.stop()
+    with serving.client() as client:
+        until(lambda: DOWN in client.get("/health/ready").text)
+    assert f"which champion was served last can't be read from {note}: " in caplog.text
 
 
 @pytest.mark.parametrize("how", ["gone", "broken"])

@@ -48,3 +48,13 @@ def test_a_kill_between_writes_leaves_the_last_state(tmp_path: Path, delay: floa
     file.save(State(source="source", counter=1))
     assert file.load("source").counter == 1
     file.close()
+
+
+def test_a_state_that_is_gone_is_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    file = StateFile(tmp_path)
+    assert file.load("source") == State(source="source")
+    file.save(State(source="source", counter=1))
+    assert file.load("source").counter == 1
+    file.close()
+    assert caplog.messages == [f"no state lies at {file.path}; 'source' begins with its first season"]

@@ -20,6 +20,8 @@ from tests.helpers.tiny_service import HEAD, OK, REQUEST, Served
 
 CLOSE = b"connection: close\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n"
+EARLY_ANSWERS = 5
+"""In a row, nearly each of which was lost."""
 SPARE = 300
 """Bytes of a request that is filled up to a limit, beside the filling."""
 
@@ -127,6 +129,14 @@ def test_what_is_no_http_is_refused_as_a_problem(service: Served) -> None:
     head, _, body = answers(service, b"\x16\x03\x01\x02\x00").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert "without TLS" in json.loads(body)["detail"]
+
+
+def test_an_answer_before_the_end_of_the_body_is_not_taken_away_by_a_reset(service: Served) -> None:
+    """A refusal: the service closes, as the caller wishes, while it hasn't read what has arrived of the body."""
+    early = HEAD.replace(b"POST /", b"POST /early") + CLOSE + b"content-length: 300000\r\n\r\n"
+    for _ in range(EARLY_ANSWERS):
+        found = answers(service, early + b"x" * 200_000)
+        assert found.startswith(OK) and found.endswith(b"0 bytes\n")
 
 
 @pytest.mark.process

@@ -64,6 +64,8 @@ def parse(raw: pd.DataFrame, known: Details | None = None) -> Parsed:
     reasons.add(number["player_id"] <= 0, layout.columns["player_id"] + "={} names no player", text["player_id"])
     x, y, placement = _locations(number, text, layout, reasons, known)
     team, opponent, home = _sides(number["team_id"], text, reasons)
+    for field in ("player_name", "action"):  # free text; in any other field a NUL fails its check
+        reasons.add(text[field].str.contains("\0", regex=False), layout.columns[field] + "={} holds a NUL", text[field])
     shots = pd.DataFrame(
         {
             "game_date": date,

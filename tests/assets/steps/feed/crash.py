@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pymongo import monitoring
 
@@ -18,49 +15,7 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_core.nba.shots import NBA
 from parivision_core.store.mongo import documents
 from tests.helpers.stores import opened
-
-WRITES = ("insert", "update", "delete", "findAndModify")
-
-
-def watch_files(count: Callable[[], None]) -> None:
-    """Call `count` before every flush, rename and statement of the embedded kind."""
-
-    def watched(function: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            count()
-            return function(*args, **kwargs)
-
-        return call
-
-    os.fsync = watched(os.fsync)
-    Path.replace = watched(Path.replace)  # type: ignore[method-assign]
-    connect = sqlite3.connect
-
-    class Watched(sqlite3.Connection):
-        def execute(self, *args: Any) -> Any:
-            count()
-            return super().execute(*args)
-
-        def executemany(self, *args: Any) -> Any:
-            count()
-            return super().executemany(*args)
-
-    sqlite3.connect = lambda *args, **kwargs: connect(*args, **kwargs, factory=Watched)  # type: ignore[assignment]
-
-
-class WatchMongo(monitoring.CommandListener):
-    """Calls `count` before every command that writes is sent."""
-
-    def __init__(self, count: Callable[[], None]) -> None:
-        self.count = count
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in WRITES:
-            self.count()
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+from tests.helpers.writes import WatchMongo, watch_files
 
 
 def ingest_and_die(place: dict[str, str], inbox: str, die_at: int) -> int:

@@ -247,3 +247,10 @@ def test_too_few_shots_to_tell_two_units_apart_are_refused() -> None:
     one = np.array([0.5]), np.array([5.75]), np.array([0]), np.array([0])
     with pytest.raises(BatchError, match="too few to tell"):
         infer_placement(*one, (BASELINE_FEET, HOOP_TENTHS))
+
+
+@pytest.mark.parametrize(("column", "value"), [("PLAYER_NAME", "Pl\0yer"), ("ACTION_TYPE", "Jump\0Shot")])
+def test_a_nul_in_free_text_breaks_its_row(column: str, value: str) -> None:
+    frame = shots.season(games=1)
+    frame.loc[7, column] = value
+    assert [reason for reason in parse(frame).reasons if reason] == [f"{column}={value!r} holds a NUL"]
