@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from parivision_core.checksums import crc_of
+from parivision_core.checksums import crc_of, damage_of
 from parivision_core.problems import StoreError
 
 FORMAT = 3
@@ -168,7 +168,7 @@ class SqliteFile:
 
     def _look_through(self) -> None:
         with self.connection() as db:
-            damage = [text for (text,) in db.execute("PRAGMA integrity_check(3)") if text != "ok"]
+            damage = damage_of(db)
             for table, columns in CHECKED.items():
                 changed_rows = f"SELECT count(*) FROM {table} WHERE crc <> crc({columns})"  # nosec  # B608: CHECKED
                 (changed,) = db.execute(changed_rows).fetchone()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from parivision_core.checksums import DamagedError, crc_of, sealed, unsealed
+from parivision_core.checksums import DamagedError, crc_of, damage_of, sealed, unsealed
 from parivision_core.problems import StoreError
 
 FORMAT = "3"
@@ -89,9 +89,9 @@ class MetaFile:
     def check(self) -> None:
         """Look through the whole file. Raises StoreError when its pages are damaged or don't fit together."""
         with self.connection() as db:
-            found = [text for (text,) in db.execute("PRAGMA integrity_check(3)")]
-        if found != ["ok"]:
-            raise StoreError(f"{self.path} is damaged: {'; '.join(found)}; restore it from a backup")
+            damage = damage_of(db)
+        if damage:
+            raise StoreError(f"{self.path} is damaged: {'; '.join(damage)}; restore it from a backup")
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:

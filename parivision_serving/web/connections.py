@@ -10,10 +10,9 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any, cast
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from parivision_serving.web.problems import MEDIA_TYPE, Problem
+from parivision_serving.web.problems import Problem, encoded
 
 HEADER_BYTES = 64 * 1024
 """Request line and headers together. Callers send some 300 bytes, a browser with cookies a few thousand; httptools
@@ -241,9 +240,8 @@ class AnswerTransport:
 
 def _problem(status: HTTPStatus, detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Body and headers of an answer after which the connection is closed."""
-    body = msgspec.json.encode(Problem(type="about:blank", title=status.phrase, status=status, detail=detail))
-    length = str(len(body)).encode()
-    return body, [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", length), (b"connection", b"close")]
+    body, headers = encoded(Problem(type="about:blank", title=status.phrase, status=status, detail=detail))
+    return body, [*headers, (b"connection", b"close")]
 
 
 async def _too_many_fields(scope: Any, receive: Any, send: Any) -> None:

@@ -7,13 +7,11 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from parivision_core.cross_origin import SAFE, RefusalLog, foreign_page, host_of, is_cross_origin, unknown_host
 from parivision_serving.web.context import KEY, Context
 from parivision_serving.web.logs import request_name
 from parivision_serving.web.metrics import UNMATCHED, Metrics
-from parivision_serving.web.problems import MEDIA_TYPE, URN, Problem
+from parivision_serving.web.problems import URN, Problem, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -88,8 +86,7 @@ class Middleware:
 
     async def _refuse(self, scope: Any, send: Send, status: HTTPStatus, kind: str, detail: str) -> None:
         self._log.note(status, scope, detail)
-        body = msgspec.json.encode(Problem(type=URN + kind, title=status.phrase, status=status, detail=detail))
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+        body, headers = encoded(Problem(type=URN + kind, title=status.phrase, status=status, detail=detail))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -42,6 +42,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: Annotated[list[FieldProblem], Meta(description="What is wrong with which field; only with 422.")] = []
 
 
+def encoded(problem: Problem) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Body and headers of an answer that is sent without Litestar."""
+    body = msgspec.json.encode(problem)
+    return body, [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+
+
 class InvalidRequestError(HTTPException):
     """The request is malformed or impossible; `errors` names the fields."""
 

@@ -12,17 +12,24 @@ import pytest
 from litestar.testing import TestClient
 
 from parivision_core.bundle import GRAPH
+from parivision_core.records import FeatureStateRecord
 from tests.helpers.processes import until
 from tests.helpers.serving_setup import SHOT, ServingSetup, answer_to, make_feature_state, serves
 
 DOWN = "doesn't answer"
 
 
-def test_started_without_a_registry_it_serves_the_last_champion(serving: ServingSetup) -> None:
+def served_once(serving: ServingSetup) -> FeatureStateRecord:
+    """Serve a first champion until the service has it in its cache; returns the feature state beside it."""
     serving.promote(1)
     record = serving.feature_state(make_feature_state(1))
     with serving.client() as client:
         until(serves(client, 1, record.stamp))
+    return record
+
+
+def test_started_without_a_registry_it_serves_the_last_champion(serving: ServingSetup) -> None:
+    record = served_once(serving)
     serving.mlflow.stop()
     with serving.client() as client:
         until(serves(client, 1, record.stamp))
@@ -58,10 +65,7 @@ def test_started_without_a_registry_and_a_last_champion_it_says_so(serving: Serv
 
 def test_a_start_with_a_damaged_champion_serves_the_last_one(serving: ServingSetup) -> None:
     """The version before it stays in service, and the problem is reported until the champion is repaired."""
-    serving.promote(1)
-    record = serving.feature_state(make_feature_state(1))
-    with serving.client() as client:
-        until(serves(client, 1, record.stamp))
+    record = served_once(serving)
     serving.register(2)
     graph = serving.mlflow.versions[2] / GRAPH
     sound = graph.read_bytes()
@@ -80,10 +84,7 @@ def test_a_start_with_a_damaged_champion_serves_the_last_one(serving: ServingSet
 
 
 def test_a_damaged_cache_is_not_served(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
-    serving.promote(1)
-    record = serving.feature_state(make_feature_state(1))
-    with serving.client() as client:
-        until(serves(client, 1, record.stamp))
+    served_once(serving)
     (graph,) = serving.settings.cache.rglob("model.onnx")
     graph.write_bytes(graph.read_bytes() + b" ")
     serving.mlflow.broken = True
@@ -94,10 +95,7 @@ def test_a_damaged_cache_is_not_served(serving: ServingSetup, caplog: pytest.Log
 
 
 def test_a_damaged_note_of_the_last_champion_is_named(serving: ServingSetup, caplog: pytest.LogCaptureFixture) -> None:
-    serving.promote(1)
-    record = serving.feature_state(make_feature_state(1))
-    with serving.client() as client:
-        until(serves(client, 1, record.stamp))
+    served_once(serving)
     (note,) = serving.settings.cache.rglob("champion.json")
     note.write_bytes(note.read_bytes()[:-9])
     serving.mlflow.stop()
