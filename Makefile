@@ -3,7 +3,7 @@
 # Every recipe uses this environment; none has to be activated by hand.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-UV := VIRTUAL_ENV=$(VENV) UV_LINK_MODE=copy $(VENV)/bin/uv
+UV := VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 STATE := $(or $(PARIVISION_HOME),.parivision)

@@ -105,7 +105,8 @@ def test_make_up_alone_promotes_a_champion_from_simulated_shots(
     """Simulated shots lead to a champion, the page opens, and another verdict follows without a command."""
     for stamp in deployment.home.rglob(".prepared"):
         stamp.unlink()
-    monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5"})
+    settings = {"PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5", "PARIVISION_RETRAIN_SHOTS": "6000"}
+    monkeypatch.setattr(Deployment, "env", deployment.env | settings)
     launcher = deployment.up(ROOT / "Procfile", grace=14)
     until(lambda: "PariVision is up" in deployment.output or launcher.poll() is not None, "a champion", 5 * PATIENCE)
     assert launcher.poll() is None, deployment.output
@@ -145,7 +146,7 @@ def test_a_season_comes_back_as_predictions_and_the_platform_moves_to_mongodb(
     until(lambda: loaded(deployment.dagster) == ["parivision"], "Dagster has loaded the code", PATIENCE)
 
     (copy,) = (c for c in commands() if c.startswith("cp "))
-    season = shots.season(games=160, shots=100, skill=1.5)
+    season = shots.season(games=160, shots=75, skill=1.5)
     right = season.loc[7, "PLAYER_ID"]
     season.loc[7, "PLAYER_ID"] = "no-player"
     shots.write(season, deployment.folder / copy.split()[1])
@@ -176,11 +177,11 @@ def test_a_season_comes_back_as_predictions_and_the_platform_moves_to_mongodb(
 
     def served() -> bool:
         rows, stamp = moved.warehouse_state().rows, moved.feature_state_stamp()
-        return rows == 16_000 and ready(deployment) and predict(deployment, **CLICKED)["feature_state_stamp"] == stamp
+        return rows == 12_000 and ready(deployment) and predict(deployment, **CLICKED)["feature_state_stamp"] == stamp
 
     until(lambda: served() or launcher.poll() is not None, "the corrected shot is served", 5 * PATIENCE)
     assert launcher.poll() is None, deployment.output
-    assert moved.lake(["_id"]).num_rows == 16_000
+    assert moved.lake(["_id"]).num_rows == 12_000
     assert len(store.manifests()) == 2  # the platform uses the copy
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(PATIENCE) == 0
@@ -221,4 +222,4 @@ def move_to_mongodb(deployment: Deployment, right: str, url: str, monkeypatch: p
     corrections.write_text(corrections.read_text().replace("no-player", right))
     assert "1 corrections replayed" in make(deployment, corrections, "replay")
     monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
-    assert "Both hold 2 batches, 16,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
+    assert "Both hold 2 batches, 12,000 shots, 1 quarantined" in make(deployment, corrections, "copy")

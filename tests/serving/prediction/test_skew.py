@@ -20,7 +20,7 @@ from tests.helpers.processes import until
 from tests.helpers.serving_setup import ServingSetup, serves
 from tests.helpers.shot_columns import asked_about, earlier, take
 
-SHOTS = 5000
+SHOTS = 2500
 SEASON = "NBA_2023"
 AFTER_DAYS = 60
 

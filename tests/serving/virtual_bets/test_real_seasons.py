@@ -53,7 +53,7 @@ def test_the_level_is_that_of_the_real_season(real_data: Path, year: int, every:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("year", "every"), [(2018, 1), (2023, 2)])
+@pytest.mark.parametrize(("year", "every"), [(2018, 2), (2023, 2)])
 def test_a_model_learns_as_much_as_from_a_real_season(
     real_data: Path, year: int, every: int, tmp_path: Path, put: Callable[..., list[Manifest]]
 ) -> None:
