@@ -1,4 +1,4 @@
-"""Settings from environment variables, read here and nowhere else."""
+"""Settings from environment variables that several packages share; the API and VirtualBets read their own beside them."""
 
 from __future__ import annotations
 
