@@ -1,4 +1,4 @@
-"""Settings from environment variables that several packages share; the API and VirtualBets read their own beside them."""
+"""Settings from environment variables that several packages share; the API and VirtualBets have some of their own."""
 
 from __future__ import annotations
 
