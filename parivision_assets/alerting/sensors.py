@@ -139,11 +139,11 @@ def _look_at_checks(sport: Sport, instance: dg.DagsterInstance, outbox: Outbox, 
         records = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(asset, check), limit=RECENT, status={AssetCheckExecutionRecordStatus.FAILED}
         )
-        # Ordered by the time of their evaluation: a check's record gets its number when its run begins.
-        failures = {r.event.timestamp: (r.run_id, r.evaluation) for r in records if r.event and r.evaluation}
-        last = float(outbox.read.setdefault(topic, str(max(failures, default=0.0))))
-        for at in sorted(failures):
-            if at > last:
-                run_id, evaluation = failures[at]
-                outbox.put(topic, failed_check(topic, evaluation.description, advice, f"{page}/runs/{run_id}"))
-                outbox.read[topic] = str(at)
+        # By the time of their evaluation: a check's record gets its number when its run begins. Which of them were
+        # seen is kept, and not the newest time: after the clock was set back, new failures have earlier ones.
+        failures = {str(r.event.timestamp): (r.run_id, r.evaluation) for r in records if r.event and r.evaluation}
+        seen = outbox.read.setdefault(topic, " ".join(failures)).split()
+        for at in sorted(failures.keys() - seen):
+            run_id, evaluation = failures[at]
+            outbox.put(topic, failed_check(topic, evaluation.description, advice, f"{page}/runs/{run_id}"))
+        outbox.read[topic] = " ".join(failures)

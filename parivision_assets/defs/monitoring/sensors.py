@@ -41,7 +41,7 @@ def build(sport: Sport, seconds: int, enough_shots: int = NEWEST_SHOTS) -> dg.Se
             return dg.SkipReason("there is no champion yet")
         champion, now = current.metadata["version"], time()
         known = reported is not None and reported.metadata.get("champion") == champion
-        if not known and now < current.at + SETTLED_SECONDS:
+        if not known and 0 <= now - current.at < SETTLED_SECONDS:
             return dg.SkipReason(f"version {champion} has only just become champion")
         state = store.of(sport).warehouse_state()
         new = state.rows - int(reported.metadata.get("warehouse_shots", 0) if reported else 0)

@@ -186,11 +186,32 @@ def test_an_ingest_has_priority_in_the_queue(sensor: IngestSensor) -> None:
     assert 0 < priorities[0] < priorities[1] < priorities[2]  # other runs have 0
 
 
-def test_a_batch_that_always_fails_is_requested_every_hour(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_batch_that_failed_often_is_requested_within_ten_minutes(sensor: IngestSensor) -> None:
+    """What failed for hours, such as the disk or MongoDB, may be well again."""
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+    sensor.cursor = str(sensor.cursor).replace('"count":1', '"count":5000')
+    sensor.now += run_requests.RETRY_SECONDS - 1
+    assert sensor.tick() == []
+    sensor.now += 1
+    assert len(sensor.tick()) == 1
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_failed_batch_is_requested_again_although_the_clock_was_set(
+    sensor: IngestSensor, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
-    monkeypatch.setattr(run_requests, "STARTED", 0.0)
-    assert sensors.Launches(5000, 0.0).retry_at() == sensors.LONGEST_RETRY_SECONDS
+    """Once at once, and then after pauses by the new clock; also when it is now before the start of the process."""
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now - 1)
+    sensor.now += days * 86_400
+    assert len(sensor.tick()) == 1
+    for _ in range(3):
+        sensor.now += 10
+        assert sensor.tick() == []
+    sensor.now += run_requests.RETRY_SECONDS
+    assert len(sensor.tick()) == 1
 
 
 def test_the_cursor_holds_waiting_batches_only_and_no_run_key_is_used_twice(sensor: IngestSensor) -> None:
