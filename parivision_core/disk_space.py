@@ -13,7 +13,7 @@ again for the pages that it changes. It fails with room left, which it gives bac
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 SQLITE_FULL = ("database or disk is full", "disk I/O error")
 """SQLite's words, also for a file that it can't map into memory for want of room."""
-REMEDY = "free some space; what was committed is kept, and what failed is done again by itself"
+REMEDY = "free some space; what was committed is kept, and what failed is done again"
 
 
 def full_disk(folder: Path) -> str:

@@ -19,6 +19,7 @@ from parivision_assets.alerting.failed_runs import ended_with_the_platform, job_
 from parivision_assets.alerting.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
 from parivision_assets.alerting.notifier import LOG, NotifierResource
 from parivision_assets.alerting.outbox import Outbox
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
 from parivision_assets.orchestration.run_requests import read_cursor
 from parivision_assets.resources import StoreResource
@@ -62,6 +63,7 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports candidates that passed or were refused, with the numbers.",
     )
+    @waits_in_words
     def alert_on_verdicts(
         context: dg.SensorEvaluationContext, notifier: NotifierResource, store: StoreResource
     ) -> dg.SensorResult:

@@ -43,6 +43,36 @@ def fails_in_words(compute: Compute) -> Compute:
     return cast("Compute", step)
 
 
+_waiting: dict[str, str] = {}
+"""Sensors that wait for something that is down, with its words: the code server lives as long as the sensors run."""
+
+
+def waits_in_words(evaluate: Compute) -> Compute:
+    """Decorator of a sensor's function: PariVision's own errors become the reason why it requests nothing.
+
+    The next tick looks again, and the cursor stays. A tick that fails would write two stack traces into the terminal,
+    of every sensor and every few seconds for as long as the store is down. It is a warning once, for all sensors.
+    """
+
+    @wraps(evaluate)
+    def tick(context: dg.SensorEvaluationContext, *arguments: Any, **named: Any) -> Any:
+        name = evaluate.__name__
+        try:
+            result = evaluate(context, *arguments, **named)
+        except PariVisionError as error:
+            text = str(error)
+            if text not in _waiting.values():
+                context.log.warning(f"{text}; the sensors look again by themselves")
+            _waiting[name] = text
+            return dg.SkipReason(text)
+        over = _waiting.pop(name, "")
+        if over and over not in _waiting.values():
+            context.log.warning(f"this is over: {over}")
+        return result
+
+    return cast("Compute", tick)
+
+
 @contextmanager
 def in_words() -> Iterator[None]:
     """Turn PariVision's own errors, those of MLflow, and those of a full disk into a `dg.Failure`."""

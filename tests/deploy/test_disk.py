@@ -35,7 +35,7 @@ def test_a_full_disk_is_said_once_and_what_dagster_writes_about_it_is_left_out(
     trace = [("daemon", b"Traceback (most recent call last):\n"), ("code", b"  File\n"), ("api", b"a warning\n")]
     first, second = shown(*trace)
     assert first.startswith(f"The disk of {tmp_path} is full (20.0 MB are free)")
-    assert "free some space" in first and "done again by itself" in first
+    assert "free some space" in first and "what failed is done again" in first
     assert second == "a warning"
     assert shown(*trace) == ["a warning"]
     free += 1

@@ -9,6 +9,7 @@ import msgspec
 
 from parivision_assets.feeds.base import Offers
 from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.history import seconds_since_last, under_way
 from parivision_assets.orchestration.keys import INGEST_TAG, named, raw_shots_key, shot_features_key
 from parivision_assets.orchestration.partitions import batches_of, contiguous_ranges, ingest_tags
@@ -55,6 +56,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         description="Requests an ingest of the batches that the feeds offer and that have no manifest yet. A batch "
         "that failed is tried again after a pause that doubles each time, unless its content is at fault.",
     )
+    @waits_in_words
     def new_batches(
         context: dg.SensorEvaluationContext, store: StoreResource, feeds: FeedsResource
     ) -> dg.SensorResult | dg.SkipReason:

@@ -5,6 +5,7 @@ from time import time
 import dagster as dg
 
 from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.history import (
     cut_off,
     drift_since,
@@ -45,6 +46,7 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         description=f"Requests a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
         "any are and the drift report warns.",
     )
+    @waits_in_words
     def retraining(
         context: dg.SensorEvaluationContext, store: StoreResource, registry: RegistryResource
     ) -> dg.SensorResult | dg.SkipReason:

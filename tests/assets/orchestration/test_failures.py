@@ -12,7 +12,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from parivision_assets.alerting.failed_runs import step_and_reason
-from parivision_assets.orchestration.failures import LONGEST, fails_in_words, in_words
+from parivision_assets.orchestration.failures import LONGEST, fails_in_words, in_words, waits_in_words
 from parivision_core.fault_lines import FaultStream
 from parivision_core.problems import StoreError
 
@@ -104,3 +104,34 @@ def test_a_failed_step_is_a_paragraph_in_the_alert_and_in_the_terminal() -> None
             assert step_and_reason(event, run.dagster_run, instance)[1] == problem
         assert kept.getvalue().count(problem) == 1
         assert "File " not in kept.getvalue()
+
+
+def test_sensors_that_find_the_store_down_say_so_once_and_go_on_by_themselves() -> None:
+    down = ["MongoDB can't be reached", "MongoDB can't be reached", ""]
+
+    def made(name: str) -> dg.SensorDefinition:
+        @waits_in_words
+        def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+            if down[0]:
+                raise StoreError(down[0])
+            return dg.SensorResult(run_requests=[dg.RunRequest()], cursor="new")
+
+        look.__wrapped__.__name__ = name  # type: ignore[attr-defined]
+        return dg.SensorDefinition(name, evaluation_fn=look, job_name="any")
+
+    sensors, said = [made("one"), made("two")], list[str]()
+    while down:
+        for sensor in sensors:
+            with dg.build_sensor_context(cursor="old") as context:
+                context.log.warning = said.append  # type: ignore[method-assign, assignment]
+                result = sensor(context)
+            if down[0]:
+                assert isinstance(result, dg.SkipReason)
+                assert result.skip_message == down[0]
+            else:
+                assert isinstance(result, dg.SensorResult)
+        del down[0]
+    assert said == [
+        "MongoDB can't be reached; the sensors look again by themselves",
+        "this is over: MongoDB can't be reached",
+    ]

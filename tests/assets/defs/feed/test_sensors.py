@@ -113,6 +113,22 @@ def test_the_requested_run_ingests_the_whole_range(sensor: IngestSensor) -> None
     assert len(sensor.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))) == 3
 
 
+def test_two_ticks_at_once_ingest_each_batch_once(sensor: IngestSensor) -> None:
+    """As of two daemons: both see the same cursor, and both of their runs are executed."""
+    sensor.drop("a.csv", 1)
+    cursor = sensor.cursor
+    requests = sensor.tick()
+    sensor.cursor = cursor
+    requests += sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
+    for request in requests:
+        chosen, tags = list(request.asset_selection or []), dict(request.tags)
+        assert job.execute_in_process(instance=sensor.instance, asset_selection=chosen, tags=tags).success
+    assert len(requests) == 2
+    assert [manifest.inserted for manifest in sensor.store.manifests()] == [8]
+    assert sensor.store.lake().num_rows == sensor.store.warehouse().num_rows == 8
+
+
 def test_a_batch_is_not_requested_twice_at_once(sensor: IngestSensor) -> None:
     sensor.drop("a.csv", 1)
     (request,) = sensor.tick()
