@@ -15,7 +15,6 @@ from dagster._core.events import EngineEventData
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._core.test_utils import create_run_for_test
 
 from deploy.dagster_home import LONGEST_SOCKET, PLACE, code_socket, write_workspace
 from deploy.environment import ROOT, for_services
@@ -111,7 +110,9 @@ def test_a_run_whose_process_is_gone_is_failed_although_the_code_server_knows_it
         launcher.register_instance(instance)
 
         def health(pid: int, **address: object) -> CheckRunHealthResult:
-            run = create_run_for_test(instance, tags={GRPC_INFO_TAG: json.dumps({"socket": "code.sock"} | address)})
+            run = instance.add_run(
+                DagsterRun("job", tags={GRPC_INFO_TAG: json.dumps({"socket": "code.sock"} | address)})
+            )
             assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING  # before its process says so
             instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
             return launcher.check_run_worker_health(run)

@@ -65,7 +65,7 @@ def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sched
     monkeypatch.setattr(sensors, "evidence_of", lambda *_: None)
     monkeypatch.setattr(sensors, "reason_to_train", lambda *_, **__: "shots are new")
     monkeypatch.setattr(sensors, "newest_run", lambda *_: None)
-    queue = {"module": "dagster._core.run_coordinator", "class": "QueuedRunCoordinator"}
+    queue = {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator"}
     origin = InProcessCodeLocationOrigin(
         LoadableTargetOrigin(executable_path=sys.executable, python_file=__file__, attribute="defs")
     )
