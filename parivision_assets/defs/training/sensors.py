@@ -14,7 +14,7 @@ from parivision_assets.orchestration.history import (
     registry_name,
     under_way,
 )
-from parivision_assets.orchestration.keys import INGEST_TAG, TRAINING_TAG, named
+from parivision_assets.orchestration.keys import INGEST_TAG, TRAINING_TAG, named, trained_model_key
 from parivision_assets.orchestration.run_requests import candidate_priority, reason_to_wait, request
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.training.retraining import RetrainingEvidence, reason_to_train
@@ -98,12 +98,16 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
 
 
 def _failed(instance: dg.DagsterInstance, sport: Sport) -> bool:
-    """Whether the newest training failed that wasn't started by a person: it is due again, however few shots are new.
+    """Whether the newest training failed without a candidate: it is due again, however few shots are new.
 
-    The schedule would repeat its own only on the next morning.
+    The schedule would repeat its own only on the next morning. What a person has started isn't repeated, nor a run that
+    failed because its candidate is defective.
     """
     last = newest_run(instance, TRAINING_TAG, sport)
-    return last is not None and last.status is dg.DagsterRunStatus.FAILURE and REASON_TAG in last.tags
+    if last is None or last.status is not dg.DagsterRunStatus.FAILURE or REASON_TAG not in last.tags:
+        return False
+    fitted = instance.get_latest_materialization_event(trained_model_key(sport))
+    return fitted is None or fitted.run_id != last.run_id
 
 
 def evidence_of(

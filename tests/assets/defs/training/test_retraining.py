@@ -119,16 +119,20 @@ class RetrainingSensor:
         with closing(sqlite3.connect(self.home / MLFLOW)) as db, db:
             db.execute("DELETE FROM model_versions")
 
-    def trained(self, judged: bool = True, **changes: str | int) -> None:
+    def metadata(self, **changes: str | int) -> dict[str, Any]:
+        """What a training says of its candidate."""
         state = self.store.warehouse_state()
-        metadata = {
+        return {
             "version": 1,
             "warehouse_shots": state.rows,
             "schema": state.schema,
             "registry": registry_name(self.resources["registry"].tracking_uri),
             **changes,
         }
-        self.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model", metadata=metadata))
+
+    def trained(self, judged: bool = True, **changes: str | int) -> None:
+        made = dg.AssetMaterialization("trained_model", metadata=self.metadata(**changes))
+        self.instance.report_runless_asset_event(made)
         if judged:
             self.store.put_verdict(VERDICT)
 
@@ -281,6 +285,29 @@ def test_a_morning_training_that_failed_is_repeated_before_the_next_morning(
     sensor.now += run_requests.RETRY_SECONDS
     (again,) = sensor.tick()
     sensor.run(dg.DagsterRunStatus.SUCCESS, **again.tags)
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick() == []
+
+
+def test_a_training_whose_candidate_is_defective_is_not_repeated_on_few_new_shots(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    """Each candidate of a term takes a share of the gate's alpha."""
+    more(2, 1)
+    sensor.trained()
+
+    @dg.asset
+    def trained_model() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return dg.MaterializeResult(metadata=sensor.metadata())
+
+    @dg.asset(deps=[trained_model])
+    def champion_model() -> None:
+        raise dg.Failure("version 1 is defective")
+
+    tags = {TRAINING_TAG: "nba", sensors.REASON_TAG: "100 new shots"}
+    made = [trained_model, champion_model]
+    assert not dg.materialize(made, instance=sensor.instance, tags=tags, raise_on_error=False).success
+    more(1, 2)
     sensor.now += run_requests.RETRY_SECONDS
     assert sensor.tick() == []
 
