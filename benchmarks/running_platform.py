@@ -26,7 +26,7 @@ class RunningPlatform:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
-        self._env = {
+        self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("PARIVISION_", "MLFLOW_", "VIRTUAL_BETS_"))},
             "PARIVISION_HOME": str(home),
             **{f"PARIVISION_{name}_PORT": str(port) for name, port in self.ports.items()},
@@ -40,7 +40,7 @@ class RunningPlatform:
         self.began = time.monotonic()
         self._out = tempfile.NamedTemporaryFile("w+", suffix=".log")
         self.launcher = subprocess.Popen(
-            [sys.executable, "-m", "deploy.up"], cwd=ROOT, env=self._env, stdout=self._out, stderr=self._out
+            [sys.executable, "-m", "deploy.up"], cwd=ROOT, env=self.env, stdout=self._out, stderr=self._out
         )
         threading.Thread(target=self._watch, daemon=True).start()
         return self

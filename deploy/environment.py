@@ -19,6 +19,9 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else seven more processes for a kind of job that isn't used here
+    # A request to MLflow is given up after half a minute, in place of four minutes: runs go one at a time, so that
+    # ingests would wait behind one that can't reach it, and what failed is requested again within ten minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
 }
 
 

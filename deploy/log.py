@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -42,6 +43,8 @@ class TerminalLog:
         self._faults: defaultdict[str, FaultLines] = defaultdict(FaultLines)
         self.quiet = False
         """Whether lines of services are dropped: a run that is interrupted writes pages of stack traces."""
+        self.hides: Callable[[str], bool] = lambda _name: False
+        """Whether a line of a service is dropped, for reasons that lie outside of it."""
 
     def say(self, text: str) -> None:
         """Print a line of the launcher itself."""
@@ -53,7 +56,7 @@ class TerminalLog:
             name, line = self.lines.get(timeout=wait) if wait else self.lines.get_nowait()
             while True:
                 dropped = self._faults[name].drops(line.decode(errors="replace"))
-                if not (self.quiet or dropped or _NOISE.search(line)):
+                if not (self.quiet or dropped or _NOISE.search(line) or self.hides(name)):
                     if name not in self._colour_of:
                         self._colour_of[name] = next(self._colours)
                     self._write(name, _short(line), self._colour_of[name])

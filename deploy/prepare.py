@@ -15,9 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from deploy.dagster_home import write, write_instance
+from parivision_core.disk_space import full_disk
 
 CREATE_MLFLOW_TABLES = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
 """Any query makes MLflow create its tables; `mlflow db upgrade` doesn't create them."""
+DAGSTER_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,15 @@ class Step:
     stamp: Path
     text: str
     command: tuple[str, ...]
+    makes: tuple[Path, ...] = ()
+    """Databases that it makes, where they are files: one that was moved away is made anew."""
 
     @property
     def due(self) -> bool:
         """Whether the command hasn't been run for this text yet."""
-        return not self.stamp.exists() or self.stamp.read_text("utf-8") != self.text
+        if not self.stamp.exists() or self.stamp.read_text("utf-8") != self.text:
+            return True
+        return not all(file.exists() for file in self.makes)
 
 
 def prepare(env: Mapping[str, str]) -> Path:
@@ -48,11 +55,13 @@ def prepare(env: Mapping[str, str]) -> Path:
 
 def steps(env: Mapping[str, str]) -> Iterator[Step]:
     """The commands that must have been run in this environment before any service starts."""
-    home, store = Path(env["DAGSTER_HOME"]), env["UP_TRACKING_STORE"]
-    yield Step(home / ".prepared", version("dagster"), ("dagster", "instance", "migrate"))
-    if store.startswith("sqlite:"):
-        stamp = Path(env["PARIVISION_HOME"]) / "mlflow" / ".prepared"
-        yield Step(stamp, store, (sys.executable, "-c", CREATE_MLFLOW_TABLES, store))
+    state, home, store = Path(env["PARIVISION_HOME"]), Path(env["DAGSTER_HOME"]), env["UP_TRACKING_STORE"]
+    ours = home == state / "dagster"  # elsewhere its dagster.yaml may name other databases
+    files = tuple(home / file for file in DAGSTER_FILES) if ours else ()
+    yield Step(home / ".prepared", version("dagster"), ("dagster", "instance", "migrate"), files)
+    if store.startswith(SQLITE):
+        file = Path(store.removeprefix(SQLITE))
+        yield Step(state / "mlflow" / ".prepared", store, (sys.executable, "-c", CREATE_MLFLOW_TABLES, store), (file,))
 
 
 def _run(due: list[Step], env: Mapping[str, str]) -> None:
@@ -65,5 +74,6 @@ def _run(due: list[Step], env: Mapping[str, str]) -> None:
     for step, process in zip(due, running, strict=True):
         output, _ = process.communicate()
         if process.returncode:
-            raise RuntimeError(f"{' '.join(step.command)} failed:\n{output}")
+            why = full_disk(step.stamp.parent) or f"{' '.join(step.command)} failed:\n{output}"
+            raise RuntimeError(why)
         write(step.stamp, step.text)

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import fcntl
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 from honcho.environ import parse_procfile
 
 from deploy.dagster_home import code_socket, write_workspace
+from deploy.disk import DiskWatch, short_of_space
 from deploy.environment import ROOT, for_services, with_dotenv
 from deploy.feeds import InboxWatch, simulates, unread_files, with_feeds
 from deploy.log import TerminalLog
@@ -31,9 +31,6 @@ from parivision_core.rights import keep_private, open_to_others
 from parivision_core.settings import INBOX, VIRTUAL_BETS, Settings, without_login
 from parivision_core.store import open_store
 from parivision_core.store.mongo import reach
-
-LEAST_FREE_BYTES = 300 * 2**20
-"""A simulated season takes 60 MB, and up to three times as much while it is rewritten."""
 
 
 def addresses(settings: Settings, names: set[str]) -> dict[str, Address]:
@@ -82,7 +79,11 @@ def main(procfile: Path, grace_seconds: float) -> int:
             print(f"{name} is no setting of PariVision and has no effect; .env.example lists all settings.")
         lock = lock_home(settings.home)
         # When the platform is up already, it is the one that uses the ports.
-        if wrong := [lock] if isinstance(lock, str) else [*problems(list(sites.values())), *full_disk(settings.home)]:
+        if (
+            wrong := [lock]
+            if isinstance(lock, str)
+            else [*problems(list(sites.values())), *short_of_space(settings.home)]
+        ):
             print("Nothing was started:", *wrong, sep="\n  ", file=sys.stderr)
             return 1
         if settings.mongo_url:
@@ -116,20 +117,9 @@ def main(procfile: Path, grace_seconds: float) -> int:
     write_ports(settings.home, sites.values())
     try:
         startup = Startup(supervisor, commands, sites, socket, progress, wait_for_champion, notes(settings), began)
-        return run(supervisor, startup, InboxWatch(settings, log.say))
+        return run(supervisor, startup, InboxWatch(settings, log.say), DiskWatch({settings.home, home}, log))
     finally:
         remove_ports(settings.home)
-
-
-def full_disk(home: Path) -> list[str]:
-    """A message when the disk has too little space to start; a disk that fills up later is reported by the services."""
-    free = shutil.disk_usage(home).free
-    if free >= LEAST_FREE_BYTES:
-        return []
-    return [
-        f"Only {free >> 20} MB are free on the disk of {home}, and a season needs up to {LEAST_FREE_BYTES >> 20} MB. "
-        "Free some space, or choose another folder: PARIVISION_HOME=/path/to/folder make up"
-    ]
 
 
 def notes(settings: Settings) -> list[str]:
@@ -138,7 +128,7 @@ def notes(settings: Settings) -> list[str]:
     return [*address, *filter(None, [unread_files(settings), open_to_others(settings.home)])]
 
 
-def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
+def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch, disk: DiskWatch) -> int:
     """Watch until a signal or the end of a service, then end everything."""
     log, code = supervisor.log, 1
     try:
@@ -155,6 +145,7 @@ def run(supervisor: Supervisor, startup: Startup, inbox: InboxWatch) -> int:
                 break
             startup.step()
             inbox.step()
+            disk.step()
     except BrokenPipeError:
         pass  # the reader of the output is gone: treated like a closed terminal
     finally:

@@ -13,6 +13,7 @@ from dagster_mongo import MongoResource
 from parivision_assets.feeds.base import collect_offers
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.feeds.virtual_bets import VirtualBetsFeed
+from parivision_assets.orchestration.failures import in_words
 from parivision_assets.tracking.registry import ModelRegistry
 from parivision_assets.tracking.searches import search_experiment
 from parivision_core.settings import LOG_LOSS, VIRTUAL_BETS, without_login
@@ -108,10 +109,11 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     config = context.resource_config
     mlflow.set_tracking_uri(config["mlflow_tracking_uri"])
     name = config["experiment_name"]
-    if config["mlflow_tracking_uri"].startswith("sqlite:") and mlflow.get_experiment_by_name(name) is None:
-        mlflow.create_experiment(name, artifact_location=Path(config["artifacts"]).absolute().as_uri())
     try:
-        yield from mlflow_tracking.resource_fn(context)
+        with in_words():
+            if config["mlflow_tracking_uri"].startswith("sqlite:") and mlflow.get_experiment_by_name(name) is None:
+                mlflow.create_experiment(name, artifact_location=Path(config["artifacts"]).absolute().as_uri())
+            yield from mlflow_tracking.resource_fn(context)
     finally:
         if mlflow.active_run() is not None:  # the asset that ends it wasn't executed
             mlflow.end_run("KILLED")

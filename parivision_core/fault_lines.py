@@ -1,4 +1,4 @@
-"""Shortens the output of runs that fail because of their input: the message is shown once, without a stack trace.
+"""Shortens the output of runs that fail for a reason in words: the message is shown once, without a stack trace.
 
 Dagster prints such a failure for the step and again for the run, each time with a stack that only shows Dagster and
 PariVision.
@@ -11,8 +11,13 @@ from typing import TextIO
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FAILURE = "dagster._core.definitions.events.Failure: "
-"""How the message begins of a failure that is raised on purpose, because the input is at fault."""
+"""How the message begins of a failure that is raised on purpose, with all that a person needs."""
+_RESOURCE = "dagster._core.errors.DagsterResourceFunctionError: "
+"""The same of one of a resource, whose cause follows after a stack of Dagster's."""
 _STACK = "Stack Trace:"
+_CAUSE = "The above exception was caused by the following exception:"
+_RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
+"""The start of Dagster's next line."""
 
 
 class FaultLines:
@@ -21,19 +26,25 @@ class FaultLines:
     def __init__(self) -> None:
         self._fault = ""
         """Message of the latest failure."""
-        self._inside = self._begun = False
-        """Whether the lines belong to a failure, and whether the stack after its message has begun."""
+        self._inside = self._begun = self._cause = False
+        """Whether the lines belong to a failure, whether the stack after its message has begun, and whether they are
+        the message of its cause, which may have many lines."""
 
     def drops(self, line: str) -> bool:
         """Whether the next line is part of such a stack or repeats the latest failure."""
         plain = _ANSI.sub("", line).rstrip()
-        if plain.startswith(_FAILURE):
+        if plain.startswith((_FAILURE, _RESOURCE)):
             repeated, self._fault = plain == self._fault, plain
-            self._inside, self._begun = True, False
+            self._inside, self._begun, self._cause = True, False, False
             return repeated
         if not self._inside:
             return False
+        if plain == _CAUSE and self._fault.startswith(_FAILURE):
+            self._cause = True
         head = plain == _STACK
+        if self._cause and not _RECORD.match(plain):
+            self._cause = not head
+            return True
         self._begun = head or self._begun
         if self._begun and (head or not plain or plain.startswith("  ")):
             return True

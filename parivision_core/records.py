@@ -137,4 +137,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Calibration on the same games; measured when the candidate would pass by log loss alone."""
     warehouse_shots: int | None = None
     """Shots in the whole warehouse, from which a later look knows how many are new."""
+    sha256: str = ""
+    """Digest of the candidate's bundle: a registry that has lost its models numbers the next ones from 1 again. Empty
+    in older verdicts, and when the registry no longer has the version."""
     judged_at: int = msgspec.field(default_factory=now_ms)

@@ -67,6 +67,9 @@ PRIVATE_DAGSTER = {
     "dagster._core.instance": "the stores that dagster.yaml configures",
     "dagster._core.remote_origin": "a run of this code location or of another",
     "dagster._core.remote_representation.external_data": "all that Dagster's pages can show of the definitions",
+    "dagster._core.test_utils": "Dagster's records and its scheduler at times that tests choose",
+    "dagster._core.types.loadable_target_origin": "the place of the schedule that the scheduler evaluates",
+    "dagster._scheduler.scheduler": "the schedule on days on which the clock changes",
     "dagster._utils.error": "a failed run, as Dagster records it",
 }
 """Module -> what it is needed for. Nothing public does the same, so each upgrade of Dagster has to be looked at."""

@@ -17,6 +17,7 @@ from benchmarks.faults import (  # noqa: F401
     kills,
     registry,
     requests,
+    runs,
     stored_bytes,
     whole_platform,
 )

@@ -120,6 +120,9 @@ KINDS = {
     ),
     "the registry is too slow": Broken(hang, DOWN),
     "the registry has lost its models": Broken(empty, "no longer names a champion"),
+    "the registry has lost its models, and the service restarts": Broken(
+        empty, "restore MLflow's database from a backup", restarts=True
+    ),
     "the champion's version was deleted": Broken(delete, "does not exist"),
     "a bit flips: the champion's graph in the registry": Broken(promote_damaged(GRAPH), f"{GRAPH} was altered"),
     "a bit flips: the champion's card in the registry": Broken(promote_damaged(CARD), f"{CARD} was altered"),

@@ -32,7 +32,7 @@ class PendingAlert(msgspec.Struct):
 
     def recently_reported(self, now: float) -> bool:
         """Whether its key was reported within the window."""
-        return self.reported_at is not None and now < self.reported_at + WINDOW_SECONDS
+        return self.reported_at is not None and 0 <= now - self.reported_at < WINDOW_SECONDS
 
 
 class Outbox(msgspec.Struct):
@@ -71,7 +71,7 @@ class Outbox(msgspec.Struct):
         sent: list[Alert] = []
         self.entries = {key: e for key, e in self.entries.items() if e.count or e.recently_reported(now)}
         due = [entry for entry in self.entries.values() if entry.count and not entry.recently_reported(now)]
-        if not due or now < self.paused_until:
+        if not due or 0 < self.paused_until - now <= WINDOW_SECONDS:  # a longer pause: the clock was set back
             return sent
         give_up = monotonic() + SECONDS_A_TICK
         for entry in due[:MOST_A_TICK]:

@@ -19,6 +19,7 @@ from parivision_assets.alerting.failed_runs import ended_with_the_platform, job_
 from parivision_assets.alerting.messages import failed_check, failed_run, interrupted_run, judged, mark, unseen
 from parivision_assets.alerting.notifier import LOG, NotifierResource
 from parivision_assets.alerting.outbox import Outbox
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.keys import DRIFT_CHECK, drift_report_key, named, raw_shots_key
 from parivision_assets.orchestration.run_requests import read_cursor
 from parivision_assets.resources import StoreResource
@@ -62,6 +63,7 @@ def on_verdicts(sport: Sport, seconds: int) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports candidates that passed or were refused, with the numbers.",
     )
+    @waits_in_words
     def alert_on_verdicts(
         context: dg.SensorEvaluationContext, notifier: NotifierResource, store: StoreResource
     ) -> dg.SensorResult:
@@ -139,11 +141,11 @@ def _look_at_checks(sport: Sport, instance: dg.DagsterInstance, outbox: Outbox, 
         records = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(asset, check), limit=RECENT, status={AssetCheckExecutionRecordStatus.FAILED}
         )
-        # Ordered by the time of their evaluation: a check's record gets its number when its run begins.
-        failures = {r.event.timestamp: (r.run_id, r.evaluation) for r in records if r.event and r.evaluation}
-        last = float(outbox.read.setdefault(topic, str(max(failures, default=0.0))))
-        for at in sorted(failures):
-            if at > last:
-                run_id, evaluation = failures[at]
-                outbox.put(topic, failed_check(topic, evaluation.description, advice, f"{page}/runs/{run_id}"))
-                outbox.read[topic] = str(at)
+        # By the time of their evaluation: a check's record gets its number when its run begins. Which of them were
+        # seen is kept, and not the newest time: after the clock was set back, new failures have earlier ones.
+        failures = {str(r.event.timestamp): (r.run_id, r.evaluation) for r in records if r.event and r.evaluation}
+        seen = outbox.read.setdefault(topic, " ".join(failures)).split()
+        for at in sorted(failures.keys() - seen):
+            run_id, evaluation = failures[at]
+            outbox.put(topic, failed_check(topic, evaluation.description, advice, f"{page}/runs/{run_id}"))
+        outbox.read[topic] = " ".join(failures)

@@ -23,6 +23,7 @@ from parivision_assets.orchestration.run_launcher import PID_TAG
 from parivision_assets.resources import feeds_of
 from parivision_assets.steps.feed.ingesting import rejected, waiting
 from parivision_assets.tracking.databases import check_databases, follow_artifacts
+from parivision_core.disk_space import full_disk, full_disk_behind
 from parivision_core.fault_lines import FaultStream
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import PariVisionError
@@ -117,6 +118,7 @@ def _process_tag() -> dict[str, str]:
 def main() -> int:
     """Run a refresh with the settings of the environment; the exit code."""
     result: Result = "failed"
+    settings = None
     try:
         settings = Settings.from_env()
         check_databases(settings, Path(os.environ.get("DAGSTER_HOME", settings.home / "dagster")))
@@ -125,8 +127,12 @@ def main() -> int:
             result = refresh(settings, NBA, instance)
     except PariVisionError as error:
         print(error, file=sys.stderr)
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        full = full_disk(settings.home) if settings else ""
+        if full or (full := full_disk_behind(error)):
+            print(full, file=sys.stderr)
+        else:
+            traceback.print_exc()
     print(f"result: {result}", flush=True)
     return 1 if result == "failed" else 0
 

@@ -77,6 +77,8 @@ class Feed(Protocol):
     def ignored(self) -> str:
         """A message that names what lies in the source and is never offered; empty without any.
 
+        After `batches`, what that has seen: the source isn't looked at again.
+
         Raises FeedError when the source can't be read.
         """
         ...

@@ -77,13 +77,15 @@ class InboxFeed:
     def __init__(self, folder: Path, settle_seconds: float = 3.0) -> None:
         self.folder = folder
         self.settle_seconds = settle_seconds
+        self._found: Inbox | None = None
 
     def batches(self) -> list[Batch]:
         """A batch for each complete file of a supported format; hidden and partial files are left out.
 
         Raises FeedError when the folder can't be read.
         """
-        files = look_into(self.folder).files
+        self._found = look_into(self.folder)
+        files = self._found.files
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,7 +95,7 @@ class InboxFeed:
 
     def ignored(self) -> str:
         """See Feed."""
-        return look_into(self.folder).message
+        return (self._found or look_into(self.folder)).message
 
     def _offer(self, path: Path) -> list[Batch]:
         try:

@@ -42,7 +42,7 @@ def newest_fit(instance: dg.DagsterInstance, sport: Sport, store: Store) -> Past
     metadata: dict[str, Any] = {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
     if "version" not in metadata:  # reported by hand
         return None
-    version = int(metadata["version"])
+    version, digest = int(metadata["version"]), metadata.get("sha256")
     return PastFit(
         Fit(
             version=version,
@@ -50,7 +50,7 @@ def newest_fit(instance: dg.DagsterInstance, sport: Sport, store: Store) -> Past
             shots=int(metadata.get("warehouse_shots", 0)),
             schema=str(metadata.get("schema", "")),
             registry=str(metadata.get("registry", "")),
-            judged=bool(store.verdicts(candidate=version, limit=1)),
+            judged=any(digest in (verdict.sha256, None) for verdict in store.verdicts(candidate=version)),
         ),
         event.timestamp,
     )

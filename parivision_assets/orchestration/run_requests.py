@@ -51,6 +51,15 @@ class LastRequest(msgspec.Struct, frozen=True):
     """Seconds since the epoch."""
 
 
+def before_start(at: float, now: float) -> bool:
+    """Whether something happened before this process started, which has most likely cut it off.
+
+    Not known, and so False, after the clock was set back to before that start. Then times that lie ahead don't say how
+    long ago something was either: whoever waits for a time to pass waits no more.
+    """
+    return at < STARTED <= now
+
+
 def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, about: str, now: float) -> str:
     """Why no further run with this tag may be requested now; empty when one may."""
     last = newest_run(context.instance, tag, sport)
@@ -61,7 +70,7 @@ def reason_to_wait(context: dg.SensorEvaluationContext, tag: str, sport: Sport, 
     requested = read_cursor(context, LastRequest, LastRequest())
     if last.is_success and about == requested.about:
         return "a run on these shots had no result: more are needed"
-    if not last.is_success and requested.at > STARTED and now < requested.at + RETRY_SECONDS:
+    if not last.is_success and not before_start(requested.at, now) and 0 <= now - requested.at < RETRY_SECONDS:
         return f"the last run failed less than {RETRY_SECONDS // 60} minutes ago"
     return ""
 

@@ -80,6 +80,10 @@ class ModelRegistry:
             raise self._unreadable(error) from error
         return True
 
+    def digest(self, version: int) -> str:
+        """The sha256 that identifies a version's bundle; empty when there is no such version, or it names none."""
+        return self.tags(version).get(SHA_TAG, "") if self.registered(version) else ""
+
     def defects(self, version: int) -> str:
         """What makes a version defective; empty for a sound one."""
         return self.tags(version).get(DEFECTS_TAG, "it was registered without proof of soundness")

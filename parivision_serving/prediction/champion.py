@@ -32,6 +32,10 @@ NO_CHAMPION = (
     "trains a candidate, by itself in `make up`, once in `make refresh`; the first that passes the gate is served "
     "within seconds."
 )
+LOST_CHAMPION = (
+    "The registry no longer names a champion. If it has lost its models, restore MLflow's database from a backup; "
+    "otherwise the pipeline trains a new candidate, by itself in `make up`, once in `make refresh`."
+)
 
 log = logging.getLogger(__name__)
 
@@ -86,20 +90,21 @@ class Watcher:
                 log.exception("traceback of the unexpected failure:")
 
     def _look(self) -> str | None:
-        problem = None
+        problem, down = None, None
         try:
             champion = self._registry.champion()
-            if champion is None:
-                return NO_CHAMPION if self.pair is None else self._still("The registry no longer names a champion")
         except RegistryError as error:
+            champion, down = None, error
+        if champion is None:
             if self.pair is None:
                 self._remembered = self._registry.remembered()
             champion = self.pair.champion if self.pair else self._remembered
             if champion is None:
-                raise
-            problem = (
-                f"{_ended(str(error))} Version {champion.version}, the last one that was served, stays in service."
-            )
+                if down:
+                    raise down
+                return NO_CHAMPION
+            why = _ended(str(down)) if down else LOST_CHAMPION
+            problem = f"{why} Version {champion.version}, the last one that was served, stays in service."
         wanted = (champion, self._store.feature_state_stamp())
         if self.pair is None or wanted != (self.pair.champion, self.pair.record.stamp):
             if wanted != self._failed:

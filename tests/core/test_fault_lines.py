@@ -33,6 +33,20 @@ def test_two_failures_are_both_shown() -> None:
     assert shown(FAULT, *STACK, other, *STACK, FAULT) == [FAULT, other, FAULT]
 
 
+def test_the_cause_of_a_failure_is_left_out_whatever_it_says() -> None:
+    """The message says it all; a library's may hold a whole SQL statement."""
+    cause = ["", "The above exception was caused by the following exception:", "DiskError: full", "[SQL: INSERT", "]"]
+    record = "2026-11-30 23:28:20 +0000 - dagster - INFO - and on"
+    assert shown(FAULT, *STACK, *cause, *STACK, *cause, *STACK, record, "  indented") == [FAULT, record, "  indented"]
+    assert shown(FAULT, *STACK, *cause, record) == [FAULT, record]
+
+
+def test_a_failure_of_a_resource_is_shown_with_its_cause_and_no_stack() -> None:
+    resource = "dagster._core.errors.DagsterResourceFunctionError: Error executing resource_fn"
+    cause = "The above exception was caused by the following exception:"
+    assert shown(resource, *STACK, cause, FAULT, *STACK, "and on") == [resource, cause, FAULT, "and on"]
+
+
 def test_an_unexpected_error_keeps_its_stack() -> None:
     mistake = ["dagster.Error: ZeroDivisionError", *STACK]
     assert shown(*mistake) == [line for line in mistake if line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRun
+from dagster._core.events import EngineEventData
 from dagster._core.instance import InstanceRef
-from dagster._core.launcher import WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from deploy.dagster_home import LONGEST_SOCKET, PLACE, code_socket, write_workspace
 from deploy.environment import ROOT, for_services
 from deploy.prepare import prepare, steps
+from parivision_assets.orchestration import run_launcher
 from parivision_assets.orchestration.run_launcher import PID_TAG, WatchedRunLauncher
 from parivision_core.settings import Settings
 
@@ -31,6 +34,12 @@ def test_all_state_is_below_the_state_folder(tmp_path: Path) -> None:
     assert (home / "history" / "runs.db").exists()
     assert (tmp_path / "state" / "mlflow" / "mlflow.db").exists()
     assert not any(step.due for step in steps(env))
+    files = [file for step in steps(env) for file in step.makes]
+    assert len(files) == 4
+    for file in files:  # moved away because it is damaged
+        away = file.rename(file.with_suffix(".away"))
+        assert [step.due for step in steps(env)] == [file in step.makes for step in steps(env)]
+        away.rename(file)
     with DagsterInstance.from_config(str(home)) as instance:
         assert Path(instance.storage_directory()).is_relative_to(home)
         assert isinstance(instance.run_launcher, WatchedRunLauncher)
@@ -87,3 +96,29 @@ def test_a_run_is_running_as_long_as_its_process_exists(tmp_path: Path, dead_pro
         WorkerStatus.FAILED
     )
     assert health() is WorkerStatus.RUNNING
+
+
+def test_a_run_whose_process_is_gone_is_failed_although_the_code_server_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread that looks for dead runs ends with the first error of Dagster's storage, as while the disk is full."""
+    monkeypatch.setattr(run_launcher, "_known_to_code_server", lambda *_: True)
+    ended = subprocess.Popen(["true"])  # its parent doesn't look at it
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    with DagsterInstance.ephemeral() as instance:
+        launcher = WatchedRunLauncher()
+        launcher.register_instance(instance)
+
+        def health(pid: int, **address: object) -> CheckRunHealthResult:
+            run = instance.add_run(
+                DagsterRun("job", tags={GRPC_INFO_TAG: json.dumps({"socket": "code.sock"} | address)})
+            )
+            assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING  # before its process says so
+            instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
+            return launcher.check_run_worker_health(run)
+
+        assert health(os.getpid()).status is WorkerStatus.RUNNING
+        found = health(ended.pid)
+        assert (found.status, found.msg) == (WorkerStatus.FAILED, f"its process {ended.pid} is gone")
+        assert health(ended.pid, socket=None).status is WorkerStatus.RUNNING  # of another machine
+    ended.wait()

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.disk import short_of_space
 from deploy.environment import ROOT
 from deploy.ports import Address, problems, read_ports, taken
-from deploy.up import full_disk
 from parivision_core.store.files import FileStore
 from tests.deploy.conftest import Deployment, running
 from tests.helpers.processes import PATIENCE, free_ports, until
@@ -122,10 +122,10 @@ def test_a_state_folder_of_another_version_is_named_with_what_to_do(deployment: 
 def test_too_little_disk_space_is_reported_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert full_disk(tmp_path) == []
+    assert short_of_space(tmp_path) == []
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=20 * 2**20))
-    (message,) = full_disk(tmp_path)
+    (message,) = short_of_space(tmp_path)
     assert f"Only 20 MB are free on the disk of {tmp_path}" in message
     assert "PARIVISION_HOME=" in message
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from parivision_assets.orchestration.automation import when_batches_arrive
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import OWNERS, raw_shots_key, shot_features_key
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
@@ -25,6 +26,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         "league so far. The prediction service uses the feature state after the last day.",
         metadata={"collection": sport.warehouse},
     )
+    @fails_in_words
     def shot_features(context: dg.AssetExecutionContext, store: StoreResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         from parivision_assets.steps.features.folding import update_warehouse
 

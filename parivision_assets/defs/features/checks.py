@@ -3,6 +3,7 @@
 import dagster as dg
 import numpy as np
 
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import shot_features_key
 from parivision_assets.resources import StoreResource
 from parivision_core.sport import Sport
@@ -18,6 +19,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=asset, blocking=True, description="The warehouse has the columns and base table of this code."
     )
+    @fails_in_words
     def schema(store: StoreResource) -> dg.AssetCheckResult:
         warehouse = store.of(sport)
         state, columns = warehouse.warehouse_state(), warehouse.warehouse(parts=_window(store, sport)).column_names
@@ -28,6 +30,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         )
 
     @dg.asset_check(asset=asset, blocking=True, description="Every feature of every shot is a finite number.")
+    @fails_in_words
     def nulls(store: StoreResource) -> dg.AssetCheckResult:
         table = store.of(sport).warehouse(["offset", *sport.feature_names], _window(store, sport))
         bad = {name: int((~np.isfinite(table[name].to_numpy())).sum()) for name in table.column_names}
@@ -35,6 +38,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         return dg.AssetCheckResult(passed=not bad, metadata={"not_finite": bad, "rows": table.num_rows})
 
     @dg.asset_check(asset=asset, blocking=True, description="There are both makes and misses, and nothing else.")
+    @fails_in_words
     def both_outcomes(store: StoreResource) -> dg.AssetCheckResult:
         made = store.of(sport).warehouse(["made"], _window(store, sport))["made"].to_numpy()
         values = sorted({int(value) for value in np.unique(made)})

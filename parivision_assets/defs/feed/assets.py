@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from parivision_assets.defs.feed import checks
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import OWNERS, raw_shots_key
 from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.reporting import batch_summary, breakdown_table, paced
@@ -32,6 +33,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         metadata={"collection": sport.lake},
         check_specs=checks.specs(sport),
     )
+    @fails_in_words
     def raw_shots(
         context: dg.AssetExecutionContext, store: StoreResource, feeds: FeedsResource
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:  # type: ignore[type-arg]

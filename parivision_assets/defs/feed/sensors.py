@@ -9,6 +9,7 @@ import msgspec
 
 from parivision_assets.feeds.base import Offers
 from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.history import seconds_since_last, under_way
 from parivision_assets.orchestration.keys import INGEST_TAG, named, raw_shots_key, shot_features_key
 from parivision_assets.orchestration.partitions import batches_of, contiguous_ranges, ingest_tags
@@ -21,7 +22,6 @@ PAUSE_SECONDS = 10
 """Between two ingests: two rounds of Dagster's daemon, in which the new shots may lead to a training. If the next
 ingest were requested in the same round it would run first, and on a busy machine the one after it, too."""
 FIRST_RETRY_SECONDS = 60
-LONGEST_RETRY_SECONDS = 3600
 
 
 class Launches(msgspec.Struct, frozen=True):
@@ -30,17 +30,15 @@ class Launches(msgspec.Struct, frozen=True):
     count: int
     last: float
 
-    @property
-    def cut_off(self) -> bool:
+    def cut_off(self, now: float) -> bool:
         """Whether this process started since: the last run most likely ended with the platform and doesn't count."""
-        return self.last < run_requests.STARTED
+        return run_requests.before_start(self.last, now)
 
-    def retry_at(self) -> float:
-        """When to try again: at once if cut off, else after a minute, two, four, up to an hour."""
-        if self.cut_off:
-            return self.last
+    def due(self, now: float) -> bool:
+        """Whether to try again: at once if cut off, else after a minute, two, four, eight, from then on ten."""
         doublings = min(self.count - 1, 10)  # enough to reach the longest pause, and no float overflows
-        return self.last + min(FIRST_RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
+        pause = min(FIRST_RETRY_SECONDS * 2.0**doublings, run_requests.RETRY_SECONDS)
+        return self.cut_off(now) or not 0 <= now - self.last < pause
 
 
 def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
@@ -58,6 +56,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         description="Requests an ingest of the batches that the feeds offer and that have no manifest yet. A batch "
         "that failed is tried again after a pause that doubles each time, unless its content is at fault.",
     )
+    @waits_in_words
     def new_batches(
         context: dg.SensorEvaluationContext, store: StoreResource, feeds: FeedsResource
     ) -> dg.SensorResult | dg.SkipReason:
@@ -74,7 +73,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         absent = {b.id: b.fingerprint for b in waiting(offers.batches, lake) if b.fingerprint not in refused}
         absent |= _unannounced(lake, known, context.instance.get_materialized_partitions(asset))
         tried = {key: launches[fingerprint] for key, fingerprint in absent.items() if fingerprint in launches}
-        due = [key for key in absent if key not in tried or tried[key].retry_at() <= now]
+        due = [key for key in absent if key not in tried or tried[key].due(now)]
         noted = {absent[key]: launch for key, launch in tried.items()}
         if not due:
             found = f"{len(absent)} batches wait for their next try" if absent else "the lake holds every batch"
@@ -82,7 +81,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
             reason = "; ".join([*offers.problems.values(), *offers.ignored.values(), found, *kept_out])
             # The cursor holds waiting batches only, because Dagster stores it for every tick.
             return dg.SensorResult(skip_reason=reason, cursor=msgspec.json.encode(noted).decode())
-        attempts = {key: tried[key].count + (not tried[key].cut_off) if key in tried else 1 for key in due}
+        attempts = {key: tried[key].count + (not tried[key].cut_off(now)) if key in tried else 1 for key in due}
         noted |= {absent[key]: Launches(attempt, now) for key, attempt in attempts.items()}
         new = [key for key in due if key not in known]
         ranges = contiguous_ranges(due, [*known, *new])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from parivision_assets.defs.monitoring import checks
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import OWNERS, champion_model_key, drift_report_key, shot_features_key
 from parivision_assets.reporting import table
 from parivision_assets.tracking.runs import tracked
@@ -43,6 +44,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         can_subset=True,
         required_resource_keys={"store", "registry", "mlflow_monitoring"},
     )
+    @fails_in_words
     def drift_report(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]

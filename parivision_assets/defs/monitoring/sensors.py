@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.keys import DRIFT_TAG, champion_model_key, drift_report_key, named
 from parivision_assets.orchestration.run_requests import reason_to_wait, request
 from parivision_assets.resources import StoreResource
@@ -33,6 +34,7 @@ def build(sport: Sport, seconds: int, enough_shots: int = NEWEST_SHOTS) -> dg.Se
         description=f"Requests a drift report when {enough_shots:,} shots are new since the last one, or when any are "
         f"new and another version has been champion for {SETTLED_SECONDS} seconds.",
     )
+    @waits_in_words
     def fresh_shots_to_watch(
         context: dg.SensorEvaluationContext, store: StoreResource
     ) -> dg.SensorResult | dg.SkipReason:
@@ -41,7 +43,7 @@ def build(sport: Sport, seconds: int, enough_shots: int = NEWEST_SHOTS) -> dg.Se
             return dg.SkipReason("there is no champion yet")
         champion, now = current.metadata["version"], time()
         known = reported is not None and reported.metadata.get("champion") == champion
-        if not known and now < current.at + SETTLED_SECONDS:
+        if not known and 0 <= now - current.at < SETTLED_SECONDS:
             return dg.SkipReason(f"version {champion} has only just become champion")
         state = store.of(sport).warehouse_state()
         new = state.rows - int(reported.metadata.get("warehouse_shots", 0) if reported else 0)

@@ -6,6 +6,7 @@ import dagster as dg
 
 from parivision_assets.orchestration.automation import when_trained_alone
 from parivision_assets.orchestration.candidates import candidate_of
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import OWNERS, champion_model_key, trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
@@ -28,6 +29,7 @@ def build(sport: Sport) -> dg.AssetsDefinition:
         "candidate that isn't decided yet.",
         metadata={"registered_model": sport.registered_model},
     )
+    @fails_in_words
     def champion_model(
         context: dg.AssetExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import JUDGING_TAG, champion_model_key, named
 from parivision_assets.resources import RegistryResource, StoreResource
-from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
 if TYPE_CHECKING:
@@ -35,16 +35,14 @@ def rollback_job(sport: Sport) -> dg.JobDefinition:
     """Moves the alias back to an earlier version."""
 
     @dg.op(name=named(sport, "put_back_champion"))
+    @fails_in_words
     def put_back(
         context: dg.OpExecutionContext, config: RollbackConfig, registry: RegistryResource, store: StoreResource
     ) -> None:
         from parivision_assets.steps.promotion.promoting import roll_back
 
         models = registry.of(sport)
-        try:
-            outcome = roll_back(models, store.of(sport), config.version)
-        except PariVisionError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+        outcome = roll_back(models, store.of(sport), config.version)
         context.log.info(outcome.reason)
         context.log_event(
             dg.AssetMaterialization(

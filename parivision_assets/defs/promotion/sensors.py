@@ -4,6 +4,7 @@ from time import time
 
 import dagster as dg
 
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.history import under_way
 from parivision_assets.orchestration.keys import JUDGING_TAG, TRAINING_TAG, named
 from parivision_assets.orchestration.run_requests import reason_to_wait, request
@@ -28,6 +29,7 @@ def build(sport: Sport, seconds: int) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Has the open candidates judged again when about {LOOK_GAMES} games are new since the last time.",
     )
+    @waits_in_words
     def challengers(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult | dg.SkipReason:
         ledger = store.of(sport)
         waiting = challengers_in(ledger.verdicts())

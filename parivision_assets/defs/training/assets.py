@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import msgspec
 
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.history import registry_name
 from parivision_assets.orchestration.keys import OWNERS, searched_parameters_key, shot_features_key, trained_model_key
 from parivision_assets.reporting import image, reliability_plot, reliability_table, table
@@ -37,6 +38,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         "that would be served, and registered without an alias.",
         metadata={"registered_model": sport.registered_model},
     )
+    @fails_in_words
     def trained_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         from parivision_assets.steps.training.pipeline import train
 
@@ -60,6 +62,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(
                 metadata={
                     "version": version,
+                    "sha256": trained.sha256,
                     "model": trained.fitted.name,
                     "mlflow_run": dg.MetadataValue.url(page),
                     "schema": sport.schema,

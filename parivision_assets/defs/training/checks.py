@@ -3,6 +3,7 @@
 import dagster as dg
 
 from parivision_assets.orchestration.candidates import candidate_of
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import trained_model_key
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_core.sport import Sport
@@ -18,6 +19,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         description="Finite metrics, sane calibration, the current feature schema, and an ONNX graph that answers as "
         "its trainer does.",
     )
+    @fails_in_words
     def candidate_sound(context: dg.AssetCheckExecutionContext, registry: RegistryResource) -> dg.AssetCheckResult:
         models = registry.of(sport)
         version = candidate_of(context.run.run_id, context.instance, models, sport)
@@ -34,6 +36,7 @@ def build(sport: Sport) -> list[dg.AssetChecksDefinition]:
         description="On games that neither has seen, the candidate's log loss is lower than the champion's by more "
         "than chance explains. The verdict is recorded; a refusal is a result, not an error.",
     )
+    @fails_in_words
     def beats_champion(
         context: dg.AssetCheckExecutionContext, registry: RegistryResource, store: StoreResource
     ) -> dg.AssetCheckResult:

@@ -7,6 +7,7 @@ import dagster as dg
 import msgspec
 from pydantic import Field
 
+from parivision_assets.orchestration.failures import fails_in_words
 from parivision_assets.orchestration.keys import OWNERS, searched_parameters_key, shot_features_key
 from parivision_assets.reporting import table
 from parivision_assets.tracking.runs import tracked
@@ -41,6 +42,7 @@ def build(sport: Sport, mlflow_page: str) -> dg.AssetsDefinition:
         description="The best of many parameter sets of the boosted trees, and whether it beats the defaults on games "
         "that were not used to choose it. Only then does the next training use it.",
     )
+    @fails_in_words
     def searched_parameters(
         context: dg.AssetExecutionContext,
         config: SearchConfig,

@@ -5,6 +5,7 @@ from time import time
 import dagster as dg
 
 from parivision_assets.orchestration import run_requests
+from parivision_assets.orchestration.failures import waits_in_words
 from parivision_assets.orchestration.history import (
     cut_off,
     drift_since,
@@ -13,10 +14,12 @@ from parivision_assets.orchestration.history import (
     registry_name,
     under_way,
 )
-from parivision_assets.orchestration.keys import INGEST_TAG, TRAINING_TAG, named
+from parivision_assets.orchestration.keys import INGEST_TAG, TRAINING_TAG, named, trained_model_key
 from parivision_assets.orchestration.run_requests import candidate_priority, reason_to_wait, request
 from parivision_assets.resources import RegistryResource, StoreResource
 from parivision_assets.steps.training.retraining import RetrainingEvidence, reason_to_train
+from parivision_assets.tracking.lost_models import has_lost_models
+from parivision_core.problems import PariVisionError
 from parivision_core.sport import Sport
 
 SECONDS = 4
@@ -43,17 +46,19 @@ def build(sport: Sport, seconds: int, enough_shots: int) -> dg.SensorDefinition:
         description=f"Requests a refresh when {enough_shots:,} shots are new since the last candidate was fitted, or "
         "any are and the drift report warns.",
     )
+    @waits_in_words
     def retraining(
         context: dg.SensorEvaluationContext, store: StoreResource, registry: RegistryResource
     ) -> dg.SensorResult | dg.SkipReason:
         evidence = evidence_of(context.instance, store, registry, sport)
-        reason = reason_to_train(evidence, enough_shots)
+        reason = reason_to_train(evidence, 1 if _failed(context.instance, sport) else enough_shots)
         if not reason:
             return dg.SkipReason("too few shots are new")
         if evidence.fit is None and under_way(context.instance, INGEST_TAG, sport):
             return dg.SkipReason(f"{reason}; the first one waits for the ingest that is under way")
-        about, now = f"{evidence.shots}:{evidence.schema}", time()
-        may_wait = evidence.fit is None and now < run_requests.STARTED + PATIENCE_SECONDS
+        about = f"{evidence.shots}:{evidence.schema}:{evidence.registry}{':lost' if evidence.lost else ''}"
+        now = time()
+        may_wait = evidence.fit is None and 0 <= now - run_requests.STARTED < PATIENCE_SECONDS
         if may_wait and (missing := cut_off(context.instance, sport, store.of(sport))):
             return dg.SkipReason(f"{reason}; the first one waits for {missing} batches whose ingest was cut off")
         if wait := reason_to_wait(context, TRAINING_TAG, sport, about, now):
@@ -81,12 +86,28 @@ def build_schedule(sport: Sport) -> dg.ScheduleDefinition:
         last = newest_run(context.instance, TRAINING_TAG, sport)
         if last and not last.is_finished:
             return dg.SkipReason("a training is under way")
-        reason = reason_to_train(evidence_of(context.instance, store, registry, sport), enough_shots=1)
+        try:
+            reason = reason_to_train(evidence_of(context.instance, store, registry, sport), enough_shots=1)
+        except PariVisionError as error:  # the run fails if that isn't over, and is repeated; a failed tick isn't
+            reason = f"whether shots are new isn't known: {error}"
         if not reason:
             return dg.SkipReason("no shot is new since the last candidate was fitted")
         return dg.RunRequest(tags={REASON_TAG: reason})
 
     return every_morning
+
+
+def _failed(instance: dg.DagsterInstance, sport: Sport) -> bool:
+    """Whether the newest training failed without a candidate: it is due again, however few shots are new.
+
+    The schedule would repeat its own only on the next morning. What a person has started isn't repeated, nor a run that
+    failed because its candidate is defective.
+    """
+    last = newest_run(instance, TRAINING_TAG, sport)
+    if last is None or last.status is not dg.DagsterRunStatus.FAILURE or REASON_TAG not in last.tags:
+        return False
+    fitted = instance.get_latest_materialization_event(trained_model_key(sport))
+    return fitted is None or fitted.run_id != last.run_id
 
 
 def evidence_of(
@@ -100,5 +121,6 @@ def evidence_of(
         schema=sport.schema,
         registry=registry_name(registry.tracking_uri),
         fit=fit.fit if fit else None,
+        lost=fit is not None and has_lost_models(registry.tracking_uri, sport.registered_model),
         drift=drift_since(instance, sport, fit.at) if fit else "",
     )

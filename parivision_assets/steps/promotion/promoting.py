@@ -29,6 +29,7 @@ class AliasRegistry(Protocol):
     def champion(self) -> int | None: ...  # noqa: D102
     def epoch(self) -> int: ...  # noqa: D102
     def registered(self, version: int) -> bool: ...  # noqa: D102
+    def digest(self, version: int) -> str: ...  # noqa: D102
     def defects(self, version: int) -> str: ...  # noqa: D102
     def previous(self, version: int) -> int | None: ...  # noqa: D102
     def note_previous(self, version: int, previous: int | None) -> None: ...  # noqa: D102
@@ -67,7 +68,7 @@ class Looks:
 def current_verdict(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> Verdict:
     """The verdict on a candidate against the current champion: the ledger's, else a new one, which is recorded."""
     with store.exclusive(LOCK):
-        ledger, champion = store.verdicts(candidate=candidate), registry.champion()
+        ledger, champion = _ledger(candidate, registry, store), registry.champion()
         if ledger and candidate == champion:
             return ledger[0]
         # If a promotion was interrupted, this run finishes it later and raises the epoch; the verdict must hold then.
@@ -94,6 +95,8 @@ def look_again(own: int | None, registry: AliasRegistry, store: Store, judge: Ju
 def promote(candidate: int, registry: AliasRegistry, store: Store, judge: Judge) -> PromotionResult:
     """Make a candidate the champion if a passed verdict names exactly it, the current champion and the current epoch.
 
+    It names a candidate by its number and the digest of its bundle.
+
     A candidate that was never judged, or only `not_yet`, is judged now. One that passed against an earlier champion, or
     at an earlier epoch, is refused: a rollback or another promotion came between.
 
@@ -105,7 +108,7 @@ def promote(candidate: int, registry: AliasRegistry, store: Store, judge: Judge)
         if candidate != champion and _interrupted(champion, registry, store):
             epoch += 1
             registry.set_epoch(epoch)
-        ledger, barred = store.verdicts(candidate=candidate), _barred(candidate, champion, registry)
+        ledger, barred = _ledger(candidate, registry, store), _barred(candidate, champion, registry)
         if candidate == champion:
             return _current_champion(candidate, barred, ledger, epoch, registry)
         newest = ledger[0] if ledger and ledger[0].decision != "not_yet" else None
@@ -179,8 +182,18 @@ def _current_champion(
 
 def _interrupted(champion: int | None, registry: AliasRegistry, store: Store) -> bool:
     """Whether the champion's promotion ended before the epoch was raised."""
-    newest = store.verdicts(candidate=champion, limit=1) if champion is not None else []
+    newest = _ledger(champion, registry, store)[:1] if champion is not None else []
     return any(verdict.decision == "pass" and verdict.epoch == registry.epoch() for verdict in newest)
+
+
+def _ledger(candidate: int, registry: AliasRegistry, store: Store) -> list[Verdict]:
+    """The verdicts on a candidate, newest first, without those on another bundle that had its number.
+
+    A registry that was emptied, or put back from an older backup, gives the numbers of lost versions once more, and the
+    epoch begins anew with it; a verdict that a lost version had passed would promote an unjudged one.
+    """
+    digest = registry.digest(candidate)
+    return [verdict for verdict in store.verdicts(candidate=candidate) if verdict.sha256 == digest]
 
 
 def _open(own: int | None, registry: AliasRegistry, store: Store) -> list[int]:
@@ -213,7 +226,8 @@ def _verdict(
     for verdict in ledger:
         if (verdict.champion, verdict.epoch) == (champion, epoch) and verdict.decision != "not_yet":
             return verdict
-    verdict = refusal(candidate, champion, epoch, barred) if barred else judge(candidate, champion, epoch)
+    judged = refusal(candidate, champion, epoch, barred) if barred else judge(candidate, champion, epoch)
+    verdict = msgspec.structs.replace(judged, sha256=registry.digest(candidate))
     if not ledger or msgspec.structs.replace(verdict, judged_at=ledger[0].judged_at) != ledger[0]:
         store.put_verdict(verdict)
     registry.note_status(candidate, STATUS[verdict.decision], verdict.reason)

@@ -34,6 +34,8 @@ class RetrainingEvidence:
     """None before the first candidate."""
     drift: str = ""
     """What the newest drift report warns of, if it is newer than the fit; empty without drift."""
+    lost: bool = False
+    """Whether the registry no longer holds any version."""
 
 
 def reason_to_train(evidence: RetrainingEvidence, enough_shots: int) -> str:
@@ -51,6 +53,8 @@ def reason_to_train(evidence: RetrainingEvidence, enough_shots: int) -> str:
 
 def _unusable(fit: Fit, evidence: RetrainingEvidence) -> str:
     """Why the newest candidate doesn't count; empty when it does."""
+    if evidence.lost:
+        return f"the registry has lost its models: version {fit.version} was the newest"
     if not fit.judged:
         return f"version {fit.version} was never judged, because its run was cut off"
     if evidence.schema != fit.schema:

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from dagster._core.events import RunFailureReason
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import freeze_time
 from dagster._utils.error import SerializableErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
@@ -459,6 +460,18 @@ def test_drift_and_quarantine_are_reported_and_a_pass_is_not(alerting: Alerting,
     assert slack.texts[2].startswith("*drift (2 more times)*\nthe check failed without a description")
 
 
+def test_a_failed_check_is_reported_after_the_clock_was_set_back(alerting: Alerting, slack: Slack) -> None:
+    assert alerting.tick(FAILURES) == "nothing new to report"
+    with freeze_time(time.time() + 86_400), pytest.MonkeyPatch.context() as ahead:
+        ahead.setattr("time.time", lambda now=time.time: now() + 86_400)
+        alerting.check("drift_report", "no_drift", passed=False, description="a day ahead")
+    alerting.tick(FAILURES)
+    alerting.check("drift_report", "no_drift", passed=False, description="after the clock was set")
+    alerting.now += 3600
+    alerting.tick(FAILURES)
+    assert [text.split("\n")[1] for text in slack.texts] == ["a day ahead", "after the clock was set"]
+
+
 def test_the_contract_check_of_a_real_ingest_is_reported(alerting: Alerting, slack: Slack) -> None:
     season = shots.season(games=1, shots=20)
     season.loc[3, "LOC_X"] = "nowhere"
@@ -531,6 +544,14 @@ def test_a_rate_limit_is_respected(alerting: Alerting, slack: Slack) -> None:
     assert "Slack asks for a pause" in alerting.tick(VERDICTS)
     assert slack.requests == 1
     alerting.now += 15
+    assert alerting.tick(VERDICTS).startswith("sent: ")
+
+
+def test_a_pause_does_not_last_for_a_day_when_the_clock_is_set_back(alerting: Alerting, slack: Slack) -> None:
+    slack.script.append((429, {"Retry-After": "30"}, b'{"ok": false, "error": "ratelimited"}'))
+    alerting.judge(3, "refuse")
+    assert "Slack asks for a pause" in alerting.tick(VERDICTS)
+    alerting.now -= 86_400
     assert alerting.tick(VERDICTS).startswith("sent: ")
 
 
@@ -691,3 +712,4 @@ def test_a_key_counts_as_recently_reported_for_an_hour() -> None:
     entry = PendingAlert(Alert("a", "b"), reported_at=100.0)
     assert entry.recently_reported(100.0 + 3599)
     assert not entry.recently_reported(100.0 + 3600)
+    assert not entry.recently_reported(99.0)  # the clock was set back

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from parivision_assets.feeds import inbox
+from parivision_assets.feeds.base import collect_offers
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.files import read_file
 from parivision_assets.feeds.inbox import InboxFeed, look_into
@@ -224,3 +225,17 @@ def test_a_zip_with_flipped_bytes_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.zip").write_bytes(broken)
         with pytest.raises(BatchError, match="not a complete zip"):
             read_file(tmp_path / "a.zip")
+
+
+def test_a_look_lists_the_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold thousands of files, on a disk that is slow to list them."""
+    (tmp_path / "notes.txt").touch()
+    looks, look_into = list[Path](), inbox.look_into
+
+    def counted(folder: Path) -> inbox.Inbox:
+        looks.append(folder)
+        return look_into(folder)
+
+    monkeypatch.setattr(inbox, "look_into", counted)
+    assert "notes.txt" in collect_offers([InboxFeed(tmp_path, 0)]).ignored["inbox"]
+    assert looks == [tmp_path]

@@ -21,7 +21,16 @@ from parivision_core.tracking.registry import RegistryReader
 from parivision_serving.app import create_app
 from parivision_serving.prediction.champion import NO_CHAMPION, RETRY_POLLS, Watcher
 from tests.helpers.processes import until
-from tests.helpers.serving_setup import FULL_SHOT, SHOT, ServingSetup, client_of, expected, make_feature_state, serves
+from tests.helpers.serving_setup import (
+    FULL_SHOT,
+    SHOT,
+    ServingSetup,
+    client_of,
+    expected,
+    make_bundle,
+    make_feature_state,
+    serves,
+)
 
 
 def reload_problem(client: TestClient[Any]) -> str:
@@ -168,8 +177,28 @@ def test_a_damaged_feature_state_keeps_the_old_pair(serving: ServingSetup, clien
 
 def test_a_removed_alias_keeps_the_pair(serving: ServingSetup, client: TestClient[Any]) -> None:
     serving.mlflow.alias = None
-    until(lambda: "no longer names a champion. Version 1 stays in service" in reload_problem(client))
+    until(lambda: "Version 1, the last one that was served, stays in service" in reload_problem(client))
+    assert "The registry no longer names a champion" in reload_problem(client)
     assert answers_with(client)[0] == 1
+    newer = serving.feature_state(make_feature_state(2))  # its features go on
+    until(serves(client, 1, newer.stamp))
+
+
+def test_a_registry_that_lost_its_models_leaves_the_champion_in_service_after_a_restart(serving: ServingSetup) -> None:
+    """As long as no other is promoted there; its number may be the same."""
+    serving.promote(1)
+    serving.feature_state(make_feature_state(1))
+    with serving.client() as client:
+        until(lambda: client.get("/health/ready").is_success)
+    serving.mlflow.versions, serving.mlflow.alias, serving.mlflow.epoch = {}, None, 0
+    with serving.client() as client:
+        until(lambda: client.get("/health/ready").is_success)
+        assert "restore MLflow's database from a backup" in reload_problem(client)
+        assert client.get("/api/v1/champion").json()["sha256"] == serving.bundles[1].sha256
+        anew = make_bundle(serving.root / "versions" / "anew", 7)
+        serving.mlflow.register(1, serving.root / "versions" / "anew")
+        serving.mlflow.promote(1)
+        until(lambda: client.get("/api/v1/champion").json()["sha256"] == anew.sha256)
 
 
 def test_a_problem_is_logged_once_and_not_with_each_look(

@@ -113,6 +113,22 @@ def test_the_requested_run_ingests_the_whole_range(sensor: IngestSensor) -> None
     assert len(sensor.instance.get_materialized_partitions(dg.AssetKey("raw_shots"))) == 3
 
 
+def test_two_ticks_at_once_ingest_each_batch_once(sensor: IngestSensor) -> None:
+    """As of two daemons: both see the same cursor, and both of their runs are executed."""
+    sensor.drop("a.csv", 1)
+    cursor = sensor.cursor
+    requests = sensor.tick()
+    sensor.cursor = cursor
+    requests += sensor.tick()
+    job = sensor.definitions.resolve_implicit_global_asset_job_def()
+    for request in requests:
+        chosen, tags = list(request.asset_selection or []), dict(request.tags)
+        assert job.execute_in_process(instance=sensor.instance, asset_selection=chosen, tags=tags).success
+    assert len(requests) == 2
+    assert [manifest.inserted for manifest in sensor.store.manifests()] == [8]
+    assert sensor.store.lake().num_rows == sensor.store.warehouse().num_rows == 8
+
+
 def test_a_batch_is_not_requested_twice_at_once(sensor: IngestSensor) -> None:
     sensor.drop("a.csv", 1)
     (request,) = sensor.tick()
@@ -186,11 +202,32 @@ def test_an_ingest_has_priority_in_the_queue(sensor: IngestSensor) -> None:
     assert 0 < priorities[0] < priorities[1] < priorities[2]  # other runs have 0
 
 
-def test_a_batch_that_always_fails_is_requested_every_hour(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_batch_that_failed_often_is_requested_within_ten_minutes(sensor: IngestSensor) -> None:
+    """What failed for hours, such as the disk or MongoDB, may be well again."""
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+    sensor.cursor = str(sensor.cursor).replace('"count":1', '"count":5000')
+    sensor.now += run_requests.RETRY_SECONDS - 1
+    assert sensor.tick() == []
+    sensor.now += 1
+    assert len(sensor.tick()) == 1
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_failed_batch_is_requested_again_although_the_clock_was_set(
+    sensor: IngestSensor, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
-    monkeypatch.setattr(run_requests, "STARTED", 0.0)
-    assert sensors.Launches(5000, 0.0).retry_at() == sensors.LONGEST_RETRY_SECONDS
+    """Once at once, and then after pauses by the new clock; also when it is now before the start of the process."""
+    sensor.drop("a.csv", 1)
+    assert len(sensor.tick()) == 1
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now - 1)
+    sensor.now += days * 86_400
+    assert len(sensor.tick()) == 1
+    for _ in range(3):
+        sensor.now += 10
+        assert sensor.tick() == []
+    sensor.now += run_requests.RETRY_SECONDS
+    assert len(sensor.tick()) == 1
 
 
 def test_the_cursor_holds_waiting_batches_only_and_no_run_key_is_used_twice(sensor: IngestSensor) -> None:

@@ -250,6 +250,8 @@ def test_a_report_on_a_new_champion_waits_for_the_days_that_arrived_meanwhile(se
     sensor.promote(2)
     sensor.now = before + sensors.SETTLED_SECONDS - 1
     assert sensor.tick(60_000) is None
+    sensor.now = before - 86_400  # the clock was set back
+    assert sensor.tick(60_000) == "2:stamp"
     sensor.now = time.time() + sensors.SETTLED_SECONDS
     assert sensor.tick(60_000) == "2:stamp"
 

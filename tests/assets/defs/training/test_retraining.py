@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -28,6 +31,7 @@ from parivision_core.store import open_files
 from tests.helpers import shots
 
 ENOUGH = 100
+MLFLOW = "mlflow.db"
 VERDICT = Verdict(
     candidate=1, champion=None, epoch=0, decision="pass", reason="better", games=30, shots=1, margin=0, level=0.95
 )
@@ -53,12 +57,20 @@ def known(shots: int, fit: Fit | None, drift: str = "", schema: str = "current")
         (known(0, FIT), ""),
         (known(1000, replace(FIT, registry="there")), "no candidate yet"),
         (known(1000, replace(FIT, judged=False)), "version 3 was never judged"),
+        (replace(known(1000, FIT), lost=True), "the registry has lost its models: version 3 was the newest"),
     ],
 )
 def test_the_policy(evidence: RetrainingEvidence, reason: str) -> None:
     found = reason_to_train(evidence, ENOUGH)
     assert reason in found
     assert bool(found) == bool(reason)
+
+
+def make_registry(folder: Path) -> None:
+    """A database like MLflow's with a version."""
+    with closing(sqlite3.connect(folder / MLFLOW)) as db, db:
+        db.execute("CREATE TABLE model_versions (name TEXT)")
+        db.execute("INSERT INTO model_versions VALUES (?)", (NBA.registered_model,))
 
 
 class RetrainingSensor:
@@ -69,10 +81,12 @@ class RetrainingSensor:
         self.instance = instance
         self.cursor: str | None = None
         self.now = 1_000_000.0
-        self.resources = {
+        self.resources: dict[str, Any] = {
             "store": FileStoreResource(home=str(folder)),
-            "registry": RegistryResource(tracking_uri="sqlite:///a.db"),
+            "registry": RegistryResource(tracking_uri=f"sqlite:///{folder / MLFLOW}"),
         }
+        self.home = folder
+        make_registry(folder)
         self.definitions = build([NBA], Settings(home=folder, retrain_shots=ENOUGH).resolved())
         monkeypatch.setattr(sensors, "time", lambda: self.now)
         monkeypatch.setattr(run_requests, "STARTED", 0.0)
@@ -98,19 +112,27 @@ class RetrainingSensor:
         assert isinstance(result, dg.RunRequest | dg.SkipReason)
         return result
 
-    def run(self, status: dg.DagsterRunStatus) -> None:
-        self.instance.add_run(dg.DagsterRun("refresh", status=status, tags={TRAINING_TAG: "nba"}))
+    def run(self, status: dg.DagsterRunStatus, **tags: str) -> None:
+        self.instance.add_run(dg.DagsterRun("refresh", status=status, tags={TRAINING_TAG: "nba", **tags}))
 
-    def trained(self, judged: bool = True, **changes: str | int) -> None:
+    def lose_models(self) -> None:
+        with closing(sqlite3.connect(self.home / MLFLOW)) as db, db:
+            db.execute("DELETE FROM model_versions")
+
+    def metadata(self, **changes: str | int) -> dict[str, Any]:
+        """What a training says of its candidate."""
         state = self.store.warehouse_state()
-        metadata = {
+        return {
             "version": 1,
             "warehouse_shots": state.rows,
             "schema": state.schema,
-            "registry": registry_name("sqlite:///a.db"),
+            "registry": registry_name(self.resources["registry"].tracking_uri),
             **changes,
         }
-        self.instance.report_runless_asset_event(dg.AssetMaterialization("trained_model", metadata=metadata))
+
+    def trained(self, judged: bool = True, **changes: str | int) -> None:
+        made = dg.AssetMaterialization("trained_model", metadata=self.metadata(**changes))
+        self.instance.report_runless_asset_event(made)
         if judged:
             self.store.put_verdict(VERDICT)
 
@@ -242,6 +264,92 @@ def test_a_training_that_was_cut_off_with_the_platform_is_requested_at_the_next_
     assert sensor.tick() == []
     monkeypatch.setattr(run_requests, "STARTED", sensor.now)
     assert len(sensor.tick()) == 1
+
+
+def test_a_morning_training_that_failed_is_repeated_before_the_next_morning(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    """As when MLflow is down at five; one that a person has started isn't."""
+    more(2, 1)
+    sensor.trained()
+    more(1, 2)
+    assert sensor.tick() == []  # too few shots are new for the sensor
+    morning = sensor.morning()
+    assert isinstance(morning, dg.RunRequest)
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    assert sensor.tick() == []
+    sensor.run(dg.DagsterRunStatus.FAILURE, **morning.tags)
+    (request,) = sensor.tick()
+    sensor.run(dg.DagsterRunStatus.FAILURE, **request.tags)
+    assert sensor.tick() == []
+    sensor.now += run_requests.RETRY_SECONDS
+    (again,) = sensor.tick()
+    sensor.run(dg.DagsterRunStatus.SUCCESS, **again.tags)
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick() == []
+
+
+def test_a_training_whose_candidate_is_defective_is_not_repeated_on_few_new_shots(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    """Each candidate of a term takes a share of the gate's alpha."""
+    more(2, 1)
+    sensor.trained()
+
+    @dg.asset
+    def trained_model() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return dg.MaterializeResult(metadata=sensor.metadata())
+
+    @dg.asset(deps=[trained_model])
+    def champion_model() -> None:
+        raise dg.Failure("version 1 is defective")
+
+    tags = {TRAINING_TAG: "nba", sensors.REASON_TAG: "100 new shots"}
+    made = [trained_model, champion_model]
+    assert not dg.materialize(made, instance=sensor.instance, tags=tags, raise_on_error=False).success
+    more(1, 2)
+    sensor.now += run_requests.RETRY_SECONDS
+    assert sensor.tick() == []
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_training_that_failed_is_repeated_although_the_clock_was_set(
+    sensor: RetrainingSensor, more: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setattr(run_requests, "STARTED", sensor.now - 1)
+    more(2, 1)
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    sensor.now += days * 86_400
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.FAILURE)
+    sensor.now += run_requests.RETRY_SECONDS - 1
+    assert sensor.tick() == []
+    sensor.now += 1
+    assert len(sensor.tick()) == 1
+
+
+def test_a_registry_that_has_lost_its_models_gets_a_candidate_without_new_shots(
+    sensor: RetrainingSensor, more: Callable[[int, int], None]
+) -> None:
+    """Also where the cursor says that a run on these shots has succeeded; the old verdict on its number isn't its."""
+    more(2, 1)
+    assert len(sensor.tick()) == 1
+    sensor.run(dg.DagsterRunStatus.SUCCESS)
+    sensor.trained()
+    assert sensor.tick() == []
+    sensor.lose_models()
+    (request,) = sensor.tick()
+    assert "the registry has lost its models" in request.tags["parivision/reason"]
+    sensor.run(dg.DagsterRunStatus.SUCCESS, **request.tags)
+    assert sensor.tick() == []  # once
+
+    (sensor.home / MLFLOW).unlink()
+    make_registry(sensor.home)
+    sensor.trained(judged=False, sha256="another")
+    sensor.now += run_requests.RETRY_SECONDS
+    (request,) = sensor.tick()
+    assert "version 1 was never judged" in request.tags["parivision/reason"]
 
 
 def test_drift_causes_one_earlier_training(sensor: RetrainingSensor, more: Callable[[int, int], None]) -> None:

@@ -37,6 +37,7 @@ class MemoryRegistry:
     reason: dict[int, str] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
     die_at: str = ""
+    name: str = "mine"
 
     def champion(self) -> int | None:
         return self.alias
@@ -46,6 +47,9 @@ class MemoryRegistry:
 
     def registered(self, version: int) -> bool:
         return version not in self.missing
+
+    def digest(self, version: int) -> str:
+        return f"{self.name}-{version}"
 
     def defects(self, version: int) -> str:
         return self.broken.get(version, "")
@@ -316,6 +320,15 @@ def test_a_challenger_that_can_no_longer_be_promoted_is_refused_with_a_reason(st
     assert "no longer in the registry" in looks.outcomes[0].reason
     assert "calibration is broken" in looks.outcomes[1].reason
     assert challengers_in(store.verdicts()) == []
+
+
+def test_a_verdict_on_a_lost_version_promotes_none_that_has_its_number_now(store: FileStore) -> None:
+    """The registry was emptied, or put back from an older backup: numbers and the epoch begin again."""
+    current_verdict(1, MemoryRegistry(name="before"), store, passes)
+    emptied = MemoryRegistry(name="after")
+    outcome = promote(1, emptied, store, refuses)
+    assert (outcome.result, emptied.champion()) == ("refused", None)
+    assert [(v.decision, v.sha256) for v in store.verdicts()] == [("refuse", "after-1"), ("pass", "before-1")]
 
 
 def test_a_missing_bundle_is_distinguished_from_a_registry_that_is_down(tmp_path: Path) -> None:
