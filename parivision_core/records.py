@@ -1,4 +1,4 @@
-"""The small records that services exchange through a store: manifests, quarantined rows, verdicts, feature states."""
+"""The small records that services exchange through a store: manifests, links, quarantined rows, verdicts and so on."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
     resolves: tuple[tuple[str, int], ...] = ()
     """Quarantined rows, by batch id and row number, that this batch delivers corrected."""
+    revised: int = 0
+    """Of `inserted`: rows that took the place of an earlier record."""
+    hidden: int = 0
+    """Rows of earlier commits that don't stand any more since this one: revised or withdrawn. See Links."""
+    kept: int | None = None
+    """Of `duplicates`: rows that are stored although they never stood; None in older manifests, which have no links."""
+    withdraws: tuple[str, ...] = ()
+    """Ids of the batches that this commit withdraws; only such a commit stores rows of other batches."""
+    changed_since: str | None = None
+    """First day of a row that was stored or hidden; None if that is `first_date`."""
     committed_at: int = msgspec.field(default_factory=now_ms)
 
     def __post_init__(self) -> None:
@@ -57,11 +67,37 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if self.counted not in (None, self.rows):
             raise ValueError(f"batch {self.batch_id}: {self.counted} rows were counted, but {self.rows} rows are in")
 
+    @property
+    def stored(self) -> int:
+        """Rows that the commit stored, of which the kept ones never stood."""
+        return self.inserted + (self.kept or 0)
+
     def overlaps(self, since: str | None, until: str | None) -> bool:
         """Whether any inserted row may be of a day from `since` to `until` (ISO dates, inclusive; None is open)."""
         if self.first_date is None or self.last_date is None:
             return False
         return (since is None or self.last_date >= since) and (until is None or self.first_date <= until)
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """How a commit's rows relate to stored ones. A row's address is its columns `batch_id` and `row`.
+
+    A stored row doesn't stand, and readers don't see it, when a later commit hides its address; or when its own commit
+    does, under its own id. So a commit may hide a row of another batch and store a copy of it that stands.
+    """
+
+    hides: dict[str, list[int]] = {}
+    """Batch id -> its rows that no longer stand. Under the commit's own id: its kept rows, which never stood."""
+    repeats: dict[str, list[tuple[int, int]]] = {}
+    """Batch id -> pairs of a row there and a row of this batch that equals it, and therefore isn't stored again."""
+
+    def kept(self, batch_id: str) -> int:
+        """How many rows of its own the commit `batch_id` hides: the manifest's `kept`."""
+        return len(self.hides.get(batch_id, ()))
+
+    def hidden(self, batch_id: str) -> int:
+        """How many rows of others the commit `batch_id` hides: the manifest's `hidden`."""
+        return sum(map(len, self.hides.values())) - self.kept(batch_id)
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

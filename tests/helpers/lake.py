@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from parivision_core.nba.shots import NBA
-from parivision_core.records import Manifest
-from parivision_core.store.base import Store
+from parivision_core.records import Links, Manifest
+from parivision_core.store.base import UNLINKED, Store
 
 DAYS = [f"2023-01-{day:02d}" for day in range(1, 13)]
 PLAYERS = [201939, 2544, 203507]
@@ -32,7 +32,7 @@ def make_shots(days: list[str], count: int, seed: int) -> list[Shot]:
     return made
 
 
-def commit(store: Store, batch: str, shots: list[Shot]) -> None:
+def commit(store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED) -> None:
     """Commit shots as a batch, in the envelope that the pipeline puts around them."""
     days = [shot["game_date"] for shot in shots]
     types = {name: pa.type_for_alias(kind) for name, kind in NBA.fields.items()}
@@ -52,15 +52,17 @@ def commit(store: Store, batch: str, shots: list[Shot]) -> None:
         feed="inbox",
         source="x.csv",
         rows=len(shots),
-        inserted=len(shots),
-        duplicates=0,
+        inserted=len(shots) - links.kept(batch),
+        duplicates=links.kept(batch),
         quarantined=0,
         attempt=1,
         layout="season",
         first_date=min(days, default=None),
         last_date=max(days, default=None),
+        hidden=links.hidden(batch),
+        kept=links.kept(batch),
     )
-    store.commit_batch(manifest, table, [])
+    store.commit_batch(manifest, table, [], links)
 
 
 def ordered(shots: list[Shot]) -> list[Shot]:

@@ -19,11 +19,12 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
-from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict, now_ms
+from parivision_core.records import Failure, FeatureStateRecord, Links, Manifest, Quarantined, Verdict, now_ms
 from parivision_core.store.base import (
     CURRENT_FEATURE_STATE,
     INGEST,
     NOTHING,
+    UNLINKED,
     WAREHOUSE,
     Store,
     WarehouseState,
@@ -130,9 +131,11 @@ class MongoStore(Store):
 
     # Lake
 
-    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
+    def commit_batch(
+        self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined], links: Links = UNLINKED
+    ) -> None:
         """See Store. The manifest is there from the start with the state `open`; changing that is the commit."""
-        check_shots(shots)
+        check_shots(manifest, shots, links)
         check_sizes(shots)
         for q in quarantined:
             if len(q.raw) * 4 > LARGEST and (size := len(q.raw.encode())) > LARGEST:
@@ -242,6 +245,10 @@ class MongoStore(Store):
         """See Store."""
         with self._ready():
             return [record_of(document, Manifest) for document in self._committed()]
+
+    def stored(self, batch_id: str, days: Collection[str] | None = None) -> tuple[pa.Table, Links]:
+        """See Store."""
+        raise NotImplementedError
 
     def scan(
         self,

@@ -134,8 +134,8 @@ def test_what_is_kept_in_memory_is_bounded(tmp_path: Path) -> None:
     made = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
     for batch, shots in BATCHES.items():
         commit(made, batch, shots)
-    listed = [(file, manifest) for _, file, manifest in made._manifests()]
-    one = FileShots(tmp_path / "store" / NBA.lake / listed[0][0]).nbytes
+    listed = {file: (manifest.last_date or "", {}) for _, file, manifest in made._manifests()}
+    one = FileShots(tmp_path / "store" / NBA.lake / next(iter(listed))).nbytes
     small = LakeFiles(tmp_path / "store" / NBA.lake, 2 * one)
     for _ in range(3):
         assert small.find(listed, ShotQuery(), 1000, None) == ALL
