@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -23,7 +21,6 @@ from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import update_warehouse
-from parivision_assets.steps.feed.identity import identify
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, LockLostError, StoreError
@@ -174,20 +171,6 @@ def test_event_ids_decide_when_both_carry_them(store: FileStore, put: Put) -> No
     other["Game Event ID"] = (other["Game Event ID"].astype(int) + 1000).astype(str)
     assert put(store, other)[0].inserted == len(frame)
     assert store.lake(["_id"])["_id"].combine_chunks().unique().__len__() == 2 * len(frame)
-
-
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 1)), max_size=12), st.randoms())
-def test_ids_do_not_depend_on_order(rows: list[tuple[int, int, int]], rng: Any) -> None:
-    frame = pd.DataFrame(rows, columns=["game", "x", "made"]).drop_duplicates().assign(event_id=-1, note="n")
-    nothing = frame.iloc[:0].assign(_id=pd.Series(dtype=str))
-    ids = identify(frame, nothing, ["game"], ["x", "made"])
-    order = list(range(len(frame)))
-    rng.shuffle(order)
-    shuffled = identify(frame.iloc[order], nothing, ["game"], ["x", "made"])
-    assert ids.sort_index().tolist() == shuffled.sort_index().tolist()
-    assert ids.is_unique
-    held = frame.assign(_id=ids)
-    assert identify(frame.iloc[order], held, ["game"], ["x", "made"]).isna().all()
 
 
 def test_a_batch_offered_twice_is_ingested_once(store: FileStore, tmp_path: Path) -> None:
