@@ -84,6 +84,10 @@ class Hides:
         if found != wanted:
             raise StoreError("the links of some batches are missing or damaged; restore the store from a backup")
 
+    def __bool__(self) -> bool:
+        """Whether anything is hidden."""
+        return bool(self._hidden)
+
     def of(self, n: int, manifest: Manifest) -> Hidden:
         """Addresses that don't stand among the rows that commit `n` stored."""
         if not self._hidden:

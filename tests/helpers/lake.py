@@ -32,16 +32,18 @@ def make_shots(days: list[str], count: int, seed: int) -> list[Shot]:
     return made
 
 
-def commit(store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED) -> None:
-    """Commit shots as a batch, in the envelope that the pipeline puts around them."""
+def commit(
+    store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED, withdraws: tuple[str, ...] = ()
+) -> None:
+    """Commit shots as a batch, in the envelope that the pipeline puts around them; a withdrawal's have their address."""
     days = [shot["game_date"] for shot in shots]
     types = {name: pa.type_for_alias(kind) for name, kind in NBA.fields.items()}
     table = pa.table(
         {"_id": pa.array([shot["_id"] for shot in shots], pa.string())}
         | {name: pa.array([shot[name] for shot in shots], kind) for name, kind in types.items()}
         | {
-            "batch_id": pa.array([batch] * len(shots), pa.string()),
-            "row": pa.array(range(1, len(shots) + 1), pa.int32()),
+            "batch_id": pa.array([shot.get("batch_id", batch) for shot in shots], pa.string()),
+            "row": pa.array([shot.get("row", n) for n, shot in enumerate(shots, start=1)], pa.int32()),
             "ingested_at": pa.array([1] * len(shots), pa.int64()),
             "raw": pa.array(["{}"] * len(shots), pa.string()),
         }
@@ -61,6 +63,7 @@ def commit(store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED)
         last_date=max(days, default=None),
         hidden=links.hidden(batch),
         kept=links.kept(batch),
+        withdraws=withdraws,
     )
     store.commit_batch(manifest, table, [], links)
 

@@ -234,7 +234,7 @@ def test_a_verdict_without_a_finite_number_is_refused(mongo_database: Documents)
 def test_a_database_of_another_version_is_refused(mongo_database: Documents) -> None:
     plain(mongo_database).manifests()
     mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
-    with pytest.raises(StoreError, match="has format 99, this version writes format 2; name another database"):
+    with pytest.raises(StoreError, match="has format 99, this version writes format 3; name another database"):
         plain(mongo_database).manifests()
 
 
@@ -361,7 +361,7 @@ def test_two_processes_commit_the_same_shots_at_once(two: tuple[Runner, Runner],
     again = writes_of(first.proxy, lambda: first.store.commit_batch(manifest("up"), dated("up"), []))
     second.store.manifests()
     here = plain(mongo_database)
-    sweeping = 5  # writes by which the second removes what the first has left
+    sweeping = 6  # writes by which the second removes what the first has left
     for stop_first, stop_second in itertools.product(range(again), range(again + sweeping)):
         batch, shots = f"b{stop_first}{stop_second}", dated(f"{stop_first}{stop_second}")
         first.work = lambda b=batch, s=shots: first.store.commit_batch(manifest(b), s, [])  # type: ignore[misc]
