@@ -38,7 +38,7 @@ def identify(
 
     `new` holds contract rows without exact repeats; `held` the lake's rows that could be the same shots: `_id`, the
     fields of the contract and `stands`. `corrects` maps labels of `new` to the positions of rows that a person corrects
-    by them; those stand no longer, whatever the new rows are.
+    by them; those stand no longer, whether the new row is known or not.
 
     A row is the same shot as one that stands when both have the same event id, and the same identity or no other event
     of that id in their game; then it is a revision, if any field differs. It is the same shot, too, when identity and
@@ -49,15 +49,15 @@ def identify(
     counted in the order of the match fields, then of all others, so the file's order never matters. A revision keeps
     the `_id` of what it replaces while its identity stays the same.
     """
-    fields, corrects = list(new.columns), corrects or {}
+    fields = list(new.columns)
     others = [field for field in fields if field not in (*identity, *match, EVENT)]
     rows = new.assign(_key=_keys(new, identity), _place=np.arange(len(new)))
     rows = rows.sort_values(["_key", *match, *others, EVENT], kind="stable")
     # Rows with the same event id are one shot, even if they differ.
     rows = rows[(rows[EVENT] == NO_EVENT) | ~rows.duplicated(["_key", EVENT])]
-    target = np.array([corrects.get(label, -1) for label in rows.index] if corrects else [-1] * len(rows), dtype=int)
+    target = rows.index.to_series().map(corrects or {}).fillna(-1).to_numpy(dtype=np.int64)
     standing = held[STANDS].to_numpy(dtype=bool, copy=True)
-    standing[list(corrects.values())] = False
+    standing[target[target >= 0]] = False
     pairs = _Pairs(rows, held, fields)
     revised = pairs.find(standing, target >= 0, match)
     repeats = ~revised & (pairs.of >= 0)
@@ -96,7 +96,8 @@ def _free_ids(keys: pd.Series, taken: Iterable[str]) -> Array:
     for key, numbers in used.items():
         free = (number for number in itertools.count() if number not in numbers)
         occurrence[places[key]] = list(itertools.islice(free, len(places[key])))
-    return (keys + ":" + occurrence.astype(str)).to_numpy()
+    ids: Array = (keys + ":" + occurrence.astype(str)).to_numpy()
+    return ids
 
 
 class _Pairs:

@@ -59,12 +59,12 @@ def _commit(batch: Batch, manifests: list[Manifest], sport: Sport, store: Store)
 
     attempts = {failure.fingerprint: failure.attempts for failure in store.failures()}
     cleaned = clean(batch.read(), sport, batch.id)
-    shots, wrong = cleaned.shots, {q.row for q in cleaned.quarantined}
+    shots = cleaned.shots
     corrected = at_places(set(batch.corrects), manifests, store)
     held = held_rows({*shots["game_date"], *corrected["game_date"]}, manifests, sport, store)
-    corrects = positions(held, batch.corrects, wrong)
-    if len(corrects) < len(batch.corrects) - len(wrong):
-        raise BatchError(f"{batch.source}: a shot was corrected or withdrawn meanwhile; write it out and correct it anew")
+    corrects = positions(held, batch.corrects, shots.index)
+    if batch.corrects and len(corrects) < len(shots):
+        raise BatchError("a shot was corrected or withdrawn meanwhile; write it out and correct it again")
     found = identify(shots, held, sport.identity, sport.match, corrects)
     linked = link(found, held, corrects, batch.id)
     days = shots["game_date"][found[STANDS]]

@@ -18,11 +18,13 @@ SOURCE = "source"
 """Column of a row's position in the table of all stored rows."""
 
 
-def stored_rows(days: Collection[str], manifests: Sequence[Manifest], store: Store) -> tuple[pa.Table, dict[str, Links]]:
+def stored_rows(
+    days: Collection[str], manifests: Sequence[Manifest], store: Store
+) -> tuple[pa.Table, dict[str, Links]]:
     """All rows of these days that any batch stored, whether they stand or not, and the links of the batches."""
     tables: list[pa.Table] = []
     links: dict[str, Links] = {}
-    for manifest in manifests:
+    for manifest in manifests if days else ():
         # Only a batch with duplicates has rows of other days than its first to its last, and no links without any.
         if manifest.duplicates or manifest.overlaps(min(days), max(days)):
             table, links[manifest.batch_id] = store.stored(manifest.batch_id, days)
@@ -56,10 +58,10 @@ class Reconstruction:
         """What readers would see."""
         return self._rows[self._rows[STANDS]]
 
-    def add(self, new: pd.DataFrame, corrects: Sequence[Place] = (), quarantined: Collection[int] = ()) -> None:
+    def add(self, new: pd.DataFrame, corrects: Sequence[Place] = ()) -> None:
         """Add the rows of a batch as an ingest would; row i + 1 corrects what became of the one at place i."""
         near = self._rows if corrects else self._rows[self._rows["game_date"].isin(new["game_date"].unique())]
-        corrected = positions(near, [self._now(place) for place in corrects], quarantined)
+        corrected = positions(near, [self._now(place) for place in corrects], new["row"])
         fields = new.set_index("row")[list(self._sport.fields)]
         found = identify(fields, near, self._sport.identity, self._sport.match, corrected)
         stands, held = found[STANDS].to_numpy(), found["held"].to_numpy()

@@ -7,13 +7,13 @@ stores copies of those that must and don't. So readers see what they would see i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from parivision_assets.steps.feed.linking import ADDRESS, Place, at_places
+from parivision_assets.steps.feed.linking import ADDRESS, at_places, rows_by_batch, standing
 from parivision_assets.steps.feed.reconstructing import SOURCE, Reconstruction, delivered, stored_rows
 from parivision_core.problems import BatchError
 from parivision_core.records import Links, Manifest, withdrawn
@@ -36,21 +36,23 @@ def withdraw(batch_id: str, sport: Sport, store: Store, announce: Callable[[str]
         draft = _draft(batch_id, manifests)
         gone = withdrawn([*manifests, draft])
         counting = [m for m in manifests if m.batch_id not in gone and not m.withdraws]
-        _require_kept(counting, set(gone), manifests)
+        _require_kept(gone, manifests)
         days = _days(_affected(draft, manifests), manifests, store)
-        stored, links = stored_rows(days, manifests, store)
-        wanted = _reconstructed(stored, links, counting, sport, store)
-        copies, hidden = _difference(wanted, stored, store.lake(["_id", "game_date", *ADDRESS], days=days))
-        changed = [*wanted_days(copies), *hidden["game_date"]]
+        copies, hidden = _changes(days, counting, manifests, sport, store)
+        stored = copies["game_date"].to_pylist() if copies.num_rows else []
+        changed = [*stored, *hidden["game_date"]]
         manifest = msgspec.structs.replace(
             draft,
-            rows=copies.num_rows,
-            inserted=copies.num_rows,
+            rows=len(stored),
+            inserted=len(stored),
+            first_date=min(stored, default=None),
+            last_date=max(stored, default=None),
             hidden=len(hidden),
+            changed_since=min(changed, default=None),
+            changed_until=max(changed, default=None),
         )
         announce(manifest.batch_id)
-        hides = {str(batch): rows.tolist() for batch, rows in hidden.groupby("batch_id")["row"]}
-        store.commit_batch(manifest, copies, [], Links(hides=hides))
+        store.commit_batch(manifest, copies, [], Links(hides=rows_by_batch(hidden)))
         return manifest
 
 
@@ -93,8 +95,8 @@ def _require_kept(gone: Collection[str], manifests: Sequence[Manifest]) -> None:
         elif missed and manifest.duplicates and manifest.kept is None:
             raise BatchError(
                 f"{missed} can't be withdrawn: an older version ingested {manifest.batch_id} after it and didn't keep "
-                f"its {manifest.duplicates:,} duplicates, which may be needed then. Restore a backup from before it, or "
-                "ingest all other batches into a new state folder"
+                f"its {manifest.duplicates:,} duplicates, which may be needed then. Restore a backup from before it, "
+                "or ingest all other batches into a new state folder"
             )
 
 
@@ -133,23 +135,22 @@ def _span(manifest: Manifest, manifests: Sequence[Manifest], store: Store) -> se
     return days | {*at_places(others | set(manifest.corrects), manifests, store)["game_date"]}
 
 
-def _reconstructed(
-    stored: pa.Table, links: Mapping[str, Links], counting: Sequence[Manifest], sport: Sport, store: Store
-) -> pd.DataFrame:
-    """What readers must see, from the rows that any batch stored: contract, `_id`, address and SOURCE."""
+def _changes(
+    days: Collection[str], counting: Sequence[Manifest], manifests: Sequence[Manifest], sport: Sport, store: Store
+) -> tuple[pa.Table, pd.DataFrame]:
+    """Copies of the rows that readers must see and don't, and the rows that they see and must not."""
+    stored, links = stored_rows(days, manifests, store)
+    seen = standing(["_id", "game_date", *ADDRESS], days, store)
+    if not stored.num_rows:  # the batches held nothing
+        return pa.table({"_id": pa.array([], pa.string())}), seen
     content = stored.select([*sport.fields, *ADDRESS]).to_pandas()
     content = content.assign(**{SOURCE: range(len(content))}).drop_duplicates(ADDRESS)
     lake = Reconstruction(content, sport)
     for manifest in counting:
         if manifest.batch_id in links:
             rows = delivered(manifest.batch_id, links[manifest.batch_id], content)
-            wrong = {q.row for q in store.quarantine(manifest.batch_id)} if manifest.corrects else ()
-            lake.add(rows, manifest.corrects, wrong)
-    return lake.standing
-
-
-def _difference(wanted: pd.DataFrame, stored: pa.Table, seen: pd.DataFrame) -> tuple[pa.Table, pd.DataFrame]:
-    """Copies of the rows that readers must see and don't, and the rows that they see and must not."""
+            lake.add(rows, manifest.corrects)
+    wanted = lake.standing
     names = [*ADDRESS, "_id"]
     here, there = (pd.MultiIndex.from_frame(rows[names]) for rows in (wanted, seen))
     missing = wanted[~here.isin(there)]

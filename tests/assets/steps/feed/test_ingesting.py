@@ -161,15 +161,18 @@ def test_both_layouts_are_one_shot(store: FileStore, put: Put) -> None:
 
 
 def test_event_ids_decide_when_both_carry_them(store: FileStore, put: Put) -> None:
-    """Equal in all but the event id: two shots. Equal event id with a corrected location: one."""
+    """Equal in all but the event id: two shots. Equal event id with another outcome: a revision of the one."""
     frame = shots.as_kaggle(shots.season(games=2))
     put(store, frame)
+    before = content(store)
     corrected = frame.copy()
     corrected["Shot Made Flag"] = (1 - corrected["Shot Made Flag"].astype(int)).astype(str)
-    assert put(store, corrected)[0].inserted == 0
-    other = frame.copy()
+    (revision,) = put(store, corrected)
+    assert (revision.inserted, revision.revised, revision.hidden) == (len(frame),) * 3
+    pd.testing.assert_frame_equal(content(store), before.assign(made=1 - before["made"]))
+    other = corrected.copy()
     other["Game Event ID"] = (other["Game Event ID"].astype(int) + 1000).astype(str)
-    assert put(store, other)[0].inserted == len(frame)
+    assert put(store, other)[0].added == len(frame)
     assert store.lake(["_id"])["_id"].combine_chunks().unique().__len__() == 2 * len(frame)
 
 
@@ -296,16 +299,17 @@ def test_one_shot_alone_and_then_its_season_are_one_shot(store: FileStore, put: 
 
 
 def test_one_event_is_one_shot_however_its_records_differ(store: FileStore, put: Put) -> None:
-    """With a correction in the same batch, and with one that arrives later: the first record stays."""
+    """Of two records in one batch, one is kept; that of a later batch takes its place."""
     frame = shots.as_kaggle(shots.season(games=2))
     flipped = frame.head(5).assign(**{"Shot Made Flag": (1 - frame["Shot Made Flag"].head(5).astype(int)).astype(str)})
-    put(store, frame)
-    (corrected,) = put(store, pd.concat([flipped, frame], ignore_index=True))
-    assert (corrected.inserted, corrected.duplicates) == (0, len(frame) + 5)
-    fresh = FileStore(store.folder.with_name("fresh"), NBA.lake, NBA.warehouse)
-    (both,) = put(fresh, pd.concat([flipped, frame], ignore_index=True))
+    (both,) = put(store, pd.concat([flipped, frame], ignore_index=True))
     assert (both.inserted, both.duplicates) == (len(frame), 5)
-    assert all(i.endswith(":0") for i in fresh.lake(["_id"])["_id"].to_pylist())
+    (corrected,) = put(store, frame.assign(**{"Action Type": "Dunk Shot"}))
+    assert (corrected.revised, corrected.added) == (corrected.inserted, 0)
+    lake = store.lake(["_id", "action"])
+    assert lake["_id"].to_pylist() == [name for name in lake["_id"].to_pylist() if name.endswith(":0")]
+    assert set(lake["action"].to_pylist()) == {"Dunk Shot"}
+    assert lake.num_rows == len(frame)
 
 
 def test_a_file_of_lines_that_are_no_documents_is_offered_again(store: FileStore, tmp_path: Path) -> None:
