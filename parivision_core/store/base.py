@@ -75,7 +75,9 @@ class Store(Protocol):
         """
         ...
 
-    def stored(self, batch_id: str, days: Collection[str] | None = None) -> tuple[pa.Table, Links]:
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
         """All shots that a commit stored, whether they stand or not, or those of some days; and all its links.
 
         Raises StoreError when there is no such batch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from parivision_core.problems import StoreError
@@ -44,6 +45,13 @@ def _check_links(manifest: Manifest, links: Links) -> None:
     for batch, rows in links.hides.items():
         if len(set(rows)) != len(rows):
             raise StoreError(f"batch {own} hides a row of {batch} twice; nothing was stored")
+
+
+def check_targets(manifest: Manifest, links: Links, committed: Iterable[str]) -> None:
+    """Refuse links to batches that aren't committed. Raises StoreError naming one."""
+    unknown = {*links.hides, *links.repeats}.difference(committed, [manifest.batch_id])
+    if unknown:
+        raise StoreError(f"batch {manifest.batch_id} is linked to {min(unknown)}, which isn't a committed batch")
 
 
 def check_part(name: str, table: pa.Table) -> None:

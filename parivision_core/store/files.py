@@ -26,7 +26,7 @@ from parivision_core.store.base import (
     WarehouseState,
     narrowed,
 )
-from parivision_core.store.checks import check_part, check_shots
+from parivision_core.store.checks import check_part, check_shots, check_targets
 from parivision_core.store.links import Hides, PackedRows, packed_hides, packed_repeats, unpacked
 from parivision_core.store.meta_file import FORMAT, MetaFile, insert, put
 from parivision_core.store.parquet import FOLD_AGAIN, read, rows_in, write, written_anew
@@ -128,6 +128,8 @@ class FileStore(Store):
                 known = db.execute("SELECT 1 FROM manifests WHERE batch_id = ?", (manifest.batch_id,)).fetchone()
                 if known:
                     raise StoreError(f"batch {manifest.batch_id} is committed already")
+                if links != UNLINKED:
+                    check_targets(manifest, links, (row[0] for row in db.execute("SELECT batch_id FROM manifests")))
                 insert(db, "manifests", manifest.batch_id, file.name, body=manifest)
                 for row in quarantined:
                     insert(db, "quarantine", row.batch_id, row.row, body=row)
@@ -161,7 +163,9 @@ class FileStore(Store):
 
         return Hides(enumerate(manifest for *_, manifest in listed), read)
 
-    def stored(self, batch_id: str, days: Collection[str] | None = None) -> tuple[pa.Table, Links]:
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
         """See Store."""
         found = self._meta.keys("manifests", "WHERE batch_id = ?", batch_id)
         if not found:
@@ -170,7 +174,7 @@ class FileStore(Store):
             [row[1:] for row in self._meta.records(table, PackedRows, "WHERE batch_id = ? ORDER BY rowid", batch_id)]
             for table in ("hides", "repeats")
         )
-        return read(self._lake / found[0][1], None, days=days), unpacked(hides, repeats)
+        return read(self._lake / found[0][1], columns, days=days), unpacked(hides, repeats)
 
     def scan(
         self,

@@ -106,6 +106,18 @@ class Model:
         commit(store, batch, sent, self.links[batch], ("b",) if step.withdrawal else ())
 
 
+def written(store: Store) -> Model:
+    """A store with a batch, one that revises, removes and keeps, and a withdrawal that brings some back."""
+    model = Model()
+    for step in (
+        Step(new=12, revised=[], removed=[], kept=[], withdrawal=False, restored=[]),
+        Step(new=3, revised=[0, 1], removed=[2], kept=[3], withdrawal=False, restored=[]),
+        Step(new=0, revised=[], removed=[12], kept=[], withdrawal=True, restored=[0, 1]),
+    ):
+        model.commit(store, step)
+    return model
+
+
 def _chosen(rows: list[Row], positions: list[int]) -> list[Row]:
     """Rows at some positions, counted round and round, each once."""
     return [rows[at] for at in dict.fromkeys(position % len(rows) for position in positions)] if rows else []

@@ -35,7 +35,7 @@ def make_shots(days: list[str], count: int, seed: int) -> list[Shot]:
 def commit(
     store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED, withdraws: tuple[str, ...] = ()
 ) -> None:
-    """Commit shots as a batch, in the envelope that the pipeline puts around them; a withdrawal's have their address."""
+    """Commit shots as a batch, in the envelope that the pipeline puts around them; copies have their own."""
     days = [shot["game_date"] for shot in shots]
     types = {name: pa.type_for_alias(kind) for name, kind in NBA.fields.items()}
     table = pa.table(

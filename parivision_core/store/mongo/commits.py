@@ -13,7 +13,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from parivision_core.problems import ConflictError, LockLostError, StoreError
 from parivision_core.records import Links, Manifest, Quarantined, now_ms
-from parivision_core.store.checks import RENAMED
+from parivision_core.store.base import UNLINKED
+from parivision_core.store.checks import RENAMED, check_targets
 from parivision_core.store.links import Hides, PackedRows, packed_hides, packed_repeats, unpacked
 from parivision_core.store.mongo.connection import DUPLICATE, Document
 from parivision_core.store.mongo.documents import document_of, documents, record_of, types_of
@@ -79,6 +80,8 @@ class Commits:
         self._sweep()
         if self.manifests.find_one({"batch_id": manifest.batch_id}):
             raise StoreError(f"batch {manifest.batch_id} is committed already")
+        if links != UNLINKED:
+            check_targets(manifest, links, (known.batch_id for _, known in self.committed()))
         n = next_number(self._meta, "batches")
         self.manifests.insert_one({"_id": str(n), "n": n, "state": OPEN, "opened_at": now_ms()})
         try:

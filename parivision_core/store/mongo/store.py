@@ -151,7 +151,9 @@ class MongoStore(Store):
         with self._ready():
             return [manifest for _, manifest in self._commits.committed()]
 
-    def stored(self, batch_id: str, days: Collection[str] | None = None) -> tuple[pa.Table, Links]:
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
         """See Store."""
         import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
 
@@ -160,7 +162,7 @@ class MongoStore(Store):
             if not found:
                 raise StoreError(f"there is no batch {batch_id}")
             when = {} if days is None else {"game_date": {"$in": sorted(days)}}
-            schema = schema_of(self._commits.columns(found), None)
+            schema = schema_of(self._commits.columns(found), columns)
             shown = dict.fromkeys(("_n", *schema.names), 1)
             shots = self._commits.lake.find({"_n": found[0], **when}, shown, batch_size=PIECE)
             table = pa.concat_tables([schema.empty_table(), *tables(standing(shots, {}), schema)])
