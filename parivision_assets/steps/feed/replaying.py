@@ -71,7 +71,7 @@ def corrected(name: str, content: bytes, store: Store) -> tuple[list[Batch], int
 
     Of each batch that it corrects, there is one for rows in quarantine and one for stored shots. What was inferred from
     the original batch, such as its unit, holds for its corrections: a single row can't show it. Raises BatchError,
-    naming each line, when one can't be read or names no such row.
+    naming each line, when one can't be read or names no such row, or when the corrections were withdrawn before.
     """
     given, problems = _read_lines(content)
     waiting = {(q.batch_id, q.row): q.raw for q in unresolved(store)}
@@ -93,8 +93,11 @@ def corrected(name: str, content: bytes, store: Store) -> tuple[list[Batch], int
         lines = [f"line {number}: {problem}" for number, problem in sorted(problems.items())]
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         raise BatchError(f"{name} can't be replayed, and no line of it was: {'; '.join(lines[:SHOWN])}{more}")
-    details = {manifest.batch_id: manifest.details for manifest in store.manifests()}
+    manifests = store.manifests()
+    details, gone = {manifest.batch_id: manifest.details for manifest in manifests}, withdrawn(manifests)
     batches = [_batch(name, batch, rows, details[batch], of) for (batch, of), rows in changed.items()]
+    if again := [gone[batch.id] for batch in batches if batch.id in gone]:
+        raise BatchError(f"{name}: these corrections were withdrawn; `make withdraw BATCH={again[0]}` brings them back")
     return batches, unchanged
 
 

@@ -7,7 +7,7 @@ stores copies of those that must and don't. So readers see what they would see i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 import pandas as pd
@@ -25,7 +25,7 @@ LONGEST_NAME = 150
 """Characters of a batch's id in that of its withdrawal: file names have 255 at most, and each undoing adds some."""
 
 
-def withdraw(batch_id: str, sport: Sport, store: Store, announce: Callable[[str], None] = lambda _: None) -> Manifest:
+def withdraw(batch_id: str, sport: Sport, store: Store, announce: Callable[[str], object] = id) -> Manifest:
     """Take a batch back, and with it the batches that corrected its rows. To undo that, withdraw the withdrawal.
 
     The id of the withdrawal is announced before its commit. Raises BatchError when there is no such batch, when it is
@@ -64,17 +64,12 @@ def _draft(batch_id: str, manifests: Sequence[Manifest]) -> Manifest:
         raise BatchError(f"{batch_id} is withdrawn already; `make withdraw BATCH={by}` brings it back")
     if all(batch_id != manifest.batch_id for manifest in manifests):
         raise BatchError(f"there is no batch {batch_id}; Dagster lists the batches as partitions of raw_shots")
-    batches = [batch_id]
-    for manifest in manifests:
-        origins = {origin for origin, _ in (*manifest.resolves, *manifest.corrects)}
-        if manifest.batch_id not in gone and not origins.isdisjoint(batches):
-            batches.append(manifest.batch_id)
     digest = hashlib.sha256(f"withdrawal of {batch_id} after {manifests[-1].fingerprint}".encode()).hexdigest()
-    return Manifest(
+    draft = Manifest(
         batch_id=f"withdrawal-of-{batch_id[:LONGEST_NAME]}-{digest[:8]}",
         fingerprint=digest,
         feed=FEED,
-        source=f"withdrawal of {', '.join(batches)}",
+        source=f"withdrawal of {batch_id}",
         rows=0,
         inserted=0,
         duplicates=0,
@@ -82,8 +77,20 @@ def _draft(batch_id: str, manifests: Sequence[Manifest]) -> Manifest:
         attempt=1,
         layout="",
         kept=0,
-        withdraws=tuple(batches),
+        withdraws=(batch_id,),
     )
+    # A correction doesn't outlive the batch that it corrects.
+    while with_it := tuple(_corrections_of(withdrawn([*manifests, draft]), manifests)):
+        draft = msgspec.structs.replace(draft, withdraws=draft.withdraws + with_it)
+    return draft
+
+
+def _corrections_of(gone: Collection[str], manifests: Sequence[Manifest]) -> Iterator[str]:
+    """Batches that count, but correct rows of others that don't."""
+    for manifest in manifests:
+        origins = {origin for origin, _ in (*manifest.resolves, *manifest.corrects)}
+        if manifest.batch_id not in gone and not origins.isdisjoint(gone):
+            yield manifest.batch_id
 
 
 def _require_kept(gone: Collection[str], manifests: Sequence[Manifest]) -> None:
