@@ -27,7 +27,7 @@ from parivision_core.store.base import (
     narrowed,
 )
 from parivision_core.store.checks import check_part, check_shots, check_targets
-from parivision_core.store.links import Hides, PackedRows, packed_hides, packed_repeats, unpacked
+from parivision_core.store.links import ADDRESS, Hides, PackedRows, packed_hides, packed_repeats, unpacked, without
 from parivision_core.store.meta_file import FORMAT, MetaFile, insert, put
 from parivision_core.store.parquet import FOLD_AGAIN, read, rows_in, write, written_anew
 from parivision_core.store.shots import LakeFiles, ShotQuery
@@ -156,12 +156,12 @@ class FileStore(Store):
         """Which rows of the listed batches don't stand."""
         numbers = {batch: n for n, (batch, _, _) in enumerate(listed)}
 
-        def read() -> Iterator[tuple[int, str, bytes]]:
+        def read() -> Iterator[tuple[int, str, PackedRows]]:
             for batch, other, rows in self._meta.records("hides", PackedRows):
-                if batch in numbers:  # else committed after the list was read
-                    yield numbers[batch], other, rows.there
+                if batch in numbers:  # else it was committed after the list was read
+                    yield numbers[batch], other, rows
 
-        return Hides(enumerate(manifest for *_, manifest in listed), read)
+        return Hides(((n, manifest) for n, (_, _, manifest) in enumerate(listed)), read)
 
     def stored(
         self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
@@ -191,18 +191,16 @@ class FileStore(Store):
         hides = self._hides(listed)
         for n, (_, file, manifest) in enumerate(listed):
             if batch in (None, manifest.batch_id) and manifest.overlaps(since, until):
-                yield read(self._lake / file, columns, since, until, days, hidden=hides.of(n, manifest))
+                hidden = hides.of(n, manifest)
+                added = [name for name in ADDRESS if name not in columns] if columns and hidden else []
+                table = read(self._lake / file, [*columns, *added] if columns else None, since, until, days)
+                yield without(table, hidden).drop_columns(added) if hidden else table
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """See Store. Files that were read stay in memory, up to a limit."""
         listed = self._manifests()
-        hides = self._hides(listed)
-        chosen = {
-            file: (manifest.last_date or "", hides.of(n, manifest))
-            for n, (_, file, manifest) in enumerate(listed)
-            if query.may_match(manifest)
-        }
-        return self._searched.find(chosen, query, limit, columns)
+        files = {file: (n, manifest) for n, (_, file, manifest) in enumerate(listed)}
+        return self._searched.find(files, self._hides(listed), query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""

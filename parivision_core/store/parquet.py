@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -21,8 +20,6 @@ from parivision_core.problems import StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from parivision_core.arrays import Ints
 
 RESTORE = "restore it from a backup, or move the state folder away and ingest the source files again"
 """What to do about a damaged file of the lake."""
@@ -113,15 +110,11 @@ def read(
     until: str | None = None,
     days: Collection[str] | None = None,
     remedy: str = RESTORE,
-    hidden: Mapping[str, Ints] = MappingProxyType({}),
 ) -> pa.Table:
-    """Columns of a Parquet file, of game days from `since` to `until` and among `days`, but for `hidden` rows.
-
-    `hidden` has the rows of each batch that don't stand.
+    """Columns of a Parquet file, of game days from `since` to `until` and among `days`.
 
     Raises StoreError, with the remedy, when it is damaged or gone.
     """
-    import pyarrow.compute as pc  # noqa: PLC0415 - see above
     import pyarrow.parquet as pq  # noqa: PLC0415 - see above
 
     conditions: list[tuple[str, str, Any]] = [
@@ -129,13 +122,9 @@ def read(
     ]
     if days is not None:
         conditions.append(("game_date", "in", set(days)))
-    wanted = pq.filters_to_expression(conditions) if conditions else None
-    for batch, rows in hidden.items():
-        stands = ~((pc.field("batch_id") == batch) & pc.field("row").isin(rows))
-        wanted = stands if wanted is None else wanted & stands
     check(path, remedy)
     try:
-        return pq.read_table(path, columns=list(columns) if columns else None, filters=wanted)
+        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
     except (OSError, ValueError) as error:
         raise unreadable(path, error, remedy) from error
 

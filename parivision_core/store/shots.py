@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 
 from parivision_core.arrays import Bools, Ints
 from parivision_core.records import Manifest
-from parivision_core.store.links import Hidden
+from parivision_core.store.links import ADDRESS, Hidden, Hides
 from parivision_core.store.parquet import check, unreadable
 
-ADDRESS = ("batch_id", "row")
-"""Columns of the lake by which links name a row."""
 ENVELOPE = (*ADDRESS, "ingested_at", "raw")
 """Columns of the lake that are no part of the shot."""
 DAY, ID = "game_date", "_id"
@@ -168,8 +166,8 @@ def _standing(address: Mapping[str, Any], hidden: Hidden) -> Bools:
     batches = dictionary_dictionary(address["batch_id"]).to_pylist()
     standing = np.ones(len(numbers), dtype=np.bool_)
     for batch, rows in hidden.items():
-        own = np.isin(codes, [code for code, value in enumerate(batches) if value == batch])
-        standing &= ~(own & np.isin(numbers, rows))
+        of_batch = [code for code, value in enumerate(batches) if batch in (None, value)]
+        standing &= ~(np.isin(codes, of_batch) & np.isin(numbers, rows))
     return standing
 
 
@@ -207,18 +205,25 @@ class LakeFiles:
         self._lock = Lock()
 
     def find(
-        self, files: Mapping[str, tuple[str, Hidden]], query: ShotQuery, limit: int, columns: Sequence[str] | None
+        self,
+        files: Mapping[str, tuple[int, Manifest]],
+        hides: Hides,
+        query: ShotQuery,
+        limit: int,
+        columns: Sequence[str] | None,
     ) -> list[Shot]:
-        """The first `limit` shots that match a query in these files, each with its last day and what of it is hidden.
+        """The first `limit` shots that stand and match a query, of these files with their commits.
 
         Files are opened newest first, as long as they may hold shots that come before those found already.
         """
+        chosen = [(m.last_date or "", file) for file, (_, m) in files.items() if query.may_match(m)]
         found: list[tuple[str, str, int, FileShots]] = []
-        for last, file in sorted(((last, file) for file, (last, _) in files.items()), reverse=True):
+        for last, file in sorted(chosen, reverse=True):
             if len(found) == limit and found[-1][0] > last:
                 break
             shots = self._opened(file)
-            found += [(day, name, row, shots) for day, name, row in shots.newest(query, limit, files[file][1])]
+            hidden = hides.of(*files[file])
+            found += [(day, name, row, shots) for day, name, row in shots.newest(query, limit, hidden)]
             found = sorted(found, key=lambda shot: shot[:2], reverse=True)[:limit]
         answer: list[Shot] = [{}] * len(found)
         places: dict[FileShots, list[int]] = {}

@@ -15,10 +15,9 @@ from parivision_core.problems import ConflictError, LockLostError, StoreError
 from parivision_core.records import Links, Manifest, Quarantined, now_ms
 from parivision_core.store.base import UNLINKED
 from parivision_core.store.checks import RENAMED, check_targets
-from parivision_core.store.links import Hides, PackedRows, packed_hides, packed_repeats, unpacked
+from parivision_core.store.links import ADDRESS, Hides, PackedRows, packed_hides, packed_repeats, unpacked
 from parivision_core.store.mongo.connection import DUPLICATE, Document
 from parivision_core.store.mongo.documents import document_of, documents, record_of, types_of
-from parivision_core.store.shots import ADDRESS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,13 +38,12 @@ class ShotColumns(msgspec.Struct, frozen=True):
 
 
 class LinkDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The links of a commit to one batch, packed."""
+    """The links of a commit to one batch."""
 
     other: str
     """Id of that batch."""
-    hides: bytes = b""
-    there: bytes = b""
-    here: bytes = b""
+    hides: PackedRows | None = None
+    repeats: PackedRows | None = None
 
 
 class Commits:
@@ -176,14 +174,8 @@ class Commits:
 
     def _insert_links(self, n: int, links: Links) -> None:
         hides, repeats = packed_hides(links), packed_repeats(links)
-        nothing = PackedRows(b"")
         records = [
-            LinkDocument(
-                other=other,
-                hides=hides.get(other, nothing).there,
-                there=repeats.get(other, nothing).there,
-                here=repeats.get(other, nothing).here,
-            )
+            LinkDocument(other=other, hides=hides.get(other), repeats=repeats.get(other))
             for other in sorted({*hides, *repeats})
         ]
         if records:
@@ -196,16 +188,16 @@ class Commits:
         """The links of a commit."""
         found = sorted((record_of(d, LinkDocument) for d in self.links.find({"_n": n})), key=lambda link: link.other)
         return unpacked(
-            [(link.other, PackedRows(link.hides)) for link in found if link.hides],
-            [(link.other, PackedRows(link.there, link.here)) for link in found if link.there],
+            [(link.other, link.hides) for link in found if link.hides],
+            [(link.other, link.repeats) for link in found if link.repeats],
         )
 
     def hides(self, commits: Sequence[Commit]) -> Hides:
         """Which rows don't stand, by the links of these commits."""
 
-        def read() -> Iterator[tuple[int, str, bytes]]:
+        def read() -> Iterator[tuple[int, str, PackedRows]]:
             wanted = {"_n": {"$gte": commits[0][0], "$lte": commits[-1][0]}}
-            for document in self.links.find(wanted, {"there": 0, "here": 0}):
+            for document in self.links.find(wanted, {"repeats": 0}):
                 link = record_of(document, LinkDocument)
                 if link.hides:
                     yield document["_n"], link.other, link.hides
@@ -215,8 +207,12 @@ class Commits:
 
 def hidden_of(commits: Iterable[Commit], hides: Hides) -> HiddenOf:
     """What of some commits' rows doesn't stand, by their numbers."""
-    found = {n: hides.of(n, manifest) for n, manifest in commits}
-    return {n: {batch: set(rows.tolist()) for batch, rows in of.items()} for n, of in found.items() if of}
+    found = {n: (manifest.batch_id, hides.of(n, manifest)) for n, manifest in commits}
+    return {
+        n: {batch or own: set(rows.tolist()) for batch, rows in hidden.items()}
+        for n, (own, hidden) in found.items()
+        if hidden
+    }
 
 
 def is_hidden(document: Document, hidden: HiddenOf) -> bool:

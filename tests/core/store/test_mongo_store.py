@@ -238,6 +238,18 @@ def test_a_database_of_another_version_is_refused(mongo_database: Documents) -> 
         plain(mongo_database).manifests()
 
 
+def test_a_database_from_before_links_is_upgraded(mongo_database: Documents) -> None:
+    plain(mongo_database).commit_batch(manifest("a"), shots_of("a"), [])
+    mongo_database["links"].drop()
+    mongo_database["manifests"].update_one({"batch_id": "a"}, {"$unset": {"hidden": "", "kept": "", "withdraws": ""}})
+    mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "2"}})
+    store = plain(mongo_database)
+    assert [m.kept for m in store.manifests()] == [None]
+    store.commit_batch(manifest("b"), shots_of("b"), [])
+    assert ids(store) == ["a1", "a2", "b1", "b2"]
+    assert mongo_database["meta"].find_one({"_id": "format"}) == {"_id": "format", "value": "3"}
+
+
 def test_a_database_of_another_program_is_left_alone(mongo_database: Documents) -> None:
     mongo_database[NBA.lake].insert_one({"_id": "old", "Game ID": "29700427"})
     with pytest.raises(StoreError, match="holds documents that this version didn't write"):
