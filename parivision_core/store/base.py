@@ -164,7 +164,7 @@ class Store(Protocol):
         ...
 
     def warehouse_parts(self) -> dict[str, int]:
-        """Rows of each published part."""
+        """Rows of each published part; one without rows isn't named."""
         ...
 
     def warehouse_state(self) -> WarehouseState:

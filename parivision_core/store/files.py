@@ -287,7 +287,7 @@ class FileStore(Store):
 
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
-        return {name: rows for name, _, rows in self._meta.keys("parts", "ORDER BY name")}
+        return {name: rows for name, _, rows in self._meta.keys("parts", "ORDER BY name") if rows}
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""

@@ -55,7 +55,9 @@ def identify(
     rows = rows.sort_values(["_key", *match, *others, EVENT], kind="stable")
     # Rows with the same event id are one shot, even if they differ.
     rows = rows[(rows[EVENT] == NO_EVENT) | ~rows.duplicated(["_key", EVENT])]
-    target = rows.index.to_series().map(corrects or {}).fillna(-1).to_numpy(dtype=np.int64)
+    target = np.full(len(rows), -1)
+    if corrects:
+        target = np.array([corrects.get(label, -1) for label in rows.index])
     standing = held[STANDS].to_numpy(dtype=bool, copy=True)
     standing[target[target >= 0]] = False
     pairs = _Pairs(rows, held, fields)
@@ -70,7 +72,8 @@ def identify(
     differs = repeats & ~pairs.equal(pairs.of, fields)
     ids[differs] = names[pairs.of[differs]]
     fresh = ~repeats & ~keeps
-    ids[fresh] = _free_ids(rows["_key"][fresh], itertools.chain(names[standing], ids[keeps]))
+    if fresh.any():
+        ids[fresh] = _free_ids(rows["_key"][fresh], itertools.chain(names[standing], ids[keeps]))
     place = rows["_place"].to_numpy()
     result: dict[str, Array] = {}
     for column, values, absent in (("_id", ids, None), ("held", pairs.of, -1), (STANDS, ~repeats, False)):
@@ -87,15 +90,14 @@ def _keys(rows: pd.DataFrame, identity: Sequence[str]) -> pd.Series:
 def _free_ids(keys: pd.Series, taken: Iterable[str]) -> Array:
     """An `_id` for each row of these keys (n,), with the smallest occurrence numbers that aren't taken."""
     occurrence = keys.groupby(keys).cumcount().to_numpy(copy=True)
-    places = keys.groupby(keys).indices
     used: dict[str, set[int]] = defaultdict(set)
-    for name in taken if len(keys) else ():
+    for name in taken:
         key, _, number = name.rpartition(":")
-        if key in places:
-            used[key].add(int(number))
-    for key, numbers in used.items():
-        free = (number for number in itertools.count() if number not in numbers)
-        occurrence[places[key]] = list(itertools.islice(free, len(places[key])))
+        used[key].add(int(number))
+    shared = np.flatnonzero(keys.isin(used.keys()))
+    for key, at in keys.iloc[shared].groupby(keys.iloc[shared]).indices.items():
+        free = (number for number in itertools.count() if number not in used[str(key)])
+        occurrence[shared[at]] = list(itertools.islice(free, len(at)))
     ids: Array = (keys + ":" + occurrence.astype(str)).to_numpy()
     return ids
 
@@ -104,10 +106,12 @@ class _Pairs:
     """Incoming rows, paired one to one with rows of the lake: `of` (n,) is the position of the latter, or -1."""
 
     def __init__(self, rows: pd.DataFrame, held: pd.DataFrame, fields: list[str]) -> None:
-        self._rows, self._fields = rows.assign(_at=np.arange(len(rows))), fields
-        keys = held["_id"].str.rpartition(":")[0] if len(held) else ""
-        self._held = held.assign(_key=keys, _at=np.arange(len(held)))
         self.of: Ints = np.full(len(rows), -1)
+        self._rows, self._held, self._fields = rows, held, fields
+        if len(held):
+            self._rows = rows.assign(_at=np.arange(len(rows)))
+            keys = [name.rpartition(":")[0] for name in held["_id"]]
+            self._held = held.assign(_key=keys, _at=np.arange(len(held)))
 
     def find(self, standing: Bools, corrections: Bools, match: Sequence[str]) -> Bools:
         """Pair all rows with those standing (m,) and those that persons have corrected; marks the revisions (n,).
@@ -115,14 +119,17 @@ class _Pairs:
         A person's `corrections` (n,) aren't repeats of anything but their equals: what they say of a shot holds.
         """
         rows, held = self._rows, self._held
+        if held.empty:
+            return np.zeros(len(rows), dtype=bool)
         has, held_has = ((frame[EVENT] != NO_EVENT).to_numpy() for frame in (rows, held))
         corrected = ~held[STANDS].to_numpy(dtype=bool)
         if corrected.any():
             again = ~corrections & rows["_key"].isin(held["_key"][corrected]).to_numpy()
             self._pair(again, standing, self._fields)
             self._pair(again, corrected, self._fields)
-        self._pair(has, standing & held_has, ["_key", EVENT])
-        self._pair(_once(rows, has), _once(held, standing & held_has), [*GAME, EVENT])
+        if has.any() and held_has.any():
+            self._pair(has, standing & held_has, ["_key", EVENT])
+            self._pair(_once(rows, has), _once(held, standing & held_has), [*GAME, EVENT])
         revised = (self.of >= 0) & ~self.equal(self.of, self._fields)
         self._pair(corrections, standing, self._fields)
         for those in (standing, corrected):
@@ -133,6 +140,8 @@ class _Pairs:
     def equal(self, to: Ints, fields: Sequence[str]) -> Bools:
         """Which rows (n,) equal the held one at the position `to` (n,), where there is one, in all these columns."""
         same = to >= 0
+        if not same.any():
+            return same
         here, there = self._rows[same], self._held.iloc[to[same]]
         equal = [here[field].to_numpy() == there[field].to_numpy() for field in fields]
         same[same] = np.logical_and.reduce(equal)

@@ -272,7 +272,7 @@ class MongoStore(Store):
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
         with self._ready():
-            return {part.name: part.rows for part in self._warehouse.current().parts}
+            return {part.name: part.rows for part in self._warehouse.current().parts if part.rows}
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
 
 from parivision_assets.steps.features.folding import update_warehouse
 from parivision_core.nba.shots import NBA
 from parivision_core.nba.shots.history.feature_state import FeatureState
+from parivision_core.store import open_mongo
 from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
 from tests.helpers.truths import DAYS, SHOTS, VERSIONS, WITHOUT_EVENTS, Deliveries, Shot, fill
@@ -57,16 +60,14 @@ def lake(store: Store) -> pd.DataFrame:
 
 
 def arrays(store: Store) -> dict[str, np.ndarray]:
+    """The numbers of the current feature state."""
     record = store.get_feature_state()
     assert record is not None
     state = FeatureState.from_record(record)
-    sums = {
-        name: values
-        for family, s in state.sums.items()
-        for name, values in ((f"{family} keys", s.keys), (family, s.values))
-    }
-    league = {"cells": state.league.cells, "zones": state.league.zones, "slow": state.league.slow_zones}
-    return sums | league
+    found = {"cells": state.league.cells, "zones": state.league.zones, "slow zones": state.league.slow_zones}
+    for name, sums in state.sums.items():
+        found |= {f"keys of {name}": sums.keys, f"sums of {name}": sums.values}
+    return found
 
 
 def same(store: Store, ordered: Store) -> None:
@@ -99,9 +100,43 @@ def check(operations: list[Operation], store: Store, ordered: Store) -> None:
     same(store, ordered)
 
 
+TAKEN_BACK_AGAIN = [("day", DAYS[3]), ("withdraw", 0), ("withdraw", 0), ("person", 0, 2), ("withdraw", 1)]
+"""A batch is withdrawn, brought back, corrected by a person, and its return withdrawn."""
+OLD_FILE_AGAIN = [
+    ("day", DAYS[3]),
+    ("day", DAYS[0]),
+    ("person", 8, 1),
+    ("person", 0, 2),
+    ("day", DAYS[3]),
+    ("day", DAYS[0]),
+]
+"""Two persons' corrections, after which the files come again with what they corrected."""
+EMPTY_SEASON = [("day", DAYS[0]), ("day", DAYS[2]), ("fold",), ("withdraw", 0), ("fold",), ("withdraw", 0), ("fold",)]
+"""The shots of a season, and then all shots, are withdrawn after they were folded."""
+
+
 @given(SEQUENCES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@example(TAKEN_BACK_AGAIN)
+@example(OLD_FILE_AGAIN)
+@example(EMPTY_SEASON)
+@settings(max_examples=settings().max_examples // 3)
 def test_any_order_equals_the_order_of_time(operations: list[Operation]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, other = (FileStore(Path(folder) / name, NBA.lake, NBA.warehouse) for name in ("one", "other"))
         check(operations, one, other)
+
+
+@given(SEQUENCES)
+@example(TAKEN_BACK_AGAIN)
+@example(OLD_FILE_AGAIN)
+@example(EMPTY_SEASON)
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+def test_any_order_equals_the_order_of_time_on_mongodb(mongo_server: str, operations: list[Operation]) -> None:
+    with MongoClient[dict[str, Any]](mongo_server) as client:
+        names = [f"parivision_test_{uuid.uuid4().hex[:12]}" for _ in range(2)]
+        try:
+            one, other = (open_mongo(client[name], NBA) for name in names)
+            check(operations, one, other)
+        finally:
+            for name in names:
+                client.drop_database(name)
