@@ -82,7 +82,7 @@ def corrected(name: str, content: bytes, store: Store) -> tuple[list[Batch], int
         batch, row = place
         try:
             if place not in waiting and place not in stored:
-                raise ValueError(f"row {row} of {batch} isn't in quarantine nor a stored shot, or was replayed already")
+                raise ValueError(f"row {row} of {batch} isn't in quarantine or in the lake, or was replayed already")
             if _same(document, waiting[place] if place in waiting else stored[place]):
                 unchanged += 1
             else:
