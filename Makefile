@@ -23,7 +23,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 IMAGE_LOCK := deploy/docker/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help up ui refresh evaluate batch client keys quarantine replay copy screenshots test test-slow faults coverage lint format validate lock install clean clean-state
+.PHONY: help up ui refresh evaluate batch client keys quarantine correct replay withdraw copy screenshots test test-slow faults coverage lint format validate lock install clean clean-state
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,14 @@ keys: $(STAMP) ## manage API keys: ARGS="add NAME", "list" or "revoke NAME"
 quarantine: $(STAMP) ## list rows and batches in quarantine, with reasons; ARGS="--raw --batch ID --write FILE"
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.quarantine $(ARGS)
 
-replay: $(STAMP) ## ingest corrected rows from the quarantine: FILE=corrections.jsonl
+correct: $(STAMP) ## write stored shots out for correction: ARGS="SHOT_ID ... --write corrections.jsonl"
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.correct $(ARGS)
+
+replay: $(STAMP) ## ingest corrected rows and shots: FILE=corrections.jsonl
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.replay "$(FILE)"
+
+withdraw: $(STAMP) ## take a batch back, as if it had never come: BATCH=ID (that of a withdrawal undoes it)
+	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.withdraw "$(BATCH)"
 
 copy: $(STAMP) ## copy a whole store into another: FROM=files TO=mongo (or a state folder, or a mongodb:// URL)
 	@exec $(PYTHON) -m deploy.run python -m parivision_assets.commands.copy_store "$(FROM)" "$(TO)"

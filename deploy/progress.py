@@ -82,7 +82,7 @@ class StartProgress:
                     self._say(f"lake: still {seen} of the first {wanted} batches; the next ingest brings more")
             yield
         count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
-        self._say(f"lake: {count}, {sum(m.inserted for m in batches):,} shots")
+        self._say(f"lake: {count}, {sum(m.added for m in batches):,} shots")
 
     def _unusable(self) -> int:
         """Number of batches that can't be read, for which waiting is useless."""

@@ -25,14 +25,22 @@ def breakdown_table(groups: Iterable[tuple[str, int, float]]) -> str:
     return table(["where", "shots", "make rate"], ((name, f"{shots:,}", f"{rate:.1%}") for name, shots, rate in groups))
 
 
-def batch_summary(manifest: Manifest, known: bool = False) -> str:
+def batch_summary(manifest: Manifest, known: bool = False, withdrawn_by: str | None = None) -> str:
     """What became of a batch's rows, in one line; `known` says that the batch was in the lake before."""
+    if withdrawn_by:
+        return f"{manifest.batch_id}: withdrawn; `make withdraw BATCH={withdrawn_by}` brings it back"
+    if manifest.withdraws:
+        return (
+            f"{manifest.batch_id}: {manifest.hidden:,} shots hidden, {manifest.inserted:,} shown again; withdrawn: "
+            f"{', '.join(manifest.withdraws)}"
+        )
     if known:
         return f"{manifest.batch_id}: already in the lake, with {manifest.inserted:,} shots"
     passed_over = f"; passed over: {manifest.details[PASSED_OVER]}" if PASSED_OVER in manifest.details else ""
+    revised = f"; {manifest.revised:,} of the inserted revise earlier records" if manifest.revised else ""
     return (
         f"{manifest.batch_id}: {manifest.rows:,} rows = {manifest.inserted:,} inserted + "
-        f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined{passed_over}"
+        f"{manifest.duplicates:,} duplicates + {manifest.quarantined:,} quarantined{revised}{passed_over}"
     )
 
 

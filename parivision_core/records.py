@@ -1,8 +1,9 @@
-"""The small records that services exchange through a store: manifests, quarantined rows, verdicts, feature states."""
+"""The small records that services exchange through a store: manifests, links, quarantined rows, verdicts and so on."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -45,6 +46,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """ISO dates of the first and last event among the inserted rows; None when nothing was inserted."""
     resolves: tuple[tuple[str, int], ...] = ()
     """Quarantined rows, by batch id and row number, that this batch delivers corrected."""
+    corrects: tuple[tuple[str, int], ...] = ()
+    """Stored rows, by batch id and row number, that a person corrects by this batch, row for row."""
+    revised: int = 0
+    """Of `inserted`: rows that took the place of an earlier record."""
+    hidden: int = 0
+    """Rows of earlier commits that don't stand any more since this one: revised or withdrawn. See Links."""
+    kept: int | None = None
+    """Of `duplicates`: rows that are stored although they never stood; None in older manifests, which have no links."""
+    withdraws: tuple[str, ...] = ()
+    """Ids of the batches that this commit withdraws; only such a commit stores rows of other batches."""
+    changed_since: str | None = None
+    changed_until: str | None = None
+    """First and last day of a row that readers see or miss from now on; None if that is `first_date`, `last_date`."""
     committed_at: int = msgspec.field(default_factory=now_ms)
 
     def __post_init__(self) -> None:
@@ -57,11 +71,60 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if self.counted not in (None, self.rows):
             raise ValueError(f"batch {self.batch_id}: {self.counted} rows were counted, but {self.rows} rows are in")
 
+    @property
+    def stored(self) -> int:
+        """Rows that the commit stored, of which the kept ones never stood."""
+        return self.inserted + (self.kept or 0)
+
+    @property
+    def added(self) -> int:
+        """How many more shots readers see since this commit; negative when it hid more than it stored."""
+        return self.inserted - self.hidden
+
+    @property
+    def changed(self) -> tuple[str, str] | None:
+        """First and last day on which readers see other shots since this commit; None if it changed nothing."""
+        since, until = self.changed_since or self.first_date, self.changed_until or self.last_date
+        return None if since is None or until is None else (since, until)
+
     def overlaps(self, since: str | None, until: str | None) -> bool:
         """Whether any inserted row may be of a day from `since` to `until` (ISO dates, inclusive; None is open)."""
         if self.first_date is None or self.last_date is None:
             return False
         return (since is None or self.last_date >= since) and (until is None or self.first_date <= until)
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """How a commit's rows relate to stored ones. A row's address is its columns `batch_id` and `row`.
+
+    A stored row doesn't stand, and readers don't see it, when a later commit hides its address; or when its own commit
+    does, under its own id. So a commit may hide a row of another batch and store a copy of it that stands.
+    """
+
+    hides: dict[str, list[int]] = {}
+    """Batch id -> its rows that no longer stand. Under the commit's own id: its kept rows, which never stood."""
+    repeats: dict[str, list[tuple[int, int]]] = {}
+    """Batch id -> pairs of a row there and a row of this batch that equals it, and therefore isn't stored again."""
+
+    def kept(self, batch_id: str) -> int:
+        """How many rows of its own the commit `batch_id` hides: the manifest's `kept`."""
+        return len(self.hides.get(batch_id, ()))
+
+    def hidden(self, batch_id: str) -> int:
+        """How many rows of others the commit `batch_id` hides: the manifest's `hidden`."""
+        return sum(map(len, self.hides.values())) - self.kept(batch_id)
+
+
+def withdrawn(manifests: Sequence[Manifest]) -> dict[str, str]:
+    """Ids of the batches that don't count any more -> that of the withdrawal that took each back.
+
+    `manifests` are all of a lake, in the order of their commit. A withdrawal that was itself withdrawn took nothing.
+    """
+    gone: dict[str, str] = {}
+    for manifest in reversed(manifests):
+        if manifest.batch_id not in gone:
+            gone |= dict.fromkeys(manifest.withdraws, manifest.batch_id)
+    return gone
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

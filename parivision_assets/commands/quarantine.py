@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_env()
         store = open_store(settings, NBA)
         if chosen.write:
-            return _write(chosen.write, to_correct(unresolved(store, chosen.batch)))
+            return write_corrections(chosen.write, to_correct(unresolved(store, chosen.batch)))
         offers = feeds_of(settings).offers()
         for feed, problem in offers.problems.items():
             print(f"The feed {feed} can't be read: {problem}")
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write(path: Path, lines: list[str]) -> int:
+def write_corrections(path: Path, lines: list[str]) -> int:
+    """Write a file of lines to be corrected and replayed; the exit code."""
     try:
         with path.open("x") as file:  # an existing file may hold corrections
             file.writelines(f"{line}\n" for line in lines)

@@ -48,7 +48,7 @@ def refresh(settings: Settings, sport: Sport, instance: dg.DagsterInstance) -> R
         print(f"The lake is empty: put a season file into {settings.inbox} and run this again.")
         return "failed" if problem else "not_yet"
     fit = newest_fit(instance, sport, lake)
-    if fit and fit.fit.shots == sum(batch.inserted for batch in batches):
+    if fit and fit.fit.shots == sum(batch.added for batch in batches):
         known = f"No shot is new since version {fit.fit.version} was fitted"
         print(f"{known}; a candidate is trained all the same: parameters or code may have changed.", flush=True)
     job = definitions.resolve_job_def(named(sport, "refresh"))

@@ -1,6 +1,6 @@
-"""`make replay FILE=...`: ingest corrected documents from the quarantine.
+"""`make replay FILE=...`: ingest corrected documents of rows in quarantine and of stored shots.
 
-`make quarantine ARGS="--write FILE"` writes the file; change only the documents in it.
+`make quarantine ARGS="--write FILE"` and `make correct` write the file; change only the documents in it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(*map(batch_summary, manifests), sep="\n")
     rejected = [q for manifest in manifests for q in store.quarantine(manifest.batch_id)]
     print(*(f"  still wrong: {q.reason}" for q in rejected), sep="\n", end="\n" if rejected else "")
-    print(f"{sum(len(m.resolves) for m in manifests)} corrections replayed, {unchanged} lines unchanged.")
+    replayed = sum(len(m.resolves) + len(m.corrects) for m in manifests)
+    print(f"{replayed} corrections replayed, {unchanged} lines unchanged.")
     if any(m.inserted for m in manifests):
         print("A running platform uses the new shots by itself; without one, run `make refresh`.")
     return 1 if rejected else 0

@@ -38,7 +38,8 @@ def newest_shots(store: Store, sport: Sport, count: int) -> list[dict[str, Any]]
     batches = sorted((m for m in store.manifests() if m.last_date), key=lambda m: str(m.last_date), reverse=True)
     for batch in batches:
         shots = store.lake(list(sport.fields), batch=batch.batch_id)
-        found += shots.sort_by([("game_date", "descending")]).slice(0, count - len(found)).to_pylist()
+        if shots.num_rows:  # of a withdrawn batch, none stands
+            found += shots.sort_by([("game_date", "descending")]).slice(0, count - len(found)).to_pylist()
         if len(found) == count:
             break
     if not found:

@@ -60,6 +60,8 @@ class Batch:
     """Raises BatchError when the content can't be used, FeedError when it can't be fetched at the moment."""
     resolves: tuple[tuple[str, int], ...] = ()
     """Quarantined rows, by batch id and row number, of which this batch holds the corrections."""
+    corrects: tuple[tuple[str, int], ...] = ()
+    """Stored rows, by batch id and row number, that this batch corrects: its row i + 1 the one at position i."""
 
 
 class Feed(Protocol):

@@ -103,8 +103,13 @@ class PredictionLog(Protocol):
     def put_outcomes(self, outcomes: Mapping[str, Outcome]) -> None:
         """Write outcomes by prediction name; an outcome from the lake overrides one that a caller reported.
 
-        A prediction with an outcome from the lake isn't awaited any more; names that aren't in the log are skipped.
+        A prediction with an outcome from the lake isn't awaited any more, but settled; names that aren't in the log are
+        skipped.
         """
+        ...
+
+    def reopen(self, predictions: Collection[str]) -> None:
+        """Take the outcomes of settled predictions back, because the lake doesn't hold their shots any more."""
         ...
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
@@ -120,6 +125,14 @@ class PredictionLog(Protocol):
 
         Cheap enough to be called every few seconds, however many are awaited.
         """
+        ...
+
+    def settled_days(self) -> list[str]:
+        """ISO dates of the days with shots whose outcome the lake reported; as cheap as `awaited_days`."""
+        ...
+
+    def settled(self, day: str) -> dict[str, list[str]]:
+        """Shot key -> names of the settled predictions, of one day; not of those settled by an earlier version."""
         ...
 
     def prune(self, before: str, limit: int) -> int:

@@ -55,8 +55,9 @@ class MongoPredictionLog(PredictionLog):
         self._deleted = database[f"{prefix}prediction_log_deleted"]
         self._outcomes = database[f"{prefix}prediction_log_outcomes"]
         self._awaited = database[f"{prefix}prediction_log_awaited"]
+        self._settled = database[f"{prefix}prediction_log_settled"]
         self._days = database[f"{prefix}prediction_log_days"]
-        self._dependents = (self._awaited, self._outcomes, self._deleted, self._bodies)
+        self._dependents = (self._awaited, self._settled, self._outcomes, self._deleted, self._bodies)
         self._prepared = False
         self._preparing = threading.Lock()
 
@@ -82,7 +83,8 @@ class MongoPredictionLog(PredictionLog):
         for collection in (self._calls, *self._dependents):
             collection.create_index([("id", 1)])
         self._awaited.create_index([("key", 1)])
-        self._awaited.create_index([("day", 1)])
+        for collection in (self._awaited, self._settled):
+            collection.create_index([("day", 1)])
         self._outcomes.create_index([("name", 1)])
 
     # Calls
@@ -156,6 +158,7 @@ class MongoPredictionLog(PredictionLog):
                 self._deleted.insert_one({"_id": f"d{name}", "id": call_id, "row": row})
                 self._outcomes.delete_one({"_id": f"o{name}"})
                 self._awaited.delete_one({"_id": f"a{name}"})
+                self._settled.delete_one({"_id": f"a{name}"})
                 return True
             return False
 
@@ -188,7 +191,14 @@ class MongoPredictionLog(PredictionLog):
                 if ids[name] in known:
                     self._put(name, ids[name], outcome)
                     if outcome.source == "lake":
-                        self._awaited.delete_one({"_id": f"a{name}"})
+                        _move(f"a{name}", self._awaited, self._settled)
+
+    def reopen(self, predictions: Collection[str]) -> None:
+        """See PredictionLog."""
+        with self._ready():
+            for name in predictions:
+                self._outcomes.delete_one({"_id": f"o{name}"})
+                _move(f"a{name}", self._settled, self._awaited)
 
     def _put(self, name: str, call_id: str, outcome: Outcome) -> None:
         # Integers instead of booleans, which the test server loses in an update.
@@ -224,6 +234,20 @@ class MongoPredictionLog(PredictionLog):
             appends = {document["_id"]: document["appends"] for document in self._days.find()} if days else {}
         return {day[1:]: str(appends.get(day, 0)) for day in days}
 
+    def settled_days(self) -> list[str]:
+        """See PredictionLog."""
+        with self._ready():
+            return [day[1:] for day in sorted(self._settled.distinct("day"))]
+
+    def settled(self, day: str) -> dict[str, list[str]]:
+        """See PredictionLog."""
+        found: dict[str, list[str]] = {}
+        with self._ready():
+            documents = self._settled.find({"day": f"d{day}"})
+            for document in sorted(documents, key=lambda d: (d["key"], parts_of(d["name"]))):
+                found.setdefault(document["key"][1:], []).append(document["name"])
+        return found
+
     def check(self) -> None:
         """See PredictionLog. MongoDB checks its pages itself."""
 
@@ -257,6 +281,13 @@ def _pieces(call: Call) -> list[Document]:
         {"_id": f"b{call.id}:{at}", "id": call.id, "at": at, "body": call.request[start : start + PIECE_BYTES]}
         for at, start in enumerate(range(0, len(call.request), PIECE_BYTES))
     ]
+
+
+def _move(name: str, source: Documents[Any], target: Documents[Any]) -> None:
+    """Move a document, if it is there, from one collection to another."""
+    if document := source.find_one({"_id": name}):
+        _insert(target, [document])
+        source.delete_one({"_id": name})
 
 
 def _insert(collection: Documents[Any], documents: list[Document]) -> None:

@@ -16,7 +16,7 @@ from parivision_core.prediction_log.sqlite_file import CHECKED, SqliteFile
 ALONE = -1
 """Row of the prediction of a single shot."""
 
-_DEPENDENT_TABLES = ("deleted", "outcomes", "awaited")
+_DEPENDENT_TABLES = ("deleted", "outcomes", "awaited", "settled")
 
 _PUT_PAIR = """INSERT INTO pairs (version, sha256, stamp, schema, crc) VALUES (?1, ?2, ?3, ?4, crc(?1, ?2, ?3, ?4))
 ON CONFLICT DO NOTHING"""
@@ -37,11 +37,12 @@ WHERE EXISTS (SELECT 1 FROM calls WHERE id = ?1) ON CONFLICT DO UPDATE
 SET made = excluded.made, source = excluded.source, reported_at = excluded.reported_at, crc = excluded.crc
 WHERE excluded.source = 'lake' OR outcomes.source = 'caller'"""
 # Steps from day to day through the index of the keys, which begin with the day; ";" is the character after ":".
-_DAYS = """WITH RECURSIVE found (day) AS (
-    SELECT substr(min(key), 1, ?1) FROM awaited
+_DAYS_OF = """WITH RECURSIVE found (day) AS (
+    SELECT substr(min(key), 1, ?1) FROM {0}
     UNION ALL
-    SELECT (SELECT substr(min(key), 1, ?1) FROM awaited WHERE key >= found.day || ';') FROM found WHERE day IS NOT NULL)
+    SELECT (SELECT substr(min(key), 1, ?1) FROM {0} WHERE key >= found.day || ';') FROM found WHERE day IS NOT NULL)
 SELECT day, coalesce(appends, 0) FROM found LEFT JOIN days USING (day) WHERE day IS NOT NULL"""
+_MOVE = "INSERT INTO {1} SELECT id, row, key FROM {0} WHERE id = ? AND row = ? ON CONFLICT DO NOTHING"
 _GET_OUTCOME = f"""SELECT made, source, reported_at, crc IS NULL OR crc = crc({CHECKED["outcomes"]})
 FROM outcomes WHERE id = ? AND row = ?"""  # nosec  # B608: columns are constants
 _COUNT_DAY = """INSERT INTO days VALUES (?1, 1, crc(?1, 1))
@@ -103,7 +104,7 @@ class SqlitePredictionLog(PredictionLog):
                 for table in _DEPENDENT_TABLES:
                     db.execute(f"DELETE FROM {table} WHERE id = ?", (call_id,))  # nosec  # B608: a constant
                 return db.execute("DELETE FROM calls WHERE id = ?", (call_id,)).rowcount > 0
-            for table in ("outcomes", "awaited"):
+            for table in ("outcomes", "awaited", "settled"):
                 db.execute(f"DELETE FROM {table} WHERE id = ? AND row = ?", (call_id, row))  # nosec  # B608: a constant
             done = db.execute(
                 "INSERT INTO deleted SELECT id, ?2, crc(id, ?2) FROM calls WHERE id = ?1 AND content <> 'shot' "
@@ -138,7 +139,16 @@ class SqlitePredictionLog(PredictionLog):
         with self._file.transaction(large=len(reported) >= _MANY) as db:
             db.executemany(_PUT_OUTCOME, reported)
             by_lake = [(call_id, row) for call_id, row, _, source, _ in reported if source == "lake"]
+            db.executemany(_MOVE.format("awaited", "settled"), by_lake)
             db.executemany("DELETE FROM awaited WHERE id = ? AND row = ?", by_lake)
+
+    def reopen(self, predictions: Collection[str]) -> None:
+        """See PredictionLog."""
+        places = [_place(name) for name in predictions]
+        with self._file.transaction(large=len(places) >= _MANY) as db:
+            db.executemany(_MOVE.format("settled", "awaited"), places)
+            for table in ("settled", "outcomes"):
+                db.executemany(f"DELETE FROM {table} WHERE id = ? AND row = ?", places)  # nosec  # B608: a constant
 
     def outcomes(self, predictions: Collection[str]) -> dict[str, Outcome]:
         """See PredictionLog."""
@@ -165,7 +175,19 @@ class SqlitePredictionLog(PredictionLog):
 
     def awaited_days(self) -> dict[str, str]:
         """See PredictionLog."""
-        return {day: str(appends) for day, appends in self._query(_DAYS, (DAY_LENGTH,))}
+        return {day: str(appends) for day, appends in self._query(_DAYS_OF.format("awaited"), (DAY_LENGTH,))}
+
+    def settled_days(self) -> list[str]:
+        """See PredictionLog."""
+        return [day for day, _ in self._query(_DAYS_OF.format("settled"), (DAY_LENGTH,))]
+
+    def settled(self, day: str) -> dict[str, list[str]]:
+        """See PredictionLog."""
+        found: dict[str, list[str]] = {}
+        rows = "SELECT key, id, row FROM settled WHERE key >= ?1 || ':' AND key < ?1 || ';' ORDER BY key, id, row"
+        for key, *place in self._query(rows, (day,)):
+            found.setdefault(key, []).append(_name(*place))
+        return found
 
     def check(self) -> None:
         """See PredictionLog. Reads the whole file: a second or two for each gigabyte."""

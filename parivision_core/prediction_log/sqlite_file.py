@@ -15,7 +15,7 @@ from pathlib import Path
 from parivision_core.checksums import crc_of, damage_of
 from parivision_core.problems import StoreError
 
-FORMAT = 3
+FORMAT = 4
 BUSY_SECONDS = 30
 """How long a write waits for other processes, whose writes take milliseconds."""
 CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
@@ -23,6 +23,10 @@ CACHE_KB, LARGE_CACHE_KB = 2_000, 32_000
 
 # Ids ascend, so that new calls come at the end of a table that is sorted by them, without a separate index.
 _DAYS = "CREATE TABLE days (day TEXT PRIMARY KEY, appends INTEGER NOT NULL) WITHOUT ROWID"
+_SETTLED = """
+CREATE TABLE settled (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
+CREATE INDEX settled_keys ON settled (key);
+"""
 _TABLES = f"""
 CREATE TABLE pairs (
     n INTEGER PRIMARY KEY, version INTEGER NOT NULL, sha256 TEXT NOT NULL, stamp TEXT NOT NULL, schema TEXT NOT NULL,
@@ -37,7 +41,7 @@ CREATE TABLE outcomes (
 CREATE TABLE awaited (id TEXT NOT NULL, row INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (id, row)) WITHOUT ROWID;
 CREATE INDEX awaited_keys ON awaited (key);
 {_DAYS};
-"""
+{_SETTLED}"""
 CHECKED = {
     "pairs": "version, sha256, stamp, schema",
     "calls": "id, content, request, probability, features, pair, latency_us, caller",
@@ -46,9 +50,9 @@ CHECKED = {
     "days": "day, appends",
 }
 """Table -> the columns whose checksum its rows have, in `crc`; it is NULL in rows of earlier formats. Rows of `awaited`
-have none: they are in an index too, and SQLite notices when both differ."""
+and `settled` have none: they are in an index too, and SQLite notices when both differ."""
 _CHECKSUMS = "".join(f"ALTER TABLE {table} ADD COLUMN crc INTEGER;\n" for table in CHECKED)
-_UPGRADES = {1: _DAYS, 2: _CHECKSUMS}
+_UPGRADES = {1: _DAYS, 2: _CHECKSUMS, 3: _SETTLED}
 """Format -> the statements that upgrade a file to the next format."""
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict
+from parivision_core.records import Failure, FeatureStateRecord, Links, Manifest, Quarantined, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,8 @@ INGEST = "ingest"
 WAREHOUSE = "warehouse"
 """Lock under which the warehouse is published."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+UNLINKED = Links()
+"""The links of a commit that has none."""
 
 
 def narrowed(since: str | None, until: str | None, days: Collection[str] | None) -> tuple[str | None, str | None]:
@@ -48,8 +50,9 @@ class Store(Protocol):
     """Lake, warehouse, feature states and verdicts of one sport.
 
     Readers see a batch only once its manifest is written, and a warehouse only together with the feature state it was
-    folded with. Tables have a text column `_id` that is unique, and finite numbers only. Each method raises StoreError,
-    naming what to do, when the store can't be reached, read or written.
+    folded with. Tables have a text column `_id` that is unique, and finite numbers only. Rows of the lake that later
+    commits hide, by their Links, are never removed, and only `stored` shows them. Each method raises StoreError, naming
+    what to do, when the store can't be reached, read or written.
     """
 
     def exclusive(self, name: str, wait_seconds: float = 600) -> AbstractContextManager[None]:
@@ -61,11 +64,23 @@ class Store(Protocol):
 
     # Lake
 
-    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
-        """Make a batch exist: its shots (with `_id`), its quarantined rows and last, in one atomic write, its manifest.
+    def commit_batch(
+        self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined], links: Links = UNLINKED
+    ) -> None:
+        """Make a batch exist: its shots, quarantined rows and links, and last, in one atomic write, its manifest.
 
-        The caller holds `exclusive(INGEST)`. Raises StoreError when the batch id is committed already, and
-        ConflictError when another process wrote meanwhile. In any case, the batch is seen as a whole or not at all.
+        Shots have an `_id`, unique among those that stand, no `!` in it. The caller holds `exclusive(INGEST)`. Raises
+        StoreError when the batch id is committed already, or the links don't fit the manifest, and ConflictError when
+        another process wrote meanwhile. In any case, the batch is seen as a whole or not at all.
+        """
+        ...
+
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
+        """All shots that a commit stored, whether they stand or not, or those of some days; and all its links.
+
+        Raises StoreError when there is no such batch.
         """
         ...
 
@@ -82,10 +97,10 @@ class Store(Protocol):
         days: Collection[str] | None = None,
         batch: str | None = None,
     ) -> Iterator[pa.Table]:
-        """Shots of committed batches, unordered, in pieces no larger than a batch: the lake needn't fit into memory.
+        """Shots of committed batches that stand, unordered, in pieces no larger than a batch.
 
-        Only game days from `since` to `until` (ISO dates, inclusive), or only the given `days`; with `batch`, only the
-        shots that it inserted.
+        So the lake needn't fit into memory. Only game days from `since` to `until` (ISO dates, inclusive), or only the
+        given `days`; with `batch`, only the shots that it inserted.
         """
         ...
 
@@ -105,7 +120,7 @@ class Store(Protocol):
         return pa.concat_tables(pieces, promote_options="permissive") if pieces else pa.table({})
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The first `limit` shots of committed batches that match a query, newest first by game date and `_id`.
+        """The first `limit` shots that stand and match a query, newest first by game date and `_id`.
 
         With the given columns, by default `_id` and those of the contract; None stands for a column that a shot doesn't
         have. For small results: it makes an object of each shot, but needs no pyarrow, so that the service can use it.
@@ -149,7 +164,7 @@ class Store(Protocol):
         ...
 
     def warehouse_parts(self) -> dict[str, int]:
-        """Rows of each published part."""
+        """Rows of each published part; one without rows isn't named."""
         ...
 
     def warehouse_state(self) -> WarehouseState:

@@ -1,22 +1,57 @@
-"""Checks that are the same for every kind of store: unique ids, finite numbers, usable column names."""
+"""Checks that are the same for every kind of store: unique ids, finite numbers, usable column names, links that fit."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from parivision_core.problems import StoreError
+from parivision_core.records import Links, Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RENAMED = "!"
+"""Follows the `_id` of a row in MongoDB when another row, one that doesn't stand, has it; so no `_id` may hold it."""
 
-def check_shots(table: pa.Table) -> None:
-    """Refuse shots that can't be stored. Raises StoreError naming the column or row."""
-    import pyarrow.compute as pc  # noqa: PLC0415 - the service opens a store without Arrow
+
+def check_shots(manifest: Manifest, table: pa.Table, links: Links) -> None:
+    """Refuse shots or links that can't be stored. Raises StoreError naming the column or row."""
+    import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+    import pyarrow.compute as pc  # noqa: PLC0415 - see above
 
     _check_columns("shots", table)
-    if pc.count_distinct(table["_id"]).as_py() != table.num_rows:
+    _check_links(manifest, links)
+    others = pc.not_equal(table["batch_id"], manifest.batch_id) if "batch_id" in table.column_names else None
+    if others is not None and not manifest.withdraws and pc.any(others).as_py():
+        raise StoreError(
+            f"{manifest.batch_id} stores rows of another batch; only a withdrawal does. Nothing was stored"
+        )
+    if kept := links.hides.get(manifest.batch_id):
+        table = table.filter(pc.invert(pc.is_in(table["row"], pa.array(kept, table["row"].type))))
+    ids = table["_id"]
+    if pc.count_distinct(ids).as_py() != table.num_rows:
         raise StoreError("an _id of the shots is missing or not unique; nothing was stored")
+    if pc.any(pc.match_substring(ids, RENAMED)).as_py():
+        raise StoreError(f"an _id of the shots holds {RENAMED}, which the store needs; nothing was stored")
+
+
+def _check_links(manifest: Manifest, links: Links) -> None:
+    """Refuse links that don't fit their manifest."""
+    own = manifest.batch_id
+    stated = (manifest.hidden, manifest.kept or 0)
+    if (links.hidden(own), links.kept(own)) != stated:
+        raise StoreError(f"batch {own} states other numbers of hidden and kept rows than its links have")
+    for batch, rows in links.hides.items():
+        if len(set(rows)) != len(rows):
+            raise StoreError(f"batch {own} hides a row of {batch} twice; nothing was stored")
+
+
+def check_targets(manifest: Manifest, links: Links, committed: Iterable[str]) -> None:
+    """Refuse links to batches that aren't committed. Raises StoreError naming one."""
+    unknown = {*links.hides, *links.repeats}.difference(committed, [manifest.batch_id])
+    if unknown:
+        raise StoreError(f"batch {manifest.batch_id} is linked to {min(unknown)}, which isn't a committed batch")
 
 
 def check_part(name: str, table: pa.Table) -> None:

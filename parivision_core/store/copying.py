@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-import pyarrow as pa
-
 from parivision_core.problems import StoreError
 from parivision_core.records import Manifest
 from parivision_core.store.base import INGEST, WAREHOUSE, Store, WarehouseState
@@ -21,6 +19,7 @@ class Counts:
 
     batches: int
     shots: int
+    hidden_shots: int
     quarantined: int
     feature_rows: int
     feature_states: int
@@ -34,10 +33,15 @@ class Counts:
 
 def count(store: Store) -> Counts:
     """Count what a store really holds, row by row, not what its manifests state."""
+    manifests = store.manifests()
+    shots = stored = sum(piece.num_rows for piece in store.scan(["_id"]))
+    if any(m.hidden or m.kept for m in manifests):
+        stored = sum(store.stored(m.batch_id, columns=["_id"])[0].num_rows for m in manifests)
     return Counts(
-        batches=len(store.manifests()),
-        shots=sum(piece.num_rows for piece in store.scan(["_id"])),
-        quarantined=sum(len(store.quarantine(m.batch_id)) for m in store.manifests() if m.quarantined),
+        batches=len(manifests),
+        shots=shots,
+        hidden_shots=stored - shots,
+        quarantined=sum(len(store.quarantine(m.batch_id)) for m in manifests if m.quarantined),
         feature_rows=sum(store.warehouse(["_id"], [part]).num_rows for part in store.warehouse_parts()),
         feature_states=len(store.feature_state_names()),
         verdicts=len(store.verdicts()),
@@ -73,21 +77,21 @@ def _copy_batches(source: Store, target: Store, report: Callable[[str], None]) -
     for at, manifest in enumerate(ours, start=1):
         done = theirs.get(manifest.batch_id)
         if done is None:
-            target.commit_batch(manifest, _shots(source, manifest), source.quarantine(manifest.batch_id))
+            _copy_batch(source, target, manifest)
         elif done != manifest:
             raise StoreError(f"the target holds another batch {manifest.batch_id}; copy into an empty store")
         known = " (there already)" if done else ""
         report(f"batch {at} of {len(ours)}: {manifest.inserted:,} shots of {manifest.batch_id}{known}")
 
 
-def _shots(source: Store, manifest: Manifest) -> pa.Table:
-    shots = source.lake(batch=manifest.batch_id)
-    if shots.num_rows != manifest.inserted:
+def _copy_batch(source: Store, target: Store, manifest: Manifest) -> None:
+    shots, links = source.stored(manifest.batch_id)
+    if shots.num_rows != manifest.stored:
         raise StoreError(
-            f"batch {manifest.batch_id} should have {manifest.inserted:,} shots and has {shots.num_rows:,}; restore "
+            f"batch {manifest.batch_id} should have {manifest.stored:,} shots and has {shots.num_rows:,}; restore "
             "the source from a backup"
         )
-    return shots if shots.num_rows else pa.table({"_id": pa.array([], pa.string())})
+    target.commit_batch(manifest, shots, source.quarantine(manifest.batch_id), links)
 
 
 def _copy_verdicts(source: Store, target: Store) -> None:

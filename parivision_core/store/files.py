@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from parivision_core.problems import StoreError
-from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict
+from parivision_core.records import Failure, FeatureStateRecord, Links, Manifest, Quarantined, Verdict
+from parivision_core.store import meta_file
 from parivision_core.store.base import (
     CURRENT_FEATURE_STATE,
     INGEST,
     NOTHING,
+    UNLINKED,
     WAREHOUSE,
     Store,
     WarehouseState,
     narrowed,
 )
-from parivision_core.store.checks import check_part, check_shots
-from parivision_core.store.meta_file import FORMAT, UNCHECKED, MetaFile, insert, put
+from parivision_core.store.checks import check_part, check_shots, check_targets
+from parivision_core.store.links import ADDRESS, Hides, PackedRows, packed_hides, packed_repeats, unpacked, without
+from parivision_core.store.meta_file import FORMAT, MetaFile, insert, put
 from parivision_core.store.parquet import FOLD_AGAIN, read, rows_in, write, written_anew
 from parivision_core.store.shots import LakeFiles, ShotQuery
 
@@ -47,10 +50,11 @@ class FileStore(Store):
                 self._require_none()
                 self._create()
             self._meta.check()
-            found = self._meta.format()
-            if found == UNCHECKED:
+            if self._meta.format() == meta_file.UNCHECKED:
                 self._add_checksums()
-                found = self._meta.format()
+            if self._meta.format() == meta_file.UNLINKED:
+                self._meta.add_links()
+            found = self._meta.format()
         except (OSError, StoreError) as error:
             raise StoreError(
                 f"can't open the store in {folder}: {error}; check the folder's permissions and disk"
@@ -81,7 +85,7 @@ class FileStore(Store):
     def _add_checksums(self) -> None:
         """Write files and rows of the format before checksums anew, as they are; the old files are removed last."""
         with self.exclusive(INGEST), self.exclusive(WAREHOUSE):
-            if self._meta.format() == FORMAT:  # another process was faster
+            if self._meta.format() != meta_file.UNCHECKED:  # another process was faster
                 return
             old = [file for folder in (self._lake, self._warehouse) for file in folder.glob("*.parquet")]
             self._meta.add_checksums({file.name: written_anew(file) for file in old})
@@ -113,18 +117,25 @@ class FileStore(Store):
 
     # Lake
 
-    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
+    def commit_batch(
+        self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined], links: Links = UNLINKED
+    ) -> None:
         """See Store. The Parquet file is invisible until the transaction that holds the manifest."""
-        check_shots(shots)
+        check_shots(manifest, shots, links)
         file = write(self._lake, manifest.batch_id, shots)
         try:
             with self._meta.transaction() as db:
                 known = db.execute("SELECT 1 FROM manifests WHERE batch_id = ?", (manifest.batch_id,)).fetchone()
                 if known:
                     raise StoreError(f"batch {manifest.batch_id} is committed already")
+                if links != UNLINKED:
+                    check_targets(manifest, links, (row[0] for row in db.execute("SELECT batch_id FROM manifests")))
                 insert(db, "manifests", manifest.batch_id, file.name, body=manifest)
                 for row in quarantined:
                     insert(db, "quarantine", row.batch_id, row.row, body=row)
+                for table, packed in (("hides", packed_hides(links)), ("repeats", packed_repeats(links))):
+                    for other, rows in packed.items():
+                        insert(db, table, manifest.batch_id, other, body=rows)
                 db.execute("DELETE FROM failures WHERE fingerprint = ?", (manifest.fingerprint,))
         except StoreError:
             file.unlink(missing_ok=True)
@@ -141,6 +152,30 @@ class FileStore(Store):
         """Id, file and manifest of each batch, in the order of their commit."""
         return self._meta.records("manifests", Manifest, "ORDER BY n")
 
+    def _hides(self, listed: Sequence[tuple[str, str, Manifest]]) -> Hides:
+        """Which rows of the listed batches don't stand."""
+        numbers = {batch: n for n, (batch, _, _) in enumerate(listed)}
+
+        def read() -> Iterator[tuple[int, str, PackedRows]]:
+            for batch, other, rows in self._meta.records("hides", PackedRows):
+                if batch in numbers:  # else it was committed after the list was read
+                    yield numbers[batch], other, rows
+
+        return Hides(((n, manifest) for n, (_, _, manifest) in enumerate(listed)), read)
+
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
+        """See Store."""
+        found = self._meta.keys("manifests", "WHERE batch_id = ?", batch_id)
+        if not found:
+            raise StoreError(f"there is no batch {batch_id}")
+        hides, repeats = (
+            [row[1:] for row in self._meta.records(table, PackedRows, "WHERE batch_id = ? ORDER BY rowid", batch_id)]
+            for table in ("hides", "repeats")
+        )
+        return read(self._lake / found[0][1], columns, days=days), unpacked(hides, repeats)
+
     def scan(
         self,
         columns: Sequence[str] | None = None,
@@ -152,14 +187,20 @@ class FileStore(Store):
     ) -> Iterator[pa.Table]:
         """See Store. A piece is a batch; only files whose dates overlap are opened."""
         since, until = narrowed(since, until, days)
-        for _, file, manifest in self._manifests():
+        listed = self._manifests()
+        hides = self._hides(listed)
+        for n, (_, file, manifest) in enumerate(listed):
             if batch in (None, manifest.batch_id) and manifest.overlaps(since, until):
-                yield read(self._lake / file, columns, since, until, days)
+                hidden = hides.of(n, manifest)
+                added = [name for name in ADDRESS if name not in columns] if columns and hidden else []
+                table = read(self._lake / file, [*columns, *added] if columns else None, since, until, days)
+                yield without(table, hidden).drop_columns(added) if hidden else table
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """See Store. Files that were read stay in memory, up to a limit."""
-        batches = [(file, manifest) for _, file, manifest in self._manifests()]
-        return self._searched.find(batches, query, limit, columns)
+        listed = self._manifests()
+        files = {file: (n, manifest) for n, (_, file, manifest) in enumerate(listed)}
+        return self._searched.find(files, self._hides(listed), query, limit, columns)
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
@@ -246,7 +287,7 @@ class FileStore(Store):
 
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
-        return {name: rows for name, _, rows in self._meta.keys("parts", "ORDER BY name")}
+        return {name: rows for name, _, rows in self._meta.keys("parts", "ORDER BY name") if rows}
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""

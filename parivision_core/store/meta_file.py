@@ -13,12 +13,16 @@ import msgspec
 from parivision_core.checksums import DamagedError, crc_of, damage_of, sealed, unsealed
 from parivision_core.problems import StoreError
 
-FORMAT = "3"
+FORMAT = "4"
+UNLINKED = "3"
+"""The format before links between batches; a store that has it is upgraded when it is opened."""
 UNCHECKED = "2"
-"""The format before checksums; a store that has it is upgraded when it is opened."""
+"""The format before checksums, which is upgraded likewise."""
 KEYS = {
     "meta": ("key", "value"),
     "manifests": ("batch_id", "file"),
+    "hides": ("batch_id", "other"),
+    "repeats": ("batch_id", "other"),
     "quarantine": ("batch_id", "row"),
     "failures": ("fingerprint",),
     "parts": ("name", "file", "rows"),
@@ -28,6 +32,11 @@ KEYS = {
 """Table -> the columns that `crc` covers. A body, where there is one, carries its own checksum."""
 WITHOUT_BODY = frozenset({"meta", "parts"})
 
+_LINKS = {
+    table: f"CREATE TABLE IF NOT EXISTS {table} (batch_id TEXT NOT NULL, other TEXT NOT NULL, body BLOB NOT NULL,"
+    " crc INTEGER, PRIMARY KEY (batch_id, other))"
+    for table in ("hides", "repeats")
+}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER);
 CREATE TABLE IF NOT EXISTS manifests (
@@ -58,6 +67,7 @@ class MetaFile:
         partial.unlink(missing_ok=True)
         with closing(sqlite3.connect(partial, isolation_level=None)) as db:
             db.executescript(_TABLES)
+            _add_links(db)
             put(db, "meta", "format", FORMAT)
             db.execute("PRAGMA journal_mode = WAL")
         partial.replace(self.path)
@@ -71,6 +81,8 @@ class MetaFile:
         """Upgrade from UNCHECKED; `renamed` has the old and the new name of each Parquet file that was written anew."""
         with self.transaction() as db:
             for table, columns in KEYS.items():
+                if table in _LINKS:
+                    continue
                 db.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
                 body = () if table in WITHOUT_BODY else ("body",)
                 select = f"SELECT rowid, {', '.join((*columns, *body))} FROM {table}"  # nosec  # B608: KEYS
@@ -84,6 +96,12 @@ class MetaFile:
                     marks = ", ".join(f"{column} = ?" for column in row)
                     update = f"UPDATE {table} SET {marks} WHERE rowid = ?"  # nosec  # B608: KEYS
                     db.execute(update, [*row.values(), rowid])
+            put(db, "meta", "format", UNLINKED)
+
+    def add_links(self) -> None:
+        """Upgrade from UNLINKED."""
+        with self.transaction() as db:
+            _add_links(db)
             put(db, "meta", "format", FORMAT)
 
     def check(self) -> None:
@@ -152,6 +170,11 @@ class MetaFile:
                 f"{self.path} is damaged, or of another version: a {kind.__name__} in {table} can't be read ({error}); "
                 "restore it from a backup"
             ) from error
+
+
+def _add_links(db: sqlite3.Connection) -> None:
+    for statement in _LINKS.values():
+        db.execute(statement)
 
 
 def insert(db: sqlite3.Connection, table: str, *keys: str | int, body: Any = None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from threading import Lock
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from parivision_core.arrays import Bools, Ints
 from parivision_core.records import Manifest
+from parivision_core.store.links import ADDRESS, Hidden, Hides
 from parivision_core.store.parquet import check, unreadable
 
-ENVELOPE = ("batch_id", "row", "ingested_at", "raw")
+ENVELOPE = (*ADDRESS, "ingested_at", "raw")
 """Columns of the lake that are no part of the shot."""
 DAY, ID = "game_date", "_id"
 READ_ROWS = 8_192
@@ -60,8 +62,8 @@ class FileShots:
         """Read a file, which holds at least one row. Raises StoreError when it is damaged or gone."""
         from arro3.core import dictionary_dictionary, dictionary_indices  # noqa: PLC0415 - only a search needs it
 
-        check(path)
-        try:
+        self._path = path
+        with _readable(path):
             self._columns = _columns(path)
             self._values: dict[str, list[str]] = {}
             self._numbers: dict[str, NDArray[Any]] = {}
@@ -71,18 +73,16 @@ class FileShots:
                     self._numbers[name] = np.asarray(dictionary_indices(column))
                 elif name != ID:
                     self._numbers[name] = np.asarray(column)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # errors of a Rust library share no class, and its panics aren't Exceptions
-            raise unreadable(path, error) from error
         self.nbytes = sum(int(column.nbytes) for column in self._columns.values())
         self._days, rank = np.unique(self._values[DAY], return_inverse=True)
         self._day = rank.astype(np.int32)[self._numbers[DAY]]
         """Index of each row's day in `_days`, (n,)."""
+        self._standing: tuple[Hidden, Bools] | None = None
 
-    def newest(self, query: ShotQuery, limit: int) -> list[tuple[str, str, int]]:
-        """Date, `_id` and row of the first `limit` shots that match, in the query's order."""
-        rows = np.flatnonzero(self._matches(query))
+    def newest(self, query: ShotQuery, limit: int, hidden: Hidden) -> list[tuple[str, str, int]]:
+        """Date, `_id` and row of the first `limit` shots that match and aren't hidden, in the query's order."""
+        matching = self._matches(query)
+        rows = np.flatnonzero(matching & self._stand(hidden) if hidden else matching)
         if query.after is not None:
             rows = self._following(rows, query.after)
         if len(rows) > limit:
@@ -98,6 +98,14 @@ class FileShots:
         names = list(self._columns) if columns is None else list(columns)
         values = [self._taken(self._columns[n], rows) if n in self._columns else repeat(None) for n in names]
         return [dict(zip(names, row, strict=True)) for row, _ in zip(zip(*values, strict=False), rows, strict=False)]
+
+    def _stand(self, hidden: Hidden) -> Bools:
+        """Which rows aren't hidden, (n,). Addresses aren't kept in memory, for what is hidden changes seldom."""
+        known = self._standing
+        if known is None or not _equal(known[0], hidden):
+            with _readable(self._path):
+                known = self._standing = hidden, _standing(_columns(self._path, ADDRESS), hidden)
+        return known[1]
 
     def _matches(self, query: ShotQuery) -> Bools:
         matching = np.ones(len(self._day), dtype=np.bool_)
@@ -134,14 +142,44 @@ class FileShots:
         return taken
 
 
-def _columns(path: Path) -> dict[str, Any]:
-    """The contract's columns of a file as Arrow arrays, each in one piece; text but for ids is dictionary-encoded."""
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Check a file before it is read. Raises StoreError when it is damaged or gone."""
+    check(path)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # errors of a Rust library share no class, and its panics aren't Exceptions
+        raise unreadable(path, error) from error
+
+
+def _equal(one: Hidden, other: Hidden) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[batch], other[batch]) for batch in one)
+
+
+def _standing(address: Mapping[str, Any], hidden: Hidden) -> Bools:
+    """Which of the rows with these addresses aren't hidden, (n,)."""
+    from arro3.core import dictionary_dictionary, dictionary_indices  # noqa: PLC0415 - only a search needs it
+
+    numbers, codes = np.asarray(address["row"]), np.asarray(dictionary_indices(address["batch_id"]))
+    batches = dictionary_dictionary(address["batch_id"]).to_pylist()
+    standing = np.ones(len(numbers), dtype=np.bool_)
+    for batch, rows in hidden.items():
+        of_batch = [code for code, value in enumerate(batches) if batch in (None, value)]
+        standing &= ~(np.isin(codes, of_batch) & np.isin(numbers, rows))
+    return standing
+
+
+def _columns(path: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Columns of a file, by default the contract's, each in one piece; text but for ids is dictionary-encoded."""
     from arro3.core import Array, ChunkedArray, DataType  # noqa: PLC0415 - only a search needs it
     from arro3.io import read_parquet  # noqa: PLC0415 - see above
 
     text, codes = DataType.string(), DataType.dictionary(DataType.int32(), DataType.string())
     reader = read_parquet(path, batch_size=READ_ROWS)
-    pieces: dict[str, list[Any]] = {name: [] for name in reader.schema.names if name not in ENVELOPE}
+    wanted = names or [name for name in reader.schema.names if name not in ENVELOPE]
+    pieces: dict[str, list[Any]] = {name: [] for name in wanted}
     for batch in reader:
         rows = Array.from_numpy(np.arange(batch.num_rows, dtype=np.uint32))
         for name, kept in pieces.items():
@@ -167,19 +205,25 @@ class LakeFiles:
         self._lock = Lock()
 
     def find(
-        self, batches: Iterable[tuple[str, Manifest]], query: ShotQuery, limit: int, columns: Sequence[str] | None
+        self,
+        files: Mapping[str, tuple[int, Manifest]],
+        hides: Hides,
+        query: ShotQuery,
+        limit: int,
+        columns: Sequence[str] | None,
     ) -> list[Shot]:
-        """The first `limit` shots that match a query, of these files and their manifests.
+        """The first `limit` shots that stand and match a query, of these files with their commits.
 
         Files are opened newest first, as long as they may hold shots that come before those found already.
         """
-        chosen = [(manifest.last_date or "", file) for file, manifest in batches if query.may_match(manifest)]
+        chosen = [(m.last_date or "", file) for file, (_, m) in files.items() if query.may_match(m)]
         found: list[tuple[str, str, int, FileShots]] = []
         for last, file in sorted(chosen, reverse=True):
             if len(found) == limit and found[-1][0] > last:
                 break
             shots = self._opened(file)
-            found += [(day, name, row, shots) for day, name, row in shots.newest(query, limit)]
+            hidden = hides.of(*files[file])
+            found += [(day, name, row, shots) for day, name, row in shots.newest(query, limit, hidden)]
             found = sorted(found, key=lambda shot: shot[:2], reverse=True)[:limit]
         answer: list[Shot] = [{}] * len(found)
         places: dict[FileShots, list[int]] = {}

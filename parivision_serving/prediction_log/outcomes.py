@@ -5,6 +5,9 @@ A prediction for another spot is hypothetical, or about a shot that is yet to co
 Of all processes that serve a sport, the one that holds the lock does this; another takes over when it dies. A day is
 looked at when, since the last look, other predictions await its shots or other batches hold it. So it doesn't matter
 which came first, the shot or its prediction, and nothing is read while no prediction waits.
+
+Outcomes follow the lake: when a correction or a withdrawal changed the shots of a day, the outcomes of that day are
+looked up again. Where the shot is gone, or another record doesn't decide it, the prediction waits again.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parivision_core.prediction_log.base import Outcome, PredictionLog
@@ -48,6 +51,8 @@ class Outcomes:
         self._spot = [name for name in sport.match if name != MADE]
         self._looked: dict[str, tuple[str, int]] = {}
         """Day -> which predictions waited and how many batches held it at the last look."""
+        self._revised: dict[str, int] = {}
+        """Day -> by how many commits its shots had been changed when its outcomes were looked up again."""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
 
@@ -89,10 +94,10 @@ class Outcomes:
 
     def look(self) -> int:
         """Look once, newest days first; how many outcomes were written. Raises StoreError."""
-        waiting = self._prediction_log.awaited_days()
+        waiting, settled = self._prediction_log.awaited_days(), self._prediction_log.settled_days()
         self._looked = {day: seen for day, seen in self._looked.items() if day in waiting}
         written, looks = 0, 0
-        manifests = self._store.manifests() if waiting else []
+        manifests = self._store.manifests() if waiting or settled else []
         for day, waits in sorted(waiting.items(), reverse=True):
             batches = sum(manifest.overlaps(day, day) for manifest in manifests)
             if not batches or self._looked.get(day) == (waits, batches):
@@ -102,41 +107,69 @@ class Outcomes:
             looks += 1
             written += self._write_outcomes(day)
             self._looked[day] = (waits, batches)
+        changes = [manifest.changed for manifest in manifests if manifest.hidden and manifest.changed]
+        for day in sorted(settled, reverse=True):
+            commits = sum(since <= day <= until for since, until in changes)
+            if not commits or self._revised.get(day) == commits:
+                continue
+            if looks == DAYS_A_LOOK:
+                break
+            looks += 1
+            written += self._follow(day)
+            self._revised[day] = commits
         return written
 
     def _write_outcomes(self, day: str) -> int:
         """Write the outcomes of predictions that await shots of a day; how many."""
-        shots: dict[str, list[Shot]] = defaultdict(list)
-        for shot in self._shots(day):
-            shots[key_of(shot)].append(shot)
-        awaiting: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-        for key, names in self._prediction_log.awaiting(list(shots)).items():
-            for name in names:
-                call_id, row = parts_of(name)
-                awaiting[call_id].append((row or 0, name, key))
-        outcomes = {}
-        for call_id, awaited in awaiting.items():  # a bulk request is read and decoded once for all of its rows
-            call = self._prediction_log.call(call_id)
-            if call is None:
-                continue
-            opened = OpenedCall(call)
-            for row, name, key in awaited:
-                made = made_of(opened.request(row) or {}, shots[key], self._spot)
-                if made is not None:
-                    outcomes[name] = Outcome(made=made, source="lake", reported_at=now_ms())
+        shots = self._shots(day)
+        decided = self._decided(self._prediction_log.awaiting(list(shots)), shots)
+        return self._put({name: made for name, made in decided.items() if made is not None})
+
+    def _follow(self, day: str) -> int:
+        """Look the outcomes of a day up again, whose shots were changed; how many are other ones now."""
+        decided = self._decided(self._prediction_log.settled(day), self._shots(day))
+        known = self._prediction_log.outcomes(list(decided))
+        others = {name: made for name, made in decided.items() if name in known and known[name].made != made}
+        self._prediction_log.reopen([name for name, made in others.items() if made is None])
+        return self._put({name: made for name, made in others.items() if made is not None})
+
+    def _put(self, made: Mapping[str, bool]) -> int:
+        now = now_ms()
+        outcomes = {name: Outcome(made=went_in, source="lake", reported_at=now) for name, went_in in made.items()}
         if outcomes:
             self._prediction_log.put_outcomes(outcomes)
         return len(outcomes)
 
-    def _shots(self, day: str) -> Iterator[Shot]:
-        """All shots of a day."""
+    def _decided(
+        self, predictions: Mapping[str, Sequence[str]], shots: Mapping[str, Sequence[Shot]]
+    ) -> dict[str, bool | None]:
+        """Whether the shot of each prediction, given by its key, went in; None where the shots don't decide that."""
+        calls: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+        for key, names in predictions.items():
+            for name in names:
+                call_id, row = parts_of(name)
+                calls[call_id].append((row or 0, name, key))
+        decided = {}
+        for call_id, rows in calls.items():  # a bulk request is read and decoded once for all of its rows
+            call = self._prediction_log.call(call_id)
+            if call is None:
+                continue
+            opened = OpenedCall(call)
+            for row, name, key in rows:
+                decided[name] = made_of(opened.request(row) or {}, shots.get(key, ()), self._spot)
+        return decided
+
+    def _shots(self, day: str) -> dict[str, list[Shot]]:
+        """All shots of a day by key."""
         columns = (DAY, ID, *self._spot, MADE)
+        shots: dict[str, list[Shot]] = defaultdict(list)
         after = None
         while True:
             found = self._store.find_shots(ShotQuery(since=day, until=day, after=after), SHOTS_A_READ, columns)
-            yield from found
+            for shot in found:
+                shots[key_of(shot)].append(shot)
             if len(found) < SHOTS_A_READ:
-                return
+                return shots
             after = (found[-1][DAY], found[-1][ID])
 
 

@@ -11,6 +11,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta
 
+from parivision_core.records import withdrawn
 from parivision_core.sport import Rate, Sport
 from parivision_core.store.base import Store
 from parivision_serving.prediction.champion import Watcher
@@ -25,8 +26,10 @@ SECONDS = 3.0
 class LakeSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The shots as they were ingested."""
 
-    batches: int
+    batches: Annotated[int, Meta(description="Those that count: neither withdrawn ones nor the withdrawals.")]
+    withdrawn: Annotated[int, Meta(description="Batches that were taken back.")]
     shots: int
+    revised: Annotated[int, Meta(description="Records that a correction replaced.")]
     duplicates: Annotated[int, Meta(description="Rows of shots that were there already.")]
     quarantined: Annotated[int, Meta(description="Rows that broke the contract and haven't been replayed.")]
     feeds: Annotated[list[str], Meta(description="Names of the feeds that brought them.")]
@@ -64,7 +67,9 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
 EXAMPLE = {
     "lake": {
         "batches": 2,
+        "withdrawn": 0,
         "shots": 408178,
+        "revised": 3,
         "duplicates": 16,
         "quarantined": 0,
         "feeds": ["inbox"],
@@ -117,15 +122,19 @@ def data_route(sport: Sport, store: Store, watcher: Watcher) -> HTTPRouteHandler
 def lake_summary(store: Store) -> LakeSummary:
     """Summary of the lake, from its manifests."""
     manifests = store.manifests()
-    resolved = {row for manifest in manifests for row in manifest.resolves}
+    gone = withdrawn(manifests)
+    counting = [m for m in manifests if m.batch_id not in gone and not m.withdraws]
+    resolved = {place for m in counting for place in m.resolves if place[0] not in gone}
     return LakeSummary(
-        batches=len(manifests),
-        shots=sum(manifest.inserted for manifest in manifests),
-        duplicates=sum(manifest.duplicates for manifest in manifests),
-        quarantined=sum(manifest.quarantined for manifest in manifests) - len(resolved),
-        feeds=sorted({manifest.feed for manifest in manifests}),
-        first_date=min((manifest.first_date for manifest in manifests if manifest.first_date), default=None),
-        last_date=max((manifest.last_date for manifest in manifests if manifest.last_date), default=None),
+        batches=len(counting),
+        withdrawn=sum(m.batch_id in gone and not m.withdraws for m in manifests),
+        shots=sum(m.added for m in manifests),
+        revised=sum(m.revised for m in counting),
+        duplicates=sum(m.duplicates for m in counting),
+        quarantined=sum(m.quarantined for m in counting) - len(resolved),
+        feeds=sorted({m.feed for m in counting}),
+        first_date=min((m.first_date for m in manifests if m.first_date and m.batch_id not in gone), default=None),
+        last_date=max((m.last_date for m in manifests if m.last_date and m.batch_id not in gone), default=None),
         last_batch_at=max((manifest.committed_at for manifest in manifests), default=None),
     )
 

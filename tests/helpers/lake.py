@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from parivision_core.nba.shots import NBA
-from parivision_core.records import Manifest
-from parivision_core.store.base import Store
+from parivision_core.records import Links, Manifest
+from parivision_core.store.base import UNLINKED, Store
 
 DAYS = [f"2023-01-{day:02d}" for day in range(1, 13)]
 PLAYERS = [201939, 2544, 203507]
@@ -32,16 +32,18 @@ def make_shots(days: list[str], count: int, seed: int) -> list[Shot]:
     return made
 
 
-def commit(store: Store, batch: str, shots: list[Shot]) -> None:
-    """Commit shots as a batch, in the envelope that the pipeline puts around them."""
+def commit(
+    store: Store, batch: str, shots: list[Shot], links: Links = UNLINKED, withdraws: tuple[str, ...] = ()
+) -> None:
+    """Commit shots as a batch, in the envelope that the pipeline puts around them; copies have their own."""
     days = [shot["game_date"] for shot in shots]
     types = {name: pa.type_for_alias(kind) for name, kind in NBA.fields.items()}
     table = pa.table(
         {"_id": pa.array([shot["_id"] for shot in shots], pa.string())}
         | {name: pa.array([shot[name] for shot in shots], kind) for name, kind in types.items()}
         | {
-            "batch_id": pa.array([batch] * len(shots), pa.string()),
-            "row": pa.array(range(1, len(shots) + 1), pa.int32()),
+            "batch_id": pa.array([shot.get("batch_id", batch) for shot in shots], pa.string()),
+            "row": pa.array([shot.get("row", n) for n, shot in enumerate(shots, start=1)], pa.int32()),
             "ingested_at": pa.array([1] * len(shots), pa.int64()),
             "raw": pa.array(["{}"] * len(shots), pa.string()),
         }
@@ -52,15 +54,18 @@ def commit(store: Store, batch: str, shots: list[Shot]) -> None:
         feed="inbox",
         source="x.csv",
         rows=len(shots),
-        inserted=len(shots),
-        duplicates=0,
+        inserted=len(shots) - links.kept(batch),
+        duplicates=links.kept(batch),
         quarantined=0,
         attempt=1,
         layout="season",
         first_date=min(days, default=None),
         last_date=max(days, default=None),
+        hidden=links.hidden(batch),
+        kept=links.kept(batch),
+        withdraws=withdraws,
     )
-    store.commit_batch(manifest, table, [])
+    store.commit_batch(manifest, table, [], links)
 
 
 def ordered(shots: list[Shot]) -> list[Shot]:

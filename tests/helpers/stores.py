@@ -43,9 +43,13 @@ def same_content(one: Store, other: Store) -> None:
     for name in one.feature_state_names():
         assert one.get_feature_state(name) == other.get_feature_state(name)
     for manifest in one.manifests():
-        if manifest.inserted:
-            ours, theirs = (store.lake(batch=manifest.batch_id).sort_by("_id") for store in (one, other))
-            assert ours.equals(theirs), manifest.batch_id
+        (ours, linked), (theirs, links) = (store.stored(manifest.batch_id) for store in (one, other))
+        assert ours.sort_by("_id").equals(theirs.sort_by("_id")), manifest.batch_id
+        assert linked == links, manifest.batch_id
+    ours, theirs = (
+        sorted(id_ for piece in store.scan(["_id"]) for id_ in piece["_id"].to_pylist()) for store in (one, other)
+    )
+    assert ours == theirs
     for part in one.warehouse_parts():
         assert one.warehouse(parts=[part]).equals(other.warehouse(parts=[part])), part
 

@@ -12,7 +12,7 @@ from parivision_assets.reporting import batch_summary, breakdown_table, paced
 from parivision_assets.resources import FeedsResource, StoreResource
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest
 from parivision_core.problems import FeedError, PariVisionError
-from parivision_core.records import PASSED_OVER, Manifest
+from parivision_core.records import PASSED_OVER, Manifest, withdrawn
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
 
@@ -43,6 +43,7 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
         unreachable = "".join(f"; {problem}" for problem in offers.problems.values())
         committed = {manifest.batch_id: manifest for manifest in lake.manifests()}
         known = {manifest.fingerprint for manifest in committed.values()}
+        gone = withdrawn([*committed.values()])
         log, done = paced(context.log.info), dict[str, Manifest]()
         failed: dict[str, str] = {}
         count = len(context.partition_keys)
@@ -59,7 +60,8 @@ def build(sport: Sport, store_kind: str) -> dg.AssetsDefinition:
                     context.log.exception(f"{key} failed unexpectedly")
                 continue
             matters = at == count or PASSED_OVER in done[key].details
-            log(f"batch {at} of {count}: {batch_summary(done[key], done[key].fingerprint in known)}", matters)
+            summary = batch_summary(done[key], done[key].fingerprint in known, gone.get(done[key].batch_id))
+            log(f"batch {at} of {count}: {summary}", matters)
         yield from checks.results(lake, sport)
         if not failed:
             for key, manifest in done.items():
@@ -86,6 +88,8 @@ def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.Met
         "rows": dg.MetadataValue.int(manifest.rows),
         **({} if manifest.counted is None else {"counted": dg.MetadataValue.int(manifest.counted)}),
         "duplicates": dg.MetadataValue.int(manifest.duplicates),
+        "revised": dg.MetadataValue.int(manifest.revised),
+        "hidden": dg.MetadataValue.int(manifest.hidden),
         "quarantined": dg.MetadataValue.int(manifest.quarantined),
         "source": dg.MetadataValue.text(manifest.source),
         "layout": dg.MetadataValue.text(manifest.layout),
@@ -93,8 +97,11 @@ def _metadata(manifest: Manifest, lake: Store, sport: Sport) -> dict[str, dg.Met
         "inferred": dg.MetadataValue.json(manifest.details),
         "attempt": dg.MetadataValue.int(manifest.attempt),
     }
-    if manifest.inserted:
-        mine = columns_of(lake.lake(list(sport.fields), batch=manifest.batch_id))
+    if manifest.withdraws:
+        found["withdraws"] = dg.MetadataValue.text(", ".join(manifest.withdraws))
+    standing = lake.lake(list(sport.fields), batch=manifest.batch_id) if manifest.inserted else None
+    if standing is not None and standing.num_rows:
+        mine = columns_of(standing)
         found["make_rate"] = dg.MetadataValue.float(float(mine["made"].mean()))
         found["breakdown"] = dg.MetadataValue.md(breakdown_table(sport.breakdown(mine)))
         found["days"] = dg.MetadataValue.text(f"{manifest.first_date} to {manifest.last_date}")

@@ -80,5 +80,5 @@ def _shots(store: Store, batches: list[Manifest], columns: list[str]) -> Columns
     from parivision_assets.steps.features.folding import columns_of
 
     found = [store.lake(["game_date"], batch=m.batch_id) for m in batches if m.inserted]
-    days = {day for table in found for day in table["game_date"].unique().to_pylist()}
+    days = {day for table in found if table.num_rows for day in table["game_date"].unique().to_pylist()}
     return columns_of(store.lake(columns, days=days)) if days else {}

@@ -117,7 +117,7 @@ def evidence_of(
     lake = store.of(sport)
     fit = newest_fit(instance, sport, lake)
     return RetrainingEvidence(
-        shots=sum(manifest.inserted for manifest in lake.manifests()),
+        shots=sum(manifest.added for manifest in lake.manifests()),
         schema=sport.schema,
         registry=registry_name(registry.tracking_uri),
         fit=fit.fit if fit else None,

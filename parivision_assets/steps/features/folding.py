@@ -41,7 +41,7 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
         manifests, state = store.manifests(), store.warehouse_state()
         same_recipe = (state.schema, state.base_fingerprint) == (sport.schema, sport.base_fingerprint)
         folded = set(state.batches) if same_recipe else set()
-        days = [m.first_date for m in manifests if m.first_date and m.batch_id not in folded]
+        days = [m.changed[0] for m in manifests if m.changed and m.batch_id not in folded]
         batches = tuple(m.batch_id for m in manifests)
         published = store.warehouse_parts()
         if not days and same_recipe and (damaged := _damaged(published, store)):
@@ -53,7 +53,7 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
                 # Batches that held nothing new still count as folded.
                 store.publish_warehouse({}, msgspec.structs.replace(state, batches=batches), {})
             return Folded(store.warehouse_state(), [], feature_state)
-        ends = [m.last_date for m in manifests if m.last_date]
+        ends = [m.changed[1] for m in manifests if m.changed]
         since, feature_state = _start(min(days), same_recipe, state, published, store, sport)
         parts: dict[str, pa.Table] = {}
         grown: dict[str, pa.Table] = {}
@@ -61,10 +61,14 @@ def update_warehouse(store: Store, sport: Sport, log: Callable[[str], None] = la
         for part in _parts(sport, since, max(ends)):
             first, last = sport.part_bounds(part)
             shots = _shots(store, sport, max(since, first), last)
+            longer = since > first and part in published
             if not len(shots["made"]):
+                if part in published and not longer:  # all its shots were withdrawn
+                    parts[part] = _no_rows(sport)
+                    feature_states[f"after-{part}"] = feature_state.record()
+                    log(f"{part}: no shot is left")
                 continue
             features, offset, feature_state = sport.fold(feature_state, shots)
-            longer = since > first and part in published
             (grown if longer else parts)[part] = _table(sport, shots, features, offset)
             feature_states[f"after-{part}"] = feature_state.record()
             added = " on top" if longer else ""
@@ -171,6 +175,12 @@ def _shots(store: Store, sport: Sport, since: str, until: str) -> Columns:
     if not table.num_rows:
         return {"made": np.empty(0)}
     return columns_of(table.sort_by([("game_date", "ascending"), ("_id", "ascending")]))
+
+
+def _no_rows(sport: Sport) -> pa.Table:
+    kinds = {name: sport.fields.get(name, "string") for name in KEPT}
+    kinds |= dict.fromkeys((OFFSET, *sport.feature_names), "float32")
+    return pa.table({name: pa.array([], kind) for name, kind in kinds.items()})
 
 
 def _table(sport: Sport, shots: Columns, features: np.ndarray, offset: np.ndarray) -> pa.Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from parivision_assets.feeds.base import Batch
 from parivision_core import __version__
@@ -11,9 +10,6 @@ from parivision_core.problems import BatchError, FeedError, PariVisionError, Sto
 from parivision_core.records import Failure, Manifest, now_ms
 from parivision_core.sport import Sport
 from parivision_core.store.base import INGEST, Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def waiting(offered: list[Batch], store: Store) -> list[Batch]:
@@ -41,11 +37,12 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
     when it can't be stored: nothing of it is kept, the attempt is counted, and the batch can be offered again.
     """
     with store.exclusive(INGEST):
-        for manifest in store.manifests():
+        manifests = store.manifests()
+        for manifest in manifests:
             if manifest.fingerprint == batch.fingerprint:
                 return manifest
         try:
-            return _commit(batch, sport, store)
+            return _commit(batch, manifests, sport, store)
         except Exception as error:
             with suppress(StoreError):  # a store that can't be reached must not hide the first error
                 at_fault = isinstance(error, BatchError) and not isinstance(error, FeedError)
@@ -54,41 +51,47 @@ def ingest(batch: Batch, sport: Sport, store: Store) -> Manifest:
             raise
 
 
-def _commit(batch: Batch, sport: Sport, store: Store) -> Manifest:
+def _commit(batch: Batch, manifests: list[Manifest], sport: Sport, store: Store) -> Manifest:
     # Imported here because the sensor needs `waiting` alone, several times a minute.
     from parivision_assets.steps.feed.cleaning import clean, lake_table
+    from parivision_assets.steps.feed.identity import STANDS, identify
+    from parivision_assets.steps.feed.linking import at_places, held_rows, link, positions
 
     attempts = {failure.fingerprint: failure.attempts for failure in store.failures()}
     cleaned = clean(batch.read(), sport, batch.id)
-    dates = cleaned.shots["game_date"]
-    ids = _ids(cleaned.shots, sport, store)
-    new = dates[ids.notna().to_numpy()]
+    shots = cleaned.shots
+    corrected = at_places(set(batch.corrects), manifests, store)
+    held = held_rows({*shots["game_date"], *corrected["game_date"]}, manifests, sport, store)
+    corrects = positions(held, batch.corrects, shots.index)
+    if batch.corrects and len(corrects) < len(shots):
+        raise BatchError("a shot was corrected or withdrawn meanwhile; write it out and correct it again")
+    found = identify(shots, held, sport.identity, sport.match, corrects)
+    linked = link(found, held, corrects, batch.id)
+    days = shots["game_date"][found[STANDS]]
+    changed = [*days, *linked.hidden["game_date"]]
     manifest = Manifest(
         batch_id=batch.id,
         fingerprint=batch.fingerprint,
         feed=batch.feed,
         source=batch.source,
         rows=cleaned.rows,
-        inserted=len(new),
-        duplicates=cleaned.repeats + len(dates) - len(new),
+        inserted=len(days),
+        duplicates=cleaned.repeats + len(found) - len(days),
         quarantined=len(cleaned.quarantined),
         counted=cleaned.counted,
         attempt=attempts.get(batch.fingerprint, 0) + 1,
         layout=cleaned.layout,
         details=cleaned.details,
-        first_date=new.min() if len(new) else None,
-        last_date=new.max() if len(new) else None,
+        first_date=days.min() if len(days) else None,
+        last_date=days.max() if len(days) else None,
         resolves=batch.resolves,
+        corrects=batch.corrects,
+        revised=linked.revised,
+        hidden=len(linked.hidden),
+        kept=linked.links.kept(batch.id),
+        changed_since=min(changed, default=None),
+        changed_until=max(changed, default=None),
     )
-    store.commit_batch(manifest, lake_table(cleaned, ids, sport, batch.id, now_ms()), cleaned.quarantined)
+    table = lake_table(cleaned, found["_id"], sport, batch.id, now_ms())
+    store.commit_batch(manifest, table, cleaned.quarantined, linked.links)
     return manifest
-
-
-def _ids(shots: pd.DataFrame, sport: Sport, store: Store) -> pd.Series:
-    """The `_id` of each shot that the lake doesn't hold yet, None for the others."""
-    from parivision_assets.steps.feed.identity import EVENT, identify
-
-    columns = ["_id", EVENT, *sport.match]
-    held = store.lake(columns, days=set(shots["game_date"])).to_pandas()
-    existing = held if len(held) else shots.iloc[:0].assign(_id="")
-    return identify(shots, existing[columns], sport.identity, sport.match)

@@ -12,7 +12,9 @@ from pymongo.errors import DuplicateKeyError
 from parivision_core.problems import StoreError
 from parivision_core.store.mongo.connection import Document
 
-FORMAT = "2"
+FORMAT = "3"
+UNLINKED = "2"
+"""The format before links between batches: a database that has it needs an index more, and is upgraded at once."""
 
 
 class Index(NamedTuple):
@@ -29,7 +31,7 @@ def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], in
     A database without a format must have nothing in the collections `ours`.
     """
     found = meta.find_one({"_id": "format"})
-    if found is not None and found.get("value") != FORMAT:
+    if found is not None and found.get("value") not in (FORMAT, UNLINKED):
         raise StoreError(
             f"the database {meta.database.name} has format {found.get('value')}, this version writes format {FORMAT}; "
             "name another database in PARIVISION_MONGO_URL (its sources can be ingested again) or run the version that "
@@ -47,6 +49,8 @@ def prepare(meta: Collection[Document], ours: Sequence[Collection[Document]], in
     if found is None:
         with suppress(DuplicateKeyError):  # another process may prepare the same database now
             meta.insert_one({"_id": "format", "value": FORMAT})
+    elif found["value"] == UNLINKED:
+        meta.update_one({"_id": "format"}, {"$set": {"value": FORMAT}})
 
 
 def _make(required: Index) -> None:

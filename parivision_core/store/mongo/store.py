@@ -9,39 +9,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-from pymongo import ReadPreference, ReturnDocument
-from pymongo.collection import Collection as Documents
+from pymongo import ReadPreference
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from parivision_core.problems import ConfigurationError, ConflictError, LockLostError, StoreError
-from parivision_core.records import Failure, FeatureStateRecord, Manifest, Quarantined, Verdict, now_ms
+from parivision_core.problems import ConfigurationError, LockLostError, StoreError
+from parivision_core.records import Failure, FeatureStateRecord, Links, Manifest, Quarantined, Verdict, now_ms
 from parivision_core.store.base import (
     CURRENT_FEATURE_STATE,
     INGEST,
     NOTHING,
+    UNLINKED,
     WAREHOUSE,
     Store,
     WarehouseState,
     narrowed,
 )
 from parivision_core.store.checks import check_part, check_shots
-from parivision_core.store.mongo.connection import DUPLICATE, Document, explained
+from parivision_core.store.mongo.commits import LOCATED, Commits, hidden_of, next_number, numbers, standing, upserted
+from parivision_core.store.mongo.connection import Document, explained
 from parivision_core.store.mongo.documents import (
     LARGEST,
     PIECE,
     check_sizes,
     document_of,
-    documents,
     record_of,
     schema_of,
     tables,
     too_large,
-    types_of,
 )
 from parivision_core.store.mongo.lease import lease
 from parivision_core.store.mongo.schema import Index, prepare
@@ -51,15 +48,6 @@ from parivision_core.store.shots import ShotQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-OPEN, COMMITTED, DISCARDED = "open", "committed", "discarded"
-
-
-class ShotColumns(msgspec.Struct, frozen=True):
-    """What a manifest's document holds besides the manifest."""
-
-    columns: list[tuple[str, str]]
-    """Name and type of each column of its shots."""
 
 
 class MongoStore(Store):
@@ -78,9 +66,13 @@ class MongoStore(Store):
         database = database.with_options(read_preference=ReadPreference.PRIMARY)
         self._meta = database[prefix + "meta"]
         self._locks = database[prefix + "locks"]
-        self._manifests = database[prefix + "manifests"]
-        self._lake = database[lake]
-        self._quarantine = database[prefix + "quarantine"]
+        self._commits = Commits(
+            self._meta,
+            database[prefix + "manifests"],
+            database[lake],
+            database[prefix + "quarantine"],
+            database[prefix + "links"],
+        )
         self._failures = database[prefix + "failures"]
         self._verdicts = database[prefix + "verdicts"]
         self._warehouse = Warehouse(database, self._meta, warehouse, prefix + "feature_states")
@@ -91,16 +83,18 @@ class MongoStore(Store):
     def _prepare(self) -> None:
         with self._preparing:
             if not self._prepared:
-                rows, feature_states = self._warehouse.rows, self._warehouse.feature_states
+                commits, rows = self._commits, self._warehouse.rows
+                feature_states = self._warehouse.feature_states
                 prepare(
                     self._meta,
-                    [self._lake, rows],
+                    [commits.lake, rows],
                     [
-                        Index(self._manifests, ("batch_id",), unique=True),
-                        Index(self._manifests, ("fingerprint",), unique=True),
-                        Index(self._lake, ("_n",)),
-                        Index(self._lake, ("game_date",)),
-                        Index(self._quarantine, ("_n",)),
+                        Index(commits.manifests, ("batch_id",), unique=True),
+                        Index(commits.manifests, ("fingerprint",), unique=True),
+                        Index(commits.lake, ("_n",)),
+                        Index(commits.lake, ("game_date",)),
+                        Index(commits.quarantine, ("_n",)),
+                        Index(commits.links, ("_n",)),
                         Index(rows, ("_part", "_v")),
                         Index(rows, ("_v",)),
                         Index(feature_states, ("name", "_v")),
@@ -130,35 +124,18 @@ class MongoStore(Store):
 
     # Lake
 
-    def commit_batch(self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined]) -> None:
+    def commit_batch(
+        self, manifest: Manifest, shots: pa.Table, quarantined: Sequence[Quarantined], links: Links = UNLINKED
+    ) -> None:
         """See Store. The manifest is there from the start with the state `open`; changing that is the commit."""
-        check_shots(shots)
+        check_shots(manifest, shots, links)
         check_sizes(shots)
         for q in quarantined:
             if len(q.raw) * 4 > LARGEST and (size := len(q.raw.encode())) > LARGEST:
                 raise StoreError(too_large(f"row {q.row} of {q.batch_id}", size))
         with self._ready():
             self._check_lock(INGEST)
-            self._sweep()
-            if self._manifests.find_one({"batch_id": manifest.batch_id}):
-                raise StoreError(f"batch {manifest.batch_id} is committed already")
-            n = self._next("batches")
-            self._manifests.insert_one({"_id": str(n), "n": n, "state": OPEN, "opened_at": now_ms()})
-            try:
-                for piece in documents(shots):
-                    for shot in piece:
-                        shot["_n"] = n
-                    self._insert(n, piece)
-                for start in range(0, len(quarantined), 1000):
-                    self._quarantine.insert_many(
-                        [{**document_of(q), "_id": f"{n}:{q.row}", "_n": n} for q in quarantined[start : start + 1000]],
-                        ordered=False,
-                    )
-                self._close(n, {**document_of(manifest), "columns": types_of(shots)})
-            except BaseException:
-                with suppress(PyMongoError, StoreError):  # otherwise the next commit sweeps it away
-                    self._discard(n)
-                raise
+            self._commits.write(manifest, shots, quarantined, links)
             self._failures.delete_one({"_id": manifest.fingerprint})
 
     def _check_lock(self, name: str) -> None:
@@ -169,79 +146,27 @@ class MongoStore(Store):
                 f"the lock {name} was lost to another process, because this one was suspended; run again"
             )
 
-    def _insert(self, n: int, shots: list[Document]) -> None:
-        """Insert shots of commit `n`; an `_id` that exists conflicts, or is left by an attempt that never committed.
-
-        The lake held none of these ids when the batch was compared with it. What was left by an attempt that lost its
-        lock is removed. A shot that another process committed meanwhile makes the batch start over, and is found then.
-        """
-        try:
-            self._lake.insert_many(shots, ordered=False)
-        except BulkWriteError as error:
-            errors = error.details["writeErrors"]
-            if error.details.get("writeConcernErrors") or any(e["code"] != DUPLICATE for e in errors):
-                raise
-        else:
-            return
-        again = [shots[e["index"]] for e in errors]
-        taken = {shot["_id"] for shot in again}
-        others = {"game_date": {"$in": sorted({shot["game_date"] for shot in again})}, "_n": {"$ne": n}}
-        # By day and not by `_id`, because the test server can't search for many ids.
-        holders = {held["_n"] for held in self._lake.find(others, {"_n": 1}) if held["_id"] in taken}
-        for holder in holders:
-            if self._manifests.find_one({"_id": str(n), "state": OPEN}) is None:
-                raise _lost()
-            if not self._discard(holder):
-                raise ConflictError("another process stored some of the shots meanwhile; ingest the batch again")
-        self._lake.insert_many(again, ordered=False)
-
-    def _close(self, n: int, fields: Document) -> None:
-        """The commit: one write, which fails when the open manifest was swept away meanwhile."""
-        try:
-            done = self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {**fields, "state": COMMITTED}})
-        except DuplicateKeyError:
-            raise StoreError(f"batch {fields['batch_id']} is committed already") from None
-        if not done.matched_count:
-            raise _lost()
-
-    def _discard(self, n: int) -> bool:
-        """Remove what an attempt wrote, unless it was committed; returns whether it was removed.
-
-        First its manifest gets the state `discarded`, in a write that prevents its commit; the manifest is deleted
-        last, so that this can be repeated.
-        """
-        with suppress(DuplicateKeyError):  # shots without a manifest could get one until it is discarded
-            self._manifests.insert_one({"_id": str(n), "n": n, "state": DISCARDED})
-        self._manifests.update_one({"_id": str(n), "state": OPEN}, {"$set": {"state": DISCARDED}})
-        if self._manifests.find_one({"_id": str(n), "state": COMMITTED}, {"_id": 1}):
-            return False
-        self._lake.delete_many({"_n": n})
-        self._quarantine.delete_many({"_n": n})
-        self._manifests.delete_one({"_id": str(n), "state": DISCARDED})
-        return True
-
-    def _sweep(self) -> None:
-        """Remove what was left by attempts that were killed, or that kept writing after they had lost their lock."""
-        for left in list(self._manifests.find({"state": {"$in": [OPEN, DISCARDED]}}, {"n": 1})):
-            self._discard(left["n"])
-        gaps = _gaps(sorted(document["n"] for document in self._manifests.find({"state": COMMITTED}, {"n": 1})))
-        for collection in (self._lake, self._quarantine):
-            while gaps and (found := collection.find_one({"_n": {"$in": gaps}}, {"_n": 1})):
-                self._discard(found["_n"])
-                gaps.remove(found["_n"])
-
-    def _next(self, counter: str) -> int:
-        """The next number of a counter; none is given twice."""
-        return int(_upserted(self._meta, f"counter:{counter}", {"$inc": {"value": 1}})["value"])
-
-    def _committed(self) -> list[Document]:
-        """Committed manifests by number, without the types of their columns."""
-        return list(self._manifests.find({"state": COMMITTED}, {"columns": 0}).sort("n", 1))
-
     def manifests(self) -> list[Manifest]:
         """See Store."""
         with self._ready():
-            return [record_of(document, Manifest) for document in self._committed()]
+            return [manifest for _, manifest in self._commits.committed()]
+
+    def stored(
+        self, batch_id: str, days: Collection[str] | None = None, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, Links]:
+        """See Store."""
+        import pyarrow as pa  # noqa: PLC0415 - the service opens a store without Arrow
+
+        with self._ready():
+            found = [n for n, manifest in self._commits.committed() if manifest.batch_id == batch_id]
+            if not found:
+                raise StoreError(f"there is no batch {batch_id}")
+            when = {} if days is None else {"game_date": {"$in": sorted(days)}}
+            schema = schema_of(self._commits.columns(found), columns)
+            shown = dict.fromkeys(("_n", *schema.names), 1)
+            shots = self._commits.lake.find({"_n": found[0], **when}, shown, batch_size=PIECE)
+            table = pa.concat_tables([schema.empty_table(), *tables(standing(shots, {}), schema)])
+            return table, self._commits.links_of(found[0])
 
     def scan(
         self,
@@ -254,42 +179,53 @@ class MongoStore(Store):
     ) -> Iterator[pa.Table]:
         """See Store. A piece is some thousand documents."""
         with self._ready():
-            committed = [(d["n"], record_of(d, Manifest)) for d in self._committed()]
+            committed = self._commits.committed()
             since, until = narrowed(since, until, days)
             chosen = [n for n, m in committed if batch in (None, m.batch_id) and m.overlaps(since, until)]
             if not chosen:
                 return
-            query = _numbers("_n", [n for n, _ in committed if chosen[0] <= n <= chosen[-1]])
-            kept = self._manifests.find({**_numbers("n", chosen), "state": COMMITTED}, {"columns": 1})
-            schema = schema_of([record_of(document, ShotColumns).columns for document in kept], columns)
+            among = [(n, m) for n, m in committed if chosen[0] <= n <= chosen[-1]]
+            query = numbers("_n", [n for n, _ in among])
+            schema = schema_of(self._commits.columns(chosen), columns)
             when: Document = {"$gte": since} if since is not None else {}
             when |= {"$lte": until} if until is not None else {}
             when |= {"$in": sorted(days)} if days is not None else {}
-            shots = self._lake.find(
-                {**query, "game_date": when} if when else query, dict.fromkeys(schema.names, 1), batch_size=PIECE
+            hides = self._commits.hides(committed)
+            shown = [*schema.names, *(LOCATED if hides else ())]
+            shots = self._commits.lake.find(
+                {**query, "game_date": when} if when else query, dict.fromkeys(shown, 1), batch_size=PIECE
             )
             # The server chooses an index by a short trial, which misleads it when a season was ingested early.
-            yield from tables(shots.hint([("game_date", 1)]) if when else shots, schema)
+            hinted = shots.hint([("game_date", 1)]) if when else shots
+            yield from tables(standing(hinted, hidden_of(among, hides)) if hides else hinted, schema)
 
     def find_shots(self, query: ShotQuery, limit: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """See Store."""
         with self._ready():
-            committed = [(document["n"], record_of(document, Manifest)) for document in self._committed()]
+            committed = self._commits.committed()
             chosen = [(n, manifest) for n, manifest in committed if query.may_match(manifest)]
             if not chosen:
                 return []
-            first, last = chosen[0][0], chosen[-1][0]
-            numbers = _numbers("_n", [n for n, _ in committed if first <= n <= last])
-            return newest(self._lake, numbers, [manifest for _, manifest in chosen], query, limit, columns)
+            among = [(n, m) for n, m in committed if chosen[0][0] <= n <= chosen[-1][0]]
+            hides = self._commits.hides(committed)
+            return newest(
+                self._commits.lake,
+                numbers("_n", [n for n, _ in among]),
+                [manifest for _, manifest in chosen],
+                query,
+                limit,
+                columns,
+                hidden_of(among, hides) if hides else None,
+            )
 
     def quarantine(self, batch_id: str | None = None) -> list[Quarantined]:
         """See Store."""
         with self._ready():
-            committed = [d["n"] for d in self._committed() if batch_id in (None, d["batch_id"])]
+            committed = [n for n, manifest in self._commits.committed() if batch_id in (None, manifest.batch_id)]
             if not committed:
                 return []
-            query = _numbers("_n", committed) if batch_id is None else {"_n": committed[0]}
-            rows = [record_of(document, Quarantined) for document in self._quarantine.find(query)]
+            query = numbers("_n", committed) if batch_id is None else {"_n": committed[0]}
+            rows = [record_of(document, Quarantined) for document in self._commits.quarantine.find(query)]
             return sorted(rows, key=lambda q: (q.batch_id, q.row))
 
     def record_failure(self, fingerprint: str, batch_id: str, error: str, rejected_by: str = "") -> Failure:
@@ -302,14 +238,14 @@ class MongoStore(Store):
                 "rejected_by": rejected_by,
                 "failed_at": now_ms(),
             }
-            found = _upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": fields})
+            found = upserted(self._failures, fingerprint, {"$inc": {"attempts": 1}, "$set": fields})
             return record_of(found, Failure)
 
     def failures(self) -> list[Failure]:
         """See Store. Failures of committed batches are left out, even if the commit died before it deleted them."""
         with self._ready():
             failures = [record_of(document, Failure) for document in self._failures.find()]
-            committed = {document["fingerprint"] for document in self._committed()} if failures else set()
+            committed = {manifest.fingerprint for _, manifest in self._commits.committed()} if failures else set()
             return [failure for failure in failures if failure.fingerprint not in committed]
 
     # Warehouse and feature state
@@ -326,7 +262,7 @@ class MongoStore(Store):
             check_part(name, table)
         with self._ready():
             self._check_lock(WAREHOUSE)
-            self._warehouse.publish(self._next("publications"), parts, state, feature_states, grown)
+            self._warehouse.publish(next_number(self._meta, "publications"), parts, state, feature_states, grown)
 
     def warehouse(self, columns: Sequence[str] | None = None, parts: Sequence[str] | None = None) -> pa.Table:
         """See Store."""
@@ -336,7 +272,7 @@ class MongoStore(Store):
     def warehouse_parts(self) -> dict[str, int]:
         """See Store."""
         with self._ready():
-            return {part.name: part.rows for part in self._warehouse.current().parts}
+            return {part.name: part.rows for part in self._warehouse.current().parts if part.rows}
 
     def warehouse_state(self) -> WarehouseState:
         """See Store."""
@@ -363,7 +299,7 @@ class MongoStore(Store):
     def put_verdict(self, verdict: Verdict) -> None:
         """See Store."""
         with self._ready():
-            n = self._next("verdicts")
+            n = next_number(self._meta, "verdicts")
             self._verdicts.insert_one({"_id": str(n), "n": n, **document_of(verdict)})
 
     def verdicts(self, candidate: int | None = None, limit: int | None = None) -> list[Verdict]:
@@ -373,27 +309,3 @@ class MongoStore(Store):
                 return []
             query = {} if candidate is None else {"candidate": candidate}
             return [record_of(d, Verdict) for d in self._verdicts.find(query).sort("n", -1).limit(limit or 0)]
-
-
-def _upserted(collection: Documents[Document], key: str, update: Document) -> Document:
-    """The document of a key after an update in one write, created if it wasn't there."""
-    found = collection.find_one_and_update({"_id": key}, update, upsert=True, return_document=ReturnDocument.AFTER)
-    if found is None:
-        raise StoreError(f"MongoDB gave no answer to an update of {key} in {collection.full_name}; run again")
-    return found
-
-
-def _lost() -> LockLostError:
-    return LockLostError("the lock on ingesting was lost to another process; the batch is offered again")
-
-
-def _gaps(committed: Sequence[int]) -> list[int]:
-    """Numbers up to the last committed one that were never committed: few, one for each failed attempt."""
-    return sorted(set(range(1, committed[-1] + 1)) - set(committed)) if committed else []
-
-
-def _numbers(field: str, committed: Sequence[int]) -> Document:
-    """Query for these numbers as a range without the few gaps, so that it stays small for thousands of batches."""
-    gaps = [gap for gap in _gaps(committed) if gap > committed[0]]
-    numbers: Document = {"$gte": committed[0], "$lte": committed[-1]}
-    return {field: {**numbers, "$nin": gaps} if gaps else numbers}

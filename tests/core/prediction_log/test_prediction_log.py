@@ -177,3 +177,26 @@ def test_many_may_open_and_write_at_once(place: Place) -> None:
     calls = opened(place).calls(limit=1000)
     assert len(calls) == 600
     assert [call.id for call in calls] == sorted({call.id for call in calls}, reverse=True)
+
+
+def test_settled_predictions_are_found_by_day_and_wait_again_when_reopened(
+    reopen: Callable[[], PredictionLog],
+) -> None:
+    prediction_log = reopen()
+    keys = ["2023-01-01:1", "2023-01-01:2", "2023-01-02:1"]
+    bulk, single = many([0.1, 0.2, 0.3], awaited=tuple(enumerate(keys))), one(awaited=((0, keys[0]),))
+    prediction_log.append([bulk, single])
+    assert prediction_log.settled_days() == []
+    names = [f"{bulk.id}:{row}" for row in range(3)]
+    prediction_log.put_outcomes(dict.fromkeys(names[1:], outcome(True, "lake")) | {single.id: outcome(False, "lake")})
+    prediction_log.put_outcomes({names[0]: outcome(True)})  # a caller's outcome settles nothing
+    assert prediction_log.settled_days() == ["2023-01-01", "2023-01-02"]
+    assert prediction_log.settled("2023-01-01") == {keys[0]: [single.id], keys[1]: [names[1]]}
+    assert prediction_log.awaiting(keys) == {keys[0]: [names[0]]}
+    prediction_log.reopen([single.id, names[2]])
+    assert prediction_log.settled_days() == ["2023-01-01"]
+    assert prediction_log.settled("2023-01-02") == {}
+    assert prediction_log.awaiting(keys) == {keys[0]: sorted([names[0], single.id]), keys[2]: [names[2]]}
+    assert set(prediction_log.outcomes([single.id, *names])) == {names[0], names[1]}
+    assert prediction_log.delete(bulk.id, 1)
+    assert prediction_log.settled_days() == []

@@ -43,7 +43,7 @@ def test_a_prediction_log_of_another_version_says_so(tmp_path: Path) -> None:
     SqlitePredictionLog(path).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has format 99, this version writes format 3; run the version that made it"):
+    with pytest.raises(StoreError, match="has format 99, this version writes format 4; run the version that made it"):
         SqlitePredictionLog(path)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from parivision_core.prediction_log import sqlite_file
+from parivision_core.prediction_log.base import Outcome
 from parivision_core.prediction_log.sqlite import SqlitePredictionLog
 from parivision_core.prediction_log.sqlite_file import CHECKED
 from parivision_core.problems import StoreError
@@ -144,7 +145,7 @@ def test_a_prediction_log_of_the_previous_format_is_upgraded(path: Path) -> None
     prediction_log.append([call])
     prediction_log.close()
     with sqlite3.connect(path) as db:
-        db.execute("DROP TABLE days")
+        db.executescript("DROP TABLE days; DROP TABLE settled")
         for table in set(CHECKED) - {"days"}:
             db.execute(f"ALTER TABLE {table} DROP COLUMN crc")
         db.execute("PRAGMA user_version = 1")
@@ -154,6 +155,8 @@ def test_a_prediction_log_of_the_previous_format_is_upgraded(path: Path) -> None
     assert list(before) == ["2023-01-01"]
     other.append([one(awaited=((0, "2023-01-01:1"),))])
     assert prediction_log.awaited_days() != before
+    prediction_log.put_outcomes({call.id: Outcome(made=True, source="lake", reported_at=1)})
+    assert prediction_log.settled_days() == ["2023-01-01"]
 
 
 def test_days_are_found_without_reading_all_awaited_shots(path: Path) -> None:

@@ -19,6 +19,7 @@ from parivision_core.store.base import Store
 from parivision_core.store.copying import copy, count
 from tests.helpers import shots
 from tests.helpers.batches import verdict
+from tests.helpers.histories import written
 from tests.helpers.stores import named, same_content
 
 Documents = Database[dict[str, Any]]
@@ -56,6 +57,19 @@ def test_a_copy_of_a_copy_is_the_same(full: Store, mongo_database: Documents, tm
     copy(full, there, lines.append)  # again: nothing is written twice
     assert sum("(there already)" in line for line in lines) == 3
     same_content(full, there)
+
+
+def test_hidden_shots_and_links_are_copied(mongo_database: Documents, tmp_path: Path) -> None:
+    here, there, back = open_files(tmp_path, NBA), open_mongo(mongo_database, NBA), open_files(tmp_path / "back", NBA)
+    written(here)
+    counts = copy(here, there)
+    assert (counts.shots, counts.hidden_shots) == (14, 5)
+    assert copy(there, back) == counts
+    same_content(here, there)
+    same_content(here, back)
+    mongo_database["links"].delete_many({})
+    with pytest.raises(StoreError, match="links of some batches are missing"):
+        copy(here, there)
 
 
 @pytest.mark.parametrize("method", ["commit_batch", "put_verdict", "publish_warehouse"])
@@ -119,7 +133,9 @@ def test_the_command_copies_between_named_stores(
     assert "set PARIVISION_MONGO_URL" in capsys.readouterr().err
     monkeypatch.setenv("PARIVISION_MONGO_URL", url)
     assert copy_store.main(["files", "mongo"]) == 0
-    total = "Both hold 3 batches, 959 shots, 1 quarantined, 959 feature rows, 3 feature states, 2 verdicts."
+    total = (
+        "Both hold 3 batches, 959 shots, 0 hidden shots, 1 quarantined, 959 feature rows, 3 feature states, 2 verdicts"
+    )
     assert total in capsys.readouterr().out
     assert copy_store.main([url, str(tmp_path / "back")]) == 0
     same_content(full, open_files(tmp_path / "back", NBA))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,14 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from parivision_core.checksums import crc_of
 from parivision_core.nba.shots.history import feature_state
 from parivision_core.problems import StoreError
+from parivision_core.records import Links
 from parivision_core.store import meta_file
 from parivision_core.store.base import WarehouseState
 from parivision_core.store.files import FileStore
 from parivision_core.store.shots import ShotQuery
 from tests.helpers.batches import bad_row, manifest, rows, shots_of, verdict
-from tests.helpers.flips import results_of_flips
+from tests.helpers.flips import equal, results_of_flips
+from tests.helpers.lake import DAYS, commit, make_shots
 
 FLIPS = 60
 
@@ -62,6 +66,46 @@ def test_no_changed_bit_is_read_as_another_value(tmp_path: Path, pattern: str) -
     assert set(found) <= {"refused", "same"}, found
     if pattern != "meta.sqlite":  # where half of the pages hold nothing
         assert found["refused"] == FLIPS * len(files)
+
+
+def linked(folder: Path) -> FileStore:
+    """A store of links alone, but for a few shots."""
+    store, drawn = FileStore(folder), random.Random(2)
+    commit(store, "a", make_shots(DAYS, 9, 1))
+    pairs = [(drawn.randrange(10_000), drawn.randrange(10_000)) for _ in range(9_000)]
+    commit(store, "b", make_shots(DAYS, 9, 2), Links(hides={"a": [2, 3], "b": [9]}, repeats={"a": pairs}))
+    return store
+
+
+def shown(folder: Path) -> list[Any]:
+    store = FileStore(folder)
+    return [store.lake().sort_by("_id"), store.find_shots(ShotQuery(), 50), store.stored("b"), store.stored("a")]
+
+
+def test_no_changed_bit_of_links_is_read_as_another_value(tmp_path: Path) -> None:
+    linked(tmp_path)
+    found = results_of_flips([tmp_path / "meta.sqlite"], FLIPS, lambda: shown(tmp_path))
+    assert set(found) == {"refused", "same"}, found
+    assert found["refused"] > FLIPS / 10  # most pages hold little or nothing
+
+
+@pytest.mark.parametrize("table", ["hides", "repeats"])
+@pytest.mark.parametrize("change", ["batch_id = 'a'", "other = other || 'b'", "body = substr(body, 1, 9)", "crc = 7"])
+def test_links_that_were_changed_are_refused(tmp_path: Path, table: str, change: str) -> None:
+    store = linked(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "meta.sqlite")) as db, db:
+        db.execute(f"UPDATE {table} SET {change} WHERE other = 'a'")
+    with pytest.raises(StoreError, match=rf"meta\.sqlite is damaged.* {table} "):
+        _ = store.lake(), store.stored("a"), store.stored("b")
+
+
+def test_hidden_shots_do_not_return_when_their_links_are_gone(tmp_path: Path) -> None:
+    store = linked(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "meta.sqlite")) as db, db:
+        db.execute("DELETE FROM hides WHERE other = 'a'")
+    for read in (store.lake, lambda: store.find_shots(ShotQuery(), 5)):
+        with pytest.raises(StoreError, match="links of some batches are missing or damaged; restore the store"):
+            read()
 
 
 def test_a_changed_bit_under_another_name_is_refused_too(tmp_path: Path) -> None:
@@ -118,10 +162,19 @@ def test_an_error_in_clearing_up_does_not_hide_why_a_file_was_not_written(tmp_pa
         store.commit_batch(manifest(), shots_of("b"), [])
 
 
+def without_links(folder: Path) -> None:
+    """Turn a store into one of the format before links."""
+    with closing(sqlite3.connect(folder / "meta.sqlite")) as db, db:
+        db.execute("DROP TABLE hides")
+        db.execute("DROP TABLE repeats")
+        db.execute("UPDATE meta SET value = '3', crc = ? WHERE key = 'format'", (crc_of("format", "3"),))
+
+
 def without_checksums(folder: Path) -> None:
     """Turn a store into one of the format before checksums."""
+    without_links(folder)
     with closing(sqlite3.connect(folder / "meta.sqlite")) as db, db:
-        for table in meta_file.KEYS:
+        for table in meta_file.KEYS.keys() - {"hides", "repeats"}:
             if table not in meta_file.WITHOUT_BODY:
                 db.execute(f"UPDATE {table} SET body = substr(body, 6)")
             db.execute(f"ALTER TABLE {table} DROP COLUMN crc")
@@ -144,3 +197,12 @@ def test_a_store_without_checksums_is_upgraded_when_it_is_opened(tmp_path: Path)
     assert not new & old
     found = results_of_flips((tmp_path / "lake").glob("*.parquet"), 10, lambda: everything(tmp_path))
     assert found == {"refused": 10}
+
+
+def test_a_store_without_links_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
+    filled(tmp_path)
+    before = everything(tmp_path)
+    without_links(tmp_path)
+    assert equal(everything(tmp_path), before)
+    commit(FileStore(tmp_path), "later", make_shots(DAYS, 2, 1), Links(repeats={"b": [(1, 3)]}))
+    assert FileStore(tmp_path).stored("later")[1] == Links(repeats={"b": [(1, 3)]})

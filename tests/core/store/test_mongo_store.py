@@ -234,8 +234,20 @@ def test_a_verdict_without_a_finite_number_is_refused(mongo_database: Documents)
 def test_a_database_of_another_version_is_refused(mongo_database: Documents) -> None:
     plain(mongo_database).manifests()
     mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "99"}})
-    with pytest.raises(StoreError, match="has format 99, this version writes format 2; name another database"):
+    with pytest.raises(StoreError, match="has format 99, this version writes format 3; name another database"):
         plain(mongo_database).manifests()
+
+
+def test_a_database_from_before_links_is_upgraded(mongo_database: Documents) -> None:
+    plain(mongo_database).commit_batch(manifest("a"), shots_of("a"), [])
+    mongo_database["links"].drop()
+    mongo_database["manifests"].update_one({"batch_id": "a"}, {"$unset": {"hidden": "", "kept": "", "withdraws": ""}})
+    mongo_database["meta"].update_one({"_id": "format"}, {"$set": {"value": "2"}})
+    store = plain(mongo_database)
+    assert [m.kept for m in store.manifests()] == [None]
+    store.commit_batch(manifest("b"), shots_of("b"), [])
+    assert ids(store) == ["a1", "a2", "b1", "b2"]
+    assert mongo_database["meta"].find_one({"_id": "format"}) == {"_id": "format", "value": "3"}
 
 
 def test_a_database_of_another_program_is_left_alone(mongo_database: Documents) -> None:
@@ -361,7 +373,7 @@ def test_two_processes_commit_the_same_shots_at_once(two: tuple[Runner, Runner],
     again = writes_of(first.proxy, lambda: first.store.commit_batch(manifest("up"), dated("up"), []))
     second.store.manifests()
     here = plain(mongo_database)
-    sweeping = 5  # writes by which the second removes what the first has left
+    sweeping = 6  # writes by which the second removes what the first has left
     for stop_first, stop_second in itertools.product(range(again), range(again + sweeping)):
         batch, shots = f"b{stop_first}{stop_second}", dated(f"{stop_first}{stop_second}")
         first.work = lambda b=batch, s=shots: first.store.commit_batch(manifest(b), s, [])  # type: ignore[misc]

@@ -15,6 +15,7 @@ from parivision_core.problems import StoreError
 from parivision_core.store import shots as module
 from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
+from parivision_core.store.links import Hides
 from parivision_core.store.shots import FileShots, LakeFiles, ShotQuery
 from tests.helpers.lake import ALL, BATCHES, DAYS, Shot, commit, make_shots, ordered
 from tests.helpers.stores import Place, opened
@@ -134,11 +135,11 @@ def test_what_is_kept_in_memory_is_bounded(tmp_path: Path) -> None:
     made = FileStore(tmp_path / "store", NBA.lake, NBA.warehouse)
     for batch, shots in BATCHES.items():
         commit(made, batch, shots)
-    listed = [(file, manifest) for _, file, manifest in made._manifests()]
-    one = FileShots(tmp_path / "store" / NBA.lake / listed[0][0]).nbytes
+    listed = {file: (n, manifest) for n, (_, file, manifest) in enumerate(made._manifests())}
+    one = FileShots(tmp_path / "store" / NBA.lake / next(iter(listed))).nbytes
     small = LakeFiles(tmp_path / "store" / NBA.lake, 2 * one)
     for _ in range(3):
-        assert small.find(listed, ShotQuery(), 1000, None) == ALL
+        assert small.find(listed, Hides([], list), ShotQuery(), 1000, None) == ALL
         assert len(small._kept) <= 2
         assert small._bytes == sum(kept.nbytes for kept in small._kept.values())
 
@@ -166,6 +167,7 @@ import sys
 from pathlib import Path
 from parivision_core.nba.shots import NBA
 from parivision_core.store.files import FileStore
+from parivision_core.store.links import Hides
 from parivision_core.store.shots import ShotQuery
 store = FileStore(Path({str(tmp_path / "store")!r}), NBA.lake, NBA.warehouse)
 assert not any(name.startswith("arro3") for name in sys.modules)

@@ -240,8 +240,20 @@ def test_a_part_becomes_what_was_published_last(reopen: Callable[[], Store], aft
     for _ in range(2):
         assert reopen().warehouse(parts=["2023"]).equals(after)
         assert reopen().warehouse(parts=["2022"]).equals(before)
-        assert reopen().warehouse_parts() == {"2022": 3, "2023": after.num_rows}
+        assert reopen().warehouse_parts() == {"2022": 3} | ({"2023": after.num_rows} if after.num_rows else {})
         store.publish_warehouse({}, WarehouseState(), {})
+
+
+def test_a_part_without_rows_is_not_named(reopen: Callable[[], Store]) -> None:
+    store, day = reopen(), "a"
+    store.publish_warehouse({"2022": rows(day, [1]), "2023": rows(day, [2])}, WarehouseState(), {})
+    store.publish_warehouse({"2023": rows(day, [2]).slice(0, 0)}, WarehouseState(), {})
+    assert reopen().warehouse_parts() == {"2022": 1}
+    assert store.warehouse().equals(rows(day, [1]))
+    store.publish_warehouse({"2022": rows(day, [1]).slice(0, 0)}, WarehouseState(), {})
+    assert (reopen().warehouse_parts(), store.warehouse().num_rows) == ({}, 0)
+    store.publish_warehouse({"2023": rows(day, [3])}, WarehouseState(), {})
+    assert store.warehouse().equals(rows(day, [3]))
 
 
 def test_a_part_grows_by_rows(reopen: Callable[[], Store]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log.base import Call, PredictionLog
 from parivision_core.problems import StoreError
-from parivision_core.records import Manifest
+from parivision_core.records import Links, Manifest
 from parivision_core.store.base import INGEST, Store
 from parivision_serving.prediction_log import outcomes as module
 from parivision_serving.prediction_log.outcomes import Outcomes, key_of, same_spot
@@ -57,10 +57,11 @@ class OutcomeSetup:
         self.prediction_log.append([call])
         return call
 
-    def ingested(self, batch: str, *shots: dict[str, Any]) -> None:
-        """Ingest a batch with one shot for each set of changes."""
-        rows = [_shot(f"{i}", **changes) for i, changes in enumerate(shots)]
+    def ingested(self, batch: str, *shots: dict[str, Any], hides: dict[str, list[int]] | None = None) -> None:
+        """Ingest a batch with one shot for each set of changes, which hides some rows of earlier ones."""
+        rows = [_shot(f"{i}", **changes) | {"batch_id": batch, "row": i} for i, changes in enumerate(shots)]
         days = [row["game_date"] for row in rows]
+        links = Links(hides=hides or {})
         manifest = Manifest(
             batch_id=batch,
             fingerprint=batch,
@@ -72,11 +73,15 @@ class OutcomeSetup:
             quarantined=0,
             attempt=1,
             layout="season",
-            first_date=min(days),
-            last_date=max(days),
+            first_date=min(days, default=None),
+            last_date=max(days, default=None),
+            changed_since=DAY if hides else None,
+            changed_until=DAY if hides else None,
+            hidden=links.hidden(batch),
         )
+        table = pa.Table.from_pylist(rows) if rows else pa.table({"_id": pa.array([], pa.string())})
         with self.store.exclusive(INGEST):
-            self.store.commit_batch(manifest, pa.Table.from_pylist(rows), [])
+            self.store.commit_batch(manifest, table, [], links)
 
     def made(self, name: str) -> bool | None:
         """The outcome of a prediction in the prediction log."""
@@ -132,6 +137,36 @@ def test_each_row_of_a_bulk_request_gets_its_outcome(setup: OutcomeSetup) -> Non
     setup.ingested("a", {}, {"seconds_remaining": 290, "made": 0})
     assert setup.outcomes.look() == 2
     assert [setup.made(f"{call.id}:{row}") for row in range(3)] == [True, None, False]
+
+
+def test_an_outcome_follows_the_correction_of_its_shot(setup: OutcomeSetup) -> None:
+    made, kept, moved = (setup.predicted(), setup.predicted(seconds_remaining=290), setup.predicted(player_id=7))
+    setup.ingested("a", {}, {"seconds_remaining": 290}, {"player_id": 7})
+    assert setup.outcomes.look() == 3
+    setup.ingested("b", {"made": 0}, {"player_id": 8, "made": 0}, hides={"a": [0, 2]})
+    again = setup.predicted(player_id=8)
+    assert setup.outcomes.look() == 2
+    assert [setup.made(call.id) for call in (made, kept, moved, again)] == [False, True, None, False]
+    reads = len(setup.reads)
+    setup.outcomes.look()
+    assert len(setup.reads) == reads
+    setup.ingested("c", {"player_id": 7, "made": 0})  # the shot of the third was someone's after all
+    assert setup.outcomes.look() == 1
+    assert setup.made(moved.id) is False
+
+
+def test_the_outcome_of_a_withdrawn_shot_is_taken_back(setup: OutcomeSetup) -> None:
+    rows = [REQUEST, REQUEST | {"seconds_remaining": 290}]
+    keys = [NBA.shot_key(NBA.request(**row)) or "" for row in rows]
+    call = many([0.1, 0.2], rows, awaited=tuple(enumerate(keys)))
+    setup.prediction_log.append([call])
+    setup.ingested("a", {}, {"seconds_remaining": 290})
+    assert setup.outcomes.look() == 2
+    setup.ingested("w", hides={"a": [1]})
+    restarted = Outcomes(NBA, setup.store, setup.prediction_log)  # which doesn't know what was looked at
+    assert restarted.look() == 0
+    assert [setup.made(f"{call.id}:{row}") for row in range(2)] == [True, None]
+    assert setup.prediction_log.awaiting(keys) == {keys[1]: [f"{call.id}:1"]}
 
 
 def test_a_day_is_read_again_for_other_predictions_or_batches(setup: OutcomeSetup) -> None:

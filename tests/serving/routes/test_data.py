@@ -29,7 +29,9 @@ def test_an_empty_platform_is_summed_up(place: Place) -> None:
         body = client.get(SUMMARY).json()
     assert body["lake"] == {
         "batches": 0,
+        "withdrawn": 0,
         "shots": 0,
+        "revised": 0,
         "duplicates": 0,
         "quarantined": 0,
         "feeds": [],

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -23,7 +21,6 @@ from parivision_assets.feeds.base import Batch
 from parivision_assets.feeds.csv_text import read_csv
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.steps.features.folding import update_warehouse
-from parivision_assets.steps.feed.identity import identify
 from parivision_assets.steps.feed.ingesting import fault_in_words, ingest, waiting
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError, LockLostError, StoreError
@@ -164,30 +161,19 @@ def test_both_layouts_are_one_shot(store: FileStore, put: Put) -> None:
 
 
 def test_event_ids_decide_when_both_carry_them(store: FileStore, put: Put) -> None:
-    """Equal in all but the event id: two shots. Equal event id with a corrected location: one."""
+    """Equal in all but the event id: two shots. Equal event id with another outcome: a revision of the one."""
     frame = shots.as_kaggle(shots.season(games=2))
     put(store, frame)
+    before = content(store)
     corrected = frame.copy()
     corrected["Shot Made Flag"] = (1 - corrected["Shot Made Flag"].astype(int)).astype(str)
-    assert put(store, corrected)[0].inserted == 0
-    other = frame.copy()
+    (revision,) = put(store, corrected)
+    assert (revision.inserted, revision.revised, revision.hidden) == (len(frame),) * 3
+    pd.testing.assert_frame_equal(content(store), before.assign(made=1 - before["made"]))
+    other = corrected.copy()
     other["Game Event ID"] = (other["Game Event ID"].astype(int) + 1000).astype(str)
-    assert put(store, other)[0].inserted == len(frame)
+    assert put(store, other)[0].added == len(frame)
     assert store.lake(["_id"])["_id"].combine_chunks().unique().__len__() == 2 * len(frame)
-
-
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 1)), max_size=12), st.randoms())
-def test_ids_do_not_depend_on_order(rows: list[tuple[int, int, int]], rng: Any) -> None:
-    frame = pd.DataFrame(rows, columns=["game", "x", "made"]).drop_duplicates().assign(event_id=-1, note="n")
-    nothing = frame.iloc[:0].assign(_id=pd.Series(dtype=str))
-    ids = identify(frame, nothing, ["game"], ["x", "made"])
-    order = list(range(len(frame)))
-    rng.shuffle(order)
-    shuffled = identify(frame.iloc[order], nothing, ["game"], ["x", "made"])
-    assert ids.sort_index().tolist() == shuffled.sort_index().tolist()
-    assert ids.is_unique
-    held = frame.assign(_id=ids)
-    assert identify(frame.iloc[order], held, ["game"], ["x", "made"]).isna().all()
 
 
 def test_a_batch_offered_twice_is_ingested_once(store: FileStore, tmp_path: Path) -> None:
@@ -313,16 +299,17 @@ def test_one_shot_alone_and_then_its_season_are_one_shot(store: FileStore, put: 
 
 
 def test_one_event_is_one_shot_however_its_records_differ(store: FileStore, put: Put) -> None:
-    """With a correction in the same batch, and with one that arrives later: the first record stays."""
+    """Of two records in one batch, one is kept; that of a later batch takes its place."""
     frame = shots.as_kaggle(shots.season(games=2))
     flipped = frame.head(5).assign(**{"Shot Made Flag": (1 - frame["Shot Made Flag"].head(5).astype(int)).astype(str)})
-    put(store, frame)
-    (corrected,) = put(store, pd.concat([flipped, frame], ignore_index=True))
-    assert (corrected.inserted, corrected.duplicates) == (0, len(frame) + 5)
-    fresh = FileStore(store.folder.with_name("fresh"), NBA.lake, NBA.warehouse)
-    (both,) = put(fresh, pd.concat([flipped, frame], ignore_index=True))
+    (both,) = put(store, pd.concat([flipped, frame], ignore_index=True))
     assert (both.inserted, both.duplicates) == (len(frame), 5)
-    assert all(i.endswith(":0") for i in fresh.lake(["_id"])["_id"].to_pylist())
+    (corrected,) = put(store, frame.assign(**{"Action Type": "Dunk Shot"}))
+    assert (corrected.revised, corrected.added) == (corrected.inserted, 0)
+    lake = store.lake(["_id", "action"])
+    assert lake["_id"].to_pylist() == [name for name in lake["_id"].to_pylist() if name.endswith(":0")]
+    assert set(lake["action"].to_pylist()) == {"Dunk Shot"}
+    assert lake.num_rows == len(frame)
 
 
 def test_a_file_of_lines_that_are_no_documents_is_offered_again(store: FileStore, tmp_path: Path) -> None:

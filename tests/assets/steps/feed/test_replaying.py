@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from parivision_assets.commands import quarantine, replay
+from parivision_assets.commands import correct, quarantine, replay
 from parivision_assets.feeds.inbox import InboxFeed
 from parivision_assets.orchestration.partitions import batches_of
 from parivision_assets.steps.feed.ingesting import ingest
-from parivision_assets.steps.feed.replaying import corrected, to_correct, unresolved
+from parivision_assets.steps.feed.replaying import corrected, shots_to_correct, to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_core.settings import Settings
@@ -124,7 +124,7 @@ def test_unchanged_lines_stay_in_quarantine(stored: Store) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda line: {**line, "row": 7}, "row 7 of .* isn't in quarantine"),
+        (lambda line: {**line, "row": 999}, "row 999 of .* isn't in quarantine or in the lake"),
         (lambda line: {**line, "batch": "other"}, "row 6 of other isn't in quarantine"),
         (lambda line: {**line, "document": "text"}, "the document isn't an object"),
         (lambda line: {"row": 6, "document": {}}, ".*batch"),
@@ -157,6 +157,62 @@ def test_a_correction_of_a_stored_shot_is_a_duplicate(
     assert len(unresolved(stored)) == 3
 
 
+def test_a_stored_shot_is_corrected_in_the_unit_of_its_file(
+    stored: Store, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Its season has no event ids, and even its shooter is another one: the line says which shot it is."""
+    before = {shot["_id"]: shot for shot in stored.lake().to_pylist()}
+    wrong, other = sorted(before)[:2]
+    lines = [json.loads(line) for line in shots_to_correct([wrong, other, wrong], stored)]
+    assert [line["row"] for line in lines] == [before[name]["row"] for name in (wrong, other)]
+    lines[0]["document"] |= {"PLAYER_ID": "299999", "SHOT_MADE": "TRUE"}
+    path = written(tmp_path / "c.jsonl", lines)
+    (manifest,), unchanged = replay.replay(path, NBA, stored, instance)
+    assert (manifest.inserted, manifest.revised, manifest.hidden, unchanged) == (1, 1, 1, 1)
+    assert manifest.corrects == ((lines[0]["batch"], lines[0]["row"]),)
+    assert manifest.resolves == ()
+    assert manifest.changed == (before[wrong]["game_date"],) * 2
+    (shot,) = stored.lake(batch=manifest.batch_id).to_pylist()
+    assert (shot["player_id"], shot["made"]) == (299_999, 1)
+    assert [shot["x"], shot["y"]] == [before[wrong]["x"], before[wrong]["y"]]
+    after = {shot["_id"]: shot for shot in stored.lake().to_pylist()}
+    assert set(before) - set(after) == {wrong}
+    assert len(after) == len(before)
+    with pytest.raises(BatchError, match="was replayed already"):
+        replay.replay(path, NBA, stored, instance)
+    with pytest.raises(BatchError, match=f"the lake holds no shot {wrong}"):
+        shots_to_correct([wrong], stored)
+
+
+def test_a_file_that_comes_again_does_not_undo_a_correction(stored: Store, tmp_path: Path) -> None:
+    wrong = min(stored.lake(["_id"])["_id"].to_pylist())
+    (line,) = shots_to_correct([wrong], stored)
+    given = json.loads(line)
+    given["document"]["SHOT_MADE"] = {"TRUE": "FALSE", "FALSE": "TRUE"}[given["document"]["SHOT_MADE"]]
+    (batch,), _ = corrected("c.jsonl", json.dumps(given).encode(), stored)
+    ingest(batch, NBA, stored)
+    before = stored.lake(["_id", "made"]).to_pylist()
+    shots.write(shots.season(games=3).iloc[::-1], tmp_path / "again" / "again.csv")
+    (again,) = InboxFeed(tmp_path / "again", 0).batches()
+    assert ingest(again, NBA, stored).inserted == 4  # the rows in quarantine, which are sound here
+    after = stored.lake(["_id", "made"]).to_pylist()
+    assert [shot for shot in before if shot not in after] == []
+    assert len(after) == len(before) + 4
+
+
+def test_a_correction_that_is_still_wrong_leaves_the_shot_as_it_was(
+    stored: Store, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    before = stored.lake(["_id"]).sort_by("_id")
+    lines = [json.loads(line) for line in shots_to_correct(before["_id"].to_pylist()[:2], stored)]
+    for line in lines:
+        line["document"] = {**lines[0]["document"], "QUARTER": "99"}  # equal and wrong: one of them is a repeat
+    (manifest,), _ = replay.replay(written(tmp_path / "c.jsonl", lines), NBA, stored, instance)
+    assert (manifest.quarantined, manifest.duplicates, manifest.hidden) == (1, 1, 0)
+    assert stored.lake(["_id"]).sort_by("_id").equals(before)
+    assert unresolved(stored)[-1].batch_id in {manifest.batch_id, stored.manifests()[0].batch_id}
+
+
 def test_the_commands_print_what_they_did(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,7 +239,16 @@ def test_the_commands_print_what_they_did(
     assert quarantine.main([]) == 0
     assert "3 rows in quarantine, 0 failed batches" in capsys.readouterr().out
     assert replay.main([str(path)]) == 1
-    assert "isn't in quarantine, or was replayed already" in capsys.readouterr().err
+    assert "isn't in quarantine or in the lake, or was replayed already" in capsys.readouterr().err
+    shot = store.lake(["_id"])["_id"][0].as_py()
+    assert correct.main([shot, "--write", str(tmp_path / "s.jsonl")]) == 0
+    assert "1 rows written" in capsys.readouterr().out
+    assert correct.main(["2022-10-18:none", "--write", str(tmp_path / "t.jsonl")]) == 1
+    assert "the lake holds no shot 2022-10-18:none" in capsys.readouterr().err
+    (line,) = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    line["document"]["ACTION_TYPE"] = "Dunk Shot" if line["document"]["ACTION_TYPE"] != "Dunk Shot" else "Hook Shot"
+    assert replay.main([str(written(tmp_path / "s.jsonl", [line]))]) == 0
+    assert "1 of the inserted revise earlier records" in capsys.readouterr().out
     assert replay.main([str(tmp_path / "absent")]) == 1
     assert "No such file" in capsys.readouterr().err
 

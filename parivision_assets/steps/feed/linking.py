@@ -1,0 +1,106 @@
+"""How a batch's rows relate to stored ones: what they are compared with, and the links that a commit carries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from parivision_assets.steps.feed.identity import STANDS
+from parivision_core.records import Links, Manifest, withdrawn
+from parivision_core.sport import Sport
+from parivision_core.store.base import Store
+
+ADDRESS = ["batch_id", "row"]
+"""Columns that name a stored row."""
+Place = tuple[str, int]
+"""A row's batch id and row number."""
+
+
+def at_places(
+    places: Collection[Place], manifests: Sequence[Manifest], store: Store, days: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Stored rows by their places, whether they stand or not, each once; with all columns of the lake."""
+    batches = {batch for batch, _ in places}
+    # Only a withdrawal stores rows of other batches.
+    commits = [m.batch_id for m in manifests if m.batch_id in batches or m.withdraws] if places else []
+    found = [among(places, store.stored(commit, days)[0]) for commit in commits]
+    nothing = pd.DataFrame(columns=["_id", "game_date", *ADDRESS])
+    return pd.concat([rows for rows in found if len(rows)] or [nothing]).drop_duplicates(ADDRESS)
+
+
+def among(places: Collection[Place], table: pa.Table) -> pd.DataFrame:
+    """The rows of a table that are at these places."""
+    if not table.num_rows:
+        return table.to_pandas()
+    return table.filter(pd.MultiIndex.from_frame(table.select(ADDRESS).to_pandas()).isin(places)).to_pandas()
+
+
+def places_of(rows: pd.DataFrame) -> list[Place]:
+    """The place of each row."""
+    return list(zip(rows["batch_id"], rows["row"], strict=True))
+
+
+def rows_by_batch(rows: pd.DataFrame) -> dict[str, list[int]]:
+    """Row numbers of each batch."""
+    return {str(batch): numbers.tolist() for batch, numbers in rows.groupby("batch_id")["row"]}
+
+
+def standing(columns: list[str], days: Collection[str], store: Store) -> pd.DataFrame:
+    """What readers see of some days; it has these columns even when that is nothing."""
+    found = store.lake(columns, days=days)
+    return found.select(columns).to_pandas() if found.num_rows else pd.DataFrame(columns=columns)
+
+
+def held_rows(days: Collection[str], manifests: Sequence[Manifest], sport: Sport, store: Store) -> pd.DataFrame:
+    """The lake's rows that new ones of these days are compared with: `_id`, contract, address and `stands`.
+
+    They are those that readers see, and the records that persons have corrected (see `identify`).
+    """
+    columns = ["_id", *sport.fields, *ADDRESS]
+    rows = standing(columns, days, store).assign(**{STANDS: True})
+    gone = withdrawn(manifests)
+    corrected = {place for manifest in manifests if manifest.batch_id not in gone for place in manifest.corrects}
+    if not corrected:
+        return rows
+    before = at_places(corrected.difference(places_of(rows)), manifests, store, days).reindex(columns=columns)
+    return pd.concat([rows, before.assign(**{STANDS: False})], ignore_index=True) if len(before) else rows
+
+
+def positions(held: pd.DataFrame, corrects: Sequence[Place], rows: Collection[int]) -> dict[int, int]:
+    """Number of each of a batch's `rows` that corrects a standing row of `held` -> the position of that row.
+
+    Row i + 1 of the batch corrects the row at place i.
+    """
+    if not corrects:
+        return {}
+    stands = held[STANDS].tolist()
+    at = {place: at for at, place in enumerate(places_of(held)) if stands[at]}
+    found = {at[corrects[row - 1]]: row for row in rows if corrects[row - 1] in at}
+    return {row: position for position, row in found.items()}
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a batch, whose rows were identified, does to stored rows."""
+
+    links: Links
+    hidden: pd.DataFrame
+    """Rows of earlier commits that no longer stand."""
+    revised: int
+    """Rows that took the place of another."""
+
+
+def link(found: pd.DataFrame, held: pd.DataFrame, corrects: Mapping[int, int], batch_id: str) -> Linked:
+    """The links of a batch; `found` is what `identify` said of its rows, given `held` and `corrects`."""
+    stands, known = found[STANDS], found["held"] >= 0
+    corrects = {row: at for row, at in corrects.items() if stands[row] or known[row]}
+    hidden = held.iloc[sorted({*found["held"][stands & known], *corrects.values()})]
+    kept = found.index[~stands & found["_id"].notna()].tolist()
+    equal = found["held"][~stands & found["_id"].isna() & known]
+    there = held.iloc[equal].assign(here=equal.index)
+    repeats = {str(batch): list(zip(r["row"], r["here"], strict=True)) for batch, r in there.groupby("batch_id")}
+    links = Links(hides=rows_by_batch(hidden) | ({batch_id: kept} if kept else {}), repeats=repeats)
+    return Linked(links, hidden, int((stands & (known | found.index.isin(list(corrects)))).sum()))
