@@ -25,7 +25,7 @@ LONGEST_NAME = 150
 """Characters of a batch's id in that of its withdrawal: file names have 255 at most, and each undoing adds some."""
 
 
-def withdraw(batch_id: str, sport: Sport, store: Store, announce: Callable[[str], object] = id) -> Manifest:
+def withdraw(batch_id: str, sport: Sport, store: Store, announce: Callable[[str], object] = lambda _: None) -> Manifest:
     """Take a batch back, and with it the batches that corrected its rows. To undo that, withdraw the withdrawal.
 
     The id of the withdrawal is announced before its commit. Raises BatchError when there is no such batch, when it is
