@@ -19,7 +19,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The record whose write makes a batch exist.
 
     `rows = inserted + duplicates + quarantined` always holds, and `rows = counted` where they were counted.

@@ -69,7 +69,7 @@ class Store(Protocol):
     ) -> None:
         """Make a batch exist: its shots, quarantined rows and links, and last, in one atomic write, its manifest.
 
-        Shots have an `_id`, unique among those that stand, no `!` in it. The caller holds `exclusive(INGEST)`. Raises
+        Shots have an `_id`, unique among those that stand. The caller holds `exclusive(INGEST)`. Raises
         StoreError when the batch id is committed already, or the links don't fit the manifest, and ConflictError when
         another process wrote meanwhile. In any case, the batch is seen as a whole or not at all.
         """

@@ -11,9 +11,6 @@ from parivision_core.records import Links, Manifest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RENAMED = "!"
-"""Follows the `_id` of a row in MongoDB when another row, one that doesn't stand, has it; so no `_id` may hold it."""
-
 
 def check_shots(manifest: Manifest, table: pa.Table, links: Links) -> None:
     """Refuse shots or links that can't be stored. Raises StoreError naming the column or row."""
@@ -29,11 +26,8 @@ def check_shots(manifest: Manifest, table: pa.Table, links: Links) -> None:
         )
     if kept := links.hides.get(manifest.batch_id):
         table = table.filter(pc.invert(pc.is_in(table["row"], pa.array(kept, table["row"].type))))
-    ids = table["_id"]
-    if pc.count_distinct(ids).as_py() != table.num_rows:
+    if pc.count_distinct(table["_id"]).as_py() != table.num_rows:
         raise StoreError("an _id of the shots is missing or not unique; nothing was stored")
-    if pc.any(pc.match_substring(ids, RENAMED)).as_py():
-        raise StoreError(f"an _id of the shots holds {RENAMED}, which the store needs; nothing was stored")
 
 
 def _check_links(manifest: Manifest, links: Links) -> None:

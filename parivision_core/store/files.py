@@ -50,11 +50,11 @@ class FileStore(Store):
                 self._require_none()
                 self._create()
             self._meta.check()
-            if self._meta.format() == meta_file.UNCHECKED:
-                self._add_checksums()
-            if self._meta.format() == meta_file.UNLINKED:
-                self._meta.add_links()
-            found = self._meta.format()
+            while (found := self._meta.format()) in meta_file.EARLIER:
+                if found == meta_file.UNCHECKED:
+                    self._add_checksums()
+                else:
+                    self._meta.add_links()
         except (OSError, StoreError) as error:
             raise StoreError(
                 f"can't open the store in {folder}: {error}; check the folder's permissions and disk"

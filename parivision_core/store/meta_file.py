@@ -18,6 +18,7 @@ UNLINKED = "3"
 """The format before links between batches; a store that has it is upgraded when it is opened."""
 UNCHECKED = "2"
 """The format before checksums, which is upgraded likewise."""
+EARLIER = (UNCHECKED, UNLINKED)
 KEYS = {
     "meta": ("key", "value"),
     "manifests": ("batch_id", "file"),

@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from parivision_core.problems import ConflictError, LockLostError, StoreError
 from parivision_core.records import Links, Manifest, Quarantined, now_ms
 from parivision_core.store.base import UNLINKED
-from parivision_core.store.checks import RENAMED, check_targets
+from parivision_core.store.checks import check_targets
 from parivision_core.store.links import ADDRESS, Hides, PackedRows, packed_hides, packed_repeats, unpacked
 from parivision_core.store.mongo.connection import DUPLICATE, Document
 from parivision_core.store.mongo.documents import document_of, documents, record_of, types_of
@@ -22,6 +22,8 @@ from parivision_core.store.mongo.documents import document_of, documents, record
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RENAMED = "!"
+"""Follows the `_id` of a shot in its document when another, one that doesn't stand, has it; so no `_id` may hold it."""
 OPEN, COMMITTED, DISCARDED = "open", "committed", "discarded"
 LOCATED = ("_n", *ADDRESS)
 """Fields of a document that tell whether it stands."""
@@ -87,6 +89,10 @@ class Commits:
             kept = set(links.hides.get(manifest.batch_id, ()))
             for piece in documents(shots):
                 for shot in piece:
+                    if RENAMED in shot["_id"]:
+                        raise StoreError(
+                            f"MongoDB keeps no _id with {RENAMED}, as {shot['_id']} has; nothing was stored"
+                        )
                     shot["_n"] = n
                     if kept and shot["row"] in kept:
                         shot["_id"] = _renamed(shot)

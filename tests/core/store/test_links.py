@@ -177,7 +177,6 @@ def test_a_reader_that_a_commit_overtakes_sees_the_lake_before_it(
         (Links(hides={"c": [1]}), {}, {}, "is linked to c, which isn't a committed batch"),
         (Links(repeats={"c": [(1, 1)]}), {}, {}, "is linked to c, which isn't a committed batch"),
         (Links(), {}, {"batch_id": "a", "row": 1}, "stores rows of another batch; only a withdrawal does"),
-        (Links(), {}, {"_id": "x!1"}, "an _id of the shots holds !"),
     ],
 )
 def test_links_that_do_not_fit_are_refused(
