@@ -22,7 +22,7 @@ from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
 from parivision_core.records import Links, Manifest
 from parivision_core.store.base import Store
-from parivision_core.store.links import Hides, packed_repeats
+from parivision_core.store.links import Hides, packed_hides, packed_repeats
 from parivision_core.store.meta_file import MetaFile
 from parivision_core.store.mongo import MongoStore
 from parivision_core.store.shots import ShotQuery
@@ -281,3 +281,17 @@ def test_a_commit_that_is_cut_off_hides_all_or_nothing(
     holds(here, after)
     assert mongo_database[NBA.lake].count_documents({}) == len(after.rows)
     assert mongo_database["manifests"].count_documents({}) == len(after.batches)
+    linked = [other for links in after.links.values() for other in {*links.hides, *links.repeats}]
+    assert mongo_database["links"].count_documents({}) == len(linked)
+
+
+def test_links_of_an_attempt_that_never_committed_hide_nothing(mongo_database: Database[Any]) -> None:
+    store = MongoStore(mongo_database, NBA.lake, NBA.warehouse)
+    model = written(store)
+    mongo_database["meta"].update_one({"_id": "counter:batches"}, {"$inc": {"value": 1}})
+    model.commit(store, LAST)
+    left = {"other": "b0", "hides": {"count": 2, "there": packed_hides(Links(hides={"b0": [10, 11]}))["b0"].there}}
+    mongo_database["links"].insert_one({"_id": "4:0", "_n": 4, **left})  # by a process that had lost its lock
+    holds(store, model)
+    model.commit(store, Step(new=1, revised=[], removed=[], kept=[], withdrawal=False, restored=[]))
+    assert mongo_database["links"].find_one({"_n": 4}) is None
