@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from pymongo import monitoring
 
 WRITES = ("insert", "update", "delete", "findAndModify")
+LOCK_THREADS = "lock "
+"""Begins the names of threads that keep a lock on MongoDB (`parivision_core/store/mongo/lease.py`)."""
 
 
 def watch_files(count: Callable[[], None]) -> None:
@@ -40,13 +43,13 @@ def watch_files(count: Callable[[], None]) -> None:
 
 
 class WatchMongo(monitoring.CommandListener):
-    """Calls `count` before every command that writes is sent."""
+    """Calls `count` before every command that writes is sent, but for the touches of a held lock: time makes those."""
 
     def __init__(self, count: Callable[[], None]) -> None:
         self.count = count
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in WRITES:
+        if event.command_name in WRITES and not threading.current_thread().name.startswith(LOCK_THREADS):
             self.count()
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
