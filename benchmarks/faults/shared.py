@@ -237,5 +237,5 @@ def balanced(store: Store, rows: int, *, reported: bool = True, note: str = "") 
     """The outcome where so many rows were offered: each is in the lake, a duplicate, or in quarantine."""
     manifests, lake = store.manifests(), store.lake(["_id"]).num_rows
     lost = max(0, rows - lake - sum(m.duplicates for m in manifests) - len(store.quarantine()))
-    lost += max(0, sum(m.inserted for m in manifests) - lake)
+    lost += max(0, sum(m.added for m in manifests) - lake)
     return Outcome(lost, doubled(store), reported=reported, note=note or (f"{lost} of {rows} lost" if lost else ""))

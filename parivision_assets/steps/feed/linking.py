@@ -20,15 +20,21 @@ Place = tuple[str, int]
 
 
 def at_places(
-    places: Collection[Place], manifests: Sequence[Manifest], store: Store, days: Collection[str] | None = None
+    places: Collection[Place],
+    manifests: Sequence[Manifest],
+    store: Store,
+    columns: Sequence[str] = (),
+    days: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Stored rows by their places, whether they stand or not, each once; with all columns of the lake."""
-    batches = {batch for batch, _ in places}
-    # Only a withdrawal stores rows of other batches.
-    commits = [m.batch_id for m in manifests if m.batch_id in batches or m.withdraws] if places else []
-    found = [among(places, store.stored(commit, days)[0]) for commit in commits]
-    nothing = pd.DataFrame(columns=["_id", "game_date", *ADDRESS])
-    return pd.concat([rows for rows in found if len(rows)] or [nothing]).drop_duplicates(ADDRESS)
+    """Rows that once stood, by their places, each once: their day, their place and these columns."""
+    batches, columns = {batch for batch, _ in places}, list(dict.fromkeys(("game_date", *ADDRESS, *columns)))
+    first, last = (min(days, default=""), max(days, default="")) if days is not None else (None, None)
+    found = [pd.DataFrame(columns=columns)]
+    for manifest in manifests if places else ():
+        # Only a withdrawal stores rows of other batches.
+        if (manifest.batch_id in batches or manifest.withdraws) and manifest.overlaps(first, last):
+            found.append(among(places, store.stored(manifest.batch_id, days, columns)[0]))  # noqa: PERF401
+    return pd.concat([rows for rows in found if len(rows)] or found[:1]).drop_duplicates(ADDRESS)
 
 
 def among(places: Collection[Place], table: pa.Table) -> pd.DataFrame:
@@ -65,7 +71,7 @@ def held_rows(days: Collection[str], manifests: Sequence[Manifest], sport: Sport
     corrected = {place for manifest in manifests if manifest.batch_id not in gone for place in manifest.corrects}
     if not corrected:
         return rows
-    before = at_places(corrected.difference(places_of(rows)), manifests, store, days).reindex(columns=columns)
+    before = at_places(corrected.difference(places_of(rows)), manifests, store, columns, days)[columns]
     return pd.concat([rows, before.assign(**{STANDS: False})], ignore_index=True) if len(before) else rows
 
 

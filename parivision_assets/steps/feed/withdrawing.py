@@ -136,7 +136,7 @@ def _days(affected: Collection[str], manifests: Sequence[Manifest], store: Store
 
 def _span(manifest: Manifest, manifests: Sequence[Manifest], store: Store) -> set[str]:
     """The days of the rows that a batch delivered, and of those that it corrects."""
-    table, links = store.stored(manifest.batch_id)
+    table, links = store.stored(manifest.batch_id, columns=["game_date"])
     others = {(batch, there) for batch, pairs in links.repeats.items() for there, _ in pairs}
     days = set(table["game_date"].unique().to_pylist()) if table.num_rows else set()
     return days | {*at_places(others | set(manifest.corrects), manifests, store)["game_date"]}

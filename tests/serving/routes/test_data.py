@@ -11,7 +11,7 @@ import pytest
 
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import StoreError
-from parivision_core.records import Quarantined
+from parivision_core.records import Links, Quarantined
 from parivision_core.store import open_files
 from parivision_core.store.base import CURRENT_FEATURE_STATE, WarehouseState
 from parivision_serving.routes import data
@@ -130,3 +130,16 @@ def test_a_store_that_is_down_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
         assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again"
         assert problem_of(client.get(SUMMARY), 503) == "the disk is gone; mount it again", "the error is cached, too"
         operation(client, "get", SUMMARY)
+
+
+def test_withdrawn_batches_and_replaced_records_do_not_count(tmp_path: Path) -> None:
+    store = open_files(tmp_path, NBA)
+    commit(store, "old", BATCHES["old"])
+    commit(store, "new", BATCHES["new"])
+    commit(store, "more", BATCHES["between"][:5], Links(hides={"old": [1, 2]}))
+    rows = list(range(1, len(BATCHES["new"]) + 1))
+    commit(store, "w", [], Links(hides={"new": rows}), withdraws=("new",))
+    summary = data.lake_summary(store)
+    assert (summary.batches, summary.withdrawn) == (2, 1)
+    assert summary.shots == store.lake(["_id"]).num_rows == len(BATCHES["old"]) - 2 + 5
+    assert summary.last_date == max(shot["game_date"] for shot in (*BATCHES["old"], *BATCHES["between"][:5]))
