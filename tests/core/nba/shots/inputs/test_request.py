@@ -114,9 +114,9 @@ def test_a_shot_has_a_key_once_all_of_its_fields_are_given(changes: dict[str, An
 
 def test_a_key_is_the_lakes_id_without_the_occurrence() -> None:
     row = {"game_date": "2023-04-09", "game_id": 22201230, "player_id": 2544, "period": 2, "seconds_remaining": 300}
-    held = pd.DataFrame({"_id": pd.Series(dtype=str), "event_id": [], **{name: [] for name in NBA.match}})
+    held = pd.DataFrame({"_id": pd.Series(dtype=str), "event_id": [], "stands": []})
     new = pd.DataFrame([row | {"x": 1, "y": 2, "made": 1, "event_id": -1}])
-    (name,) = identify(new, held, NBA.identity, NBA.match)
+    (name,) = identify(new, held, NBA.identity, NBA.match)["_id"]
     assert name == f"{NBA.shot_key(request_of(**IDENTITY))}:0"
 
 
