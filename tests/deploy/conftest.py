@@ -38,6 +38,9 @@ class Deployment:
         for step in steps(for_services(environ, Settings.from_env(environ))):
             step.stamp.parent.mkdir(parents=True)
             step.stamp.write_text(step.text)
+            for file in step.makes:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
         self.started: list[subprocess.Popen[bytes]] = []
 
     @property

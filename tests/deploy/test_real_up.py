@@ -78,6 +78,12 @@ def ready(deployment: Deployment) -> bool:
         return False
 
 
+def unprepare(deployment: Deployment) -> None:
+    """Let the launcher create the tables of Dagster and MLflow, which the fixture spares other tests."""
+    for file in [*deployment.home.rglob(".prepared"), *deployment.home.rglob("*.db")]:
+        file.unlink()
+
+
 def started(deployment: Deployment, times: int = 1) -> subprocess.Popen[bytes]:
     """The launcher of a platform that is up, for the n-th time in its folder."""
     launcher = deployment.up(ROOT / "Procfile", grace=14)
@@ -103,8 +109,7 @@ def test_make_up_alone_promotes_a_champion_from_simulated_shots(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Simulated shots lead to a champion, the page opens, and another verdict follows without a command."""
-    for stamp in deployment.home.rglob(".prepared"):
-        stamp.unlink()
+    unprepare(deployment)
     settings = {"PARIVISION_FEED": "", "PARIVISION_SENSOR_SECONDS": "5", "PARIVISION_RETRAIN_SHOTS": "6000"}
     monkeypatch.setattr(Deployment, "env", deployment.env | settings)
     launcher = deployment.up(ROOT / "Procfile", grace=14)
@@ -138,8 +143,7 @@ def test_a_season_comes_back_as_predictions_and_the_platform_moves_to_mongodb(
     deployment: Deployment, mongo_server: str, mongo_database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A platform on files from the first start to the last process ended, then the same one on MongoDB."""
-    for stamp in deployment.home.rglob(".prepared"):
-        stamp.unlink()  # so that the tables are created
+    unprepare(deployment)
     launcher = started(deployment)
     assert fetch(f"http://127.0.0.1:{deployment.api}/health/live")
     assert fetch(f"http://127.0.0.1:{deployment.mlflow}/health") == "OK"

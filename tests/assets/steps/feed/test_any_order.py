@@ -119,7 +119,7 @@ EMPTY_SEASON = [("day", DAYS[0]), ("day", DAYS[2]), ("fold",), ("withdraw", 0), 
 @example(TAKEN_BACK_AGAIN)
 @example(OLD_FILE_AGAIN)
 @example(EMPTY_SEASON)
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 5)
 def test_any_order_equals_the_order_of_time(operations: list[Operation]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, other = (FileStore(Path(folder) / name, NBA.lake, NBA.warehouse) for name in ("one", "other"))
