@@ -224,6 +224,6 @@ def move_to_mongodb(deployment: Deployment, right: str, url: str, monkeypatch: p
     corrections = deployment.folder / "corrections.jsonl"
     assert "1 rows written" in make(deployment, corrections, "quarantine", "--write")
     corrections.write_text(corrections.read_text().replace("no-player", right))
-    assert "1 corrections replayed" in make(deployment, corrections, "replay")
+    assert "1 corrections replayed" in make(deployment, corrections, "replay", "corrections.jsonl")
     monkeypatch.setattr(Deployment, "env", {**deployment.env, "PARIVISION_MONGO_URL": url})
-    assert "Both hold 2 batches, 12,000 shots, 1 quarantined" in make(deployment, corrections, "copy")
+    assert "Both hold 2 batches, 12,000 shots, 0 hidden shots, 1 quarantined" in make(deployment, corrections, "copy")
