@@ -159,7 +159,7 @@ def test_a_huge_header_takes_no_memory_and_is_cut_off() -> None:
             before, sent = memory(), 0
             connection.sendall(HEAD + b"x: ")
             with pytest.raises(OSError, match=r"reset|[Bb]roken"):
-                while sent < 5_000_000:
+                while sent < 200_000_000:  # the kernel takes some of it before a busy machine's service looks
                     connection.sendall(b"a" * 50_000)
                     sent += 50_000
             assert memory() - before < 3_000  # kB

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
@@ -126,6 +127,7 @@ def test_any_order_equals_the_order_of_time(operations: list[Operation]) -> None
         check(operations, one, other)
 
 
+@pytest.mark.slow
 @given(SEQUENCES)
 @example(TAKEN_BACK_AGAIN)
 @example(OLD_FILE_AGAIN)

@@ -20,6 +20,8 @@ from parivision_serving.virtual_bets.nba.simulator import Simulator
 from parivision_serving.virtual_bets.scenarios import REVOLUTION_DAYS, Scenario
 from tests.helpers.made_up_warehouse import MemoryWarehouse, champion, drifted, report, table
 
+pytestmark = pytest.mark.slow
+
 FITTED_FROM, FITTED_UNTIL, SEEN_UNTIL = 90, 150, 170
 """Days of the first season: what the champion learned from begins when the feature state has filled."""
 PLANS = [Simulator(1, Scenario.CALM).plan(number) for number in range(2)]
