@@ -12,9 +12,10 @@ from parivision_assets.steps.feed.identity import STANDS
 from parivision_core.records import Links, Manifest, withdrawn
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
+from parivision_core.store.links import ADDRESS as ADDRESS_COLUMNS
 
-ADDRESS = ["batch_id", "row"]
-"""Columns that name a stored row."""
+ADDRESS = list(ADDRESS_COLUMNS)
+"""Columns that name a stored row; pandas takes a tuple for one name."""
 Place = tuple[str, int]
 """A row's batch id and row number."""
 

@@ -17,8 +17,6 @@ from parivision_assets.steps.feed.ingesting import ingest
 from parivision_assets.steps.feed.replaying import corrected, shots_to_correct, to_correct, unresolved
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
-from parivision_core.settings import Settings
-from parivision_core.store import open_store
 from parivision_core.store.base import Store
 from tests.helpers import shots
 from tests.helpers.stores import Place, opened
@@ -214,14 +212,9 @@ def test_a_correction_that_is_still_wrong_leaves_the_shot_as_it_was(
 
 
 def test_the_commands_print_what_they_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command_store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    monkeypatch.delenv("PARIVISION_MONGO_URL", raising=False)
-    (tmp_path / "dagster").mkdir()
-    store = open_store(Settings.from_env(), NBA)
-    fill(store, tmp_path / "inbox")
+    fill(command_store, tmp_path / "inbox")
     path = tmp_path / "c.jsonl"
     assert quarantine.main(["--write", str(path)]) == 0
     assert f"4 rows written. Correct their documents, then: make replay FILE={path}" in capsys.readouterr().out
@@ -240,7 +233,7 @@ def test_the_commands_print_what_they_did(
     assert "3 rows in quarantine, 0 failed batches" in capsys.readouterr().out
     assert replay.main([str(path)]) == 1
     assert "isn't in quarantine or in the lake, or was replayed already" in capsys.readouterr().err
-    shot = store.lake(["_id"])["_id"][0].as_py()
+    shot = command_store.lake(["_id"])["_id"][0].as_py()
     assert correct.main([shot, "--write", str(tmp_path / "s.jsonl")]) == 0
     assert "1 rows written" in capsys.readouterr().out
     assert correct.main(["2022-10-18:none", "--write", str(tmp_path / "t.jsonl")]) == 1

@@ -21,8 +21,6 @@ from parivision_assets.steps.feed.withdrawing import withdraw
 from parivision_core.nba.shots import NBA
 from parivision_core.problems import BatchError
 from parivision_core.records import Manifest, withdrawn
-from parivision_core.settings import Settings
-from parivision_core.store import open_store
 from parivision_core.store.base import Store
 from parivision_core.store.files import FileStore
 from tests.helpers import shots
@@ -145,22 +143,17 @@ def test_folding_begins_where_shots_changed(store: FileStore, put: Put) -> None:
 
 
 def test_the_command_announces_its_partition_and_says_how_to_undo_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command_store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PARIVISION_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    monkeypatch.delenv("PARIVISION_MONGO_URL", raising=False)
-    (tmp_path / "dagster").mkdir()
-    store = open_store(Settings.from_env(), NBA)
     shots.write(shots.season(games=1), tmp_path / "in" / "a.csv")
     (batch,) = InboxFeed(tmp_path / "in", 0).batches()
-    manifest = ingest(batch, NBA, store)
+    manifest = ingest(batch, NBA, command_store)
     assert command.main([""]) == 1
     assert "make withdraw BATCH=ID" in capsys.readouterr().err
     assert command.main(["absent"]) == 1
     assert "there is no batch absent" in capsys.readouterr().err
     assert command.main([batch.id]) == 0
-    taken = store.manifests()[-1]
+    taken = command_store.manifests()[-1]
     out = capsys.readouterr().out
     assert f"60 shots hidden, 0 shown again; withdrawn: {batch.id}" in out
     assert f"To undo it: make withdraw BATCH={taken.batch_id}" in out
