@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from parivision_core.problems import StoreError
@@ -115,18 +115,24 @@ def read(
 
     Raises StoreError, with the remedy, when it is damaged or gone.
     """
+    import pyarrow as pa  # noqa: PLC0415 - see above
+    import pyarrow.compute as pc  # noqa: PLC0415 - see above
     import pyarrow.parquet as pq  # noqa: PLC0415 - see above
 
-    conditions: list[tuple[str, str, Any]] = [
-        ("game_date", op, day) for op, day in ((">=", since), ("<=", until)) if day is not None
-    ]
-    if days is not None:
-        conditions.append(("game_date", "in", set(days)))
     check(path, remedy)
     try:
-        return pq.read_table(path, columns=list(columns) if columns else None, filters=conditions or None)
+        # `read_table` with filters takes half as much time again for a small file: it sets up a dataset.
+        with pq.ParquetFile(path) as file:
+            table = file.read([*columns, "game_date"] if columns else None)
     except (OSError, ValueError) as error:
         raise unreadable(path, error, remedy) from error
+    if since is not None:
+        table = table.filter(pc.greater_equal(table["game_date"], since))
+    if until is not None:
+        table = table.filter(pc.less_equal(table["game_date"], until))
+    if days is not None:
+        table = table.filter(pc.is_in(table["game_date"], pa.array(list(days), pa.string())))
+    return table.select(list(columns)) if columns else table
 
 
 def written_anew(path: Path) -> str:

@@ -55,13 +55,12 @@ def _commit(batch: Batch, manifests: list[Manifest], sport: Sport, store: Store)
     # Imported here because the sensor needs `waiting` alone, several times a minute.
     from parivision_assets.steps.feed.cleaning import clean, lake_table
     from parivision_assets.steps.feed.identity import STANDS, identify
-    from parivision_assets.steps.feed.linking import at_places, held_rows, link, positions
+    from parivision_assets.steps.feed.linking import held_rows, link, positions
 
     attempts = {failure.fingerprint: failure.attempts for failure in store.failures()}
     cleaned = clean(batch.read(), sport, batch.id)
     shots = cleaned.shots
-    corrected = at_places(set(batch.corrects), manifests, store)
-    held = held_rows({*shots["game_date"], *corrected["game_date"]}, manifests, sport, store)
+    held = held_rows(shots, batch.corrects, manifests, sport, store)
     corrects = positions(held, batch.corrects, shots.index)
     if batch.corrects and len(corrects) < len(shots):
         raise BatchError("a shot was corrected or withdrawn meanwhile; write it out and correct it again")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from parivision_assets.steps.feed.identity import STANDS
+from parivision_assets.steps.feed.identity import GAME, STANDS
 from parivision_core.records import Links, Manifest, withdrawn
 from parivision_core.sport import Sport
 from parivision_core.store.base import Store
@@ -55,19 +56,29 @@ def rows_by_batch(rows: pd.DataFrame) -> dict[str, list[int]]:
     return {str(batch): numbers.tolist() for batch, numbers in rows.groupby("batch_id")["row"]}
 
 
-def standing(columns: list[str], days: Collection[str], store: Store) -> pd.DataFrame:
-    """What readers see of some days; it has these columns even when that is nothing."""
+def standing(
+    columns: list[str], days: Collection[str], store: Store, games: Collection[int] | None = None
+) -> pd.DataFrame:
+    """What readers see of some days, or of some games on them; it has these columns even when that is nothing."""
     found = store.lake(columns, days=days)
-    return found.select(columns).to_pandas() if found.num_rows else pd.DataFrame(columns=columns)
+    if not found.num_rows:
+        return pd.DataFrame(columns=columns)
+    if games is not None:
+        found = found.filter(pc.is_in(found["game_id"], pa.array(games, pa.int64())))
+    return found.select(columns).to_pandas()
 
 
-def held_rows(days: Collection[str], manifests: Sequence[Manifest], sport: Sport, store: Store) -> pd.DataFrame:
-    """The lake's rows that new ones of these days are compared with: `_id`, contract, address and `stands`.
+def held_rows(
+    shots: pd.DataFrame, corrects: Collection[Place], manifests: Sequence[Manifest], sport: Sport, store: Store
+) -> pd.DataFrame:
+    """The lake's rows that new shots are compared with: `_id`, contract, address and `stands`.
 
-    They are those that readers see, and the records that persons have corrected (see `identify`).
+    They are those that readers see, and the records that persons have corrected (see `identify`), of the games of the
+    new shots and of those that they correct: the same shot is always of the same game.
     """
-    columns = ["_id", *sport.fields, *ADDRESS]
-    rows = standing(columns, days, store).assign(**{STANDS: True})
+    games = pd.concat([shots[[*GAME]], at_places(set(corrects), manifests, store, GAME)[[*GAME]]])
+    columns, days = ["_id", *sport.fields, *ADDRESS], set(games["game_date"])
+    rows = standing(columns, days, store, games["game_id"].unique()).assign(**{STANDS: True})
     gone = withdrawn(manifests)
     corrected = {place for manifest in manifests if manifest.batch_id not in gone for place in manifest.corrects}
     if not corrected:
