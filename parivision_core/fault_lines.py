@@ -15,7 +15,7 @@ _FAILURE = "dagster._core.definitions.events.Failure: "
 _RESOURCE = "dagster._core.errors.DagsterResourceFunctionError: "
 """The same of one of a resource, whose cause follows after a stack of Dagster's."""
 _STACK = "Stack Trace:"
-_CAUSE = "The above exception was caused by the following exception:"
+_FOLLOWED = re.compile("The above exception (was caused by|occurred during handling of) the following exception:")
 _RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 """The start of Dagster's next line."""
 
@@ -25,7 +25,9 @@ class FaultLines:
 
     def __init__(self) -> None:
         self._fault = ""
-        """Message of the latest failure."""
+        """Which of the two kinds of failure is the latest."""
+        self._messages: dict[str, str] = {}
+        """The latest message of each kind."""
         self._inside = self._begun = self._cause = False
         """Whether the lines belong to a failure, whether the stack after its message has begun, and whether they are
         the message of its cause, which may have many lines."""
@@ -33,19 +35,22 @@ class FaultLines:
     def drops(self, line: str) -> bool:
         """Whether the next line is part of such a stack or repeats the latest failure."""
         plain = _ANSI.sub("", line).rstrip()
-        if plain.startswith((_FAILURE, _RESOURCE)):
-            repeated, self._fault = plain == self._fault, plain
-            self._inside, self._begun, self._cause = True, False, False
-            return repeated
+        for kind in (_FAILURE, _RESOURCE):
+            if plain.startswith(kind):
+                repeated = plain == self._messages.get(kind)
+                self._fault, self._messages[kind] = kind, plain
+                self._inside, self._begun, self._cause = True, False, False
+                return repeated
         if not self._inside:
             return False
-        if plain == _CAUSE and self._fault.startswith(_FAILURE):
-            self._cause = True
+        if _FOLLOWED.match(plain):
+            self._cause = self._fault == _FAILURE
+            return True
         head = plain == _STACK
+        self._begun = head or self._begun
         if self._cause and not _RECORD.match(plain):
             self._cause = not head
             return True
-        self._begun = head or self._begun
         if self._begun and (head or not plain or plain.startswith("  ")):
             return True
         self._inside = not self._begun

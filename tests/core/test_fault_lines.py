@@ -44,7 +44,20 @@ def test_the_cause_of_a_failure_is_left_out_whatever_it_says() -> None:
 def test_a_failure_of_a_resource_is_shown_with_its_cause_and_no_stack() -> None:
     resource = "dagster._core.errors.DagsterResourceFunctionError: Error executing resource_fn"
     cause = "The above exception was caused by the following exception:"
-    assert shown(resource, *STACK, cause, FAULT, *STACK, "and on") == [resource, cause, FAULT, "and on"]
+    assert shown(resource, *STACK, cause, FAULT, *STACK, "and on") == [resource, FAULT, "and on"]
+    mistake = "KeyError: 'no such key'"
+    assert shown(resource, *STACK, cause, mistake, *STACK) == [resource, mistake, *(line for line in STACK if line)]
+
+
+def test_libraries_that_pass_on_an_error_are_left_out() -> None:
+    """As Dagster shows a server that is down: the failure, the error that MLflow handles, and three below it."""
+    chain = []
+    for kind, library in (("occurred during handling of", "requests"), ("was caused by", "urllib3")):
+        chain += ["", f"The above exception {kind} the following exception:", f"{library}.Error: refused", *STACK]
+    resource = "dagster._core.errors.DagsterResourceFunctionError: Error executing resource_fn"
+    cause = "The above exception was caused by the following exception:"
+    run = ["RUN_FAILURE", "", resource, "", cause, FAULT, *chain, "and on"]
+    assert shown("INIT_FAILURE", "", FAULT, *chain, *run) == ["INIT_FAILURE", FAULT, "RUN_FAILURE", resource, "and on"]
 
 
 def test_an_unexpected_error_keeps_its_stack() -> None:
