@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import io
 import sqlite3
 from contextlib import redirect_stderr
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from mlflow.exceptions import MlflowException
 
+import parivision_assets
 from parivision_assets.alerting.failed_runs import step_and_reason
 from parivision_assets.orchestration.failures import LONGEST, fails_in_words, in_words, waits_in_words
 from parivision_core.fault_lines import FaultStream
@@ -135,3 +138,28 @@ def test_sensors_that_find_the_store_down_say_so_once_and_go_on_by_themselves() 
         "MongoDB can't be reached; the sensors look again by themselves",
         "this is over: MongoDB can't be reached",
     ]
+
+
+IN_WORDS = {
+    "asset": "fails_in_words",
+    "multi_asset": "fails_in_words",
+    "asset_check": "fails_in_words",
+    "op": "fails_in_words",
+    "sensor": "waits_in_words",
+}
+"""Dagster's decorator -> that which must stand right below it."""
+DAGSTERS_OWN = {"alert_on_failures"}
+"""Sensors that read nothing but Dagster's records."""
+
+
+def test_every_step_and_sensor_fails_in_words() -> None:
+    found: list[str] = []
+    for path in sorted(Path(parivision_assets.__path__[0]).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name not in DAGSTERS_OWN:
+                names = [ast.unparse(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list]
+                for kind in (name.removeprefix("dg.") for name in names if name.startswith("dg.")):
+                    if kind in IN_WORDS:
+                        assert names[names.index(f"dg.{kind}") + 1 :] == [IN_WORDS[kind]], (path, node.name)
+                        found.append(kind)
+    assert set(found) == set(IN_WORDS)
