@@ -22,7 +22,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from parivision_core.problems import StoreError
 from parivision_core.records import now_ms
-from parivision_core.store.mongo.connection import Document, explained
+from parivision_core.store.mongo.connection import Document, explain, explained
 
 LEASE_SECONDS = 30.0
 TOUCHES_PER_LEASE = 6
@@ -93,4 +93,4 @@ def _touch(locks: Collection[Document], mine: Document, done: threading.Event) -
                 log.warning("the lock %s was lost, because this process was suspended for too long", mine["_id"])
                 return
         except PyMongoError as error:
-            log.warning("the lock %s can't be renewed, trying again: %s", mine["_id"], error)
+            log.warning("the lock %s can't be renewed, trying again: %s", mine["_id"], explain(error))
