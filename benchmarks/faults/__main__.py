@@ -15,6 +15,7 @@ from benchmarks.faults import (  # noqa: F401
     feed,
     files,
     kills,
+    outages,
     registry,
     requests,
     runs,

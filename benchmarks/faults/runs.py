@@ -41,6 +41,9 @@ OVER_SECONDS = 420.0
 """Until all is done: a run that dies before it could say that it has begun is given up after 300 (`dagster.yaml`)."""
 FULL_SECONDS = 25.0
 PROBE_SECONDS = 0.1
+PROBE_TIMEOUT_SECONDS = 15.0
+"""MongoDB is given up after 10."""
+LIVE, VERDICTS = "/health/live", "/api/v1/verdicts"
 SPARE_BYTES = 2**20
 """Memory that a run may take beyond what it has: less than any library that it still imports."""
 GAMES, FIRST_SEASON = 60, 2010
@@ -58,7 +61,7 @@ class Probed:
     failed: int = 0
     answered: int = 0
     refused: int = 0
-    """By routes that read the store, because the disk is full; nothing else may be refused."""
+    """By routes that read the store, because it can't be read; nothing else may be refused."""
 
 
 @shared.once
@@ -82,18 +85,24 @@ def drop(running: RunningPlatform, number: int) -> None:
 
 
 @contextmanager
-def probing(port: int, paths: Sequence[str] = ("/health/live", "/api/v1/verdicts")) -> Iterator[Probed]:
-    """Ask all the time; by default the API whether it lives, and for the verdicts, which are in the store."""
+def probing(
+    port: int, paths: Sequence[str] = (LIVE, VERDICTS), body: bytes | None = None, refusal: re.Pattern[bytes] = FULL
+) -> Iterator[Probed]:
+    """Ask all the time; by default the API whether it lives, and for the verdicts, which are in the store.
+
+    With a body, it is posted. A 503 with the words of `refusal` counts as refused, all else than an answer as failed.
+    """
     probed, over = Probed(), threading.Event()
 
     def ask(path: str) -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"content-type": "application/json"})
         while not over.wait(PROBE_SECONDS):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=PROBE_TIMEOUT_SECONDS) as answer:
                     answer.read()
                 probed.answered += 1
             except HTTPError as error:
-                if error.code == HTTPStatus.SERVICE_UNAVAILABLE and FULL.search(error.read()):
+                if error.code == HTTPStatus.SERVICE_UNAVAILABLE and refusal.search(error.read()):
                     probed.refused += 1
                 else:
                     probed.failed += 1
