@@ -6,7 +6,6 @@ PYTHON := $(VENV)/bin/python
 UV := VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
-STATE := $(or $(PARIVISION_HOME),.parivision)
 
 # Where the shell forbids bytecode, each of the hundreds of processes that the tests start would compile its imports.
 export PYTHONDONTWRITEBYTECODE :=
@@ -128,10 +127,12 @@ clean: ## remove .venv and all caches; keeps data and models
 	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .tmp_dagster_home_* *.egg-info
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-clean-state: ## remove all data, runs and models; needs YES=1
-	@if [ "$(YES)" != 1 ]; then \
-		echo "This removes every shot, run, model and verdict in $(STATE)." >&2; \
-		echo "To do so: make clean-state YES=1" >&2; \
-		exit 1; \
-	fi
-	rm -rf "$(STATE)"
+# Through `deploy.run`, so that it is the folder of all other commands, also when `.env` names it.
+clean-state: $(STAMP) ## remove all data, runs and models; needs YES=1
+	@YES="$(YES)" exec $(PYTHON) -m deploy.run --stateless sh -c '\
+		if [ "$$YES" != 1 ]; then \
+			echo "This removes every shot, run, model and verdict in $$PARIVISION_HOME." >&2; \
+			echo "To do so: make clean-state YES=1" >&2; \
+			exit 1; \
+		fi; \
+		rm -rf "$$PARIVISION_HOME" && echo "$$PARIVISION_HOME is removed."'

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
 from honcho.environ import parse
 
 from deploy.environment import ROOT, for_services, with_dotenv
@@ -55,3 +60,28 @@ def test_the_tracking_uri_is_passed_on_only_if_it_is_set() -> None:
 
 def test_a_dagster_home_of_ones_own_is_kept() -> None:
     assert for_services({"DAGSTER_HOME": "/srv/dagster"}, Settings.from_env({}))["DAGSTER_HOME"] == "/srv/dagster"
+
+
+@pytest.mark.process
+def test_the_state_that_is_removed_is_the_one_that_dotenv_names(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("parivision_core", "parivision_assets", "parivision_serving"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".env").write_text("PARIVISION_HOME=.real\n")
+    here, other = tmp_path / ".real", tmp_path / ".parivision"
+    here.mkdir()
+    other.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PARIVISION_")}
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = ["make", "clean-state", "STAMP=", f"PYTHON={sys.executable}", *options]
+        return subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, text=True, check=False)
+
+    asked = run()
+    assert asked.returncode != 0
+    assert f"in {here}." in asked.stderr
+    assert here.exists()
+    done = run("YES=1")
+    assert done.returncode == 0, done.stderr
+    assert (here.exists(), other.exists()) == (False, True)
