@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from parivision_core.problems import ConfigurationError
 
-INBOX, VIRTUAL_BETS = FEEDS = ("inbox", "virtual_bets")
+INBOX, VIRTUAL_BETS = "inbox", "virtual_bets"
+FEEDS = (INBOX, VIRTUAL_BETS)
 LOG_LOSS, ACCURACY = GATES = ("log_loss", "accuracy")
 A_DAY = 86_400
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
