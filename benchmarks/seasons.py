@@ -33,8 +33,11 @@ def _batch(file: Path) -> Batch:
 
 
 def commit(store: Store, name: str, shots: pa.Table) -> None:
-    """Commit rows of another lake to a store as one batch."""
+    """Commit rows of another lake to a store as one batch, whose rows they become."""
     days = shots["game_date"].to_numpy()
+    address = {"batch_id": pa.array([name] * shots.num_rows), "row": pa.array(range(1, shots.num_rows + 1), pa.int32())}
+    for column, values in address.items():
+        shots = shots.set_column(shots.schema.get_field_index(column), column, values)
     manifest = Manifest(
         batch_id=name,
         fingerprint=name,
