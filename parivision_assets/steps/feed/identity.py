@@ -151,12 +151,17 @@ class _Pairs:
         """Pair rows that are equal in the columns `on`, as many as both sides have."""
         left, right = left & (self.of < 0), right.copy()
         right[self.of[self.of >= 0]] = False
-        if left.any() and right.any():
-            incoming, present = self._rows.loc[left, [*on, "_at"]], self._held.loc[right, [*on, "_at"]]
-            incoming = incoming.assign(_n=incoming.groupby(on).cumcount())
-            present = present.assign(_n=present.groupby(on).cumcount())
-            both = incoming.merge(present, on=[*on, "_n"], suffixes=("", "_held"))
-            self.of[both["_at"].to_numpy()] = both["_at_held"].to_numpy()
+        if not (left.any() and right.any()):
+            return
+        incoming, present = self._rows.loc[left, [*on, "_at"]], self._held.loc[right, [*on, "_at"]]
+        if "_key" in on:  # most batches share few keys or none, and merging takes longer than looking
+            incoming = incoming[incoming["_key"].isin(present["_key"])]
+            if incoming.empty:
+                return
+        incoming = incoming.assign(_n=incoming.groupby(on).cumcount())
+        present = present.assign(_n=present.groupby(on).cumcount())
+        both = incoming.merge(present, on=[*on, "_n"], suffixes=("", "_held"))
+        self.of[both["_at"].to_numpy()] = both["_at_held"].to_numpy()
 
 
 def _once(frame: pd.DataFrame, among: Bools) -> Bools:
