@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.faults import shared
 from benchmarks.faults.outcome import Outcome
-from benchmarks.faults.runs import FIRST_SEASON, LIVE, OVER_SECONDS, RUN_SECONDS, UP_SECONDS, VERDICTS, probing
+from benchmarks.faults.runs import LIVE, OVER_SECONDS, RUN_SECONDS, UP_SECONDS, VERDICTS, drop, probing
 from benchmarks.faults.table import fault
 from benchmarks.running_platform import ROOT, RunningPlatform
 from benchmarks.serving_peers.deployment import registry
@@ -27,16 +27,15 @@ from parivision_core.nba.shots import NBA
 from parivision_core.prediction_log import open_prediction_log
 from parivision_core.settings import Settings
 from parivision_core.store import open_store
-from tests.helpers import shots
 from tests.helpers.mongo_server import MongoServer
 from tests.helpers.serving_setup import SHOT
 from tests.helpers.stores import named
 
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "90"))
 """Longer than any pause between two attempts, but for that of ten minutes after a run that failed."""
-GAMES, GAME, SKILL = 160, 75, 1.5
-"""Games in a file, their shots, and how much players differ: a model that learns it is better than the baseline."""
-ROWS = GAMES * GAME
+SEASON: dict[str, Any] = {"games": 160, "shots": 75, "skill": 1.5}
+"""Games in a file, shots of each, and how much players differ: a model that learns it is better than the baseline."""
+ROWS = SEASON["games"] * SEASON["shots"]
 PREDICT = "/api/v1/predict"
 MONGO_DOWN = re.compile(rb"MongoDB can't be reached")
 MOST_CALLS = 10**6
@@ -69,12 +68,6 @@ class Elsewhere:
         return len(open_prediction_log(self.settings, NBA).calls(limit=MOST_CALLS))
 
 
-def drop(home: Path, number: int) -> None:
-    """Put a season of its own into the inbox."""
-    season = shots.season(GAMES, GAME, seed=number, start=f"{FIRST_SEASON + number}-11-01", skill=SKILL)
-    shutil.copy(shots.write(season, shared.scratch() / f"season-{number}.csv"), home / "inbox")
-
-
 @shared.once
 def elsewhere() -> Elsewhere:
     """A platform that serves a champion, the same for all of these faults."""
@@ -94,7 +87,7 @@ def elsewhere() -> Elsewhere:
     platform = stack.enter_context(RunningPlatform(home, PYTHONPATH=str(ROOT), **given))
     made = Elsewhere(platform, settings, mlflow, mongo)
     assert platform.wait_for(lambda: "PariVision is up" in platform.output, UP_SECONDS), platform.output[-2000:]
-    drop(home, 0)
+    drop(home, 0, **SEASON)
     assert platform.wait_for(made.serves, OVER_SECONDS), platform.output[-2000:]
     return made
 
@@ -113,7 +106,7 @@ def outage(end: Callable[[Elsewhere], object], start: Callable[[Elsewhere], obje
         reads = stack.enter_context(probing(api, (LIVE, VERDICTS), refusal=MONGO_DOWN))
         predicts = stack.enter_context(probing(api, (PREDICT,), shot))
         end(made)
-        drop(platform.home, batches)
+        drop(platform.home, batches, **SEASON)
         platform.wait_for(lambda: False, OUTAGE_SECONDS)
         ingested = not goes_on or made.counts()[0] > batches
         start(made)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import psutil
@@ -71,17 +72,17 @@ def platform() -> RunningPlatform:
         RunningPlatform(shared.scratch() / "runs", PYTHONPATH=str(ROOT), PARIVISION_FEED="inbox")
     )
     assert made.wait_for(lambda: "PariVision is up" in made.output, UP_SECONDS), made.output[-2000:]
-    drop(made, 0)
+    drop(made.home, 0)
     ingested = made.wait_for(lambda: bool(shared.store_of(made.home).manifests()), RUN_SECONDS)
     assert ingested, made.output[-2000:]
     return made
 
 
-def drop(running: RunningPlatform, number: int) -> None:
-    """Put a file of a season of its own into the inbox."""
+def drop(home: Path, number: int, games: int = GAMES, **more: Any) -> None:
+    """Put a file of a season of its own into the inbox; `more` goes to `shots.season`."""
     name, start = f"{number}.csv", f"{FIRST_SEASON + number}-11-01"
-    made = shared.season_file(shared.scratch() / name, games=GAMES, seed=number, start=start)
-    shutil.copy(made, running.home / "inbox")
+    made = shared.season_file(shared.scratch() / name, games=games, seed=number, start=start, **more)
+    shutil.copy(made, home / "inbox")
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def injected(inject: Callable[[psutil.Process], None], *, full: bool = False) ->
             return instance.get_runs_count(RunsFilter(statuses=[status]))
 
         known, batches = runs(DagsterRunStatus.FAILURE), len(store.manifests())
-        drop(running, batches)
+        drop(running.home, batches)
         begun = running.wait_for(lambda: bool(runs(DagsterRunStatus.STARTED)) and bool(processes("run")), RUN_SECONDS)
         assert begun, running.output[-2000:]
         inject(processes("run")[0])
@@ -205,7 +206,7 @@ def at_once(folder: Path, seed: int) -> Outcome:
     batches, ports = len(store.manifests()), running.ports
     with probing(ports["API"]) as probed, probing(ports["UI"], ("/",)) as page:
         for number in range(batches, batches + FILES):
-            drop(running, number)
+            drop(running.home, number)
         begun = [
             subprocess.Popen(
                 [sys.executable, "-m", "deploy.run", sys.executable, *command],

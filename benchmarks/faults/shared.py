@@ -76,9 +76,9 @@ def scratch() -> Path:
     return Path(_stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-shared-")))
 
 
-def season_file(path: Path, *, games: int = 1, seed: int = 1, start: str = "2022-10-18") -> Path:
-    """A csv of made-up shots, 60 a game."""
-    return shots.write(shots.season(games=games, seed=seed, start=start), path)
+def season_file(path: Path, *, games: int = 1, seed: int = 1, start: str = "2022-10-18", **more: Any) -> Path:
+    """A csv of made-up shots, 60 a game; `more` goes to `shots.season`."""
+    return shots.write(shots.season(games=games, seed=seed, start=start, **more), path)
 
 
 def store_of(home: Path) -> Store:
